@@ -1,0 +1,223 @@
+//! The one inner loop of convolutions: a tile of outputs held in registers over a whole contraction.
+//!
+//! Rows of the left operand are read in place through pointers (the indirect convolution algorithm, Dukhan
+//! 2019), the right operand from panels packed once. Each step broadcasts one element of every row against one
+//! line of the panel.
+
+use pulp::Simd as Lanes;
+
+use super::{Buffer, Simd};
+
+/// The sizes of a tile for one instruction set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tile {
+    /// Rows of the left operand.
+    pub rows: usize,
+    /// Elements of a vector, and columns of a narrow panel.
+    pub lanes: usize,
+    /// Columns of a wide panel.
+    pub columns: usize,
+}
+
+/// The most rows and elements of any tile, for arrays on the stack.
+pub const MAX_ROWS: usize = 12;
+/// See [`MAX_ROWS`].
+pub const MAX_TILE: usize = 12 * 32;
+
+/// A run of the contraction whose left elements are contiguous.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Where it starts, in elements from a row's pointer.
+    pub left: usize,
+    /// The panel's line that its first element meets.
+    pub line: usize,
+    /// Elements.
+    pub length: usize,
+}
+
+/// What a tile computes: `out[r][c] (+)= sum over segments and l of rows[r][left + l step] panel[line + l][c]`.
+#[derive(Clone, Copy)]
+pub struct TileJob<'a> {
+    /// One pointer a tile row.
+    pub rows: &'a [*const f32; MAX_ROWS],
+    /// Elements between successive left elements of a row.
+    pub step: usize,
+    /// The contraction.
+    pub segments: &'a [Segment],
+    /// A packed panel, its lines `lanes` or `columns` wide.
+    pub panel: *const f32,
+    /// Whether the panel is narrow.
+    pub narrow: bool,
+    /// The tile, row-major, as wide as the panel's lines.
+    pub out: *mut f32,
+    /// Whether the tile's old contents are added to.
+    pub accumulate: bool,
+}
+
+impl Simd {
+    /// The tile that fills this set's registers: accumulators, a panel line and a broadcast.
+    pub fn tile(self) -> Tile {
+        struct Size;
+        impl pulp::WithSimd for Size {
+            type Output = Tile;
+            #[inline(always)]
+            fn with_simd<S: Lanes>(self, _simd: S) -> Tile {
+                let lanes = S::F32_LANES;
+                match shape::<S>() {
+                    Shape::Vectors12x2 => Tile { rows: 12, lanes, columns: 2 * lanes },
+                    Shape::Vectors6x2 => Tile { rows: 6, lanes, columns: 2 * lanes },
+                    Shape::Scalars4x8 => Tile { rows: 4, lanes, columns: 8 * lanes },
+                }
+            }
+        }
+        self.dispatch(Size)
+    }
+}
+
+enum Shape {
+    /// 32 registers: 24 accumulators.
+    Vectors12x2,
+    /// 16 registers: 12 accumulators.
+    Vectors6x2,
+    /// One lane, which the compiler vectorises along the eight columns.
+    Scalars4x8,
+}
+
+#[inline(always)]
+fn shape<S: Lanes>() -> Shape {
+    if S::IS_SCALAR {
+        Shape::Scalars4x8
+    } else if S::REGISTER_COUNT >= 32 {
+        Shape::Vectors12x2
+    } else {
+        Shape::Vectors6x2
+    }
+}
+
+/// Computes one tile.
+///
+/// # Safety
+/// Every pointer is valid for what the job reads and writes: `tile.rows` rows for all segments, the panel for all their lines,
+/// and `out` for the tile.
+#[inline(always)]
+pub unsafe fn compute<S: Lanes>(simd: S, job: TileJob<'_>) {
+    // SAFETY: as the caller promises; the constants are those of `Simd::tile`.
+    unsafe {
+        match (shape::<S>(), job.narrow) {
+            (Shape::Vectors12x2, false) => product::<S, 12, 2>(simd, job),
+            (Shape::Vectors12x2, true) => product::<S, 12, 1>(simd, job),
+            (Shape::Vectors6x2, false) => product::<S, 6, 2>(simd, job),
+            (Shape::Vectors6x2, true) => product::<S, 6, 1>(simd, job),
+            (Shape::Scalars4x8, false) => product::<S, 4, 8>(simd, job),
+            (Shape::Scalars4x8, true) => product::<S, 4, 1>(simd, job),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn product<S: Lanes, const ROWS: usize, const VECTORS: usize>(simd: S, job: TileJob<'_>) {
+    let lanes = S::F32_LANES;
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    // SAFETY: `compute`'s caller promises that all of these addresses are valid; vectors are read unaligned.
+    unsafe {
+        if job.accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = job.out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().read_unaligned();
+                }
+            }
+        }
+        for segment in job.segments {
+            let mut left = [std::ptr::null::<f32>(); ROWS];
+            for (left, row) in left.iter_mut().zip(job.rows) {
+                *left = row.add(segment.left);
+            }
+            let mut line = job.panel.add(segment.line * VECTORS * lanes);
+            let mut offset = 0;
+            for _ in 0..segment.length {
+                let mut right = [simd.splat_f32s(0.0); VECTORS];
+                for (v, right) in right.iter_mut().enumerate() {
+                    *right = line.add(v * lanes).cast::<S::f32s>().read_unaligned();
+                }
+                for r in 0..ROWS {
+                    let broadcast = simd.splat_f32s(*left[r].add(offset));
+                    for v in 0..VECTORS {
+                        sums[r][v] = simd.mul_add_e_f32s(broadcast, right[v], sums[r][v]);
+                    }
+                }
+                line = line.add(VECTORS * lanes);
+                offset += job.step;
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                job.out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().write_unaligned(*sum);
+            }
+        }
+    }
+}
+
+/// One panel of a [`Panels`].
+#[derive(Clone, Copy, Debug)]
+pub struct Panel {
+    /// Its first column.
+    pub column: usize,
+    /// How many columns are real; the rest of the line is zeros.
+    pub used: usize,
+    /// Columns of a line.
+    pub width: usize,
+    /// Where its lines start.
+    pub start: usize,
+    /// Whether it is as wide as one vector.
+    pub narrow: bool,
+}
+
+/// The cut of `columns` columns into panels of `lines` lines each; the last is narrow where one vector is enough.
+pub fn panels(tile: Tile, lines: usize, columns: usize) -> Vec<Panel> {
+    let mut panels = Vec::new();
+    let (mut column, mut start) = (0, 0);
+    while column < columns {
+        let narrow = columns - column <= tile.lanes && tile.lanes < tile.columns;
+        let width = if narrow { tile.lanes } else { tile.columns };
+        let used = width.min(columns - column);
+        panels.push(Panel { column, used, width, start, narrow });
+        column += used;
+        start += lines * width;
+    }
+    panels
+}
+
+/// A right operand packed for [`compute`].
+pub struct Panels {
+    /// The panels, in the order of their columns.
+    pub panels: Vec<Panel>,
+    lines: Buffer,
+}
+
+impl Panels {
+    /// Packs `lines x columns` elements; `fill` writes those of one panel (zeroed before where it is not full).
+    pub fn pack(tile: Tile, lines: usize, columns: usize, fill: impl Fn(Panel, &mut [f32]) + Sync) -> Panels {
+        use rayon::prelude::*;
+        let panels = panels(tile, lines, columns);
+        let mut buffer = Buffer::scratch(panels.last().map_or(0, |last| last.start + lines * last.width));
+        let mut slices = Vec::new();
+        let mut rest = &mut *buffer;
+        for panel in &panels {
+            let (slice, tail) = rest.split_at_mut(lines * panel.width);
+            slices.push(slice);
+            rest = tail;
+        }
+        panels.par_iter().zip(slices).for_each(|(&panel, slice)| {
+            if panel.used < panel.width {
+                slice.fill(0.0);
+            }
+            fill(panel, slice);
+        });
+        Panels { panels, lines: buffer }
+    }
+
+    /// Where a panel's lines start in memory.
+    pub fn lines(&self, panel: &Panel) -> *const f32 {
+        self.lines[panel.start..].as_ptr()
+    }
+}

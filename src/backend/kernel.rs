@@ -1,0 +1,153 @@
+//! What kernels are asked to do: sizes and roles, the same for every backend.
+
+use super::Activation;
+
+/// What comes out of a convolution kernel: one of the three arguments of the trilinear form of [`Geometry`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The fine image, from (filter, coarse image): the transposed convolution.
+    Fine,
+    /// The filter, from (fine image, coarse image): the filter gradient.
+    Filter,
+    /// The coarse image, from (fine image, filter): the convolution.
+    Coarse,
+}
+
+/// The sizes of a convolution, on both of its sides:
+///
+/// `T(x, w, y) = sum over n, i, j, p, q, c, k of x[n, s i + p - pad, s j + q - pad, c] w[p, q, c, k] y[n, i, j, k]`
+///
+/// with the fine image `x [n, h, w, c]`, the filter `w [kh, kw, c, k]` and the coarse image `y [n, i, j, k]`.
+/// Sizes of both sides are given, so a transposed convolution needs no output padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Geometry {
+    /// Images.
+    pub batch: usize,
+    /// Height and width of the fine image.
+    pub fine: [usize; 2],
+    /// Height and width of the coarse image.
+    pub coarse: [usize; 2],
+    /// Channels of the fine image (`c`).
+    pub fine_channels: usize,
+    /// Channels of the coarse image (`k`).
+    pub coarse_channels: usize,
+    /// Height and width of the filter.
+    pub kernel: [usize; 2],
+    /// Fine pixels from one coarse pixel to the next, down and across.
+    pub stride: [usize; 2],
+    /// Zero pixels around the fine image, above and below, left and right.
+    pub padding: [usize; 2],
+}
+
+impl Geometry {
+    /// `[n, h, w, c]`
+    pub fn fine_shape(&self) -> [usize; 4] {
+        [self.batch, self.fine[0], self.fine[1], self.fine_channels]
+    }
+
+    /// `[n, i, j, k]`
+    pub fn coarse_shape(&self) -> [usize; 4] {
+        [self.batch, self.coarse[0], self.coarse[1], self.coarse_channels]
+    }
+
+    /// `[kh, kw, c, k]`
+    pub fn filter_shape(&self) -> [usize; 4] {
+        [self.kernel[0], self.kernel[1], self.fine_channels, self.coarse_channels]
+    }
+
+    /// The shape of what comes out in `role`.
+    pub fn shape(&self, role: Role) -> [usize; 4] {
+        match role {
+            Role::Fine => self.fine_shape(),
+            Role::Filter => self.filter_shape(),
+            Role::Coarse => self.coarse_shape(),
+        }
+    }
+
+    /// The coarse size of a fine size on one axis, or None where the filter does not fit.
+    pub fn coarse_size(fine: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
+        (fine + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1)
+    }
+}
+
+/// How an axis of a window's output maps to its input: output index `j` reads input index `i` where
+/// `i * divisor = j * multiplier + offset`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AxisMap {
+    /// The output's size on this axis.
+    pub size: usize,
+    /// Step over the input; negative runs backwards, 0 repeats one index.
+    pub multiplier: isize,
+    /// Where output index 0 stands, times the divisor.
+    pub offset: isize,
+    /// Output indices from one input index to the next.
+    pub divisor: isize,
+}
+
+impl AxisMap {
+    /// The input index that output index `j` reads, of `size` there are.
+    #[inline]
+    pub fn source(&self, j: usize, size: usize) -> Option<usize> {
+        let scaled = j as isize * self.multiplier + self.offset;
+        if scaled % self.divisor != 0 {
+            return None;
+        }
+        usize::try_from(scaled / self.divisor).ok().filter(|&i| i < size)
+    }
+}
+
+/// The sizes of [`Backend::matmul`](super::Backend::matmul): `[batch, rows, inner] x [batch, inner, columns]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MatMul {
+    /// Products.
+    pub batch: usize,
+    /// Rows of the result.
+    pub rows: usize,
+    /// The contracted size.
+    pub inner: usize,
+    /// Columns of the result.
+    pub columns: usize,
+    /// Whether `a` is stored `[batch, inner, rows]`.
+    pub transpose_a: bool,
+    /// Whether `b` is stored `[batch, columns, inner]`.
+    pub transpose_b: bool,
+}
+
+/// How a kernel folds an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reduction {
+    /// The sum.
+    Sum,
+    /// The largest.
+    Max,
+}
+
+/// The sizes and constants of batch normalisation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormShape {
+    /// Samples a channel: images times pixels.
+    pub rows: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// Applied to the result.
+    pub activation: Activation,
+}
+
+/// The numbers of one update of Adam (Kingma & Ba 2015, algorithm 1).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// The learning rate.
+    pub rate: f64,
+    /// The decay of the first moment.
+    pub beta1: f64,
+    /// The decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// `1 - beta1^t`
+    pub correction1: f64,
+    /// `1 - beta2^t`
+    pub correction2: f64,
+}

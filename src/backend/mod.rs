@@ -1,0 +1,248 @@
+//! Where tensors live and compute: the trait [`Backend`] and the handle [`Device`].
+//!
+//! A backend is a small set of kernels: storages and sizes in, a storage out, nothing of gradients.
+//! Every op of the crate is made of these.
+
+pub mod cpu;
+mod kernel;
+pub mod reference;
+pub mod scalar;
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, MatMul, Reduction, Role};
+pub use scalar::{Activation, Binary, Unary};
+
+use crate::error::Result;
+
+/// The elements of one tensor in a device's own memory and precision.
+#[derive(Debug)]
+pub enum Storage {
+    /// On the reference device.
+    F64(Vec<f64>),
+    /// On the cpu device.
+    F32(cpu::Buffer),
+}
+
+impl Storage {
+    /// How many elements it holds.
+    pub fn len(&self) -> usize {
+        match self {
+            Storage::F64(values) => values.len(),
+            Storage::F32(buffer) => buffer.len(),
+        }
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Elements on the host, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum HostSlice<'a> {
+    /// Single precision.
+    F32(&'a [f32]),
+    /// Double precision.
+    F64(&'a [f64]),
+}
+
+/// Elements on the host, in the precision of the device they came from.
+#[derive(Clone, Debug)]
+pub enum HostVec {
+    /// Single precision.
+    F32(Vec<f32>),
+    /// Double precision.
+    F64(Vec<f64>),
+}
+
+/// What Adam keeps of one parameter: the parameter and both moments, all of the same length.
+#[derive(Debug)]
+pub struct AdamState {
+    /// The parameter.
+    pub parameter: Arc<Storage>,
+    /// The running mean of gradients.
+    pub first_moment: Arc<Storage>,
+    /// The running mean of squared gradients.
+    pub second_moment: Arc<Storage>,
+}
+
+/// What [`Backend::batch_norm`] computes.
+pub struct BatchNormForward {
+    /// The normalised, scaled, shifted and activated input, `[rows, channels]`.
+    pub output: Storage,
+    /// The batch's mean, `[channels]`.
+    pub mean: Storage,
+    /// The batch's variance, biased, `[channels]`.
+    pub variance: Storage,
+}
+
+/// What [`Backend::batch_norm_backward`] reads.
+pub struct BatchNormBackward<'a> {
+    /// The forward pass's input, `[rows, channels]`.
+    pub input: &'a Storage,
+    /// The scale, `[channels]`.
+    pub gamma: &'a Storage,
+    /// The batch's mean, `[channels]`.
+    pub mean: &'a Storage,
+    /// The batch's biased variance, `[channels]`.
+    pub variance: &'a Storage,
+    /// The forward pass's output, `[rows, channels]`, from which the activation's derivative comes.
+    pub output: &'a Storage,
+    /// The cotangent of that output.
+    pub cotangent: &'a Storage,
+}
+
+/// The cotangents that [`Backend::batch_norm_backward`] computes.
+pub struct BatchNormCotangents {
+    /// Of the input, `[rows, channels]`.
+    pub input: Storage,
+    /// Of the scale, `[channels]`.
+    pub gamma: Storage,
+    /// Of the shift, `[channels]`.
+    pub beta: Storage,
+}
+
+/// The kernels that every op is made of. All tensors are contiguous and row-major.
+///
+/// A kernel may rely on its arguments: ops check shapes before they call. Kernels return no errors;
+/// a device that failed keeps its first error, does nothing from then on, and returns the error from
+/// [`Backend::download`] and [`Backend::sync`].
+pub trait Backend: Send + Sync {
+    /// The device's name for people, as `--device` takes it.
+    fn name(&self) -> &str;
+
+    /// Whether it computes in f64 (else f32).
+    fn is_double(&self) -> bool;
+
+    /// What decides its rounding, beside the version: recorded by runs, so that a resumed one can compare.
+    fn microkernel(&self) -> &str;
+
+    /// Copies host elements to the device, rounding where its precision is lower.
+    fn upload(&self, host: HostSlice<'_>) -> Storage;
+
+    /// Copies a storage to the host.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn download(&self, storage: &Storage) -> Result<HostVec>;
+
+    /// `length` elements of one value.
+    fn full(&self, length: usize, value: f64) -> Storage;
+
+    /// `function` of every element.
+    fn unary(&self, function: Unary, x: &Storage) -> Storage;
+
+    /// `function` of every pair, both broadcast to `shape` as NumPy does: each operand comes with its own
+    /// shape of the same rank, whose sizes equal `shape`'s or 1.
+    fn binary(&self, function: Binary, a: (&Storage, &[usize]), b: (&Storage, &[usize]), shape: &[usize]) -> Storage;
+
+    /// Reduces the middle axis of `[outer, length, inner]` (in `sizes`) away.
+    fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage;
+
+    /// `output[j] = x[i]` where, on every axis, `i * divisor = j * multiplier + offset` with `i` inside
+    /// `shape`; zero where there is no such `i`. Slices, steps, flips, padding, dilation and expansion
+    /// are all of this form.
+    fn window(&self, x: &Storage, shape: &[usize], axes: &[AxisMap]) -> Storage;
+
+    /// Reorders axes: the output's axis `a` is the input's axis `order[a]`.
+    fn permute(&self, x: &Storage, shape: &[usize], order: &[usize]) -> Storage;
+
+    /// `batch` products of matrices, each optionally read transposed.
+    fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage;
+
+    /// One partial derivative of the trilinear form of [`Geometry`], then `activation`.
+    ///
+    /// `role` names what comes out; `a` and `b` are the two others in the order image, filter, coarse
+    /// image.
+    fn convolution(&self, role: Role, geometry: &Geometry, a: &Storage, b: &Storage, activation: Activation)
+    -> Storage;
+
+    /// Normalises each channel by its batch statistics: `activation(gamma (x - mean) / sqrt(variance + eps) + beta)`.
+    fn batch_norm(&self, x: &Storage, gamma: &Storage, beta: &Storage, shape: &BatchNormShape) -> BatchNormForward;
+
+    /// The cotangents of [`Backend::batch_norm`]'s three inputs.
+    fn batch_norm_backward(&self, saved: &BatchNormBackward<'_>, shape: &BatchNormShape) -> BatchNormCotangents;
+
+    /// One update of Adam (Kingma & Ba 2015) in one pass; writes in place what it is the sole owner of.
+    fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState;
+
+    /// Rows of the matrix `x` (`width` columns) by index: `[indices.len(), width]`.
+    fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage;
+
+    /// The transpose of [`Backend::gather`]: adds row `i` of `x` to row `indices[i]` of `rows` zero rows.
+    fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage;
+
+    /// Waits for everything asked so far.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn sync(&self) -> Result<()>;
+}
+
+/// A cheap handle to a backend: where a tensor lives and in which precision it computes.
+#[derive(Clone)]
+pub struct Device(Arc<dyn Backend>);
+
+static REFERENCE: LazyLock<Device> = LazyLock::new(|| Device(Arc::new(reference::Reference)));
+static CPU: LazyLock<Device> = LazyLock::new(|| Device(Arc::new(cpu::Cpu::new(cpu::Simd::detect()))));
+
+impl Device {
+    /// The reference device: f64, one thread, plain loops; what every other device is tested against.
+    pub fn reference() -> Device {
+        REFERENCE.clone()
+    }
+
+    /// The cpu device: f32 on the rayon pool it is called from, with the widest SIMD instructions there are,
+    /// or those that `GRAFT_SIMD` names (`avx512`, `avx2`, `neon`, `portable`).
+    ///
+    /// # Panics
+    /// When `GRAFT_SIMD` names instructions that this machine lacks; see [`cpu::Simd::from_environment`].
+    pub fn cpu() -> Device {
+        CPU.clone()
+    }
+
+    /// A cpu device with microkernels of one's choice.
+    pub fn cpu_with(simd: cpu::Simd) -> Device {
+        Device(Arc::new(cpu::Cpu::new(simd)))
+    }
+
+    /// The kernels.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.0
+    }
+
+    /// The name, as `--device` takes it.
+    pub fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    /// Whether tensors are f64 here (else f32).
+    pub fn is_double(&self) -> bool {
+        self.0.is_double()
+    }
+
+    /// Waits for everything asked so far.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Device {}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong outside the program: files, settings, devices.
+//!
+//! A wrong shape is a bug in the caller and panics; everything that depends on the outside world
+//! is an [`Error`], one sentence that names the thing, the place and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the outside world; its text is one sentence for a person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write something.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// The verb, as in "cannot *read* PATH".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's word on it.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}, byte {offset}: expected {expected}, found {found}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Where in it (in the decompressed bytes where the file is gzip).
+        offset: u64,
+        /// What should have stood there.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A value from outside that cannot work; the text says what to do instead.
+    #[error("{0}")]
+    Invalid(String),
+    /// The command line contradicts itself; the text says what to do instead.
+    #[error("{0}")]
+    Usage(String),
+    /// The device failed; kernels after the failure did nothing.
+    #[error("device {device} failed: {message}")]
+    Device {
+        /// The device's name.
+        device: String,
+        /// What happened and what to do.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] for `action` (a verb: "read", "write", "create") on `path`; made to be used with `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// An [`Error::Format`]: `path` holds `found` at `offset` where `expected` should stand.
+    pub fn format(path: impl AsRef<Path>, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Error {
+        Error::Format { path: path.as_ref().to_path_buf(), offset, expected: expected.into(), found: found.into() }
+    }
+
+    /// An [`Error::Invalid`].
+    pub fn invalid(message: impl Into<String>) -> Error {
+        Error::Invalid(message.into())
+    }
+}

@@ -1,0 +1,153 @@
+//! Convolution, transposed convolution and the filter gradient: one op with a role.
+//!
+//! They are the three partial derivatives of one trilinear form (see [`Geometry`]), so the vjp of each is
+//! the other two, and every order of derivative stays among them.
+
+use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use crate::backend::{Activation, Backend, Geometry, Role};
+
+/// What a convolution is asked for beside its operands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Convolution {
+    /// Fine pixels from one coarse pixel to the next, down and across.
+    pub stride: [usize; 2],
+    /// Zero pixels around the fine image, above and below, left and right.
+    pub padding: [usize; 2],
+    /// Applied to the result.
+    pub activation: Activation,
+}
+
+impl Convolution {
+    /// The same stride and padding on both axes, no activation.
+    pub fn new(stride: usize, padding: usize) -> Convolution {
+        Convolution { stride: [stride; 2], padding: [padding; 2], activation: Activation::Identity }
+    }
+
+    /// With this activation.
+    pub fn with(self, activation: Activation) -> Convolution {
+        Convolution { activation, ..self }
+    }
+}
+
+struct Trilinear {
+    role: Role,
+    geometry: Geometry,
+    activation: Activation,
+}
+
+impl Op for Trilinear {
+    fn name(&self) -> &'static str {
+        match self.role {
+            Role::Fine => "conv_transpose2d",
+            Role::Filter => "conv_filter",
+            Role::Coarse => "conv2d",
+        }
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        let (a, b) = (&inputs[0].storage, &inputs[1].storage);
+        let out = backend.convolution(self.role, &self.geometry, a, b, self.activation);
+        Value::new(out, self.geometry.shape(self.role)).into()
+    }
+
+    fn keep(&self) -> Keep {
+        match self.activation {
+            Activation::Identity => Keep::INPUTS,
+            _ => Keep::INPUTS.and_output(),
+        }
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let g = g.through(self.activation, || context.output());
+        let other = |role, a: &Tensor, b: &Tensor| {
+            Tensor::apply(Trilinear { role, geometry: self.geometry, activation: Activation::Identity }, &[a, b])
+        };
+        let (a, b) = (|| context.input(0), || context.input(1));
+        let (da, db): (&dyn Fn() -> Tensor, &dyn Fn() -> Tensor) = match self.role {
+            // Inputs are (filter, coarse).
+            Role::Fine => (&|| other(Role::Filter, &g, &b()), &|| other(Role::Coarse, &g, &a())),
+            // Inputs are (fine, coarse).
+            Role::Filter => (&|| other(Role::Fine, &g, &b()), &|| other(Role::Coarse, &a(), &g)),
+            // Inputs are (fine, filter).
+            Role::Coarse => (&|| other(Role::Fine, &b(), &g), &|| other(Role::Filter, &a(), &g)),
+        };
+        vec![wanted[0].then(da), wanted[1].then(db)]
+    }
+}
+
+/// The sizes of an image tensor.
+#[track_caller]
+fn image(name: &str, what: &str, tensor: &Tensor) -> [usize; 4] {
+    tensor
+        .shape()
+        .try_into()
+        .unwrap_or_else(|_| panic!("{name}: the {what}'s shape {:?} has not four axes", tensor.shape()))
+}
+
+/// The geometry that joins a fine shape, a filter shape and a coarse shape.
+#[track_caller]
+fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[usize; 4]>, by: Convolution) -> Geometry {
+    let ([batch, h, w, c], [kh, kw, filter_c, k]) = (fine, filter);
+    let shapes = || format!("fine {fine:?}, filter {filter:?}, coarse {coarse:?}, {by:?}");
+    assert!(c == filter_c && by.stride[0] > 0 && by.stride[1] > 0, "{name}: sizes do not fit: {}", shapes());
+    let size = |axis: usize, size, kernel| {
+        Geometry::coarse_size(size, kernel, by.stride[axis], by.padding[axis])
+            .unwrap_or_else(|| panic!("{name}: the filter is larger than the padded image: {}", shapes()))
+    };
+    let out = [size(0, h, kh), size(1, w, kw)];
+    let fits = coarse.is_none_or(|coarse| coarse == [batch, out[0], out[1], k]);
+    assert!(fits, "{name}: sizes do not fit: {}", shapes());
+    Geometry {
+        batch,
+        fine: [h, w],
+        coarse: out,
+        fine_channels: c,
+        coarse_channels: k,
+        kernel: [kh, kw],
+        stride: by.stride,
+        padding: by.padding,
+    }
+}
+
+impl Tensor {
+    /// The convolution (cross-correlation) of an image `[n, h, w, c]` with a filter `[kh, kw, c, k]`: `[n, i, j, k]`
+    /// with `i = (h + 2 padding - kh) / stride + 1`, rounded down.
+    ///
+    /// # Panics
+    /// Where the shapes do not fit.
+    #[track_caller]
+    pub fn conv2d(&self, filter: &Tensor, by: Convolution) -> Tensor {
+        let sizes = (image("conv2d", "image", self), image("conv2d", "filter", filter));
+        let geometry = geometry("conv2d", sizes.0, sizes.1, None, by);
+        Tensor::apply(Trilinear { role: Role::Coarse, geometry, activation: by.activation }, &[self, filter])
+    }
+
+    /// The transposed convolution of an image `[n, i, j, k]` with a filter `[kh, kw, c, k]`, to an image
+    /// `[n, h, w, c]` of the given height and width: any that [`Tensor::conv2d`] takes to `i` and `j`.
+    ///
+    /// # Panics
+    /// Where the shapes do not fit.
+    #[track_caller]
+    pub fn conv_transpose2d(&self, filter: &Tensor, size: [usize; 2], by: Convolution) -> Tensor {
+        let coarse = image("conv_transpose2d", "image", self);
+        let filter_shape = image("conv_transpose2d", "filter", filter);
+        let fine = [coarse[0], size[0], size[1], filter_shape[2]];
+        let geometry = geometry("conv_transpose2d", fine, filter_shape, Some(coarse), by);
+        Tensor::apply(Trilinear { role: Role::Fine, geometry, activation: by.activation }, &[filter, self])
+    }
+
+    /// The filter gradient: the filter `[kh, kw, c, k]` whose products with all others are those of the fine
+    /// image `self [n, h, w, c]` and the coarse image `[n, i, j, k]` in the trilinear form. `by.activation` must be the identity.
+    ///
+    /// # Panics
+    /// Where the shapes do not fit.
+    #[track_caller]
+    pub fn conv_filter(&self, coarse: &Tensor, kernel: [usize; 2], by: Convolution) -> Tensor {
+        let (fine, coarse_shape) =
+            (image("conv_filter", "fine image", self), image("conv_filter", "coarse image", coarse));
+        assert!(by.activation == Activation::Identity, "conv_filter: takes no activation");
+        let filter = [kernel[0], kernel[1], fine[3], coarse_shape[3]];
+        let geometry = geometry("conv_filter", fine, filter, Some(coarse_shape), by);
+        Tensor::apply(Trilinear { role: Role::Filter, geometry, activation: by.activation }, &[self, coarse])
+    }
+}

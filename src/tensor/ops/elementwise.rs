@@ -1,0 +1,287 @@
+//! Functions of each element, and of pairs of elements with NumPy's broadcasting.
+
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use crate::backend::{Activation, Backend, Binary, Unary};
+
+impl Op for Unary {
+    fn name(&self) -> &'static str {
+        Unary::name(*self)
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        Value::new(backend.unary(*self, &inputs[0].storage), &inputs[0].shape).into()
+    }
+
+    fn keep(&self) -> Keep {
+        match self {
+            Unary::Neg | Unary::Affine { .. } | Unary::Step => Keep::NOTHING,
+            Unary::Exp | Unary::Sqrt | Unary::Tanh | Unary::Relu | Unary::LeakyRelu { .. } => Keep::OUTPUT,
+            Unary::Rsqrt => Keep::INPUTS.and_output(),
+            Unary::Ln | Unary::Abs | Unary::Sigmoid | Unary::Softplus | Unary::Powi { .. } | Unary::Clamp { .. } => {
+                Keep::INPUTS
+            }
+        }
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let (x, y) = (|| context.input(0), || context.output());
+        vec![match *self {
+            Unary::Neg => Some(-g),
+            Unary::Affine { scale, .. } => Some(g * scale),
+            Unary::Exp => Some(g * y()),
+            Unary::Ln => Some(g / x()),
+            Unary::Sqrt => Some(g / (y() * 2.0)),
+            Unary::Rsqrt => Some(g * (y() / x()) * -0.5),
+            Unary::Abs => Some(g * (x().step() - (-x()).step())),
+            Unary::Tanh => Some(g.binary(Binary::TanhGate, &y())),
+            // sigmoid(-x) is 1 - sigmoid(x) without its loss of digits at large x.
+            Unary::Sigmoid => Some(g * x().sigmoid() * (-x()).sigmoid()),
+            Unary::Softplus => Some(g * x().sigmoid()),
+            Unary::Relu => Some(g.binary(Binary::Gate, &y())),
+            Unary::LeakyRelu { slope } => Some(g.binary(Binary::LeakyGate { slope }, &y())),
+            Unary::Step => None,
+            Unary::Powi { exponent: 0 } => None,
+            Unary::Powi { exponent } => Some(g * x().powi(exponent - 1) * f64::from(exponent)),
+            Unary::Clamp { low, high } => Some(g * (1.0 - (low - x()).step()) * (1.0 - (x() - high).step())),
+        }]
+    }
+}
+
+impl Op for Binary {
+    fn name(&self) -> &'static str {
+        Binary::name(*self)
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        let (a, b) = (&inputs[0], &inputs[1]);
+        let shape = broadcast(&a.shape, &b.shape).expect("shapes were checked");
+        let align = |from: &[usize]| [vec![1; shape.len() - from.len()], from.to_vec()].concat();
+        let (a_shape, b_shape) = (align(&a.shape), align(&b.shape));
+        Value::new(backend.binary(*self, (&a.storage, &a_shape), (&b.storage, &b_shape), &shape), &shape).into()
+    }
+
+    fn keep(&self) -> Keep {
+        match self {
+            Binary::Add | Binary::Sub => Keep::NOTHING,
+            _ => Keep::INPUTS,
+        }
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let (x, y) = (|| context.input(0), || context.input(1));
+        let dx = || match *self {
+            Binary::Add | Binary::Sub => Some(g.clone()),
+            Binary::Mul => Some(g * y()),
+            Binary::Div => Some(g / y()),
+            Binary::Maximum => Some(g * larger(&x(), &y())),
+            // Linear in x: the cotangent passes the same gate.
+            Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } | Binary::TanhGate => Some(g.binary(*self, &y())),
+        };
+        let dy = || match *self {
+            Binary::Add => Some(g.clone()),
+            Binary::Sub => Some(-g),
+            Binary::Mul => Some(g * x()),
+            Binary::Div => Some(-(g * x() / (y() * y()))),
+            Binary::Maximum => Some(g * larger(&y(), &x())),
+            Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => None,
+            Binary::TanhGate => Some(g * x() * y() * -2.0),
+        };
+        vec![if wanted[0] { dx() } else { None }, if wanted[1] { dy() } else { None }]
+    }
+}
+
+/// 1 where `a > b`, 0 where `a < b`, one half where they tie.
+fn larger(a: &Tensor, b: &Tensor) -> Tensor {
+    let difference = a - b;
+    (difference.step() - (-difference).step() + 1.0) * 0.5
+}
+
+/// The shape that two shapes broadcast to, by NumPy's rule.
+pub(super) fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let size = |shape: &[usize], axis: usize| (axis + shape.len()).checked_sub(rank).map_or(1, |i| shape[i]);
+    (0..rank)
+        .map(|axis| match (size(a, axis), size(b, axis)) {
+            (1, n) | (n, 1) => Some(n),
+            (m, n) => (m == n).then_some(n),
+        })
+        .collect()
+}
+
+impl Tensor {
+    /// A function of two tensors from the table of elementwise functions, with broadcasting.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn binary(&self, function: Binary, other: &Tensor) -> Tensor {
+        let fits = broadcast(self.shape(), other.shape()).is_some();
+        assert!(fits, "{}: shapes {:?} and {:?} do not broadcast", function.name(), self.shape(), other.shape());
+        Tensor::apply(function, &[self, other])
+    }
+
+    /// The larger of both, element by element, with broadcasting; where they tie, each gets half of the cotangent.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn maximum(&self, other: &Tensor) -> Tensor {
+        self.binary(Binary::Maximum, other)
+    }
+
+    /// `e^x`
+    pub fn exp(&self) -> Tensor {
+        Tensor::apply(Unary::Exp, &[self])
+    }
+
+    /// The natural logarithm.
+    pub fn ln(&self) -> Tensor {
+        Tensor::apply(Unary::Ln, &[self])
+    }
+
+    /// The square root.
+    pub fn sqrt(&self) -> Tensor {
+        Tensor::apply(Unary::Sqrt, &[self])
+    }
+
+    /// `1 / sqrt(x)`
+    pub fn rsqrt(&self) -> Tensor {
+        Tensor::apply(Unary::Rsqrt, &[self])
+    }
+
+    /// `|x|`
+    pub fn abs(&self) -> Tensor {
+        Tensor::apply(Unary::Abs, &[self])
+    }
+
+    /// The hyperbolic tangent.
+    pub fn tanh(&self) -> Tensor {
+        Tensor::apply(Unary::Tanh, &[self])
+    }
+
+    /// `1 / (1 + e^-x)`
+    pub fn sigmoid(&self) -> Tensor {
+        Tensor::apply(Unary::Sigmoid, &[self])
+    }
+
+    /// `ln(1 + e^x)`, without overflow.
+    pub fn softplus(&self) -> Tensor {
+        Tensor::apply(Unary::Softplus, &[self])
+    }
+
+    /// `max(x, 0)`
+    pub fn relu(&self) -> Tensor {
+        Tensor::apply(Unary::Relu, &[self])
+    }
+
+    /// `x` where positive, else `slope x`.
+    ///
+    /// # Panics
+    /// Where the slope is not positive: the derivative comes from the output's sign. (0 is [`Tensor::relu`].)
+    #[track_caller]
+    pub fn leaky_relu(&self, slope: f64) -> Tensor {
+        assert!(slope > 0.0, "leaky_relu: the slope {slope} is not positive");
+        Tensor::apply(Unary::LeakyRelu { slope }, &[self])
+    }
+
+    /// 1 where positive, else 0; its derivative is 0.
+    pub fn step(&self) -> Tensor {
+        Tensor::apply(Unary::Step, &[self])
+    }
+
+    /// The elements to a whole power.
+    pub fn powi(&self, exponent: i32) -> Tensor {
+        Tensor::apply(Unary::Powi { exponent }, &[self])
+    }
+
+    /// The elements held between `low` and `high`; the derivative is 1 from bound to bound, else 0.
+    ///
+    /// # Panics
+    /// Where `low > high` or one is not a number.
+    #[track_caller]
+    pub fn clamp(&self, low: f64, high: f64) -> Tensor {
+        assert!(low <= high, "clamp: bounds {low} and {high}");
+        Tensor::apply(Unary::Clamp { low, high }, &[self])
+    }
+
+    /// Elements of `a` where `self` is not zero, of `b` elsewhere, with broadcasting. The condition has no derivative.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn where_(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        a.binary(Binary::Gate, self) + b.binary(Binary::GateNot, self)
+    }
+
+    /// Applies an activation.
+    pub fn activate(&self, activation: Activation) -> Tensor {
+        activation.unary().map_or_else(|| self.clone(), |function| Tensor::apply(function, &[self]))
+    }
+
+    /// Takes the cotangent of an activation's output to that of its input: `self` is the cotangent.
+    pub(super) fn through(&self, activation: Activation, output: impl FnOnce() -> Tensor) -> Tensor {
+        activation.cotangent().map_or_else(|| self.clone(), |gate| self.binary(gate, &output()))
+    }
+
+    fn affine(&self, scale: f64, shift: f64) -> Tensor {
+        Tensor::apply(Unary::Affine { scale, shift }, &[self])
+    }
+}
+
+/// An operator between tensors, owned or borrowed, and its forms with a number on either side.
+macro_rules! operator {
+    ($trait:ident, $method:ident, $row:ident, |$x:ident, $number:ident| $right:expr, $left:expr) => {
+        operator!(@tensors $trait, $method, $row, Tensor, Tensor);
+        operator!(@tensors $trait, $method, $row, Tensor, &Tensor);
+        operator!(@tensors $trait, $method, $row, &Tensor, Tensor);
+        operator!(@tensors $trait, $method, $row, &Tensor, &Tensor);
+        operator!(@number $trait, $method, Tensor, |$x, $number| $right, $left);
+        operator!(@number $trait, $method, &Tensor, |$x, $number| $right, $left);
+    };
+    (@tensors $trait:ident, $method:ident, $row:ident, $a:ty, $b:ty) => {
+        impl $trait<$b> for $a {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: $b) -> Tensor {
+                Tensor::binary(&self, Binary::$row, &other)
+            }
+        }
+    };
+    (@number $trait:ident, $method:ident, $a:ty, |$x:ident, $number:ident| $right:expr, $left:expr) => {
+        impl $trait<f64> for $a {
+            type Output = Tensor;
+            fn $method(self, $number: f64) -> Tensor {
+                let $x = self;
+                $right
+            }
+        }
+        impl $trait<$a> for f64 {
+            type Output = Tensor;
+            fn $method(self, $x: $a) -> Tensor {
+                let $number = self;
+                $left
+            }
+        }
+    };
+}
+
+operator!(Add, add, Add, |x, number| x.affine(1.0, number), x.affine(1.0, number));
+operator!(Sub, sub, Sub, |x, number| x.affine(1.0, -number), x.affine(-1.0, number));
+operator!(Mul, mul, Mul, |x, number| x.affine(number, 0.0), x.affine(number, 0.0));
+operator!(Div, div, Div, |x, number| x.affine(1.0 / number, 0.0), x.powi(-1).affine(number, 0.0));
+
+impl Neg for &Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        Tensor::apply(Unary::Neg, &[self])
+    }
+}
+
+impl Neg for Tensor {
+    type Output = Tensor;
+    fn neg(self) -> Tensor {
+        -&self
+    }
+}

@@ -1,0 +1,149 @@
+//! Batch norm as one fused op; layer norm, instance norm and spectral norm as compositions.
+
+use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use crate::backend::{Activation, Backend, BatchNormBackward, BatchNormShape};
+
+/// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)` by the batch's own statistics.
+struct BatchNormOp {
+    shape: BatchNormShape,
+}
+
+impl Op for BatchNormOp {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        let forward = backend.batch_norm(&inputs[0].storage, &inputs[1].storage, &inputs[2].storage, &self.shape);
+        let channels = [self.shape.channels];
+        Forward {
+            value: Value::new(forward.output, &inputs[0].shape),
+            saved: vec![Value::new(forward.mean, channels), Value::new(forward.variance, channels)],
+        }
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::INPUTS.and_output()
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        if context.recording() {
+            return self.composite_vjp(context, g);
+        }
+        let (input, gamma, output) = (context.input(0), context.input(1), context.output());
+        let (mean, variance) = (context.saved(0), context.saved(1));
+        let saved = BatchNormBackward {
+            input: input.storage(),
+            gamma: gamma.storage(),
+            mean: mean.storage(),
+            variance: variance.storage(),
+            output: output.storage(),
+            cotangent: g.storage(),
+        };
+        let cotangents = context.device().backend().batch_norm_backward(&saved, &self.shape);
+        let tensor =
+            |storage, index| Some(Tensor::leaf(context.device(), Value::new(storage, context.input_shape(index))));
+        vec![tensor(cotangents.input, 0), tensor(cotangents.gamma, 1), tensor(cotangents.beta, 2)]
+    }
+}
+
+impl BatchNormOp {
+    /// The same cotangents in differentiable ops, from the inputs alone.
+    fn composite_vjp(&self, context: &Context<'_>, g: &Tensor) -> Vec<Option<Tensor>> {
+        let BatchNormShape { rows, channels, epsilon, activation } = self.shape;
+        let g = g.through(activation, || context.output()).reshape([rows, channels]);
+        let x = context.input(0).reshape([rows, channels]);
+        let (hat, inverse) = x.standardise(&[0], epsilon);
+        let d_beta = g.sum_axes(&[0], false);
+        let d_gamma = (&g * &hat).sum_axes(&[0], false);
+        let centred = g - (&d_beta + hat * &d_gamma) * (1.0 / rows as f64);
+        let d_x = centred * inverse * context.input(1);
+        vec![Some(d_x.reshape(context.input_shape(0))), Some(d_gamma), Some(d_beta)]
+    }
+}
+
+/// What [`Tensor::batch_norm`] gives.
+pub struct BatchNorm {
+    /// The normalised tensor, in the input's shape.
+    pub output: Tensor,
+    /// The batch's mean, `[c]`; a constant.
+    pub mean: Tensor,
+    /// The batch's biased variance, `[c]`; a constant.
+    pub variance: Tensor,
+}
+
+impl Tensor {
+    /// Batch normalisation over all axes but the last (Ioffe & Szegedy 2015), with the batch's own biased variance:
+    /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)`.
+    ///
+    /// # Panics
+    /// Where `gamma` and `beta` are not `[c]`, c being the last axis, or there are no samples.
+    #[track_caller]
+    pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64, activation: Activation) -> BatchNorm {
+        let channels = *self.shape().last().unwrap_or_else(|| panic!("batch_norm: of a scalar"));
+        let fits = gamma.shape() == [channels] && beta.shape() == [channels] && !self.is_empty();
+        assert!(fits, "batch_norm: {:?} with gamma {:?} and beta {:?}", self.shape(), gamma.shape(), beta.shape());
+        let shape = BatchNormShape { rows: self.len() / channels, channels, epsilon, activation };
+        let (output, mut saved) = Tensor::apply_with_saved(BatchNormOp { shape }, &[self, gamma, beta]);
+        let variance = saved.pop().expect("forward saves two");
+        let mean = saved.pop().expect("forward saves two");
+        BatchNorm { output, mean, variance }
+    }
+
+    /// Layer normalisation of each sample over all its axes but the first (Ba 2016), without scale and shift.
+    ///
+    /// # Panics
+    /// Where there is no axis beside the first.
+    #[track_caller]
+    pub fn layer_norm(&self, epsilon: f64) -> Tensor {
+        assert!(self.rank() > 1, "layer_norm: of the shape {:?}", self.shape());
+        self.standardise(&(1..self.rank()).collect::<Vec<_>>(), epsilon).0
+    }
+
+    /// Instance normalisation of each sample and channel of an image `[n, h, w, c]` (Ulyanov 2016), without scale and shift.
+    ///
+    /// # Panics
+    /// Where this is no image.
+    #[track_caller]
+    pub fn instance_norm(&self, epsilon: f64) -> Tensor {
+        assert!(self.rank() == 4, "instance_norm: of the shape {:?}", self.shape());
+        self.standardise(&[1, 2], epsilon).0
+    }
+
+    /// `(x - mean) / sqrt(variance + epsilon)` over `axes`, and the factor `1 / sqrt(variance + epsilon)`.
+    fn standardise(&self, axes: &[usize], epsilon: f64) -> (Tensor, Tensor) {
+        let centred = self - self.mean_axes(axes, true);
+        let variance = (&centred * &centred).mean_axes(axes, true);
+        let inverse = (variance + epsilon).rsqrt();
+        (centred * &inverse, inverse)
+    }
+
+    /// A filter `[kh, kw, c, k]` divided by its largest singular value as a matrix `[kh kw c, k]` (Miyato 2018).
+    ///
+    /// `direction` approximates the left singular vector, `[k]`; `rounds` of power iteration improve it, and the improved one
+    /// is returned as a constant to be passed in next time.
+    ///
+    /// # Panics
+    /// Where `direction` is not `[k]`.
+    #[track_caller]
+    pub fn spectral_norm(&self, direction: &Tensor, rounds: usize) -> (Tensor, Tensor) {
+        let columns = *self.shape().last().unwrap_or_else(|| panic!("spectral_norm: of a scalar"));
+        let fits = direction.shape() == [columns];
+        assert!(fits, "spectral_norm: {:?} with a direction {:?}", self.shape(), direction.shape());
+        /// Keeps the direction of a zero filter finite.
+        const TINY: f64 = 1e-12;
+        let unit = |x: Tensor| &x * ((&x * &x).sum() + TINY * TINY).rsqrt();
+        let matrix = self.reshape([self.len() / columns, columns]);
+        let mut right = direction.detach().reshape([columns, 1]);
+        let mut left = crate::tensor::no_grad(|| unit(matrix.matmul(&right)));
+        for _ in 0..rounds {
+            (left, right) = crate::tensor::no_grad(|| {
+                let right = unit(matrix.matmul_with(&left, true, false));
+                (unit(matrix.matmul(&right)), right)
+            });
+        }
+        let (left, right) = (left.detach(), right.detach());
+        let sigma = left.matmul_with(&matrix.matmul(&right), true, false).reshape([]);
+        (self / sigma, right.reshape([columns]))
+    }
+}

@@ -1,0 +1,197 @@
+//! Ops that rearrange elements: reshape, permute, and windows (slice, pad, flip, concat).
+
+use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
+use crate::backend::{AxisMap, Backend};
+
+/// The same elements in another shape; copies nothing.
+struct Reshape {
+    shape: Vec<usize>,
+}
+
+impl Op for Reshape {
+    fn name(&self) -> &'static str {
+        "reshape"
+    }
+
+    fn forward(&self, _backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        Value::new(inputs[0].storage.clone(), &self.shape).into()
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::NOTHING
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        vec![Some(g.reshape(context.input_shape(0)))]
+    }
+}
+
+/// Reorders axes; its transpose is the inverse order.
+struct Permute {
+    order: Vec<usize>,
+}
+
+impl Op for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        let shape = &inputs[0].shape;
+        let out: Vec<usize> = self.order.iter().map(|&axis| shape[axis]).collect();
+        Value::new(backend.permute(&inputs[0].storage, shape, &self.order), &out).into()
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::NOTHING
+    }
+
+    fn vjp(&self, _context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let mut inverse = vec![0; self.order.len()];
+        for (to, &from) in self.order.iter().enumerate() {
+            inverse[from] = to;
+        }
+        vec![Some(g.permute(&inverse))]
+    }
+}
+
+/// Copies elements by an affine map of indices that is one to one on every axis; the transpose is the
+/// same with multiplier and divisor exchanged.
+struct Window {
+    axes: Vec<AxisMap>,
+}
+
+impl Op for Window {
+    fn name(&self) -> &'static str {
+        "window"
+    }
+
+    fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        let shape: Vec<usize> = self.axes.iter().map(|map| map.size).collect();
+        Value::new(backend.window(&inputs[0].storage, &inputs[0].shape, &self.axes), &shape).into()
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::NOTHING
+    }
+
+    fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let transpose = |(map, &size): (&AxisMap, &usize)| AxisMap {
+            size,
+            multiplier: map.divisor,
+            offset: -map.offset,
+            divisor: map.multiplier,
+        };
+        let axes = self.axes.iter().zip(context.input_shape(0)).map(transpose).collect();
+        vec![Some(Tensor::apply(Window { axes }, &[g]))]
+    }
+}
+
+impl Tensor {
+    /// The same elements in another shape.
+    ///
+    /// # Panics
+    /// Where the number of elements differs.
+    #[track_caller]
+    pub fn reshape(&self, shape: impl AsRef<[usize]>) -> Tensor {
+        let shape = shape.as_ref();
+        assert_eq!(self.len(), count(shape), "reshape: the shape {:?} to {shape:?}", self.shape());
+        if shape == self.shape() {
+            return self.clone();
+        }
+        Tensor::apply(Reshape { shape: shape.to_vec() }, &[self])
+    }
+
+    /// Reorders axes: the result's axis `a` is this one's axis `order[a]`.
+    ///
+    /// # Panics
+    /// Where `order` does not name every axis once.
+    #[track_caller]
+    pub fn permute(&self, order: &[usize]) -> Tensor {
+        let once = (0..self.rank()).all(|axis| order.contains(&axis)) && order.len() == self.rank();
+        assert!(once, "permute: the order {order:?} for the shape {:?}", self.shape());
+        if order.is_sorted() {
+            return self.clone();
+        }
+        Tensor::apply(Permute { order: order.to_vec() }, &[self])
+    }
+
+    /// Indices `start..end` of one axis.
+    ///
+    /// # Panics
+    /// Where the range is not inside the axis.
+    #[track_caller]
+    pub fn slice(&self, axis: usize, start: usize, end: usize) -> Tensor {
+        self.slice_step(axis, start, end, 1)
+    }
+
+    /// Every `step`-th index of `start..end` of one axis.
+    ///
+    /// # Panics
+    /// Where the range is not inside the axis, or the step is 0.
+    #[track_caller]
+    pub fn slice_step(&self, axis: usize, start: usize, end: usize, step: usize) -> Tensor {
+        let inside = axis < self.rank() && start <= end && end <= self.shape()[axis] && step > 0;
+        assert!(inside, "slice: {start}..{end} step {step} of axis {axis} of the shape {:?}", self.shape());
+        let size = (end - start).div_ceil(step);
+        self.window_axis(axis, AxisMap { size, multiplier: step as isize, offset: start as isize, divisor: 1 })
+    }
+
+    /// Zeros before and after one axis.
+    ///
+    /// # Panics
+    /// Where the axis does not exist.
+    #[track_caller]
+    pub fn pad(&self, axis: usize, before: usize, after: usize) -> Tensor {
+        assert!(axis < self.rank(), "pad: axis {axis} of the shape {:?}", self.shape());
+        let size = before + self.shape()[axis] + after;
+        self.window_axis(axis, AxisMap { size, multiplier: 1, offset: -(before as isize), divisor: 1 })
+    }
+
+    /// One axis backwards.
+    ///
+    /// # Panics
+    /// Where the axis does not exist.
+    #[track_caller]
+    pub fn flip(&self, axis: usize) -> Tensor {
+        assert!(axis < self.rank(), "flip: axis {axis} of the shape {:?}", self.shape());
+        let size = self.shape()[axis];
+        self.window_axis(axis, AxisMap { size, multiplier: -1, offset: size as isize - 1, divisor: 1 })
+    }
+
+    /// Tensors one after the other along an axis; their other sizes are equal.
+    ///
+    /// # Panics
+    /// Where there are none, or the shapes do not fit.
+    #[track_caller]
+    pub fn concat(parts: &[&Tensor], axis: usize) -> Tensor {
+        let others = |tensor: &Tensor| {
+            let mut shape = tensor.shape().to_vec();
+            shape.get_mut(axis).map(|size| std::mem::take(size));
+            shape
+        };
+        let shapes: Vec<_> = parts.iter().map(|part| part.shape()).collect();
+        let fits = parts.first().is_some_and(|first| {
+            axis < first.rank() && parts.iter().all(|part| part.rank() == first.rank() && others(part) == others(first))
+        });
+        assert!(fits, "concat: the shapes {shapes:?} along axis {axis}");
+        let total: usize = parts.iter().map(|part| part.shape()[axis]).sum();
+        let mut before = 0;
+        let padded = parts.iter().map(|part| {
+            let size = part.shape()[axis];
+            before += size;
+            part.pad(axis, before - size, total - before)
+        });
+        padded.reduce(|sum, part| sum + part).expect("there is a part")
+    }
+
+    fn window_axis(&self, axis: usize, map: AxisMap) -> Tensor {
+        let identity = |&size: &usize| AxisMap { size, multiplier: 1, offset: 0, divisor: 1 };
+        let mut axes: Vec<AxisMap> = self.shape().iter().map(identity).collect();
+        if axes[axis] == map {
+            return self.clone();
+        }
+        axes[axis] = map;
+        Tensor::apply(Window { axes }, &[self])
+    }
+}
