@@ -14,7 +14,7 @@ use std::sync::{Arc, LazyLock};
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, MatMul, Reduction, Role};
 pub use scalar::{Activation, Binary, Unary};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The elements of one tensor in a device's own memory and precision.
 #[derive(Debug)]
@@ -230,6 +230,22 @@ impl Device {
     /// The device's first failure.
     pub fn sync(&self) -> Result<()> {
         self.0.sync()
+    }
+}
+
+impl std::str::FromStr for Device {
+    type Err = Error;
+
+    /// The device that a `--device` name stands for.
+    fn from_str(name: &str) -> Result<Device> {
+        match name {
+            "reference" => Ok(Device::reference()),
+            "cpu" => {
+                cpu::Simd::from_environment()?;
+                Ok(Device::cpu())
+            }
+            _ => Err(Error::Usage(format!("--device {name} is none of reference, cpu"))),
+        }
     }
 }
 

@@ -128,6 +128,8 @@ table! {
     LeakyGate { slope: f64 } = "leaky_gate", if y > 0.0 { x } else { x * (slope as T) }, "select(x * slope, x, y > 0.0)";
     /// `x (1 - y y)`: tanh's cotangent by its output.
     TanhGate = "tanh_gate", x * (1.0 - y * y), "x * (1.0 - y * y)";
+    /// `x + share (y - x)`: linear interpolation.
+    Lerp { share: f64 } = "lerp", x + (share as T) * (y - x), "x + share * (y - x)";
 }
 
 /// An activation that convolution and batch norm may carry: one whose derivative comes from its output.

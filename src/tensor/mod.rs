@@ -14,7 +14,7 @@ pub use node::{Context, Forward, Keep, Op, Value};
 pub use ops::normalisation::BatchNorm;
 
 use crate::backend::{Device, HostSlice, HostVec, Storage};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use node::Node;
 
 /// An n-dimensional array on a [`Device`].
@@ -206,17 +206,6 @@ impl Tensor {
     /// The elements as their owner: shared where another handle, or a graph, still holds them.
     pub(crate) fn into_storage(self) -> Arc<Storage> {
         self.value.storage
-    }
-
-    /// An error unless all elements are finite; `what` names the tensor.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] naming the tensor, or the device's first failure.
-    pub(crate) fn require_finite(&self, what: &str) -> Result<()> {
-        if self.is_finite()? {
-            return Ok(());
-        }
-        Err(Error::invalid(format!("{what} holds numbers that are not finite")))
     }
 }
 

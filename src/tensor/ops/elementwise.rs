@@ -64,7 +64,7 @@ impl Op for Binary {
 
     fn keep(&self) -> Keep {
         match self {
-            Binary::Add | Binary::Sub => Keep::NOTHING,
+            Binary::Add | Binary::Sub | Binary::Lerp { .. } => Keep::NOTHING,
             _ => Keep::INPUTS,
         }
     }
@@ -76,6 +76,7 @@ impl Op for Binary {
             Binary::Mul => Some(g * y()),
             Binary::Div => Some(g / y()),
             Binary::Maximum => Some(g * larger(&x(), &y())),
+            Binary::Lerp { share } => Some(g * (1.0 - share)),
             // Linear in x: the cotangent passes the same gate.
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } | Binary::TanhGate => Some(g.binary(*self, &y())),
         };
@@ -87,6 +88,7 @@ impl Op for Binary {
             Binary::Maximum => Some(g * larger(&y(), &x())),
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => None,
             Binary::TanhGate => Some(g * x() * y() * -2.0),
+            Binary::Lerp { share } => Some(g * share),
         };
         vec![if wanted[0] { dx() } else { None }, if wanted[1] { dy() } else { None }]
     }
@@ -129,6 +131,15 @@ impl Tensor {
     #[track_caller]
     pub fn maximum(&self, other: &Tensor) -> Tensor {
         self.binary(Binary::Maximum, other)
+    }
+
+    /// `x + share (y - x)`, with broadcasting: the step of a moving average.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn lerp(&self, other: &Tensor, share: f64) -> Tensor {
+        self.binary(Binary::Lerp { share }, other)
     }
 
     /// `e^x`

@@ -9,3 +9,5 @@ pub mod normalisation;
 mod reduce;
 mod resample;
 mod shape;
+
+pub use convolution::Convolution;

@@ -1,0 +1,108 @@
+//! Times DCGAN training steps and prints one line of JSON, with the keys that the programs of other frameworks print
+//! for the same step: one update of the discriminator (real and fake) and one of the generator, losses read every step.
+
+use std::time::Instant;
+
+use clap::Parser;
+use graft::Device;
+use graft::data::{Dataset, Images};
+use graft::gan::{Architecture, Loss, Recipe, Trainer};
+use graft::nn::NormKind;
+use rand::RngExt;
+
+#[derive(Parser)]
+#[command(about = "Times DCGAN training steps; prints one line of JSON")]
+struct Options {
+    /// Side of the images: 32 or 64
+    #[arg(long, default_value_t = 32)]
+    size: usize,
+    /// Width of the networks
+    #[arg(long, default_value_t = 64)]
+    features: usize,
+    /// Channels of the images: 1 or 3
+    #[arg(long, default_value_t = 3)]
+    channels: usize,
+    /// Images a batch
+    #[arg(long, default_value_t = 64)]
+    batch: usize,
+    /// Steps that are timed
+    #[arg(long, default_value_t = 20)]
+    steps: usize,
+    /// Steps before those
+    #[arg(long, default_value_t = 3)]
+    warmup: usize,
+    /// Threads; 0 for one a core
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+    /// Device: reference or cpu
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Passed by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> graft::Result<()> {
+    let options = Options::parse();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build().expect("threads can be started");
+    pool.install(|| run(&options))
+}
+
+fn run(options: &Options) -> graft::Result<()> {
+    let &Options { size, features, channels, batch, steps, warmup, .. } = options;
+    let device: Device = options.device.parse()?;
+    let recipe = Recipe {
+        seed: 0,
+        architecture: Architecture { size, channels, features, latent: 100, classes: 0, d_norm: NormKind::Batch },
+        batch,
+        lr: 2e-4,
+        d_lr: 2e-4,
+        beta1: 0.5,
+        d_steps: 1,
+        loss: Loss::NonSaturating,
+        gp: 0.0,
+        r1: 0.0,
+        augment: Vec::new(),
+        ema: 0.0,
+    };
+    let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
+    let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();
+    let images = Images { count: batch, height: size, width: size, channels, pixels };
+    let data = Dataset { name: "noise".to_string(), images, labels: None, classes: 0 };
+    let mut trainer = Trainer::new(&recipe, data, &device)?;
+    let mut times = Vec::new();
+    for step in 0..warmup + steps {
+        let start = Instant::now();
+        let losses = trainer.step();
+        losses.d_loss.item()?;
+        losses.g_loss.item()?;
+        if step >= warmup {
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    let (min, median) = (times[0], times[times.len() / 2]);
+    let line = serde_json::json!({
+        "peer": format!("graft {}", env!("CARGO_PKG_VERSION")),
+        "device": device.name(),
+        "microkernel": device.backend().microkernel(),
+        "threads": rayon::current_num_threads(),
+        "size": size,
+        "features": features,
+        "channels": channels,
+        "batch": batch,
+        "ms_per_step": (median * 100.0).round() / 100.0,
+        "min_ms": (min * 100.0).round() / 100.0,
+        "images_per_s": (batch as f64 / median * 1e4).round() / 10.0,
+        "peak_rss_mib": peak_rss_mib(),
+    });
+    println!("{line}");
+    Ok(())
+}
+
+/// The process's peak resident memory, where the system tells (Linux).
+fn peak_rss_mib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024)
+}

@@ -1,0 +1,235 @@
+//! Checkpoints: named tensors and a header of canonical JSON, in safetensors files.
+//!
+//! Filters are stored in PyTorch's order of axes (see [`Layout`](crate::nn::Layout)), so that PyTorch's own names and
+//! layout are read and written. The one metadata key, `graft`, says what determines results, and holds a digest of all
+//! tensor bytes that is checked on reading. Files are written beside their place and renamed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::atomic;
+use crate::backend::Device;
+use crate::error::{Error, Result};
+use crate::nn::Parameter;
+use crate::tensor::Tensor;
+
+/// The metadata key of the header.
+const KEY: &str = "graft";
+/// The header's field that holds the digest.
+const DIGEST: &str = "digest";
+
+/// One stored tensor.
+#[derive(Clone, Debug, PartialEq)]
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+/// Named tensors on the host, and what the header says of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// What determines results; an object. Files of others have none: an empty object.
+    pub header: serde_json::Map<String, Json>,
+    tensors: BTreeMap<String, Stored>,
+}
+
+impl Checkpoint {
+    /// An empty checkpoint with this header.
+    pub fn new(header: serde_json::Map<String, Json>) -> Checkpoint {
+        Checkpoint { header, tensors: BTreeMap::new() }
+    }
+
+    /// Adds a tensor, in its device's precision.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn insert(&mut self, name: impl Into<String>, tensor: &Tensor) -> Result<()> {
+        let (dtype, bytes) = if tensor.device().is_double() {
+            (Dtype::F64, tensor.to_vec::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+        } else {
+            (Dtype::F32, tensor.to_vec::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+        };
+        self.tensors.insert(name.into(), Stored { dtype, shape: tensor.shape().to_vec(), bytes });
+        Ok(())
+    }
+
+    /// Adds parameters in stored order, each named `PREFIX.NAME`.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn insert_parameters<'a>(
+        &mut self,
+        prefix: &str,
+        parameters: impl IntoIterator<Item = &'a Parameter>,
+    ) -> Result<()> {
+        for parameter in parameters {
+            self.insert(format!("{prefix}.{}", parameter.name()), &parameter.stored())?;
+        }
+        Ok(())
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor, as it is stored.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|stored| &*stored.shape)
+    }
+
+    /// A tensor on a device, in stored order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is none of that name, or it does not hold floating-point numbers.
+    pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor> {
+        let missing = || Error::invalid(format!("the checkpoint holds no tensor {name}"));
+        let Stored { dtype, shape, bytes } = self.tensors.get(name).ok_or_else(missing)?;
+        match dtype {
+            Dtype::F32 => {
+                let values: Vec<f32> = bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
+                Ok(Tensor::from_slice(device, &values, shape))
+            }
+            Dtype::F64 => {
+                let values: Vec<f64> = bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b)).collect();
+                Ok(Tensor::from_slice(device, &values, shape))
+            }
+            other => Err(Error::invalid(format!("the checkpoint's tensor {name} holds {other:?}, not F32 or F64"))),
+        }
+    }
+
+    /// Sets parameters from the tensors named `PREFIX.NAME`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the first tensor that is missing or has another shape; nothing is changed then.
+    pub fn load_parameters<'a>(
+        &self,
+        prefix: &str,
+        parameters: impl IntoIterator<Item = &'a Parameter>,
+    ) -> Result<()> {
+        let mut loaded = Vec::new();
+        for parameter in parameters {
+            let name = format!("{prefix}.{}", parameter.name());
+            let tensor = self.tensor(&name, &parameter.device())?;
+            let expected = parameter.stored_shape();
+            if tensor.shape() != expected {
+                return Err(Error::invalid(format!(
+                    "the checkpoint's tensor {name} has the shape {:?} where the network has {expected:?}",
+                    tensor.shape()
+                )));
+            }
+            loaded.push((parameter, parameter.from_stored(&tensor)));
+        }
+        for (parameter, tensor) in loaded {
+            parameter.set(tensor);
+        }
+        Ok(())
+    }
+
+    /// Sha-256 over names, types, shapes and bytes, in the order of names.
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, stored) in &self.tensors {
+            hash.update(format!("{name} {:?} {:?}\n", stored.dtype, stored.shape));
+            hash.update(&stored.bytes);
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Writes the checkpoint, so that the file is the old one or the whole new one at any moment.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut header = self.header.clone();
+        header.insert(DIGEST.to_string(), Json::String(self.digest()));
+        let metadata = HashMap::from([(KEY.to_string(), Json::Object(header).to_string())]);
+        let views = self.tensors.iter().map(|(name, Stored { dtype, shape, bytes })| {
+            TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view))
+        });
+        let broken = |error: safetensors::SafeTensorError| Error::invalid(format!("{}: {error}", path.display()));
+        let views = views.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        let bytes = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
+        atomic::write(path, &bytes)
+    }
+
+    /// Reads a checkpoint and checks its digest, where it has one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is no safetensors file, was cut, or
+    /// its bytes are not those that were written.
+    pub fn read(path: &Path) -> Result<Checkpoint> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let format = |expected: &str, found: String| Error::format(path, 0, expected, found);
+        let (_, metadata) = SafeTensors::read_metadata(&bytes)
+            .map_err(|error| format("a safetensors header", format!("something else or a part of it ({error})")))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|error| format("as many tensor bytes as the header says", error.to_string()))?;
+        let tensors = file.iter().map(|(name, view)| {
+            let stored = Stored { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: view.data().to_vec() };
+            (name.to_string(), stored)
+        });
+        let mut checkpoint = Checkpoint { header: serde_json::Map::new(), tensors: tensors.collect() };
+        let Some(text) = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY)) else {
+            return Ok(checkpoint);
+        };
+        checkpoint.header = serde_json::from_str(text)
+            .map_err(|error| format("a JSON object under the metadata key `graft`", error.to_string()))?;
+        let digest = checkpoint.digest();
+        match checkpoint.header.remove(DIGEST) {
+            Some(Json::String(stated)) if stated == digest => Ok(checkpoint),
+            stated => Err(format(
+                &format!("tensors with the digest {}", stated.as_ref().and_then(Json::as_str).unwrap_or("of the header")),
+                format!("{digest}: the file was changed or damaged; use another checkpoint"),
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint() -> Checkpoint {
+        let mut checkpoint = Checkpoint::new(serde_json::Map::from_iter([("step".to_string(), Json::from(7))]));
+        let tensor = Tensor::from_slice(&Device::cpu(), &[1f32, -2.5, 3.0], [3]);
+        checkpoint.insert("a.weight", &tensor).unwrap();
+        checkpoint.insert("b.weight", &Tensor::from_slice(&Device::reference(), &[0.1], [1])).unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.safetensors");
+        checkpoint().write(&path).unwrap();
+        let read = Checkpoint::read(&path).unwrap();
+        assert_eq!(read, checkpoint());
+        assert_eq!(read.tensor("b.weight", &Device::reference()).unwrap().item().unwrap(), 0.1);
+    }
+
+    #[test]
+    fn every_flipped_or_missing_byte_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.safetensors");
+        checkpoint().write(&path).unwrap();
+        let good = std::fs::read(&path).unwrap();
+        for index in 0..good.len() {
+            let mut bad = good.clone();
+            bad[index] ^= 0x20;
+            std::fs::write(&path, &bad).unwrap();
+            // A flip of white space or of a letter's case inside the header may still say the same.
+            if let Ok(read) = Checkpoint::read(&path) {
+                assert_eq!(read.tensors, checkpoint().tensors, "byte {index}");
+            }
+            std::fs::write(&path, &good[..index]).unwrap();
+            assert!(Checkpoint::read(&path).is_err(), "cut at byte {index}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Bringing images to the size and channels of a network.
+
+use super::{Dataset, Images};
+use crate::error::{Error, Result};
+
+/// The side to which small images are padded.
+const SMALL: usize = 32;
+/// The side of a padded image enlarged twice.
+const LARGE: usize = 2 * SMALL;
+
+/// Luma weights of ITU-R BT.601 for red, green and blue, in thousandths.
+const LUMA: [u32; 3] = [299, 587, 114];
+const LUMA_TOTAL: u32 = 1000;
+
+impl Dataset {
+    /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
+    /// 32 (28 to 32 with two on each side); 64 is that enlarged twice, bilinear. Grey to RGB repeats; RGB to grey is
+    /// BT.601's luma. What already fits is returned as it is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], saying what is possible, for other sizes and channels and for images that are too large.
+    pub fn fit(self, size: usize, channels: usize) -> Result<Dataset> {
+        let Images { height, width, channels: own, .. } = self.images;
+        let images = match (own, channels) {
+            (own, wanted) if own == wanted => self.images,
+            (1, 3) => grey_to_rgb(&self.images),
+            (3, 1) => rgb_to_grey(&self.images),
+            _ => {
+                return Err(Error::invalid(format!(
+                    "{} has images of {own} channels and cannot give {channels}; 1 and 3 are possible",
+                    self.name
+                )));
+            }
+        };
+        let images = match size {
+            _ if (height, width) == (size, size) => images,
+            SMALL if height.max(width) <= SMALL => pad(&images, SMALL),
+            LARGE if height.max(width) <= SMALL => enlarge_twice(&pad(&images, SMALL)),
+            _ => {
+                let possible = match height.max(width) {
+                    ..=SMALL => "; 32 and 64 are possible".to_string(),
+                    _ if height == width => format!("; only {height} is possible"),
+                    _ => ": shrink or cut them to 32 x 32 or 64 x 64 first".to_string(),
+                };
+                return Err(Error::invalid(format!(
+                    "{} has images of {height} x {width}, which do not fit size {size}{possible}",
+                    self.name
+                )));
+            }
+        };
+        Ok(Dataset { images, ..self })
+    }
+}
+
+fn grey_to_rgb(images: &Images) -> Images {
+    let pixels = images.pixels.iter().flat_map(|&grey| [grey; 3]).collect();
+    Images { channels: 3, pixels, ..*images }
+}
+
+fn rgb_to_grey(images: &Images) -> Images {
+    let luma = |rgb: &[u8]| {
+        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * weight).sum();
+        ((sum + LUMA_TOTAL / 2) / LUMA_TOTAL) as u8
+    };
+    Images { channels: 1, pixels: images.pixels.chunks_exact(3).map(luma).collect(), ..*images }
+}
+
+/// Black around each image; where the difference is odd, the larger half goes below and to the right.
+fn pad(images: &Images, side: usize) -> Images {
+    let Images { count, height, width, channels, ref pixels } = *images;
+    let (top, left) = ((side - height) / 2, (side - width) / 2);
+    let mut padded = vec![0; count * side * side * channels];
+    for (row, source) in pixels.chunks_exact(width * channels).enumerate() {
+        let (image, y) = (row / height, row % height);
+        let start = ((image * side + top + y) * side + left) * channels;
+        padded[start..][..source.len()].copy_from_slice(source);
+    }
+    Images { count, height: side, width: side, channels, pixels: padded }
+}
+
+/// Bilinear interpolation at half-pixel centres (what others call `align_corners=false`): along each axis a new pixel
+/// is 3/4 of the old pixel that it lies in and 1/4 of the neighbour on its side, or of itself at the edge.
+fn enlarge_twice(images: &Images) -> Images {
+    let Images { count, height, width, channels, .. } = *images;
+    let mut pixels = Vec::with_capacity(4 * images.pixels.len());
+    for index in 0..count {
+        let image = images.image(index);
+        let at = |y: usize, x: usize, channel: usize| u32::from(image[(y * width + x) * channels + channel]);
+        for y in 0..2 * height {
+            let (near_y, far_y) = near_and_far(y, height);
+            for x in 0..2 * width {
+                let (near_x, far_x) = near_and_far(x, width);
+                for c in 0..channels {
+                    let near_row = 3 * at(near_y, near_x, c) + at(near_y, far_x, c);
+                    let far_row = 3 * at(far_y, near_x, c) + at(far_y, far_x, c);
+                    // In sixteenths; 8 rounds to the nearest.
+                    pixels.push(((3 * near_row + far_row + 8) / 16) as u8);
+                }
+            }
+        }
+    }
+    Images { count, height: 2 * height, width: 2 * width, channels, pixels }
+}
+
+fn near_and_far(position: usize, length: usize) -> (usize, usize) {
+    let near = position / 2;
+    let far = if position.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(length - 1) };
+    (near, far)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dataset(height: usize, width: usize, channels: usize) -> Dataset {
+        let pixels = (0..2 * height * width * channels).map(|i| (i * 37 % 251) as u8 + 1).collect();
+        let images = Images { count: 2, height, width, channels, pixels };
+        Dataset { name: "test".into(), images, labels: None, classes: 0 }
+    }
+
+    #[test]
+    fn images_are_padded_to_32_around_their_centre() {
+        for (height, width) in [(28, 28), (16, 16), (31, 20), (1, 32)] {
+            let original = dataset(height, width, 3);
+            let fitted = original.clone().fit(32, 3).unwrap();
+            let (top, left) = ((32 - height) / 2, (32 - width) / 2);
+            for index in 0..2 {
+                for (place, pixel) in fitted.images.image(index).chunks_exact(3).enumerate() {
+                    let (y, x) = ((place / 32).wrapping_sub(top), (place % 32).wrapping_sub(left));
+                    let expected = if y < height && x < width {
+                        &original.images.image(index)[(y * width + x) * 3..][..3]
+                    } else {
+                        &[0; 3]
+                    };
+                    assert_eq!(pixel, expected, "{height} x {width}, image {index}, place {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn padding_becomes_minus_one_in_a_batch() {
+        assert_eq!(dataset(28, 28, 1).fit(32, 1).unwrap().batch(&[1])[0], -1.0);
+    }
+
+    #[test]
+    fn enlarging_follows_the_half_pixel_formula() {
+        let original = dataset(32, 32, 1);
+        let fitted = original.clone().fit(64, 1).unwrap();
+        let at = |y: usize, x: usize| f64::from(original.images.image(1)[y * 32 + x]);
+        for y in 0..64 {
+            for x in 0..64 {
+                let source = |position: usize| ((position as f64 + 0.5) / 2.0 - 0.5).clamp(0.0, 31.0);
+                let (sy, sx) = (source(y), source(x));
+                let (y0, x0) = (sy.floor() as usize, sx.floor() as usize);
+                let (y1, x1) = ((y0 + 1).min(31), (x0 + 1).min(31));
+                let (fy, fx) = (sy.fract(), sx.fract());
+                let value = (1.0 - fy) * ((1.0 - fx) * at(y0, x0) + fx * at(y0, x1))
+                    + fy * ((1.0 - fx) * at(y1, x0) + fx * at(y1, x1));
+                // Half a grey level: the result is the nearest byte.
+                assert!((f64::from(fitted.images.image(1)[y * 64 + x]) - value).abs() <= 0.5, "({y}, {x})");
+            }
+        }
+    }
+
+    #[test]
+    fn grey_becomes_rgb_by_repetition_and_comes_back_unchanged() {
+        let grey = dataset(32, 32, 1);
+        let rgb = grey.clone().fit(32, 3).unwrap();
+        assert!(rgb.images.pixels.chunks_exact(3).zip(&grey.images.pixels).all(|(rgb, &grey)| rgb == [grey; 3]));
+        assert_eq!(rgb.fit(32, 1).unwrap(), grey);
+    }
+
+    #[test]
+    fn rgb_becomes_grey_by_bt601() {
+        let images =
+            Images { count: 1, height: 1, width: 3, channels: 3, pixels: vec![255, 0, 0, 0, 255, 0, 0, 0, 255] };
+        // 255 times 0.299, 0.587 and 0.114, rounded.
+        assert_eq!(rgb_to_grey(&images).pixels, [76, 150, 29]);
+    }
+
+    #[test]
+    fn what_fits_is_unchanged() {
+        for (side, channels) in [(32, 1), (64, 3), (48, 3)] {
+            assert_eq!(dataset(side, side, channels).fit(side, channels).unwrap(), dataset(side, side, channels));
+        }
+    }
+
+    #[test]
+    fn what_cannot_fit_is_an_error_that_says_what_is_possible() {
+        let error = |dataset: Dataset, size, channels| match dataset.fit(size, channels) {
+            Err(Error::Invalid(text)) => text,
+            other => panic!("{other:?}"),
+        };
+        assert!(error(dataset(28, 28, 1), 48, 1).contains("32 and 64 are possible"));
+        assert!(error(dataset(96, 96, 3), 64, 3).contains("only 96 is possible"));
+        assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
+        assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));
+    }
+}

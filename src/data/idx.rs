@@ -1,0 +1,450 @@
+//! IDX, the file format of MNIST: a magic number, big-endian dimensions, bytes; often gzipped, which is read as it
+//! is.
+//!
+//! The magic number is `00 00 08 d`: unsigned bytes in d dimensions. Labels have one, grey images three `[n, h, w]`;
+//! four are read as `[n, h, w, c]`. Nothing that a header claims is allocated before the file's length has borne it
+//! out.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+use byteorder::{BigEndian, ByteOrder};
+use flate2::bufread::MultiGzDecoder;
+
+use super::spec::Kind;
+use super::{Dataset, Images, Split};
+use crate::error::{Error, Result};
+
+/// `idx:IMAGES[,LABELS]`: any IDX files.
+pub(super) const KIND: Kind = Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], check, load };
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
+const DEFLATE_RATIO: u64 = 1032;
+
+/// Unsigned bytes, in the third byte of the magic number; the fourth is the number of dimensions.
+const UNSIGNED_BYTES: u32 = 0x08 << 8;
+const LABELS_MAGIC: u32 = UNSIGNED_BYTES | 1;
+const GREY_MAGIC: u32 = UNSIGNED_BYTES | 3;
+const CHANNELS_MAGIC: u32 = UNSIGNED_BYTES | 4;
+
+/// The bytes of the magic number, and of each dimension.
+const WORD: usize = 4;
+/// Where the bytes of a file of labels begin.
+const LABELS_OFFSET: usize = 2 * WORD;
+
+/// The images of an IDX file of three dimensions `[n, h, w]` or four `[n, h, w, c]`, c being 1 or 3.
+///
+/// # Errors
+/// [`Error::Format`], with the offset (in the decompressed bytes of a gzip file) and what was expected, where the
+/// file is not that, cut, too long or corrupt; [`Error::Io`] where it cannot be read.
+pub fn read_images(path: &Path) -> Result<Images> {
+    images_of(path, read(path, Content::Images)?)
+}
+
+/// The labels of an IDX file of one dimension, which must be as many as `images` and each below `classes`.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result<Vec<u8>> {
+    let labels = read(path, Content::Labels)?.bytes;
+    if labels.len() != images {
+        return Err(Error::format(
+            path,
+            WORD as u64,
+            format!("{images} labels, one for each image"),
+            format!("{} labels", labels.len()),
+        ));
+    }
+    let classes = classes.unwrap_or(usize::MAX);
+    if let Some(position) = labels.iter().position(|&label| usize::from(label) >= classes) {
+        return Err(Error::format(
+            path,
+            (LABELS_OFFSET + position) as u64,
+            format!("a label below {classes}"),
+            labels[position].to_string(),
+        ));
+    }
+    Ok(labels)
+}
+
+fn split_argument(argument: &str) -> (&Path, Option<&Path>) {
+    match argument.split_once(',') {
+        Some((images, labels)) => (Path::new(images), Some(Path::new(labels))),
+        None => (Path::new(argument), None),
+    }
+}
+
+fn check(argument: &str) -> Result<()> {
+    let parts: Vec<&str> = argument.split(',').collect();
+    if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
+        return Err(Error::Usage(format!(
+            "`idx:{argument}` must name a file of images and, if there are labels, after a comma a file of labels: \
+             idx:IMAGES[,LABELS]"
+        )));
+    }
+    Ok(())
+}
+
+fn load(argument: &str, split: Split) -> Result<Dataset> {
+    if split == Split::Test {
+        return Err(Error::invalid(format!(
+            "idx:{argument} names one set of images and has no test split; name the held-out images by their own \
+             idx:IMAGES[,LABELS]"
+        )));
+    }
+    let (images, labels) = split_argument(argument);
+    let images = read_images(images)?;
+    let labels = labels.map(|labels| read_labels(labels, images.count, None)).transpose()?;
+    let classes = labels.iter().flatten().max().map_or(0, |&largest| usize::from(largest) + 1);
+    Ok(Dataset { name: argument.into(), images, labels, classes })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Images,
+    Labels,
+}
+
+/// What an IDX file holds: bytes, as many as the product of the dimensions.
+struct Array {
+    dimensions: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+fn images_of(path: &Path, array: Array) -> Result<Images> {
+    let (count, height, width, channels) = match array.dimensions[..] {
+        [count, height, width] => (count, height, width, 1),
+        [count, height, width, channels @ (1 | 3)] => (count, height, width, channels),
+        [.., channels] => {
+            return Err(Error::format(path, 4 * WORD as u64, "1 or 3 channels", channels.to_string()));
+        }
+        [] => unreachable!("the magic number of images has three or four dimensions"),
+    };
+    Ok(Images { count, height, width, channels, pixels: array.bytes })
+}
+
+fn read(path: &Path, content: Content) -> Result<Array> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let stored = file.metadata().map_err(Error::io("read", path))?.len();
+    decode(path, BufReader::new(file), stored, content)
+}
+
+/// Parses `source`, gzipped or not, of which `stored` bytes exist.
+fn decode(path: &Path, mut source: impl BufRead, stored: u64, content: Content) -> Result<Array> {
+    let start = source.fill_buf().map_err(Error::io("read", path))?;
+    if start.starts_with(&GZIP_MAGIC) {
+        let most = stored.saturating_mul(DEFLATE_RATIO);
+        Parser { path, source: MultiGzDecoder::new(source), offset: 0, most }.array(content)
+    } else {
+        Parser { path, source, offset: 0, most: stored }.array(content)
+    }
+}
+
+struct Parser<'a, R> {
+    path: &'a Path,
+    source: R,
+    /// Bytes read so far.
+    offset: u64,
+    /// More bytes than this cannot come.
+    most: u64,
+}
+
+impl<R: Read> Parser<'_, R> {
+    fn array(mut self, content: Content) -> Result<Array> {
+        let magic = self.word("the magic number of an IDX file")?;
+        let (fits, expected) = match content {
+            Content::Images => (
+                magic == GREY_MAGIC || magic == CHANNELS_MAGIC,
+                format!("the magic number of IDX images, {GREY_MAGIC:#010x} or {CHANNELS_MAGIC:#010x}"),
+            ),
+            Content::Labels => (magic == LABELS_MAGIC, format!("the magic number of IDX labels, {LABELS_MAGIC:#010x}")),
+        };
+        if !fits {
+            let hint = match magic {
+                LABELS_MAGIC => " (labels)",
+                GREY_MAGIC | CHANNELS_MAGIC => " (images)",
+                _ => "",
+            };
+            return Err(Error::format(self.path, 0, expected, format!("{magic:#010x}{hint}")));
+        }
+        let mut dimensions = Vec::new();
+        for _ in 0..magic & 0xff {
+            let offset = self.offset;
+            match self.word("a dimension")? {
+                0 => return Err(Error::format(self.path, offset, "a dimension above zero", "0")),
+                dimension => dimensions.push(dimension),
+            }
+        }
+        let length = self.affordable(&dimensions)?;
+        let bytes = self.rest(length)?;
+        // Each is at most the product, which fits.
+        Ok(Array { dimensions: dimensions.into_iter().map(|dimension| dimension as usize).collect(), bytes })
+    }
+
+    /// The product of the dimensions, where the file is long enough for that many bytes to follow.
+    fn affordable(&self, dimensions: &[u32]) -> Result<usize> {
+        let claim = dimensions.iter().try_fold(1u64, |product, &dimension| product.checked_mul(dimension.into()));
+        let left = self.most.saturating_sub(self.offset);
+        claim.filter(|&claim| claim <= left).and_then(|claim| usize::try_from(claim).ok()).ok_or_else(|| {
+            let sizes: Vec<String> = dimensions.iter().map(u32::to_string).collect();
+            Error::format(
+                self.path,
+                self.offset,
+                format!("{} bytes, as the dimensions in the header say", sizes.join(" x ")),
+                format!("a file that holds at most {left}"),
+            )
+        })
+    }
+
+    /// Exactly `length` bytes and then the end.
+    fn rest(&mut self, length: usize) -> Result<Vec<u8>> {
+        let start = self.offset;
+        // One byte more shows what trails, and makes a gzip decoder check its checksum.
+        let bytes = self.up_to(length as u64 + 1)?;
+        if bytes.len() < length {
+            return Err(Error::format(
+                self.path,
+                self.offset,
+                format!("{length} bytes from byte {start} on, as the dimensions in the header say"),
+                format!("the end of the file after {} of them", bytes.len()),
+            ));
+        }
+        if bytes.len() > length {
+            return Err(Error::format(
+                self.path,
+                self.offset - 1,
+                format!(
+                    "the end of the file after {length} bytes from byte {start} on, as the dimensions in the header say"
+                ),
+                "more bytes",
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn word(&mut self, what: &str) -> Result<u32> {
+        let start = self.offset;
+        let bytes = self.up_to(WORD as u64)?;
+        if bytes.len() < WORD {
+            return Err(Error::format(
+                self.path,
+                start,
+                format!("{what} ({WORD} bytes)"),
+                format!("the end of the file after {}", bytes.len()),
+            ));
+        }
+        Ok(BigEndian::read_u32(&bytes))
+    }
+
+    /// At most `length` bytes, fewer only at the end; the buffer grows with what really comes.
+    fn up_to(&mut self, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let outcome = self.source.by_ref().take(length).read_to_end(&mut bytes);
+        self.offset += bytes.len() as u64;
+        outcome.map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                Error::format(self.path, self.offset, "more compressed data", "the end of the gzip file, which is cut")
+            }
+            ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+                Error::format(self.path, self.offset, "gzip data", format!("corrupt data ({error})"))
+            }
+            _ => Error::io("read", self.path)(error),
+        })?;
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn idx(magic: u32, dimensions: &[u32], bytes: &[u8]) -> Vec<u8> {
+        let words = std::iter::once(magic).chain(dimensions.iter().copied());
+        words.flat_map(u32::to_be_bytes).chain(bytes.iter().copied()).collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn images(bytes: &[u8]) -> Result<Images> {
+        let path = Path::new("images.idx");
+        images_of(path, decode(path, bytes, bytes.len() as u64, Content::Images)?)
+    }
+
+    /// The offset and the text of the format error that `bytes` must give.
+    fn failure(bytes: &[u8]) -> (u64, String) {
+        match images(bytes).unwrap_err() {
+            error @ Error::Format { offset, .. } => (offset, error.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn small() -> Vec<u8> {
+        idx(GREY_MAGIC, &[2, 2, 3], &(1..=12).collect::<Vec<u8>>())
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_hold_the_same_images() {
+        let expected = Images { count: 2, height: 2, width: 3, channels: 1, pixels: (1..=12).collect() };
+        assert_eq!(images(&small()).unwrap(), expected);
+        assert_eq!(images(&gzip(&small())).unwrap(), expected);
+        let members = [gzip(&small()[..20]), gzip(&small()[20..])].concat();
+        assert_eq!(images(&members).unwrap(), expected, "a gzip file of two members");
+    }
+
+    #[test]
+    fn a_fourth_dimension_is_channels() {
+        let colour = idx(CHANNELS_MAGIC, &[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(
+            images(&colour).unwrap(),
+            Images { count: 1, height: 1, width: 2, channels: 3, pixels: vec![1, 2, 3, 4, 5, 6] }
+        );
+        let (offset, text) = failure(&idx(CHANNELS_MAGIC, &[1, 1, 3, 2], &[0; 6]));
+        assert!(offset == 16 && text.contains("1 or 3 channels, found 2"), "{text}");
+    }
+
+    #[test]
+    fn an_error_names_the_file_the_offset_and_what_was_expected() {
+        let cases: [(Vec<u8>, u64, &str); 9] = [
+            (vec![], 0, "expected the magic number of an IDX file (4 bytes), found the end of the file after 0"),
+            (idx(LABELS_MAGIC, &[3], &[1, 2, 3]), 0, "found 0x00000801 (labels)"),
+            (
+                b"\x89PNG....".to_vec(),
+                0,
+                "expected the magic number of IDX images, 0x00000803 or 0x00000804, found 0x89504e47",
+            ),
+            (small()[..10].to_vec(), 8, "expected a dimension (4 bytes), found the end of the file after 2"),
+            (idx(GREY_MAGIC, &[2, 0, 3], &[]), 8, "expected a dimension above zero, found 0"),
+            (small()[..20].to_vec(), 16, "expected 2 x 2 x 3 bytes, as the dimensions in the header say"),
+            ([small(), vec![0]].concat(), 28, "expected the end of the file after 12 bytes from byte 16 on"),
+            (gzip(&small()[..20]), 20, "found the end of the file after 4 of them"),
+            (idx(GREY_MAGIC, &[u32::MAX; 3], &[0; 9]), 16, "found a file that holds at most 9"),
+        ];
+        for (bytes, offset, part) in cases {
+            let (found, text) = failure(&bytes);
+            assert!(text.starts_with(&format!("images.idx, byte {offset}: ")), "{text}");
+            assert!(found == offset && text.contains(part), "`{text}` lacks `{part}`");
+        }
+    }
+
+    #[test]
+    fn a_cut_or_corrupt_gzip_file_is_called_that() {
+        let whole = gzip(&small());
+        let (_, text) = failure(&whole[..whole.len() - 9]);
+        assert!(text.contains("is cut"), "{text}");
+        let mut corrupt = whole.clone();
+        let checksum = whole.len() - 8;
+        corrupt[checksum] ^= 1;
+        let (_, text) = failure(&corrupt);
+        assert!(text.contains("corrupt"), "{text}");
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_read_no_further_than_its_header_says() {
+        let bomb = gzip(&[idx(GREY_MAGIC, &[1, 2, 2], &[]), vec![0; 50_000_000]].concat());
+        let (offset, text) = failure(&bomb);
+        assert!(offset == 20 && text.contains("more bytes"), "{text}");
+        let liar = gzip(&idx(GREY_MAGIC, &[60_000, 28, 28], &[0; 100]));
+        assert!(failure(&liar).1.contains("a file that holds at most"));
+    }
+
+    #[test]
+    fn labels_must_be_as_many_as_images_and_below_the_number_of_classes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels");
+        std::fs::write(&path, idx(LABELS_MAGIC, &[3], &[0, 2, 1])).unwrap();
+        assert_eq!(read_labels(&path, 3, Some(3)).unwrap(), [0, 2, 1]);
+        let error = read_labels(&path, 4, None).unwrap_err().to_string();
+        assert!(error.contains("byte 4: expected 4 labels, one for each image, found 3 labels"), "{error}");
+        let error = read_labels(&path, 3, Some(2)).unwrap_err().to_string();
+        assert!(error.contains("byte 9: expected a label below 2, found 2"), "{error}");
+    }
+
+    #[test]
+    fn a_spec_reads_one_pair_of_files_as_the_training_split() {
+        let folder = tempfile::tempdir().unwrap();
+        let (images, labels) = (folder.path().join("i"), folder.path().join("l"));
+        std::fs::write(&images, small()).unwrap();
+        std::fs::write(&labels, gzip(&idx(LABELS_MAGIC, &[2], &[0, 4]))).unwrap();
+        let spec: crate::data::Spec = format!("idx:{},{}", images.display(), labels.display()).parse().unwrap();
+        let dataset = spec.load(Split::Train).unwrap();
+        assert_eq!((dataset.labels, dataset.classes), (Some(vec![0, 4]), 5));
+        assert!(matches!(spec.load(Split::Test), Err(Error::Invalid(text)) if text.contains("no test split")));
+        let spec: crate::data::Spec = format!("idx:{}", images.display()).parse().unwrap();
+        let dataset = spec.load(Split::Train).unwrap();
+        assert_eq!((dataset.labels, dataset.classes), (None, 0));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = read_images(Path::new("no/such/file")).unwrap_err();
+        assert!(
+            matches!(error, Error::Io { .. }) && error.to_string().starts_with("cannot read no/such/file"),
+            "{error}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_file_is_an_error(cut in 0usize..28, compressed: bool) {
+            let whole = if compressed { gzip(&small()) } else { small() };
+            prop_assert!(images(&whole[..cut.min(whole.len() - 1)]).is_err());
+        }
+
+        #[test]
+        fn a_flipped_bit_gives_an_error_or_images_of_the_size_of_the_file(byte in 0usize..28, bit in 0u32..8) {
+            let mut bytes = small();
+            bytes[byte] ^= 1 << bit;
+            match images(&bytes) {
+                Ok(images) => prop_assert!(byte >= 16 && images.pixels.len() == 12),
+                Err(error) => prop_assert!(byte < 16, "{}", error),
+            }
+        }
+
+        #[test]
+        fn a_flipped_bit_in_a_gzip_file_never_panics(byte: prop::sample::Index, bit in 0u32..8) {
+            let mut bytes = gzip(&small());
+            let byte = byte.index(bytes.len());
+            bytes[byte] ^= 1 << bit;
+            // Some bits of a gzip header (its time, its system) mean nothing to the data.
+            if let Ok(images) = images(&bytes) {
+                prop_assert_eq!(images.pixels, (1..=12).collect::<Vec<u8>>());
+            }
+        }
+
+        #[test]
+        fn dimensions_that_lie_are_an_error(dimensions in prop::array::uniform3(any::<u32>()), compressed: bool) {
+            prop_assume!(dimensions.iter().map(|&d| u128::from(d)).product::<u128>() != 12);
+            let bytes = idx(GREY_MAGIC, &dimensions, &[0; 12]);
+            let bytes = if compressed { gzip(&bytes) } else { bytes };
+            prop_assert!(images(&bytes).is_err(), "accepted {:?}", dimensions);
+        }
+
+        #[test]
+        fn no_claim_is_afforded_beyond_what_the_file_can_hold(
+            dimensions in prop::collection::vec(any::<u32>(), 1..5), offset in 0u64..100, most in 0u64..1_000_000,
+        ) {
+            let parser = Parser { path: Path::new("claim"), source: std::io::empty(), offset, most };
+            if let Ok(length) = parser.affordable(&dimensions) {
+                prop_assert!(length as u64 + offset <= most);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_without_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..64), dimensions in 0u8..6,
+        ) {
+            let _ = images(&bytes);
+            let _ = images(&[&[0, 0, 8, dimensions], &bytes[..]].concat());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! How a person names a data set (`mnist:DIR`, `synthetic:strokes`), and the registry of the kinds that exist.
+//!
+//! A kind of data set is one file that defines a [`Kind`] and one line in [`KINDS`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Dataset, Split, idx, mnist, synthetic};
+use crate::error::{Error, Result};
+
+/// Every kind of data set, in the order in which errors list them.
+const KINDS: &[&Kind] = &[&mnist::KIND, &idx::KIND, &synthetic::KIND];
+
+/// One kind of data set.
+pub(super) struct Kind {
+    /// What stands before the colon.
+    pub name: &'static str,
+    /// The forms that a person may write.
+    pub forms: &'static [&'static str],
+    /// Whether what stands after the colon can be understood, without looking at the disk; else an [`Error::Usage`].
+    pub check: fn(&str) -> Result<()>,
+    /// Reads or draws the data set that stands after the colon.
+    pub load: fn(&str, Split) -> Result<Dataset>,
+}
+
+/// The name of a data set: a kind, a colon, and what that kind needs to know. Parsing does not touch the disk.
+#[derive(Clone)]
+pub struct Spec {
+    kind: &'static Kind,
+    argument: String,
+}
+
+impl Spec {
+    /// The forms that a data set's name may take, for a help text.
+    pub fn forms() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().flat_map(|kind| kind.forms).copied()
+    }
+
+    /// The data set in its own size and channels; at least one image.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is nothing at the place that the name gives, or no such split;
+    /// [`Error::Format`] where a file is not what it should be; [`Error::Io`] where it cannot be read.
+    pub fn load(&self, split: Split) -> Result<Dataset> {
+        let dataset = (self.kind.load)(&self.argument, split)?;
+        Ok(Dataset { name: self.to_string(), ..dataset })
+    }
+}
+
+impl FromStr for Spec {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::Usage`], listing the known forms, where the kind is unknown or its argument makes no sense.
+    fn from_str(text: &str) -> Result<Spec> {
+        let known = || Spec::forms().collect::<Vec<_>>().join(", ");
+        let (name, argument) = text
+            .split_once(':')
+            .ok_or_else(|| Error::Usage(format!("`{text}` names no data set; give one of {}", known())))?;
+        let kind = *KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
+            Error::Usage(format!("`{name}` in `{text}` is no kind of data set; give one of {}", known()))
+        })?;
+        (kind.check)(argument)?;
+        Ok(Spec { kind, argument: argument.into() })
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}:{}", self.kind.name, self.argument)
+    }
+}
+
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Spec({self})")
+    }
+}
+
+impl PartialEq for Spec {
+    fn eq(&self, other: &Spec) -> bool {
+        (self.kind.name, &self.argument) == (other.kind.name, &other.argument)
+    }
+}
+
+impl Eq for Spec {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_displays_as_it_was_written() {
+        for text in
+            ["mnist:some/folder", "mnist:C:\\data", "idx:a.gz", "idx:a,b", "synthetic:strokes", "synthetic:street"]
+        {
+            assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_understood_is_a_usage_error_that_lists_what_can() {
+        for text in ["", "mnist", "cifar:x", "mnist:", "idx:", "idx:a,", "idx:a,b,c", "synthetic:", "synthetic:dogs"] {
+            let error = text.parse::<Spec>().unwrap_err();
+            assert!(matches!(error, Error::Usage(_)), "{text}: {error:?}");
+        }
+        let error = "cifar:x".parse::<Spec>().unwrap_err().to_string();
+        for form in ["mnist:DIR", "idx:IMAGES[,LABELS]", "synthetic:strokes", "synthetic:street"] {
+            assert!(error.contains(form), "{error}");
+        }
+    }
+}

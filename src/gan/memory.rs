@@ -1,0 +1,81 @@
+//! How many bytes training takes, from the shapes, and how many there are.
+
+use super::{Architecture, Loss, Recipe};
+use crate::error::{Error, Result};
+
+/// What scratch memory, the data set and the allocator add to the sum of the tensors.
+const OVERHEAD: f64 = 1.3;
+
+/// The graph of a gradient penalty holds the forward pass, its gradient, and the gradient of that.
+const PENALTY_GRAPHS: f64 = 3.0;
+
+/// Bytes that are needed whatever the batch, and bytes an image of the batch.
+fn needs(recipe: &Recipe, bytes: f64) -> (f64, f64) {
+    let Architecture { size, channels, features: _, latent, .. } = recipe.architecture;
+    let widths: Vec<f64> = recipe.architecture.widths().into_iter().map(|width| width as f64).collect();
+    let (image, taps) = ((size * size * channels) as f64, 16.0);
+    let (mut inner_filters, mut maps, mut side) = (0.0, 0.0, 4.0);
+    for (level, &width) in widths.iter().enumerate() {
+        maps += side * side * width;
+        inner_filters += widths.get(level + 1).map_or(0.0, |next| taps * width * next);
+        side *= 2.0;
+    }
+    let outer = taps * widths[widths.len() - 1] * channels as f64;
+    let generator = inner_filters + outer + taps * latent as f64 * widths[0];
+    let discriminator = inner_filters + outer + taps * widths[0];
+    // Of the generator: itself, its average, two moments, a gradient; of the discriminator all but the average.
+    let fixed = 5.0 * generator + 4.0 * discriminator;
+    let graphs = match recipe.loss {
+        Loss::R3gan => 2.0,
+        _ => 1.0,
+    } * if recipe.r1 > 0.0 || recipe.gp > 0.0 { PENALTY_GRAPHS } else { 1.0 };
+    // A map is held before and after its normalisation, and its cotangents are of the same size.
+    let each = 2.0 * maps + 2.0 * image + graphs * (2.0 * maps + image) + 2.0 * maps;
+    (fixed * bytes * OVERHEAD, each * bytes * OVERHEAD)
+}
+
+/// The bytes that training by a recipe takes with elements of `element` bytes.
+pub fn training_bytes(recipe: &Recipe, element: usize) -> f64 {
+    let (fixed, each) = needs(recipe, element as f64);
+    fixed + each * recipe.batch as f64
+}
+
+/// The largest batch that fits into `available` bytes; 0 where not even the networks do.
+pub fn largest_batch(recipe: &Recipe, element: usize, available: f64) -> usize {
+    let (fixed, each) = needs(recipe, element as f64);
+    ((available - fixed) / each).max(0.0) as usize
+}
+
+/// The bytes that this process may still take: free memory, within the limits of its control group. None where the system
+/// does not tell.
+pub fn available_memory() -> Option<f64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    Some(system.available_memory().min(group) as f64)
+}
+
+impl Recipe {
+    /// Refuses to start what memory cannot hold.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming what is needed, what there is, and the batch that fits.
+    pub fn check_memory(&self, element: usize, available: f64) -> Result<()> {
+        let needed = training_bytes(self, element);
+        if needed <= available {
+            return Ok(());
+        }
+        let gib = |bytes: f64| bytes / f64::from(1 << 30);
+        let advice = match largest_batch(self, element, available) {
+            0 | 1 => format!("not even the networks fit; use fewer --features than {}", self.architecture.features),
+            batch => format!("--batch {batch} fits"),
+        };
+        Err(Error::invalid(format!(
+            "training with --features {} and --batch {} needs about {:.1} GiB of memory, and {:.1} GiB are free: {advice}",
+            self.architecture.features,
+            self.batch,
+            gib(needed),
+            gib(available)
+        )))
+    }
+}

@@ -1,0 +1,121 @@
+//! What determines a training run's results: the recipe.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Architecture, Augmentation, Loss};
+use crate::error::{Error, Result};
+use crate::nn::NormKind;
+
+/// `--d-norm`: a normalisation of the discriminator, or the choice by loss and penalty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiscriminatorNorm {
+    /// Batch without a gradient penalty, none with R1 or R3GAN, layer with WGAN-GP.
+    Auto,
+    /// Batch normalisation; not with a gradient penalty.
+    Batch,
+    /// Instance normalisation.
+    Instance,
+    /// Layer normalisation.
+    Layer,
+    /// Spectral normalisation of filters.
+    Spectral,
+    /// None; filters start by He's rule.
+    None,
+}
+
+impl DiscriminatorNorm {
+    /// The normalisation for a loss and its penalty.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for batch norm with a gradient penalty: it mixes the samples that the penalty must keep apart.
+    pub fn resolve(self, loss: Loss, r1: f64) -> Result<NormKind> {
+        let penalty = r1 > 0.0 || matches!(loss, Loss::R3gan | Loss::WassersteinGp);
+        match self {
+            DiscriminatorNorm::Auto if loss == Loss::WassersteinGp => Ok(NormKind::Layer),
+            DiscriminatorNorm::Auto if penalty => Ok(NormKind::None),
+            DiscriminatorNorm::Auto => Ok(NormKind::Batch),
+            DiscriminatorNorm::Batch if penalty => Err(Error::Usage(
+                "--d-norm batch mixes the samples that a gradient penalty must keep apart; \
+                 use --d-norm auto, layer, instance, spectral or none"
+                    .to_string(),
+            )),
+            DiscriminatorNorm::Batch => Ok(NormKind::Batch),
+            DiscriminatorNorm::Instance => Ok(NormKind::Instance),
+            DiscriminatorNorm::Layer => Ok(NormKind::Layer),
+            DiscriminatorNorm::Spectral => Ok(NormKind::Spectral),
+            DiscriminatorNorm::None => Ok(NormKind::None),
+        }
+    }
+}
+
+/// Everything that determines the results of training on given data: the same recipe, data, device and microkernel
+/// give the same bits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Recipe {
+    /// The random seed of everything.
+    pub seed: u64,
+    /// The networks.
+    pub architecture: Architecture,
+    /// Images a batch.
+    pub batch: usize,
+    /// The generator's learning rate.
+    pub lr: f64,
+    /// The discriminator's learning rate.
+    pub d_lr: f64,
+    /// Adam's decay of the first moment, for both.
+    pub beta1: f64,
+    /// Updates of the discriminator a step.
+    pub d_steps: usize,
+    /// The adversarial loss.
+    pub loss: Loss,
+    /// The weight of WGAN-GP's penalty; 0 with other losses.
+    pub gp: f64,
+    /// Gamma of the R1 penalty (and of R2 with R3GAN); 0 for none.
+    pub r1: f64,
+    /// The augmentations, in the order in which they apply.
+    pub augment: Vec<Augmentation>,
+    /// The decay of the generator's moving average; 0 for none.
+    pub ema: f64,
+}
+
+impl Recipe {
+    /// Refuses what cannot train.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option and what it takes.
+    pub fn check(&self) -> Result<()> {
+        self.architecture.check()?;
+        let rate = |rate: f64| rate.is_finite() && rate > 0.0;
+        within((2..=1 << 20).contains(&self.batch), "--batch", "a whole number from 2 (batch norm needs two) to 1048576")?;
+        within(rate(self.lr), "--lr", "a number above 0")?;
+        within(rate(self.d_lr), "--d-lr", "a number above 0")?;
+        within((0.0..1.0).contains(&self.beta1), "--beta1", "a number from 0 to below 1")?;
+        within((1..=1000).contains(&self.d_steps), "--d-steps", "a whole number from 1 to 1000")?;
+        within(self.gp.is_finite() && self.gp >= 0.0, "--gp", "a number from 0 up")?;
+        within(self.r1.is_finite() && self.r1 >= 0.0, "--r1", "a number from 0 up")?;
+        within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")
+    }
+}
+
+/// An error unless `ok`, naming the option and what it takes.
+fn within(ok: bool, option: &str, takes: &str) -> Result<()> {
+    if ok { Ok(()) } else { Err(Error::Usage(format!("{option} takes {takes}"))) }
+}
+
+impl Architecture {
+    /// Refuses sizes that the networks do not have.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming the option and what it takes.
+    pub fn check(&self) -> Result<()> {
+        const MOST: usize = 1 << 16;
+        /// Labels are bytes.
+        const MOST_CLASSES: usize = 256;
+        within([32, 64].contains(&self.size), "--size", "32 or 64")?;
+        within([1, 3].contains(&self.channels), "--channels", "1 or 3")?;
+        within((1..=MOST).contains(&self.features), "--features", "a whole number from 1 to 65536")?;
+        within((1..=MOST).contains(&self.latent), "--latent", "a whole number from 1 to 65536")?;
+        within(self.classes <= MOST_CLASSES, "--conditional", "data of at most 256 classes")
+    }
+}

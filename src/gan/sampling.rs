@@ -1,0 +1,146 @@
+//! Images from a generator: the moving average of its weights, with batch-norm statistics re-estimated for them.
+
+use serde_json::Value as Json;
+
+use super::{Architecture, Generator};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::Images;
+use crate::error::{Error, Result};
+use crate::nn::Mode;
+use crate::random::{Purpose, generator, normal};
+use crate::tensor::{Tensor, no_grad};
+
+/// The network's name in checkpoints.
+pub(super) const PREFIX: &str = "netG_ema";
+/// Images a forward pass.
+const BATCH: usize = 64;
+/// Batches over which batch-norm statistics are averaged.
+const STATISTICS_BATCHES: usize = 8;
+
+/// The moving average of a generator's weights, which samples better than the weights themselves (Yazici 2019).
+#[derive(Debug)]
+pub struct Average {
+    network: Generator,
+    architecture: Architecture,
+    decay: f64,
+    seed: u64,
+}
+
+impl Average {
+    /// Starts at the generator's weights. A decay of 0 follows them without averaging.
+    pub fn new(device: &Device, architecture: &Architecture, source: &Generator, decay: f64, seed: u64) -> Average {
+        let average =
+            Average { network: Generator::new(device, architecture, seed), architecture: *architecture, decay, seed };
+        average.copy(source);
+        average
+    }
+
+    /// The averaged generator.
+    pub fn network(&self) -> &Generator {
+        &self.network
+    }
+
+    /// Moves towards the generator's weights after step `step` (from 1): the decay is `min(decay, (1 + t) / (10 + t))`, so that
+    /// the first steps are forgotten soon.
+    pub fn update(&self, source: &Generator, step: u64) {
+        if self.decay == 0.0 {
+            return self.copy(source);
+        }
+        let warm = (1.0 + step as f64) / (10.0 + step as f64);
+        let share = 1.0 - self.decay.min(warm);
+        no_grad(|| {
+            for (average, weight) in self.network.parameters().iter().zip(source.parameters()) {
+                average.set(average.get().lerp(&weight.get(), share));
+            }
+        });
+    }
+
+    fn copy(&self, source: &Generator) {
+        for (average, weight) in self.network.parameters().iter().zip(source.parameters()) {
+            average.set(weight.get());
+        }
+    }
+
+    /// Sets the batch-norm statistics to their average over fixed batches of noise, keyed by (seed, step): those that
+    /// the source tracked belong to other weights.
+    pub fn estimate_statistics(&self, step: u64) {
+        no_grad(|| {
+            for batch in 0..STATISTICS_BATCHES {
+                let mut random = generator(self.seed, Purpose::StatisticsLatents, step, batch as u64);
+                let values = normal(&mut random, BATCH * self.architecture.latent);
+                let device = self.network.parameters()[0].device();
+                let latents = Tensor::from_slice(&device, &values, [BATCH, self.architecture.latent]);
+                let labels: Vec<u32> = (0..BATCH as u32).collect();
+                let classes = self.architecture.one_hot(&device, &labels);
+                let momentum = 1.0 / (batch + 1) as f64;
+                self.network.forward(&latents, classes.as_ref(), Mode::Train { momentum });
+            }
+        });
+    }
+}
+
+impl Architecture {
+    /// The condition of labels (modulo the number of classes), where the networks have one.
+    pub(super) fn one_hot(&self, device: &Device, labels: &[u32]) -> Option<Tensor> {
+        (self.classes > 0).then(|| {
+            let labels: Vec<u32> = labels.iter().map(|label| label % self.classes as u32).collect();
+            Tensor::one_hot(device, &labels, self.classes)
+        })
+    }
+}
+
+/// Latents number `start..start + count` of a seed, `[count, latent]`: each keyed by its own number.
+pub fn latents(device: &Device, length: usize, seed: u64, purpose: Purpose, start: usize, count: usize) -> Tensor {
+    let draw = |index: usize| normal(&mut generator(seed, purpose, 0, index as u64), length);
+    let values: Vec<f32> = (start..start + count).flat_map(draw).collect();
+    Tensor::from_slice(device, &values, [count, length])
+}
+
+/// `count` images of a generator; where it is conditioned, of `class`, or of all classes in turn.
+///
+/// # Errors
+/// The device's first failure.
+pub fn sample(
+    network: &Generator,
+    architecture: &Architecture,
+    seed: u64,
+    purpose: Purpose,
+    count: usize,
+    class: Option<u32>,
+) -> Result<Images> {
+    let device = network.parameters()[0].device();
+    let mut values: Vec<f32> = Vec::new();
+    for start in (0..count).step_by(BATCH) {
+        let batch = BATCH.min(count - start);
+        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
+        let labels: Vec<u32> = (start..start + batch).map(|index| class.unwrap_or(index as u32)).collect();
+        let classes = architecture.one_hot(&device, &labels);
+        let images = no_grad(|| network.forward(&latents, classes.as_ref(), Mode::Evaluate));
+        values.extend(images.to_vec::<f32>()?);
+    }
+    Ok(Images::from_batch(&values, [count, architecture.size, architecture.size, architecture.channels]))
+}
+
+/// The averaged generator of a training checkpoint, and its architecture.
+///
+/// # Errors
+/// [`Error::Invalid`] where the checkpoint is none of graft's, or its tensors do not fit its header.
+pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
+    let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
+    let architecture = architecture.cloned().unwrap_or(Json::Null);
+    let architecture: Architecture = serde_json::from_value(architecture)
+        .map_err(|_| Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote"))?;
+    architecture.check()?;
+    let shape = checkpoint.shape(&format!("{PREFIX}.main.0.weight"));
+    let expected = [architecture.latent, architecture.widths()[0], 4, 4];
+    if shape != Some(&expected[..]) {
+        let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
+        return Err(Error::invalid(format!(
+            "the checkpoint's header describes a generator whose first filter is {expected:?}, but it holds {found}"
+        )));
+    }
+    let network = Generator::new(device, &architecture, 0);
+    checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
+    Ok((architecture, network))
+}

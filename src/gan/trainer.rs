@@ -1,0 +1,361 @@
+//! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
+
+use serde_json::{Value as Json, json};
+
+use super::losses::Terms;
+use super::sampling::PREFIX as AVERAGE;
+use super::{Average, Discriminator, Generator, Loss, Recipe};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Dataset, Sampler};
+use crate::error::{Error, Result};
+use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::random::{Purpose, generator, normal};
+use crate::tensor::{Tensor, grad, grad_graph, no_grad};
+
+/// The penalty is computed every so many updates of the discriminator, and weighted by as much (Karras 2020, appendix B).
+const LAZY: u64 = 8;
+
+/// The version of the checkpoint's layout.
+const FORMAT: u64 = 1;
+
+/// Which images of a step an augmentation is drawn for.
+#[derive(Clone, Copy)]
+enum Seen {
+    Real = 0,
+    Fake,
+    FakeByGenerator,
+    Penalty,
+}
+
+/// The losses of one step, still on the device.
+#[derive(Clone, Debug)]
+pub struct StepLosses {
+    /// The step, from 1.
+    pub step: u64,
+    /// The discriminator's loss in its last update, without penalties.
+    pub d_loss: Tensor,
+    /// The generator's loss.
+    pub g_loss: Tensor,
+    /// The mean score of real images.
+    pub real_score: Tensor,
+    /// The mean score of generated images, before the discriminator's update.
+    pub fake_score: Tensor,
+    /// The gradient penalty, in steps that compute it.
+    pub penalty: Option<Tensor>,
+}
+
+/// Both networks, their optimisers, the generator's average, and the data: the state of a run.
+#[derive(Debug)]
+pub struct Trainer {
+    recipe: Recipe,
+    device: Device,
+    data: Dataset,
+    digest: String,
+    order: Sampler,
+    generator: Generator,
+    discriminator: Discriminator,
+    average: Average,
+    g_adam: Adam,
+    d_adam: Adam,
+    step: u64,
+}
+
+impl Trainer {
+    /// A fresh run on images of the recipe's size and channels.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the data do not fit the recipe: another size, or no labels for a conditional network.
+    pub fn new(recipe: &Recipe, data: Dataset, device: &Device) -> Result<Trainer> {
+        recipe.check()?;
+        let architecture = &recipe.architecture;
+        let images = &data.images;
+        let fits = [images.height, images.width, images.channels]
+            == [architecture.size, architecture.size, architecture.channels];
+        if !fits || data.is_empty() {
+            return Err(Error::invalid(format!(
+                "{} holds {} images of {}x{}x{}, and the networks are for {}x{}x{}",
+                data.name,
+                images.count,
+                images.height,
+                images.width,
+                images.channels,
+                architecture.size,
+                architecture.size,
+                architecture.channels
+            )));
+        }
+        if architecture.classes > 0 && (data.labels.is_none() || data.classes != architecture.classes) {
+            return Err(Error::invalid(format!("{} has no labels for --conditional; name a labelled data set", data.name)));
+        }
+        let generator = Generator::new(device, architecture, recipe.seed);
+        let discriminator = Discriminator::new(device, architecture, recipe.seed);
+        let options = |rate| AdamOptions { rate, beta1: recipe.beta1, ..AdamOptions::DCGAN };
+        Ok(Trainer {
+            average: Average::new(device, architecture, &generator, recipe.ema, recipe.seed),
+            g_adam: Adam::new(generator.parameters(), options(recipe.lr)),
+            d_adam: Adam::new(discriminator.parameters(), options(recipe.d_lr)),
+            order: Sampler::new(images.count, recipe.batch, recipe.seed),
+            digest: data.digest(),
+            recipe: recipe.clone(),
+            device: device.clone(),
+            data,
+            generator,
+            discriminator,
+            step: 0,
+        })
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The averaged generator, for sampling; its statistics are those of the last [`Average::estimate_statistics`].
+    pub fn average(&self) -> &Average {
+        &self.average
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// One step.
+    pub fn step(&mut self) -> StepLosses {
+        self.step += 1;
+        let rounds = self.recipe.d_steps as u64;
+        let mut last = None;
+        for round in (self.step - 1) * rounds..self.step * rounds {
+            // The last round's fake images serve the generator's update too, so their graph is kept.
+            let keep = round + 1 == self.step * rounds;
+            let batch = self.batch(round);
+            let latents = self.latents(round);
+            let forward = || self.generator.forward(&latents, batch.classes.as_ref(), Mode::TRAIN);
+            let fake = if keep { forward() } else { no_grad(forward) };
+            let losses = self.update_discriminator(round, &batch, &fake.detach());
+            last = Some((round, batch, fake, losses));
+        }
+        let (round, batch, fake, losses) = last.expect("a step has a round");
+        let g_loss = self.update_generator(round, &batch, fake);
+        self.average.update(&self.generator, self.step);
+        let DiscriminatorLosses { loss, real_score, fake_score, penalty } = losses;
+        StepLosses { step: self.step, d_loss: loss, g_loss, real_score, fake_score, penalty }
+    }
+
+    fn batch(&mut self, round: u64) -> Batch {
+        let indices = self.order.indices(round);
+        let architecture = &self.recipe.architecture;
+        let shape = [indices.len(), architecture.size, architecture.size, architecture.channels];
+        let labels = self.data.labels_of(&indices).unwrap_or_default();
+        Batch {
+            images: Tensor::from_slice(&self.device, &self.data.batch(&indices), shape),
+            classes: architecture.one_hot(&self.device, &labels),
+        }
+    }
+
+    fn latents(&self, round: u64) -> Tensor {
+        let shape = [self.recipe.batch, self.recipe.architecture.latent];
+        let mut random = generator(self.recipe.seed, Purpose::Latents, round, 0);
+        Tensor::from_slice(&self.device, &normal(&mut random, shape[0] * shape[1]), shape)
+    }
+
+    /// The discriminator's score of augmented images.
+    fn score(&self, images: &Tensor, batch: &Batch, round: u64, seen: Seen) -> Tensor {
+        let mut random = generator(self.recipe.seed, Purpose::Augmentation, round, seen as u64);
+        let augmented = self.recipe.augment.iter().fold(images.clone(), |images, by| by.apply(&images, &mut random));
+        self.discriminator.forward(&augmented, batch.classes.as_ref(), Mode::TRAIN).score
+    }
+
+    fn update_discriminator(&mut self, round: u64, batch: &Batch, fake: &Tensor) -> DiscriminatorLosses {
+        let weights = self.d_adam.tensors();
+        let weights: Vec<&Tensor> = weights.iter().collect();
+        let mean = |score: &Tensor| score.detach().mean().detach();
+        let mut losses = match self.recipe.loss.terms() {
+            Terms::Apart { real: real_term, fake: fake_term, .. } => {
+                let score = self.score(&batch.images, batch, round, Seen::Real);
+                let (real_score, loss) = (mean(&score), real_term(&score));
+                drop(score);
+                let real_loss = loss.detach();
+                let real_gradients = grad(loss, &weights);
+                let score = self.score(fake, batch, round, Seen::Fake);
+                let (fake_score, loss) = (mean(&score), fake_term(&score));
+                drop(score);
+                let loss_sum = &real_loss + loss.detach();
+                let gradients = add(real_gradients, grad(loss, &weights));
+                (DiscriminatorLosses { loss: loss_sum, real_score, fake_score, penalty: None }, gradients)
+            }
+            Terms::Paired { discriminator, .. } => {
+                let real = self.score(&batch.images, batch, round, Seen::Real);
+                let fake = self.score(fake, batch, round, Seen::Fake);
+                let (real_score, fake_score, loss) = (mean(&real), mean(&fake), discriminator(&real, &fake));
+                drop((real, fake));
+                let value = loss.detach();
+                (DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }, grad(loss, &weights))
+            }
+        };
+        if let Some((penalty, weight)) = self.penalty(round, batch, fake) {
+            losses.0.penalty = Some(penalty.detach());
+            losses.1 = add(losses.1, grad(penalty * weight, &weights));
+        }
+        drop(weights);
+        self.d_adam.step(losses.1);
+        losses.0
+    }
+
+    /// The gradient penalty of this round and its weight, where there is one.
+    fn penalty(&self, round: u64, batch: &Batch, fake: &Tensor) -> Option<(Tensor, f64)> {
+        if self.recipe.loss == Loss::WassersteinGp && self.recipe.gp > 0.0 {
+            let count = self.recipe.batch;
+            let mut random = generator(self.recipe.seed, Purpose::Interpolation, round, 0);
+            let shares: Vec<f32> = (0..count).map(|_| rand::RngExt::random(&mut random)).collect();
+            let shares = Tensor::from_slice(&self.device, &shares, [count, 1, 1, 1]);
+            let between = (fake + (&batch.images - fake) * shares).detach();
+            let excess = self.squared_gradient(&between, batch, round).sqrt() - 1.0;
+            return Some(((&excess * &excess).mean(), self.recipe.gp));
+        }
+        if self.recipe.r1 > 0.0 && round.is_multiple_of(LAZY) {
+            let r1 = self.squared_gradient(&batch.images, batch, round).mean();
+            let sum = match self.recipe.loss {
+                Loss::R3gan => r1 + self.squared_gradient(fake, batch, round).mean(),
+                _ => r1,
+            };
+            return Some((sum, self.recipe.r1 / 2.0 * LAZY as f64));
+        }
+        None
+    }
+
+    /// `||d score / d image||^2` of each image, `[n]`, differentiable.
+    fn squared_gradient(&self, images: &Tensor, batch: &Batch, round: u64) -> Tensor {
+        let images = images.detach();
+        let score = self.score(&images, batch, round, Seen::Penalty).sum();
+        let gradient = grad_graph(&score, &[&images]).remove(0);
+        (&gradient * &gradient).sum_axes(&[1, 2, 3], false)
+    }
+
+    fn update_generator(&mut self, round: u64, batch: &Batch, fake: Tensor) -> Tensor {
+        let score = self.score(&fake, batch, round, Seen::FakeByGenerator);
+        drop(fake);
+        let loss = match self.recipe.loss.terms() {
+            Terms::Apart { generator, .. } => generator(&score),
+            Terms::Paired { generator, .. } => {
+                let real = no_grad(|| self.score(&batch.images, batch, round, Seen::Real));
+                generator(&real, &score)
+            }
+        };
+        drop(score);
+        let value = loss.detach();
+        let weights = self.g_adam.tensors();
+        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
+        drop(weights);
+        self.g_adam.step(gradients);
+        value
+    }
+
+    /// All of the run's state: networks, optimisers, and the average with statistics made for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a tensor is not finite: such a state is never written. The device's first failure.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        self.average.estimate_statistics(self.step);
+        let mut checkpoint = Checkpoint::new(self.header());
+        for (prefix, parameters) in self.slots() {
+            checkpoint.insert_parameters(prefix, &parameters)?;
+            for parameter in &parameters {
+                if !parameter.is_finite()? {
+                    return Err(Error::invalid(format!(
+                        "training diverged: {prefix}.{} is not finite at step {}; use a smaller --lr or --d-lr, \
+                         and resume from the last checkpoint",
+                        parameter.name(),
+                        self.step
+                    )));
+                }
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Continues from a checkpoint, as if the run had never stopped. Returns a warning where results may differ in rounding.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the checkpoint is of another recipe or other data, or tensors are missing.
+    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Option<String>> {
+        let theirs = &checkpoint.header;
+        let ours = self.header();
+        for field in ["format", "recipe", "data"] {
+            if theirs.get(field) != ours.get(field) {
+                let text = |header: &serde_json::Map<String, Json>| header.get(field).map_or("nothing".to_string(), Json::to_string);
+                return Err(Error::invalid(format!(
+                    "the checkpoint's {field} is not this run's: it has {}, this run {}",
+                    text(theirs),
+                    text(&ours)
+                )));
+            }
+        }
+        let step = theirs.get("step").and_then(Json::as_u64);
+        let step = step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))?;
+        for (prefix, parameters) in self.slots() {
+            checkpoint.load_parameters(prefix, &parameters)?;
+        }
+        self.step = step;
+        self.g_adam.set_updates(step);
+        self.d_adam.set_updates(step * self.recipe.d_steps as u64);
+        let other = ["graft", "device", "microkernel"].into_iter().find(|&field| theirs.get(field) != ours.get(field));
+        Ok(other.map(|field| {
+            let text = |header: &serde_json::Map<String, Json>| header.get(field).and_then(Json::as_str).unwrap_or("?").to_string();
+            format!(
+                "the checkpoint was written with {field} {}, this is {}: results will differ in rounding from an unbroken run",
+                text(theirs),
+                text(&ours)
+            )
+        }))
+    }
+
+    /// What determines results, as the checkpoint's header has it.
+    fn header(&self) -> serde_json::Map<String, Json> {
+        let data = json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes });
+        let header = json!({
+            "format": FORMAT,
+            "graft": env!("CARGO_PKG_VERSION"),
+            "step": self.step,
+            "recipe": self.recipe,
+            "data": data,
+            "device": self.device.name(),
+            "microkernel": self.device.backend().microkernel(),
+        });
+        match header {
+            Json::Object(header) => header,
+            _ => unreachable!("the header is written as an object"),
+        }
+    }
+
+    /// Every slot of the state with its prefix in checkpoints.
+    fn slots(&self) -> Vec<(&'static str, Vec<Parameter>)> {
+        let all = |parameters: Vec<Parameter>, statistics: Vec<Parameter>| [parameters, statistics].concat();
+        let average = self.average.network();
+        vec![
+            ("netG", all(self.generator.parameters(), self.generator.statistics())),
+            ("netD", all(self.discriminator.parameters(), self.discriminator.statistics())),
+            (AVERAGE, all(average.parameters(), average.statistics())),
+            ("adam.netG", self.g_adam.moments().cloned().collect()),
+            ("adam.netD", self.d_adam.moments().cloned().collect()),
+        ]
+    }
+}
+
+/// What a round of training sees of the data.
+struct Batch {
+    images: Tensor,
+    classes: Option<Tensor>,
+}
+
+struct DiscriminatorLosses {
+    loss: Tensor,
+    real_score: Tensor,
+    fake_score: Tensor,
+    penalty: Option<Tensor>,
+}
+
+fn add(a: Vec<Tensor>, b: Vec<Tensor>) -> Vec<Tensor> {
+    no_grad(|| a.into_iter().zip(b).map(|(a, b)| a + b).collect())
+}

@@ -1,0 +1,100 @@
+//! Adam (Kingma & Ba 2015) over a network's parameters.
+
+use super::Parameter;
+use crate::backend::{AdamState, AdamStep};
+use crate::tensor::{Tensor, Value};
+
+/// Adam's constants.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamOptions {
+    /// The learning rate.
+    pub rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+}
+
+impl AdamOptions {
+    /// DCGAN's: rate 2e-4, betas 0.5 and 0.999 (Radford 2016, section 4); epsilon 1e-8.
+    pub const DCGAN: AdamOptions = AdamOptions { rate: 2e-4, beta1: 0.5, beta2: 0.999, epsilon: 1e-8 };
+}
+
+/// The optimiser's state: parameters with their two moments, and the number of updates.
+#[derive(Debug)]
+pub struct Adam {
+    options: AdamOptions,
+    slots: Vec<Slot>,
+    updates: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    parameter: Parameter,
+    first: Parameter,
+    second: Parameter,
+}
+
+impl Adam {
+    /// An optimiser of `parameters`, its moments zero.
+    pub fn new(parameters: Vec<Parameter>, options: AdamOptions) -> Adam {
+        let slot = |parameter: Parameter| {
+            let tensor = parameter.get();
+            let zeros = || Tensor::zeros(tensor.device(), tensor.shape());
+            let moment = |name: &str| parameter.alike(&format!("{}.{name}", parameter.name()), zeros());
+            Slot { first: moment("exp_avg"), second: moment("exp_avg_sq"), parameter: parameter.clone() }
+        };
+        Adam { options, slots: parameters.into_iter().map(slot).collect(), updates: 0 }
+    }
+
+    /// The tensors that the parameters hold now, in order: what to ask gradients of.
+    pub fn tensors(&self) -> Vec<Tensor> {
+        self.slots.iter().map(|slot| slot.parameter.get()).collect()
+    }
+
+    /// One update. The parameters are written in place where nothing else holds them.
+    ///
+    /// # Panics
+    /// Where there is not one gradient of the right shape a parameter.
+    #[track_caller]
+    pub fn step(&mut self, gradients: Vec<Tensor>) {
+        assert_eq!(gradients.len(), self.slots.len(), "Adam::step: one gradient a parameter");
+        self.updates += 1;
+        let AdamOptions { rate, beta1, beta2, epsilon } = self.options;
+        let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
+        let step =
+            AdamStep { rate, beta1, beta2, epsilon, correction1: correction(beta1), correction2: correction(beta2) };
+        for (slot, gradient) in self.slots.iter().zip(gradients) {
+            let [parameter, first, second] = [&slot.parameter, &slot.first, &slot.second].map(Parameter::take);
+            let (device, shape) = (parameter.device().clone(), parameter.shape().to_vec());
+            assert_eq!(gradient.shape(), shape, "Adam::step: the gradient of {}", slot.parameter.name());
+            let state = AdamState {
+                parameter: parameter.into_storage(),
+                first_moment: first.into_storage(),
+                second_moment: second.into_storage(),
+            };
+            let state = device.backend().adam(&step, state, gradient.storage());
+            let put = |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, &shape)));
+            put(&slot.parameter, state.parameter);
+            put(&slot.first, state.first_moment);
+            put(&slot.second, state.second_moment);
+        }
+    }
+
+    /// How many updates were made.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// Sets the number of updates, as a resumed run finds it.
+    pub fn set_updates(&mut self, updates: u64) {
+        self.updates = updates;
+    }
+
+    /// The moments, named after their parameters as PyTorch names them (`exp_avg`, `exp_avg_sq`).
+    pub fn moments(&self) -> impl Iterator<Item = &Parameter> {
+        self.slots.iter().flat_map(|slot| [&slot.first, &slot.second])
+    }
+}
