@@ -108,11 +108,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the first tensor that is missing or has another shape; nothing is changed then.
-    pub fn load_parameters<'a>(
-        &self,
-        prefix: &str,
-        parameters: impl IntoIterator<Item = &'a Parameter>,
-    ) -> Result<()> {
+    pub fn load_parameters<'a>(&self, prefix: &str, parameters: impl IntoIterator<Item = &'a Parameter>) -> Result<()> {
         let mut loaded = Vec::new();
         for parameter in parameters {
             let name = format!("{prefix}.{}", parameter.name());
@@ -185,7 +181,10 @@ impl Checkpoint {
         match checkpoint.header.remove(DIGEST) {
             Some(Json::String(stated)) if stated == digest => Ok(checkpoint),
             stated => Err(format(
-                &format!("tensors with the digest {}", stated.as_ref().and_then(Json::as_str).unwrap_or("of the header")),
+                &format!(
+                    "tensors with the digest {}",
+                    stated.as_ref().and_then(Json::as_str).unwrap_or("of the header")
+                ),
                 format!("{digest}: the file was changed or damaged; use another checkpoint"),
             )),
         }

@@ -3,11 +3,13 @@
 pub mod atomic;
 pub mod backend;
 pub mod checkpoint;
+pub mod cli;
 pub mod data;
 pub mod error;
 pub mod gan;
 pub mod nn;
 pub mod random;
+pub mod run;
 pub mod tensor;
 
 pub use backend::Device;

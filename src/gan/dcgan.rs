@@ -71,7 +71,8 @@ impl Generator {
             let shape = [BASE, BASE, width, inputs];
             let convolution = Convolution2d::new(&mut builder, &name(0), shape, by, Initialiser::Dcgan);
             let norm = BatchNorm::new(&mut builder, &name(1), width);
-            let mut linear = |what: &str| Linear::zeros(&mut builder, &format!("{}.{what}", name(1)), architecture.classes, width);
+            let mut linear =
+                |what: &str| Linear::zeros(&mut builder, &format!("{}.{what}", name(1)), architecture.classes, width);
             let condition = (architecture.classes > 0).then(|| (linear("condition_scale"), linear("condition_shift")));
             layers.push(Layer { convolution, norm, condition });
             inputs = width;
@@ -94,9 +95,13 @@ impl Generator {
             x = convolution.up(&x, Activation::Identity);
             x = match (condition, classes) {
                 (None, None) => norm.forward(&x, mode, Activation::Relu),
-                (Some((scale, shift)), Some(classes)) => {
-                    norm.forward_conditioned(&x, &scale.forward(classes), &shift.forward(classes), mode, Activation::Relu)
-                }
+                (Some((scale, shift)), Some(classes)) => norm.forward_conditioned(
+                    &x,
+                    &scale.forward(classes),
+                    &shift.forward(classes),
+                    mode,
+                    Activation::Relu,
+                ),
                 _ => panic!("Generator::forward: classes for a network without, or none for one with a condition"),
             };
         }
@@ -108,7 +113,8 @@ impl Generator {
         let of_layer = |layer: &Layer| {
             let mut parameters =
                 vec![layer.convolution.weight.clone(), layer.norm.gamma.clone(), layer.norm.beta.clone()];
-            parameters.extend(layer.condition.iter().flat_map(|(scale, shift)| [scale.weight.clone(), shift.weight.clone()]));
+            parameters
+                .extend(layer.condition.iter().flat_map(|(scale, shift)| [scale.weight.clone(), shift.weight.clone()]));
             parameters
         };
         self.layers.iter().flat_map(of_layer).chain([self.image.weight.clone()]).collect()
@@ -116,7 +122,10 @@ impl Generator {
 
     /// The running statistics of its batch norms.
     pub fn statistics(&self) -> Vec<Parameter> {
-        self.layers.iter().flat_map(|layer| [layer.norm.running_mean.clone(), layer.norm.running_variance.clone()]).collect()
+        self.layers
+            .iter()
+            .flat_map(|layer| [layer.norm.running_mean.clone(), layer.norm.running_variance.clone()])
+            .collect()
     }
 }
 
@@ -167,7 +176,8 @@ impl Discriminator {
         let mut inputs = architecture.channels;
         let mut module = 0;
         for (level, width) in architecture.widths().into_iter().rev().enumerate() {
-            let filter = Filter::new(&mut builder, &format!("main.{module}"), [inputs, width], Convolution::new(2, 1), kind);
+            let filter =
+                Filter::new(&mut builder, &format!("main.{module}"), [inputs, width], Convolution::new(2, 1), kind);
             let norm_kind = if level == 0 { NormKind::None } else { kind };
             let norm = Norm::new(&mut builder, &format!("main.{}", module + 1), norm_kind, width);
             module += if norm.is_none() { 2 } else { 3 };
@@ -225,7 +235,13 @@ impl Discriminator {
 }
 
 impl Filter {
-    fn new(builder: &mut Builder<'_>, name: &str, [inputs, outputs]: [usize; 2], by: Convolution, kind: NormKind) -> Filter {
+    fn new(
+        builder: &mut Builder<'_>,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        by: Convolution,
+        kind: NormKind,
+    ) -> Filter {
         let initialiser = match kind {
             NormKind::None => Initialiser::He { fan_in: BASE * BASE * inputs, slope: SLOPE },
             _ => Initialiser::Dcgan,

@@ -51,11 +51,15 @@ impl Loss {
     pub fn terms(self) -> Terms {
         let apart = |real: OfScores, fake: OfScores, generator: OfScores| Terms::Apart { real, fake, generator };
         match self {
-            Loss::NonSaturating => apart(|r| (-r).softplus().mean(), |f| f.softplus().mean(), |f| (-f).softplus().mean()),
-            Loss::Hinge => apart(|r| (1.0 - r).relu().mean(), |f| (f + 1.0).relu().mean(), |f| -f.mean()),
-            Loss::LeastSquares => {
-                apart(|r| (r - 1.0).powi(2).mean() * 0.5, |f| f.powi(2).mean() * 0.5, |f| (f - 1.0).powi(2).mean() * 0.5)
+            Loss::NonSaturating => {
+                apart(|r| (-r).softplus().mean(), |f| f.softplus().mean(), |f| (-f).softplus().mean())
             }
+            Loss::Hinge => apart(|r| (1.0 - r).relu().mean(), |f| (f + 1.0).relu().mean(), |f| -f.mean()),
+            Loss::LeastSquares => apart(
+                |r| (r - 1.0).powi(2).mean() * 0.5,
+                |f| f.powi(2).mean() * 0.5,
+                |f| (f - 1.0).powi(2).mean() * 0.5,
+            ),
             Loss::WassersteinGp => apart(|r| -r.mean(), |f| f.mean(), |f| -f.mean()),
             Loss::R3gan => Terms::Paired {
                 discriminator: |r, f| (f - r).softplus().mean(),

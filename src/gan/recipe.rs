@@ -87,7 +87,11 @@ impl Recipe {
     pub fn check(&self) -> Result<()> {
         self.architecture.check()?;
         let rate = |rate: f64| rate.is_finite() && rate > 0.0;
-        within((2..=1 << 20).contains(&self.batch), "--batch", "a whole number from 2 (batch norm needs two) to 1048576")?;
+        within(
+            (2..=1 << 20).contains(&self.batch),
+            "--batch",
+            "a whole number from 2 (batch norm needs two) to 1048576",
+        )?;
         within(rate(self.lr), "--lr", "a number above 0")?;
         within(rate(self.d_lr), "--d-lr", "a number above 0")?;
         within((0.0..1.0).contains(&self.beta1), "--beta1", "a number from 0 to below 1")?;

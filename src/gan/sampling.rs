@@ -129,8 +129,9 @@ pub fn sample(
 pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
     let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
     let architecture = architecture.cloned().unwrap_or(Json::Null);
-    let architecture: Architecture = serde_json::from_value(architecture)
-        .map_err(|_| Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote"))?;
+    let architecture: Architecture = serde_json::from_value(architecture).map_err(|_| {
+        Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote")
+    })?;
     architecture.check()?;
     let shape = checkpoint.shape(&format!("{PREFIX}.main.0.weight"));
     let expected = [architecture.latent, architecture.widths()[0], 4, 4];

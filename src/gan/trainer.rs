@@ -86,7 +86,10 @@ impl Trainer {
             )));
         }
         if architecture.classes > 0 && (data.labels.is_none() || data.classes != architecture.classes) {
-            return Err(Error::invalid(format!("{} has no labels for --conditional; name a labelled data set", data.name)));
+            return Err(Error::invalid(format!(
+                "{} has no labels for --conditional; name a labelled data set",
+                data.name
+            )));
         }
         let generator = Generator::new(device, architecture, recipe.seed);
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
@@ -284,7 +287,9 @@ impl Trainer {
         let ours = self.header();
         for field in ["format", "recipe", "data"] {
             if theirs.get(field) != ours.get(field) {
-                let text = |header: &serde_json::Map<String, Json>| header.get(field).map_or("nothing".to_string(), Json::to_string);
+                let text = |header: &serde_json::Map<String, Json>| {
+                    header.get(field).map_or("nothing".to_string(), Json::to_string)
+                };
                 return Err(Error::invalid(format!(
                     "the checkpoint's {field} is not this run's: it has {}, this run {}",
                     text(theirs),

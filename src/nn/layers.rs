@@ -65,8 +65,9 @@ impl Convolution2d {
     /// The transposed convolution of `[n, i, j, k]`, to the smallest image that convolves to this one.
     pub fn up(&self, x: &Tensor, activation: Activation) -> Tensor {
         let weight = self.weight.get();
-        let size =
-            |axis: usize| (x.shape()[axis + 1] - 1) * self.by.stride[axis] + weight.shape()[axis] - 2 * self.by.padding[axis];
+        let size = |axis: usize| {
+            (x.shape()[axis + 1] - 1) * self.by.stride[axis] + weight.shape()[axis] - 2 * self.by.padding[axis]
+        };
         x.conv_transpose2d(&weight, [size(0), size(1)], self.by.with(activation))
     }
 }
@@ -124,7 +125,8 @@ pub struct BatchNorm {
 impl BatchNorm {
     /// Scales N(1, 0.02), shifts 0, statistics of a standard normal.
     pub fn new(builder: &mut Builder<'_>, name: &str, channels: usize) -> BatchNorm {
-        let mut parameter = |suffix: &str, by| builder.parameter(format!("{name}.{suffix}"), Layout::Plain, &[channels], by);
+        let mut parameter =
+            |suffix: &str, by| builder.parameter(format!("{name}.{suffix}"), Layout::Plain, &[channels], by);
         BatchNorm {
             gamma: parameter("weight", Initialiser::DcganScale),
             beta: parameter("bias", Initialiser::Constant(0.0)),
@@ -139,7 +141,14 @@ impl BatchNorm {
     }
 
     /// As [`BatchNorm::forward`], with each sample's own scale `gamma + scale` and shift `beta + shift` (both `[n, c]`).
-    pub fn forward_conditioned(&self, x: &Tensor, scale: &Tensor, shift: &Tensor, mode: Mode, activation: Activation) -> Tensor {
+    pub fn forward_conditioned(
+        &self,
+        x: &Tensor,
+        scale: &Tensor,
+        shift: &Tensor,
+        mode: Mode,
+        activation: Activation,
+    ) -> Tensor {
         let gamma = self.gamma.get();
         let (one, zero) = (Tensor::ones(gamma.device(), gamma.shape()), Tensor::zeros(gamma.device(), gamma.shape()));
         let standard = self.normalise(x, &one, &zero, mode, Activation::Identity);
@@ -242,7 +251,9 @@ impl Norm {
     /// The parameters that training moves.
     pub fn trained(&self) -> Vec<Parameter> {
         match self {
-            Norm::Batch(BatchNorm { gamma, beta, .. }) | Norm::Sample { gamma, beta, .. } => vec![gamma.clone(), beta.clone()],
+            Norm::Batch(BatchNorm { gamma, beta, .. }) | Norm::Sample { gamma, beta, .. } => {
+                vec![gamma.clone(), beta.clone()]
+            }
             Norm::None => Vec::new(),
         }
     }

@@ -7,6 +7,11 @@ use crate::backend::Reduction;
 /// Independent partial results along a contiguous axis: one a lane of the widest vector, so that the compiler can use it.
 const LANES: usize = 16;
 
+/// Rows that are folded together, so that errors do not grow with their number.
+const MOST_GROUP: usize = 256;
+/// Fewer where rows are wide.
+const LEAST_GROUP: usize = 16;
+
 fn fold(reduction: Reduction, a: f32, b: f32) -> f32 {
     match reduction {
         Reduction::Sum => a + b,
@@ -29,6 +34,9 @@ fn identity(reduction: Reduction) -> f32 {
 
 /// Reduces the middle axis of `[outer, length, inner]` away.
 pub fn reduce(simd: Simd, reduction: Reduction, x: &[f32], [outer, length, inner]: [usize; 3]) -> Buffer {
+    if outer * inner == 0 {
+        return Buffer::scratch(0);
+    }
     if inner == 1 {
         // Long lines are cut at fixed places, so that a sum over everything is parallel and its error small.
         let pieces = length.div_ceil(BLOCK).max(1);
@@ -50,7 +58,7 @@ pub fn reduce(simd: Simd, reduction: Reduction, x: &[f32], [outer, length, inner
         return out;
     }
     // Rows are folded in groups of fixed size, each into a row of partial results.
-    let group = (BLOCK / inner).clamp(1, 256).min(length.max(1));
+    let group = (BLOCK / inner).clamp(LEAST_GROUP, MOST_GROUP).min(length.max(1));
     let groups = length.div_ceil(group).max(1);
     let mut partial = Buffer::scratch(outer * groups * inner);
     blocks(&mut partial, inner, |start, out| {

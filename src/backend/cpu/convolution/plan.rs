@@ -35,7 +35,11 @@ fn runs(outputs: usize, phases: usize, input_step: usize, meets: impl Fn(usize) 
             let (taps, input) = meets(output);
             match runs[start..].last_mut() {
                 Some(run) if run.taps == taps => run.count += 1,
-                _ => runs.push(Run { output, output_step: phases, count: 1, taps, input, input_step }),
+                _ => {
+                    // Outputs that meet nothing all stand at the first input, which is always there.
+                    let input_step = if taps.is_empty() { 0 } else { input_step };
+                    runs.push(Run { output, output_step: phases, count: 1, taps, input, input_step });
+                }
             }
         }
     }

@@ -1,0 +1,114 @@
+//! The command line: one file a subcommand.
+
+mod data;
+mod progress;
+mod sample;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::backend::Device;
+use crate::error::{Error, Result};
+
+/// The exit code where the command line is wrong.
+const USAGE: u8 = 2;
+
+#[derive(Parser)]
+#[command(
+    name = "graft",
+    version,
+    about = "Transfers what a GAN learned on one image domain to another that has little data",
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Train),
+    Sample(sample::Sample),
+    Data(data::Data),
+}
+
+/// Where and how wide to compute.
+#[derive(Args, Clone, Debug)]
+struct Compute {
+    /// Where to compute: cpu, or reference (f64, slow)
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: String,
+    /// Threads; 0 for one a core. Results do not depend on it
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    threads: usize,
+}
+
+impl Compute {
+    /// Runs `work` on the device, on a pool of that many threads.
+    fn run<R: Send>(&self, work: impl FnOnce(&Device) -> Result<R> + Send) -> Result<R> {
+        const MOST_THREADS: usize = 1024;
+        if self.threads > MOST_THREADS {
+            return Err(Error::Usage(format!("--threads takes a number up to {MOST_THREADS}")));
+        }
+        let device: Device = self.device.parse()?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
+        pool.install(|| work(&device))
+    }
+}
+
+/// Runs the command line of this process; gives its exit code.
+pub fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let (_, options) = matches.subcommand().expect("clap requires a subcommand");
+    let result = match cli.command {
+        Command::Train(command) => command.run(options),
+        Command::Sample(command) => command.run(),
+        Command::Data(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            if matches!(error, Error::Usage(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, |value| value > 0.0, "a number above 0")
+}
+
+/// A number from 0 up.
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |value| value >= 0.0, "a number from 0 up")
+}
+
+/// A number from 0 to below 1.
+fn decay(text: &str) -> Result<f64, String> {
+    number(text, |value| (0.0..1.0).contains(&value), "a number from 0 to below 1")
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, takes: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && fits(*value));
+    value.ok_or_else(|| format!("takes {takes}"))
+}
+
+/// A whole number from 1 up.
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&value| value > 0).ok_or_else(|| "takes a whole number from 1 up".to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,91 @@
+//! How a run is watched: a bar on a terminal, plain lines elsewhere; Ctrl-C ends it after its step.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::run::Observer;
+
+/// How often a plain line is written.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Shows a run's progress on standard error.
+pub struct Progress {
+    steps: u64,
+    shown: Shown,
+}
+
+enum Shown {
+    Bar(ProgressBar),
+    Lines { last: Option<Instant> },
+    Nothing,
+}
+
+impl Progress {
+    /// For a run from `step` to `steps`.
+    pub fn new(step: u64, steps: u64, quiet: bool) -> Progress {
+        watch_for_interrupts();
+        let shown = if quiet {
+            Shown::Nothing
+        } else if stderr().is_terminal() {
+            let style =
+                ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("a valid template");
+            Shown::Bar(ProgressBar::new(steps).with_position(step).with_style(style))
+        } else {
+            Shown::Lines { last: None }
+        };
+        Progress { steps, shown }
+    }
+
+    /// Ends the bar where it stands.
+    pub fn finish(self) {
+        if let Shown::Bar(bar) = self.shown {
+            bar.abandon();
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, rate: f64) {
+        let losses = format!("D {d_loss:.3} G {g_loss:.3}, {rate:.1} steps/s");
+        match &mut self.shown {
+            Shown::Bar(bar) => {
+                bar.set_position(step);
+                bar.set_message(losses);
+            }
+            Shown::Lines { last } => {
+                if step == self.steps || last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
+                    let left = Duration::from_secs_f64((self.steps - step) as f64 / rate.max(f64::MIN_POSITIVE));
+                    eprintln!("step {step}/{} {losses}, {}s left", self.steps, left.as_secs());
+                    *last = Some(Instant::now());
+                }
+            }
+            Shown::Nothing => {}
+        }
+    }
+
+    fn stop(&mut self) -> bool {
+        INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+/// From now on, the first Ctrl-C (or SIGTERM) asks the run to stop after its step, a second one ends the process.
+fn watch_for_interrupts() {
+    static WATCHING: OnceLock<()> = OnceLock::new();
+    WATCHING.get_or_init(|| {
+        let handler = || {
+            const ENDED_BY_INTERRUPT: i32 = 130;
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(ENDED_BY_INTERRUPT);
+            }
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            eprintln!("Ctrl-C will end the run at once, without a checkpoint: {error}");
+        }
+    });
+}

@@ -1,0 +1,102 @@
+//! `graft sample`: images from a checkpoint's generator.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::{Compute, count};
+use crate::atomic;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Images, picture};
+use crate::error::{Error, Result};
+use crate::gan::{load_generator, sample};
+use crate::random::Purpose;
+use crate::run::RunFolder;
+
+/// Draw images from a trained generator
+#[derive(Args)]
+#[command(after_help = "Examples:\n  graft sample runs/dcgan-strokes-0 --count 64 --out digits.png\n  \
+    graft sample last.safetensors --count 1000 --format npy --out digits.npy\n  \
+    graft sample last.safetensors --class 7 --format png --out sevens/")]
+pub struct Sample {
+    /// A checkpoint, or the folder of a run
+    checkpoint: PathBuf,
+    /// How many images
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
+    count: usize,
+    /// Seed of the latents
+    #[arg(long, default_value_t = 0, value_name = "S")]
+    seed: u64,
+    /// Only this class (of a generator trained with --conditional; else all classes in turn)
+    #[arg(long, value_name = "K")]
+    class: Option<u32>,
+    /// One PNG grid, a folder of PNGs, or one u8 array [n, h, w, c] in NumPy's format
+    #[arg(long, value_enum, default_value_t = Format::Grid)]
+    format: Format,
+    /// Where to write; nothing there is replaced [default: samples.png, samples or samples.npy]
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Grid,
+    Png,
+    Npy,
+}
+
+impl Sample {
+    pub fn run(&self) -> Result<()> {
+        let out = self.out.clone().unwrap_or_else(|| {
+            PathBuf::from(match self.format {
+                Format::Grid => "samples.png",
+                Format::Png => "samples",
+                Format::Npy => "samples.npy",
+            })
+        });
+        if out.exists() {
+            return Err(Error::invalid(format!("{} exists: choose another --out", out.display())));
+        }
+        let path = if self.checkpoint.is_dir() {
+            RunFolder::open(&self.checkpoint)?.checkpoint()
+        } else {
+            self.checkpoint.clone()
+        };
+        let checkpoint = Checkpoint::read(&path)?;
+        let images = self.compute.run(|device| {
+            let (architecture, network) = load_generator(&checkpoint, device)
+                .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
+            match self.class {
+                Some(_) if architecture.classes == 0 => {
+                    Err(Error::Usage("--class needs a generator that was trained with --conditional".to_string()))
+                }
+                Some(class) if class as usize >= architecture.classes => Err(Error::Usage(format!(
+                    "--class {class} is none of this generator's classes 0 to {}",
+                    architecture.classes - 1
+                ))),
+                class => sample(&network, &architecture, self.seed, Purpose::SampleLatents, self.count, class),
+            }
+        })?;
+        match self.format {
+            Format::Grid => write_grid(&out, &images)?,
+            Format::Npy => picture::write_npy(&out, &images)?,
+            Format::Png => {
+                std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
+                for index in 0..images.count {
+                    atomic::write(&out.join(format!("{index:06}.png")), &picture::encode_png(&images, index))?;
+                }
+            }
+        }
+        println!("{}", out.display());
+        Ok(())
+    }
+}
+
+/// Writes images as one nearly square grid.
+pub fn write_grid(path: &Path, images: &Images) -> Result<()> {
+    const MARGIN: usize = 2;
+    let columns = (images.count as f64).sqrt().ceil() as usize;
+    picture::write_png(path, &picture::grid(images, columns, MARGIN), 0)
+}

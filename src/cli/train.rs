@@ -1,0 +1,341 @@
+//! `graft train`: trains a DCGAN.
+
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
+
+use super::progress::Progress;
+use super::{Compute, count, decay, not_negative, positive};
+use crate::data::{Dataset, Spec, Split};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer, available_memory};
+use crate::run::{Ending, RunFolder, Settings};
+
+/// WGAN-GP's weight of the penalty (Gulrajani 2017, section 4).
+const DEFAULT_GP: f64 = 10.0;
+/// R3GAN's gamma for small images (Huang 2024 uses 0.05 to 1 there); the loss does not converge without a penalty.
+const DEFAULT_R3GAN_R1: f64 = 1.0;
+
+/// The preset of `graft train` without options: digits in about a minute.
+const PRESET_FEATURES: usize = 32;
+const PRESET_STEPS: u64 = 1500;
+
+/// What may be said beside --resume.
+const RESUME_TAKES: [&str; 5] = ["resume", "steps", "threads", "device", "quiet"];
+
+/// Train a DCGAN; without options, a small one on digits drawn in code
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  graft train\n  graft train --data mnist:DIR --size 32 --channels 3 --steps 3000\n  \
+    graft train --data synthetic:street --loss hinge --d-norm spectral --conditional\n  graft train --resume runs/dcgan-strokes-0 --steps 6000"
+)]
+pub struct Train {
+    /// What to train on; `graft data --help` lists the kinds
+    #[arg(long, default_value = "synthetic:strokes", value_name = "SPEC")]
+    data: String,
+    /// Train on N of its images only, chosen by seed, in the classes' natural proportions
+    #[arg(long, value_name = "N", value_parser = count)]
+    subset: Option<usize>,
+    /// Choose the subset without looking at labels
+    #[arg(long, requires = "subset")]
+    subset_plain: bool,
+    /// Side of the images: 32 or 64
+    #[arg(long, default_value_t = 32, value_name = "PIXELS")]
+    size: usize,
+    /// Channels of the images, 1 or 3 [default: the data's]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// Width of the networks: channels of the layer next to the image
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    features: usize,
+    /// Length of the latent
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    latent: usize,
+    /// Condition both networks on the data's labels
+    #[arg(long)]
+    conditional: bool,
+    /// Steps to train for
+    #[arg(long, default_value_t = 3000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Images a batch
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch: usize,
+    /// Random seed of everything
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    seed: u64,
+    /// Adversarial loss
+    #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
+    loss: Loss,
+    /// Learning rate of the generator, and of the discriminator unless --d-lr says otherwise
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    lr: f64,
+    /// Learning rate of the discriminator [default: --lr]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    d_lr: Option<f64>,
+    /// Adam's decay of the first moment
+    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true)]
+    beta1: f64,
+    /// Updates of the discriminator a step
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    d_steps: usize,
+    /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    gp: Option<f64>,
+    /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 0; 1 with r3gan]
+    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
+    r1: Option<f64>,
+    /// Normalisation of the discriminator; auto: batch, none with R1 or r3gan, layer with wasserstein-gp
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    d_norm: DiscriminatorNorm,
+    /// Differentiable augmentations of all that the discriminator sees, comma-separated
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    augment: Vec<Augmentation>,
+    /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    ema: f64,
+    /// Steps between checkpoints
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
+    /// Steps between pictures
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample_every: u64,
+    /// Folder of the run [default: runs/dcgan-DATA-SEED]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the run that is in --out
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device and -q beside
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Train {
+    pub fn run(mut self, matches: &ArgMatches) -> Result<()> {
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let options = matches.ids().map(|id| id.as_str()).filter(|id| given(id)).collect::<Vec<_>>();
+        if let Some(folder) = &self.resume {
+            if let Some(other) =
+                options.iter().find(|id| !RESUME_TAKES.contains(id) && **id != "Train" && **id != "Compute")
+            {
+                return Err(Error::Usage(format!(
+                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads and --device can",
+                    other.replace('_', "-")
+                )));
+            }
+            return self.resume(&RunFolder::open(folder)?, &given);
+        }
+        let shaping = |id: &&str| !["threads", "device", "out", "overwrite", "quiet", "seed"].contains(id);
+        if !options.iter().any(shaping) {
+            self.features = PRESET_FEATURES;
+            self.steps = PRESET_STEPS;
+        }
+        let (data, settings) = self.settings()?;
+        println!("{}", equivalent_command(&settings));
+        let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
+        self.compute.run(|device| {
+            settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
+            let mut trainer = Trainer::new(&settings.recipe, data, device)?;
+            let folder = RunFolder::create(&out, self.overwrite)?;
+            folder.write_settings(&settings)?;
+            train(&folder, &mut trainer, &settings, self.quiet)
+        })
+    }
+
+    fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
+        let mut settings = folder.settings()?;
+        let mut compute = Compute { device: settings.device.clone(), threads: settings.threads };
+        if given("steps") {
+            settings.steps = self.steps;
+        }
+        if given("threads") {
+            compute.threads = self.compute.threads;
+        }
+        if given("device") {
+            compute.device = self.compute.device.clone();
+        }
+        (settings.device, settings.threads) = (compute.device.clone(), compute.threads);
+        settings.recipe.check()?;
+        let data = load(&settings)?;
+        compute.run(|device| {
+            settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
+            let checkpoint = folder.read_checkpoint()?;
+            let mut trainer = Trainer::new(&settings.recipe, data, device)?;
+            if let Some(warning) = trainer.restore(&checkpoint)? {
+                eprintln!("warning: {warning}");
+            }
+            if trainer.steps() >= settings.steps {
+                println!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps);
+                return Ok(());
+            }
+            folder.write_settings(&settings)?;
+            train(folder, &mut trainer, &settings, self.quiet)
+        })
+    }
+
+    /// The settings that the options stand for, and the data.
+    fn settings(&self) -> Result<(Dataset, Settings)> {
+        let gp = match (self.loss, self.gp) {
+            (Loss::WassersteinGp, gp) => gp.unwrap_or(DEFAULT_GP),
+            (_, Some(_)) => {
+                return Err(Error::Usage("--gp goes with --loss wasserstein-gp; other losses have --r1".to_string()));
+            }
+            (_, None) => 0.0,
+        };
+        let r1 = match (self.loss, self.r1) {
+            (Loss::WassersteinGp, Some(_)) => {
+                return Err(Error::Usage("--r1 does not go with --loss wasserstein-gp, which has --gp".to_string()));
+            }
+            (Loss::R3gan, r1) => r1.unwrap_or(DEFAULT_R3GAN_R1),
+            (_, r1) => r1.unwrap_or(0.0),
+        };
+        let mut settings = Settings {
+            data: self.data.parse::<Spec>()?.to_string(),
+            subset: self.subset,
+            subset_plain: self.subset_plain,
+            steps: self.steps,
+            device: self.compute.device.clone(),
+            threads: self.compute.threads,
+            checkpoint_every: self.checkpoint_every,
+            sample_every: self.sample_every,
+            recipe: Recipe {
+                seed: self.seed,
+                architecture: Architecture {
+                    size: self.size,
+                    channels: self.channels.unwrap_or(1),
+                    features: self.features,
+                    latent: self.latent,
+                    classes: 0,
+                    d_norm: self.d_norm.resolve(self.loss, r1)?,
+                },
+                batch: self.batch,
+                lr: self.lr,
+                d_lr: self.d_lr.unwrap_or(self.lr),
+                beta1: self.beta1,
+                d_steps: self.d_steps,
+                loss: self.loss,
+                gp,
+                r1,
+                augment: self.augment.clone(),
+                ema: self.ema,
+            },
+        };
+        settings.recipe.check()?;
+        let native = self.data.parse::<Spec>()?.load(Split::Train)?;
+        let architecture = &mut settings.recipe.architecture;
+        architecture.channels = self.channels.unwrap_or(native.images.channels);
+        if self.conditional {
+            if native.labels.is_none() {
+                return Err(Error::invalid(format!(
+                    "{} has no labels for --conditional; name a labelled data set",
+                    native.name
+                )));
+            }
+            architecture.classes = native.classes;
+        }
+        settings.recipe.check()?;
+        Ok((prepare(native, &settings)?, settings))
+    }
+}
+
+/// The images of a run.
+fn load(settings: &Settings) -> Result<Dataset> {
+    prepare(settings.data.parse::<Spec>()?.load(Split::Train)?, settings)
+}
+
+/// A data set in the run's size, channels and number.
+fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
+    let data = match settings.subset {
+        Some(count) => data.subset(count, settings.recipe.seed, settings.subset_plain)?,
+        None => data,
+    };
+    data.fit(settings.recipe.architecture.size, settings.recipe.architecture.channels)
+}
+
+fn element_size(device: &crate::backend::Device) -> usize {
+    if device.is_double() { size_of::<f64>() } else { size_of::<f32>() }
+}
+
+fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
+    let mut progress = Progress::new(trainer.steps(), settings.steps, quiet);
+    let ending = folder.train(trainer, settings, &mut progress);
+    progress.finish();
+    match ending? {
+        Ending::Finished => {
+            println!(
+                "{}: {} steps; last grid {}",
+                folder.path().display(),
+                trainer.steps(),
+                folder.picture(trainer.steps()).display()
+            );
+        }
+        Ending::Interrupted => {
+            println!(
+                "stopped at step {} of {}; continue with: graft train --resume {}",
+                trainer.steps(),
+                settings.steps,
+                folder.path().display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The command that names every setting that determines the results.
+fn equivalent_command(settings: &Settings) -> String {
+    let Settings { data, steps, recipe, .. } = settings;
+    let Recipe { architecture: a, .. } = recipe;
+    let name = |value: &dyn Fn() -> serde_json::Value| value().as_str().unwrap_or_default().to_string();
+    let loss = name(&|| serde_json::json!(recipe.loss));
+    let norm = name(&|| serde_json::json!(a.d_norm));
+    let mut command = format!(
+        "graft train --data {data} --size {} --channels {} --features {} --latent {} --steps {steps} --batch {} --seed {} \
+         --loss {loss} --lr {} --d-lr {} --beta1 {} --d-steps {} --d-norm {norm} --ema {}",
+        a.size,
+        a.channels,
+        a.features,
+        a.latent,
+        recipe.batch,
+        recipe.seed,
+        recipe.lr,
+        recipe.d_lr,
+        recipe.beta1,
+        recipe.d_steps,
+        recipe.ema
+    );
+    if let Some(subset) = settings.subset {
+        command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
+    }
+    if recipe.gp > 0.0 {
+        command += &format!(" --gp {}", recipe.gp);
+    }
+    if recipe.r1 > 0.0 {
+        command += &format!(" --r1 {}", recipe.r1);
+    }
+    if !recipe.augment.is_empty() {
+        let names: Vec<String> = recipe.augment.iter().map(|augment| name(&|| serde_json::json!(augment))).collect();
+        command += &format!(" --augment {}", names.join(","));
+    }
+    if a.classes > 0 {
+        command += " --conditional";
+    }
+    command
+}
+
+/// `runs/dcgan-DATA-SEED`, with a number behind it where that is taken.
+fn default_folder(settings: &Settings) -> PathBuf {
+    let data = settings.data.split_once(':').map_or(settings.data.as_str(), |(kind, rest)| match kind {
+        "synthetic" => rest,
+        kind => kind,
+    });
+    let name = format!("dcgan-{data}-{}", settings.recipe.seed);
+    let candidates = std::iter::once(name.clone()).chain((2..).map(|k| format!("{name}-{k}")));
+    let free = |path: &PathBuf| !Path::exists(path);
+    candidates.map(|name| Path::new("runs").join(name)).find(free).expect("numbers do not run out")
+}

@@ -1,0 +1,300 @@
+//! One training run on disk: a folder with its settings, its losses step by step, its pictures and its checkpoints.
+//!
+//! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
+//! throughout, `checkpoints/last.safetensors` the whole state. Files are written beside their place and renamed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::atomic;
+use crate::checkpoint::Checkpoint;
+use crate::data::picture;
+use crate::error::{Error, Result};
+use crate::gan::{Recipe, StepLosses, Trainer, sample};
+use crate::random::Purpose;
+
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const SAMPLES: &str = "samples";
+const CHECKPOINTS: &str = "checkpoints";
+const LAST: &str = "last.safetensors";
+
+/// The grids that a run writes: rows and columns of images, and pixels between them.
+const GRID: usize = 10;
+const GRID_MARGIN: usize = 2;
+
+/// Losses are read back, and written, every so many steps: each read waits for the device.
+const READ_EVERY: u64 = 16;
+
+/// Every setting of a run, as `config.toml` holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// What it trains on, as `--data` takes it.
+    pub data: String,
+    /// How many of those images; all where missing.
+    pub subset: Option<usize>,
+    /// Whether the subset ignores labels.
+    pub subset_plain: bool,
+    /// The step at which it ends.
+    pub steps: u64,
+    /// The device, as `--device` takes it.
+    pub device: String,
+    /// Threads; 0 for one a core.
+    pub threads: usize,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between pictures.
+    pub sample_every: u64,
+    /// What determines the results.
+    pub recipe: Recipe,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// At its last step.
+    Finished,
+    /// At somebody's wish, before.
+    Interrupted,
+}
+
+/// What somebody who watches a run is told.
+pub trait Observer {
+    /// The losses of one step; `steps_per_second` over the run so far.
+    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, steps_per_second: f64);
+    /// Whether to stop after this step.
+    fn stop(&mut self) -> bool;
+}
+
+/// The folder of a run.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// An existing run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no run in it.
+    pub fn open(path: &Path) -> Result<RunFolder> {
+        if path.join(CONFIG).is_file() {
+            return Ok(RunFolder { path: path.to_path_buf() });
+        }
+        Err(Error::invalid(format!("{} holds no run: there is no {CONFIG} in it", path.display())))
+    }
+
+    /// A new run's folder. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is not empty, and with `overwrite` where what it holds is no run; [`Error::Io`] where it cannot
+    /// be written.
+    pub fn create(path: &Path, overwrite: bool) -> Result<RunFolder> {
+        let folder = RunFolder { path: path.to_path_buf() };
+        if !is_vacant(path)? {
+            if !overwrite {
+                return Err(Error::invalid(format!(
+                    "{} is not empty: choose another --out, continue it with --resume {0}, or replace it with --overwrite",
+                    path.display()
+                )));
+            }
+            folder.clear()?;
+        }
+        for part in [path.to_path_buf(), folder.samples(), folder.path.join(CHECKPOINTS)] {
+            fs::create_dir_all(&part).map_err(Error::io("create", &part))?;
+        }
+        Ok(folder)
+    }
+
+    /// Removes the files of the run in it, and nothing else.
+    fn clear(&self) -> Result<()> {
+        RunFolder::open(&self.path)?;
+        let remove = |path: PathBuf| match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
+            _ => Ok(()),
+        };
+        for (folder, prefix, suffix) in
+            [(self.samples(), "step_", ".png"), (self.path.join(CHECKPOINTS), "", ".safetensors")]
+        {
+            for entry in fs::read_dir(&folder).into_iter().flatten() {
+                let name = entry.map_err(Error::io("read", &folder))?.file_name();
+                if name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(suffix)) {
+                    remove(folder.join(name))?;
+                }
+            }
+        }
+        remove(self.path.join(METRICS))?;
+        remove(self.path.join(CONFIG))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the pictures.
+    pub fn samples(&self) -> PathBuf {
+        self.path.join(SAMPLES)
+    }
+
+    /// The picture of a step.
+    pub fn picture(&self, step: u64) -> PathBuf {
+        self.samples().join(format!("step_{step:06}.png"))
+    }
+
+    /// The last checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS).join(LAST)
+    }
+
+    /// The settings that the run was made with.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are not settings.
+    pub fn settings(&self) -> Result<Settings> {
+        let path = self.path.join(CONFIG);
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        toml::from_str(&text)
+            .map_err(|error| Error::invalid(format!("{}: {}", path.display(), error.to_string().trim())))
+    }
+
+    /// Writes the settings.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be written.
+    pub fn write_settings(&self, settings: &Settings) -> Result<()> {
+        let text = toml::to_string(settings).map_err(|error| Error::invalid(format!("{CONFIG}: {error}")))?;
+        atomic::write(&self.path.join(CONFIG), text.as_bytes())
+    }
+
+    /// Trains up to `settings.steps`, from wherever `trainer` stands, and writes as it goes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
+    /// something cannot be written; the device's first failure.
+    pub fn train(&self, trainer: &mut Trainer, settings: &Settings, observer: &mut dyn Observer) -> Result<Ending> {
+        let mut metrics = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
+        let mut pending: Vec<(StepLosses, f64)> = Vec::new();
+        let (start, first) = (Instant::now(), trainer.steps());
+        let mut ending = Ending::Finished;
+        while trainer.steps() < settings.steps && ending == Ending::Finished {
+            let losses = trainer.step();
+            pending.push((losses, start.elapsed().as_secs_f64()));
+            let step = trainer.steps();
+            if observer.stop() {
+                ending = Ending::Interrupted;
+            }
+            let last = step == settings.steps || ending == Ending::Interrupted;
+            let (picture, checkpoint) = (step % settings.sample_every == 0, step % settings.checkpoint_every == 0);
+            if last || picture || checkpoint || step % READ_EVERY == 0 {
+                for (losses, seconds) in pending.drain(..) {
+                    let (d_loss, g_loss) = metrics.write(&losses, seconds)?;
+                    observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);
+                }
+            }
+            if last || checkpoint {
+                metrics.flush()?;
+                trainer.checkpoint()?.write(&self.checkpoint())?;
+            }
+            if picture || step == settings.steps {
+                self.write_picture(trainer)?;
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Writes the grid of the step at which the trainer stands.
+    fn write_picture(&self, trainer: &Trainer) -> Result<()> {
+        let (average, recipe) = (trainer.average(), trainer.recipe());
+        average.estimate_statistics(trainer.steps());
+        let count = GRID * GRID;
+        let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
+        picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)
+    }
+
+    /// The last checkpoint, read.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::read`], and [`Error::Invalid`] where there is none yet.
+    pub fn read_checkpoint(&self) -> Result<Checkpoint> {
+        let path = self.checkpoint();
+        if !path.exists() {
+            return Err(Error::invalid(format!(
+                "{} has no checkpoint yet: start again with --overwrite --out {0}",
+                self.path.display()
+            )));
+        }
+        Checkpoint::read(&path)
+    }
+}
+
+/// Whether there is nothing at a path, or an empty folder.
+fn is_vacant(path: &Path) -> Result<bool> {
+    match fs::read_dir(path) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::io("use as a run folder", path)(error)),
+    }
+}
+
+/// `metrics.jsonl`: one object a step.
+struct Metrics {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Metrics {
+    /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off.
+    fn open(path: &Path, step: u64) -> Result<Metrics> {
+        let kept: String = match fs::read_to_string(path) {
+            Ok(text) => {
+                let of_run = |line: &&str| {
+                    let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+                    line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
+                };
+                text.split_inclusive('\n').filter(of_run).collect()
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        atomic::write(path, kept.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
+        Ok(Metrics { path: path.to_path_buf(), file: BufWriter::new(file) })
+    }
+
+    /// Reads a step's losses back, checks them and writes them; gives the discriminator's and the generator's.
+    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<(f64, f64)> {
+        let (d_loss, g_loss) = (losses.d_loss.item()?, losses.g_loss.item()?);
+        for (name, value) in [("discriminator", d_loss), ("generator", g_loss)] {
+            if !value.is_finite() {
+                return Err(Error::invalid(format!(
+                    "training diverged: the {name}'s loss is {value} at step {}; use a smaller --lr or --d-lr",
+                    losses.step
+                )));
+            }
+        }
+        let mut line = json!({
+            "step": losses.step,
+            "d_loss": d_loss,
+            "g_loss": g_loss,
+            "real_score": losses.real_score.item()?,
+            "fake_score": losses.fake_score.item()?,
+            "seconds": seconds,
+        });
+        if let Some(penalty) = &losses.penalty {
+            line["penalty"] = json!(penalty.item()?);
+        }
+        writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
+        Ok((d_loss, g_loss))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(Error::io("write", &self.path))
+    }
+}
