@@ -84,7 +84,8 @@ impl Op for Binary {
             Binary::Add => Some(g.clone()),
             Binary::Sub => Some(-g),
             Binary::Mul => Some(g * x()),
-            Binary::Div => Some(-(g * x() / (y() * y()))),
+            // y y would leave the range of f32 where y is 1e-30.
+            Binary::Div => Some(-(g / y() * (x() / y()))),
             Binary::Maximum => Some(g * larger(&y(), &x())),
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => None,
             Binary::TanhGate => Some(g * x() * y() * -2.0),

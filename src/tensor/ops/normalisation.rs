@@ -131,8 +131,12 @@ impl Tensor {
         let fits = direction.shape() == [columns];
         assert!(fits, "spectral_norm: {:?} with a direction {:?}", self.shape(), direction.shape());
         /// Keeps the direction of a zero filter finite.
-        const TINY: f64 = 1e-12;
-        let unit = |x: Tensor| &x * ((&x * &x).sum() + TINY * TINY).rsqrt();
+        const TINY: f64 = f32::MIN_POSITIVE as f64;
+        // Squares of 1e-30 would vanish in f32, so the largest element comes out first.
+        let unit = |x: Tensor| {
+            let x = &x / (x.abs().max() + TINY);
+            &x * ((&x * &x).sum() + TINY).rsqrt()
+        };
         let matrix = self.reshape([self.len() / columns, columns]);
         let mut right = direction.detach().reshape([columns, 1]);
         let mut left = crate::tensor::no_grad(|| unit(matrix.matmul(&right)));
