@@ -1,4 +1,32 @@
 //! `graft` transfers what a GAN learned on one image domain to another that has little data.
+//!
+//! It is a small tensor engine written from scratch, with reverse-mode derivatives of any order, and on top of it
+//! hand-written DCGANs and their training. It needs no Python, no CUDA and no BLAS.
+//!
+//! A room of the house uses only the rooms before it:
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
+//! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64) and `cpu` (f32, SIMD) |
+//! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
+//! | [`nn`] | layers that own named parameters, initialisers, Adam |
+//! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
+//! | [`run`], [`cli`] | a run on disk; the command line |
+//!
+//! ```
+//! use graft::{Device, Tensor, grad};
+//!
+//! let device = Device::cpu();
+//! let w = Tensor::from_slice(&device, &[0.5f32, -1.0], [2, 1]);
+//! let x = Tensor::from_slice(&device, &[1f32, 2.0, 3.0, 4.0], [2, 2]);
+//! let loss = x.matmul(&w).tanh().powi(2).mean();
+//! let slope = grad(loss, &[&w]).remove(0);
+//! assert_eq!(slope.shape(), [2, 1]);
+//! ```
+
+#![warn(missing_docs)]
 
 pub mod atomic;
 pub mod backend;

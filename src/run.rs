@@ -191,8 +191,9 @@ impl RunFolder {
                 ending = Ending::Interrupted;
             }
             let last = step == settings.steps || ending == Ending::Interrupted;
-            let (picture, checkpoint) = (step % settings.sample_every == 0, step % settings.checkpoint_every == 0);
-            if last || picture || checkpoint || step % READ_EVERY == 0 {
+            let (picture, checkpoint) =
+                (step.is_multiple_of(settings.sample_every), step.is_multiple_of(settings.checkpoint_every));
+            if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
                     let (d_loss, g_loss) = metrics.write(&losses, seconds)?;
                     observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);

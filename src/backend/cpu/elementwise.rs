@@ -93,7 +93,7 @@ pub fn adam(
     let rate = (step.rate / step.correction1) as f32;
     let root_scale = (1.0 / step.correction2.sqrt()) as f32;
     let epsilon = step.epsilon as f32;
-    let update = |((p, m), (v, g)): ((&mut [f32], &mut [f32]), (&mut [f32], &[f32]))| {
+    let update = |[p, m, v]: [&mut [f32]; 3], g: &[f32]| {
         simd.dispatch(
             #[inline(always)]
             || {
@@ -106,9 +106,10 @@ pub fn adam(
         );
     };
     if parameter.len() <= BLOCK {
-        update(((parameter, first), (second, gradient)));
+        update([parameter, first, second], gradient);
     } else {
-        let moving = parameter.par_chunks_mut(BLOCK).zip(first.par_chunks_mut(BLOCK));
-        moving.zip(second.par_chunks_mut(BLOCK).zip(gradient.par_chunks(BLOCK))).for_each(update);
+        let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
+        let all = parameter.par_chunks_mut(BLOCK).zip(moments).zip(gradient.par_chunks(BLOCK));
+        all.for_each(|((p, (m, v)), g)| update([p, m, v], g));
     }
 }

@@ -15,11 +15,11 @@ pub fn blocks(out: &mut [f32], block: usize, work: impl Fn(usize, &mut [f32]) + 
 }
 
 /// Calls `work` with `0..count`, in parallel where there is more than one.
-pub fn tasks(count: usize, work: impl Fn(usize) + Sync) {
+pub fn tasks(count: usize, work: impl Fn(usize) + Sync + Send) {
     if count <= 1 {
         (0..count).for_each(work);
     } else {
-        (0..count).into_par_iter().with_max_len(1).for_each(|index| work(index));
+        (0..count).into_par_iter().with_max_len(1).for_each(work);
     }
 }
 

@@ -167,7 +167,7 @@ impl Tensor {
     pub fn concat(parts: &[&Tensor], axis: usize) -> Tensor {
         let others = |tensor: &Tensor| {
             let mut shape = tensor.shape().to_vec();
-            shape.get_mut(axis).map(|size| std::mem::take(size));
+            shape.get_mut(axis).map(std::mem::take);
             shape
         };
         let shapes: Vec<_> = parts.iter().map(|part| part.shape()).collect();

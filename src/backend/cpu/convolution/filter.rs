@@ -29,6 +29,24 @@ struct Stretch<'a> {
     line: usize,
 }
 
+/// Rows of the filter that a task computes: `start..start + count` of the taps `p`, counted over (q, c).
+#[derive(Clone, Copy)]
+struct Rows {
+    p: usize,
+    start: usize,
+    count: usize,
+}
+
+/// What all tasks read.
+struct Contraction<'a> {
+    simd: Simd,
+    geometry: &'a Geometry,
+    plan: &'a Plan,
+    fine: &'a [f32],
+    /// The coarse image, a line a pixel.
+    panels: Panels,
+}
+
 /// The filter from (fine image, coarse image).
 pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let plan = Plan::coarse(geometry);
@@ -38,35 +56,28 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
         return filter;
     }
     let stretches = stretches(&plan);
-    let lines = stretches.last().map_or(0, |last| last.line + last.count);
-    let panels = Panels::pack(simd.tile(), lines, columns, |panel, out| {
-        for stretch in &stretches {
-            let out = out[stretch.line * panel.width..].chunks_exact_mut(panel.width);
-            for (index, out) in (stretch.first..stretch.first + stretch.count).zip(out) {
-                let from = plan.pixel(stretch.group, index).output + panel.column;
-                out[..panel.used].copy_from_slice(&coarse[from..from + panel.used]);
-            }
-        }
-    });
+    let panels = pack_coarse(simd, &plan, &stretches, columns, coarse);
+    let contraction = Contraction { simd, geometry, plan: &plan, fine, panels };
 
     // A block of rows lies inside one row of taps, whose elements of x are contiguous.
     let tap_row = geometry.kernel[1] * geometry.fine_channels;
     let block = TILES * simd.tile().rows;
-    let owned: Vec<(usize, usize)> =
-        (0..geometry.kernel[0]).flat_map(|p| (0..tap_row).step_by(block).map(move |row| (p, row))).collect();
+    let rows = |p| {
+        let cut = (0..tap_row).step_by(block);
+        cut.map(move |start| Rows { p, start, count: block.min(tap_row - start) })
+    };
+    let owned: Vec<Rows> = (0..geometry.kernel[0]).flat_map(rows).collect();
     let splits = TASKS.div_ceil(owned.len()).min(stretches.len()).max(1);
     let size = filter.len();
     let mut partial = Buffer::scratch(if splits > 1 { splits * size } else { 0 });
     let out = Disjoint::new(if splits > 1 { &mut partial } else { &mut filter });
     tasks(owned.len() * splits, |task| {
-        let ((p, row), split) = (owned[task % owned.len()], task / owned.len());
-        let rows = block.min(tap_row - row);
-        let start = split * size + (p * tap_row + row) * columns;
+        let (rows, split) = (owned[task % owned.len()], task / owned.len());
+        let start = split * size + (rows.p * tap_row + rows.start) * columns;
         // SAFETY: a task's rows of its split are no other's, and lie inside.
-        let out = unsafe { out.slice(start, rows * columns) };
+        let out = unsafe { out.slice(start, rows.count * columns) };
         let share = |split: usize| split * stretches.len() / splits;
-        let mine = &stretches[share(split)..share(split + 1)];
-        block_of_rows(simd, geometry, &plan, mine, fine, &panels, [p, row, rows], out);
+        contraction.rows(rows, &stretches[share(split)..share(split + 1)], out);
     });
     if splits > 1 {
         blocks(&mut filter, 1 << 12, |start, out| {
@@ -78,6 +89,20 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
         });
     }
     filter
+}
+
+/// The coarse image's pixels as lines of panels, in the order of the stretches.
+fn pack_coarse(simd: Simd, plan: &Plan, stretches: &[Stretch<'_>], columns: usize, coarse: &[f32]) -> Panels {
+    let lines = stretches.last().map_or(0, |last| last.line + last.count);
+    Panels::pack(simd.tile(), lines, columns, |panel, out| {
+        for stretch in stretches {
+            let out = out[stretch.line * panel.width..].chunks_exact_mut(panel.width);
+            for (index, out) in (stretch.first..stretch.first + stretch.count).zip(out) {
+                let from = plan.pixel(stretch.group, index).output + panel.column;
+                out[..panel.used].copy_from_slice(&coarse[from..from + panel.used]);
+            }
+        }
+    })
 }
 
 /// All pixels, group after group, in stretches of at most [`PIXELS`].
@@ -95,84 +120,65 @@ fn stretches(plan: &Plan) -> Vec<Stretch<'_>> {
     stretches
 }
 
-/// Computes rows `row..row + rows` of tap row `p`, all columns, over some stretches of pixels.
-#[allow(clippy::too_many_arguments)]
-fn block_of_rows(
-    simd: Simd,
-    geometry: &Geometry,
-    plan: &Plan,
-    stretches: &[Stretch<'_>],
-    fine: &[f32],
-    panels: &Panels,
-    [p, row, rows]: [usize; 3],
-    out: &mut [f32],
-) {
-    let (tile, columns) = (simd.tile(), geometry.coarse_channels);
-    let tiles = rows.div_ceil(tile.rows);
-    let mut left = Buffer::scratch(tiles * tile.rows * PIXELS);
-    let padded: usize = panels.panels.iter().map(|panel| panel.width).sum();
-    let mut sums = Buffer::full(tiles * tile.rows * padded, 0.0);
-    for stretch in stretches.iter().filter(|stretch| stretch.group.down.taps.contains(&p)) {
-        pack_rows(geometry, plan, stretch, fine, [p, row, rows], tile.rows, &mut left);
+impl Contraction<'_> {
+    /// Computes some rows, all columns, over some stretches of pixels.
+    fn rows(&self, rows: Rows, stretches: &[Stretch<'_>], out: &mut [f32]) {
+        let (tile, columns, panels) = (self.simd.tile(), self.geometry.coarse_channels, &self.panels);
+        let tiles = rows.count.div_ceil(tile.rows);
+        let mut left = Buffer::scratch(tiles * tile.rows * PIXELS);
+        let padded: usize = panels.panels.iter().map(|panel| panel.width).sum();
+        let mut sums = Buffer::full(tiles * tile.rows * padded, 0.0);
+        for stretch in stretches.iter().filter(|stretch| stretch.group.down.taps.contains(&rows.p)) {
+            self.pack_fine(rows, stretch, &mut left);
+            let segments = [Segment { left: 0, line: stretch.line, length: stretch.count }];
+            let mut at = 0;
+            for panel in &panels.panels {
+                for packed in left.chunks_exact(tile.rows * PIXELS).take(tiles) {
+                    let pointers: [*const f32; MAX_ROWS] =
+                        std::array::from_fn(|r| packed[r.min(tile.rows - 1)..].as_ptr());
+                    let job = TileJob {
+                        rows: &pointers,
+                        step: tile.rows,
+                        segments: &segments,
+                        panel: panels.lines(panel),
+                        narrow: panel.narrow,
+                        out: sums[at..at + tile.rows * panel.width].as_mut_ptr(),
+                        accumulate: true,
+                    };
+                    self.simd.dispatch(Product { job });
+                    at += tile.rows * panel.width;
+                }
+            }
+        }
         let mut at = 0;
         for panel in &panels.panels {
-            for index in 0..tiles {
-                let packed = &left[index * tile.rows * PIXELS..];
-                let pointers: [*const f32; MAX_ROWS] = std::array::from_fn(|r| packed[r.min(tile.rows - 1)..].as_ptr());
-                let segments = [Segment { left: 0, line: stretch.line, length: stretch.count }];
-                let sums = &mut sums[at..at + tile.rows * panel.width];
-                let job = TileJob {
-                    rows: &pointers,
-                    step: tile.rows,
-                    segments: &segments,
-                    panel: panels.lines(panel),
-                    narrow: panel.narrow,
-                    out: sums.as_mut_ptr(),
-                    accumulate: true,
-                };
-                simd.dispatch(Product { job });
-                at += tile.rows * panel.width;
+            let lines = sums[at..].chunks_exact(panel.width).take(rows.count);
+            for (out, line) in out.chunks_exact_mut(columns).zip(lines) {
+                out[panel.column..panel.column + panel.used].copy_from_slice(&line[..panel.used]);
             }
+            at += tiles * tile.rows * panel.width;
         }
     }
-    let mut at = 0;
-    for panel in &panels.panels {
-        for r in 0..tiles * tile.rows {
-            if r < rows {
-                let out = &mut out[r * columns + panel.column..][..panel.used];
-                out.copy_from_slice(&sums[at..at + panel.used]);
-            }
-            at += panel.width;
-        }
-    }
-}
 
-/// Packs the elements of x that a stretch's pixels meet in some rows of one row of taps: tile after tile, pixel after pixel.
-/// Rows whose tap lies on padding for this group are zeros.
-fn pack_rows(
-    geometry: &Geometry,
-    plan: &Plan,
-    stretch: &Stretch<'_>,
-    fine: &[f32],
-    [p, row, rows]: [usize; 3],
-    tile_rows: usize,
-    out: &mut [f32],
-) {
-    let group = stretch.group;
-    let channels = geometry.fine_channels;
-    let met = group.across.taps.start * channels..group.across.taps.end * channels;
-    let down = (p - group.down.taps.start) * geometry.fine[1] * channels;
-    for (tile, out) in out.chunks_exact_mut(tile_rows * PIXELS).enumerate() {
-        let start = row + tile * tile_rows;
-        let wanted = start.max(met.start)..(start + tile_rows).min(row + rows).min(met.end);
-        let pixels = (stretch.first..stretch.first + stretch.count).map(|index| plan.pixel(group, index).input + down);
-        for (pixel, out) in pixels.zip(out.chunks_exact_mut(tile_rows)) {
-            if wanted.len() < tile_rows {
-                out.fill(0.0);
-            }
-            if !wanted.is_empty() {
-                let from = pixel + wanted.start - met.start;
-                out[wanted.start - start..wanted.end - start].copy_from_slice(&fine[from..from + wanted.len()]);
+    /// Packs the elements of x that a stretch's pixels meet in some rows: tile after tile, pixel after pixel. Rows whose tap
+    /// lies on padding for this group are zeros.
+    fn pack_fine(&self, rows: Rows, stretch: &Stretch<'_>, out: &mut [f32]) {
+        let (group, channels, tile_rows) = (stretch.group, self.geometry.fine_channels, self.simd.tile().rows);
+        let met = group.across.taps.start * channels..group.across.taps.end * channels;
+        let down = (rows.p - group.down.taps.start) * self.geometry.fine[1] * channels;
+        for (tile, out) in out.chunks_exact_mut(tile_rows * PIXELS).enumerate() {
+            let start = rows.start + tile * tile_rows;
+            let wanted = start.max(met.start)..(start + tile_rows).min(rows.start + rows.count).min(met.end);
+            let pixels = stretch.first..stretch.first + stretch.count;
+            for (index, out) in pixels.zip(out.chunks_exact_mut(tile_rows)) {
+                if wanted.len() < tile_rows {
+                    out.fill(0.0);
+                }
+                if !wanted.is_empty() {
+                    let from = self.plan.pixel(group, index).input + down + wanted.start - met.start;
+                    out[wanted.start - start..wanted.end - start]
+                        .copy_from_slice(&self.fine[from..from + wanted.len()]);
+                }
             }
         }
     }
