@@ -1,0 +1,9 @@
+//! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
+
+mod case;
+mod cases;
+mod extreme;
+mod golden;
+mod gradcheck;
+mod parity;
+mod properties;

@@ -1,0 +1,147 @@
+//! The cpu device against the reference, with each of its microkernels; and the same bits for any number of threads.
+
+use std::sync::Arc;
+
+use graft::backend::cpu::Simd;
+use graft::backend::{AdamState, AdamStep, HostSlice, HostVec};
+use graft::gradcheck::relative_error;
+use graft::{Device, Tensor};
+use rayon::ThreadPoolBuilder;
+
+use crate::case::{Case, Derivatives, Form, Largest, verify};
+use crate::cases::{all, each_family};
+
+/// The cpu device with every microkernel of this machine, and its name.
+pub fn devices() -> Vec<(String, Device)> {
+    Simd::available().into_iter().map(|simd| (simd.name().to_owned(), Device::cpu_with(simd))).collect()
+}
+
+/// What f32 may be off by, as [`relative_error`]. The largest errors of today are a quarter of it.
+fn tolerance(case: &Case) -> f64 {
+    if case.transcendental { 1e-5 } else { 5e-6 }
+}
+
+fn cpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(), String> {
+    let truth = case.derivatives(&Device::reference());
+    let mut failures = Vec::new();
+    for (microkernel, device) in devices() {
+        let found = case.derivatives(&device);
+        for (what, found, truth) in parts(&found, &truth) {
+            let error = relative_error(found, truth);
+            let kind = what.split_once(' ').map_or(&*what, |(kind, _)| kind).to_owned();
+            largest.note(&format!("{microkernel} {kind}"), error, &case.name);
+            let exact = what == "value" && case.exact || truth.iter().all(|&v| v == 0.0);
+            let tolerance = if exact { 0.0 } else { tolerance(case) };
+            if error > tolerance {
+                let largest = truth.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+                failures.push(format!(
+                    "{microkernel}: {what} is {error:.2e} off, allowed are {tolerance:.0e} (largest element {largest:.2e})"
+                ));
+            }
+        }
+    }
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n    ")) }
+}
+
+/// What is compared, by name, paired.
+fn parts<'a>(found: &'a Derivatives, truth: &'a Derivatives) -> Vec<(String, &'a [f64], &'a [f64])> {
+    let mut parts = vec![("value".to_owned(), &*found.value, &*truth.value)];
+    for (what, found, truth) in [
+        ("gradient", &found.gradient, &truth.gradient),
+        ("recorded-gradient", &found.recorded, &truth.recorded),
+        ("second-gradient", &found.second, &truth.second),
+    ] {
+        for (input, (found, truth)) in found.iter().zip(truth).enumerate() {
+            parts.push((format!("{what} by input {input}"), found, truth));
+        }
+    }
+    parts
+}
+
+each_family!(cpu_agrees_with_the_reference);
+
+#[test]
+fn results_have_the_same_bits_for_any_number_of_threads() {
+    let pools = [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
+    verify(all(), |case, _| {
+        for (microkernel, device) in devices() {
+            let [one, two, three] = pools.each_ref().map(|pool| pool.install(|| bits(&case.derivatives(&device))));
+            if one != two || one != three {
+                return Err(format!("{microkernel}: not the same bits with 1, 2 and 3 threads"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// All numbers of all derivatives.
+fn bits(derivatives: &Derivatives) -> Vec<u64> {
+    let lists = [&derivatives.gradient, &derivatives.recorded, &derivatives.second];
+    derivatives.value.iter().chain(lists.into_iter().flatten().flatten()).map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn linear_rows_and_their_vjps_are_transposes_on_cpu_too() {
+    let dot = |a: &Tensor, b: &Tensor| {
+        let (a, b): (Vec<f64>, Vec<f64>) = (a.to_vec().unwrap(), b.to_vec().unwrap());
+        let products: Vec<f64> = a.iter().zip(&b).map(|(a, b)| a * b).collect();
+        (products.iter().sum::<f64>(), products.iter().map(|v| v.abs()).sum::<f64>())
+    };
+    verify(all(), |case, largest| {
+        if case.form != Form::Multilinear {
+            return Ok(());
+        }
+        for (microkernel, device) in devices() {
+            let (inputs, constants) = case.draw(&device);
+            let value = case.apply(&inputs, &constants);
+            let direction = case.direction(&value, inputs.len());
+            let (forward, size) = dot(&value, &direction);
+            for (x, slope) in inputs.iter().zip(case.derivatives(&device).gradient) {
+                let slope = Tensor::from_slice(&device, &slope, x.shape());
+                let error = (forward - dot(x, &slope).0).abs() / size;
+                largest.note(&microkernel, error, &case.name);
+                if error > tolerance(case) {
+                    return Err(format!("{microkernel}: <Ax, y> - <x, A'y> is {error:.1e} of <|Ax|, |y|>"));
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn three_steps_of_adam_agree_and_leave_shared_storages_alone() {
+    const LENGTH: usize = 40_000;
+    let wave = |phase: f64| -> Vec<f64> { (0..LENGTH).map(|i| f64::from((i as f64 + phase).sin() as f32)).collect() };
+    let run = |device: &Device| {
+        let backend = device.backend();
+        let upload = |values: &[f64]| Arc::new(backend.upload(HostSlice::F64(values)));
+        let first = upload(&wave(0.0));
+        let zeros = || upload(&vec![0.0; LENGTH]);
+        let mut state = AdamState { parameter: Arc::clone(&first), first_moment: zeros(), second_moment: zeros() };
+        for t in 1..=3 {
+            let step = AdamStep {
+                rate: 2e-4,
+                beta1: 0.5,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                correction1: 1.0 - 0.5f64.powi(t),
+                correction2: 1.0 - 0.999f64.powi(t),
+            };
+            state = backend.adam(&step, state, &upload(&wave(f64::from(t))));
+        }
+        let download = |storage| match backend.download(storage).unwrap() {
+            HostVec::F32(values) => values.into_iter().map(f64::from).collect(),
+            HostVec::F64(values) => values,
+        };
+        assert_eq!(download(&first), wave(0.0), "{}: a storage with another owner was written", device.name());
+        [&state.parameter, &state.first_moment, &state.second_moment].map(|storage| download(storage))
+    };
+    let truth = run(&Device::reference());
+    for (microkernel, device) in devices() {
+        for (found, truth) in run(&device).iter().zip(&truth) {
+            let error = relative_error(found, truth);
+            assert!(error < 1e-6, "{microkernel}: Adam is {error:.1e} off");
+        }
+    }
+}
