@@ -44,3 +44,7 @@ pub use backend::Device;
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
 pub use tensor::{Tensor, grad, grad_graph, gradcheck, is_recording, no_grad};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;
