@@ -66,6 +66,11 @@ impl Average {
     /// the source tracked belong to other weights.
     pub fn estimate_statistics(&self, step: u64) {
         no_grad(|| {
+            // From zero the first batch, of momentum 1, is taken exactly: what stood there before leaves no rounding.
+            for statistic in self.network.statistics() {
+                let tensor = statistic.get();
+                statistic.set(Tensor::zeros(tensor.device(), tensor.shape()));
+            }
             for batch in 0..STATISTICS_BATCHES {
                 let mut random = generator(self.seed, Purpose::StatisticsLatents, step, batch as u64);
                 let values = normal(&mut random, BATCH * self.architecture.latent);
@@ -81,6 +86,14 @@ impl Average {
 }
 
 impl Architecture {
+    /// The names of the generator's filters, which hold nearly all of its elements, and their shapes as stored.
+    fn generator_filters(&self) -> Vec<(String, [usize; 4])> {
+        let outputs: Vec<usize> = self.widths().into_iter().chain([self.channels]).collect();
+        let inputs = [self.latent].into_iter().chain(self.widths());
+        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), [inputs, outputs, 4, 4]);
+        inputs.zip(&outputs).enumerate().map(filter).collect()
+    }
+
     /// The condition of labels (modulo the number of classes), where the networks have one.
     pub(super) fn one_hot(&self, device: &Device, labels: &[u32]) -> Option<Tensor> {
         (self.classes > 0).then(|| {
@@ -133,13 +146,16 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
         Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote")
     })?;
     architecture.check()?;
-    let shape = checkpoint.shape(&format!("{PREFIX}.main.0.weight"));
-    let expected = [architecture.latent, architecture.widths()[0], 4, 4];
-    if shape != Some(&expected[..]) {
-        let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
-        return Err(Error::invalid(format!(
-            "the checkpoint's header describes a generator whose first filter is {expected:?}, but it holds {found}"
-        )));
+    // Before a network of that size is allocated, the file must have shown that it holds one.
+    for (name, expected) in architecture.generator_filters() {
+        let shape = checkpoint.shape(&format!("{PREFIX}.{name}"));
+        if shape != Some(&expected[..]) {
+            let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
+            return Err(Error::invalid(format!(
+                "the checkpoint's header describes a generator whose filter {name} is {expected:?}, but it holds {found}; \
+                 use one that `graft train` wrote"
+            )));
+        }
     }
     let network = Generator::new(device, &architecture, 0);
     checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
