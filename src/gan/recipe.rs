@@ -29,16 +29,12 @@ impl DiscriminatorNorm {
     /// # Errors
     /// [`Error::Usage`] for batch norm with a gradient penalty: it mixes the samples that the penalty must keep apart.
     pub fn resolve(self, loss: Loss, r1: f64) -> Result<NormKind> {
-        let penalty = r1 > 0.0 || matches!(loss, Loss::R3gan | Loss::WassersteinGp);
+        let penalty = has_penalty(loss, r1);
         match self {
             DiscriminatorNorm::Auto if loss == Loss::WassersteinGp => Ok(NormKind::Layer),
             DiscriminatorNorm::Auto if penalty => Ok(NormKind::None),
             DiscriminatorNorm::Auto => Ok(NormKind::Batch),
-            DiscriminatorNorm::Batch if penalty => Err(Error::Usage(
-                "--d-norm batch mixes the samples that a gradient penalty must keep apart; \
-                 use --d-norm auto, layer, instance, spectral or none"
-                    .to_string(),
-            )),
+            DiscriminatorNorm::Batch if penalty => Err(batch_norm_with_penalty()),
             DiscriminatorNorm::Batch => Ok(NormKind::Batch),
             DiscriminatorNorm::Instance => Ok(NormKind::Instance),
             DiscriminatorNorm::Layer => Ok(NormKind::Layer),
@@ -46,6 +42,18 @@ impl DiscriminatorNorm {
             DiscriminatorNorm::None => Ok(NormKind::None),
         }
     }
+}
+
+fn has_penalty(loss: Loss, r1: f64) -> bool {
+    r1 > 0.0 || matches!(loss, Loss::R3gan | Loss::WassersteinGp)
+}
+
+fn batch_norm_with_penalty() -> Error {
+    Error::Usage(
+        "--d-norm batch mixes the samples that a gradient penalty must keep apart; \
+         use --d-norm auto, layer, instance, spectral or none"
+            .to_string(),
+    )
 }
 
 /// Everything that determines the results of training on given data: the same recipe, data, device and microkernel
@@ -98,7 +106,14 @@ impl Recipe {
         within((1..=1000).contains(&self.d_steps), "--d-steps", "a whole number from 1 to 1000")?;
         within(self.gp.is_finite() && self.gp >= 0.0, "--gp", "a number from 0 up")?;
         within(self.r1.is_finite() && self.r1 >= 0.0, "--r1", "a number from 0 up")?;
-        within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")
+        within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")?;
+        let wasserstein = self.loss == Loss::WassersteinGp;
+        within(wasserstein || self.gp == 0.0, "--gp", "nothing but 0 unless --loss is wasserstein-gp")?;
+        within(!wasserstein || self.r1 == 0.0, "--r1", "nothing but 0 with --loss wasserstein-gp, which has --gp")?;
+        match self.architecture.d_norm {
+            NormKind::Batch if has_penalty(self.loss, self.r1) => Err(batch_norm_with_penalty()),
+            _ => Ok(()),
+        }
     }
 }
 
