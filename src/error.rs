@@ -3,6 +3,7 @@
 //! A wrong shape is a bug in the caller and panics; everything that depends on the outside world
 //! is an [`Error`], one sentence that names the thing, the place and what to do.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The library's result.
@@ -13,17 +14,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write something.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), advice(source))]
     Io {
         /// The verb, as in "cannot *read* PATH".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The operating system's word on it.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file is not what it should be.
-    #[error("{}, byte {offset}: expected {expected}, found {found}", path.display())]
+    #[error("{}, byte {offset}: expected {expected}, found {found}; get the file again or name another", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -50,9 +51,22 @@ pub enum Error {
     },
 }
 
+/// What to do about an error of the operating system, to stand behind it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the path",
+        io::ErrorKind::IsADirectory | io::ErrorKind::NotADirectory => "; name another path",
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; name another path or change its permissions"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room there or name another path",
+        _ => "",
+    }
+}
+
 impl Error {
     /// An [`Error::Io`] for `action` (a verb: "read", "write", "create") on `path`; made to be used with `map_err`.
-    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
         move |source| Error::Io { action, path, source }
     }

@@ -3,6 +3,7 @@
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `checkpoints/last.safetensors` the whole state. Files are written beside their place and renamed.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use serde_json::json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::picture;
+use crate::data::{Spec, picture};
 use crate::error::{Error, Result};
 use crate::gan::{Recipe, StepLosses, Trainer, sample};
 use crate::random::Purpose;
@@ -87,7 +88,10 @@ impl RunFolder {
         if path.join(CONFIG).is_file() {
             return Ok(RunFolder { path: path.to_path_buf() });
         }
-        Err(Error::invalid(format!("{} holds no run: there is no {CONFIG} in it", path.display())))
+        Err(Error::invalid(format!(
+            "{} holds no run: there is no {CONFIG} in it; name the folder that `graft train` wrote",
+            path.display()
+        )))
     }
 
     /// A new run's folder. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
@@ -107,14 +111,21 @@ impl RunFolder {
             folder.clear()?;
         }
         for part in [path.to_path_buf(), folder.samples(), folder.path.join(CHECKPOINTS)] {
-            fs::create_dir_all(&part).map_err(Error::io("create", &part))?;
+            fs::create_dir_all(&part).map_err(unusable(path))?;
         }
         Ok(folder)
     }
 
-    /// Removes the files of the run in it, and nothing else.
+    /// Removes the files of the run in it, and nothing else. A folder whose `config.toml` is not a run's is left alone.
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
+        let config: Option<toml::Table> = fs::read_to_string(self.config()).ok().and_then(|text| text.parse().ok());
+        if !config.is_some_and(|config| config.contains_key("recipe")) {
+            return Err(Error::invalid(format!(
+                "{} holds no run: its {CONFIG} is not one that graft wrote; choose another --out",
+                self.path.display()
+            )));
+        }
         let remove = |path: PathBuf| match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
             _ => Ok(()),
@@ -130,7 +141,7 @@ impl RunFolder {
             }
         }
         remove(self.path.join(METRICS))?;
-        remove(self.path.join(CONFIG))
+        remove(self.config())
     }
 
     /// The folder.
@@ -156,12 +167,26 @@ impl RunFolder {
     /// The settings that the run was made with.
     ///
     /// # Errors
-    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are not settings.
+    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are not settings with which a run could
+    /// have been made.
     pub fn settings(&self) -> Result<Settings> {
-        let path = self.path.join(CONFIG);
+        let path = self.config();
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        toml::from_str(&text)
-            .map_err(|error| Error::invalid(format!("{}: {}", path.display(), error.to_string().trim())))
+        let broken = |error: &dyn Display| {
+            Error::invalid(format!("{}: {error}; put back what `graft train` wrote there", path.display()))
+        };
+        let settings: Settings = toml::from_str(&text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
+            broken(&format!("line {line}: {}", error.message()))
+        })?;
+        settings.recipe.check().map_err(|error| broken(&error))?;
+        settings.data.parse::<Spec>().map_err(|error| broken(&error))?;
+        Ok(settings)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path.join(CONFIG)
     }
 
     /// Writes the settings.
@@ -170,7 +195,7 @@ impl RunFolder {
     /// [`Error::Io`] where they cannot be written.
     pub fn write_settings(&self, settings: &Settings) -> Result<()> {
         let text = toml::to_string(settings).map_err(|error| Error::invalid(format!("{CONFIG}: {error}")))?;
-        atomic::write(&self.path.join(CONFIG), text.as_bytes())
+        atomic::write(&self.config(), text.as_bytes())
     }
 
     /// Trains up to `settings.steps`, from wherever `trainer` stands, and writes as it goes.
@@ -240,8 +265,12 @@ fn is_vacant(path: &Path) -> Result<bool> {
     match fs::read_dir(path) {
         Ok(mut entries) => Ok(entries.next().is_none()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Error::io("use as a run folder", path)(error)),
+        Err(error) => Err(unusable(path)(error)),
     }
+}
+
+fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
+    move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
 }
 
 /// `metrics.jsonl`: one object a step.

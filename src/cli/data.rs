@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::count;
 use super::sample::write_grid;
+use super::{count, say};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 
@@ -44,22 +44,22 @@ impl Data {
         };
         let data: Dataset = self.spec.parse::<Spec>()?.load(split)?;
         let images = &data.images;
-        println!(
+        say(format!(
             "{} ({split}): {} images of {}x{}x{}",
             data.name, images.count, images.height, images.width, images.channels
-        );
+        ));
         if data.labels.is_some() {
             let counts = data.class_counts();
             let counts: Vec<String> =
                 counts.iter().enumerate().map(|(class, count)| format!("{class}: {count}")).collect();
-            println!("classes: {}", counts.join(", "));
+            say(format!("classes: {}", counts.join(", ")));
         } else {
-            println!("no labels");
+            say("no labels");
         }
         if let Some(out) = &self.out {
             let shown: Vec<usize> = (0..self.count.min(images.count)).collect();
             write_grid(out, &images.select(&shown))?;
-            println!("{}", out.display());
+            say(out.display());
         }
         Ok(())
     }

@@ -5,12 +5,17 @@ mod progress;
 mod sample;
 mod train;
 
+use std::fmt::Display;
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
+
+/// Where to compute unless something else is said.
+const DEVICE: &str = "cpu";
 
 /// The exit code where the command line is wrong.
 const USAGE: u8 = 2;
@@ -38,7 +43,7 @@ enum Command {
 #[derive(Args, Clone, Debug)]
 struct Compute {
     /// Where to compute: cpu, or reference (f64, slow)
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
     #[arg(long, default_value_t = 0, value_name = "N")]
@@ -76,6 +81,11 @@ pub fn main() -> ExitCode {
             if matches!(error, Error::Usage(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Writes a line to standard output. Who closed it does not want it; that is no reason to stop.
+fn say(line: impl Display) {
+    let _ = writeln!(stdout(), "{line}");
 }
 
 /// A number above 0.

@@ -1,6 +1,6 @@
 //! How a run is watched: a bar on a terminal, plain lines elsewhere; Ctrl-C ends it after its step.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -60,8 +60,9 @@ impl Observer for Progress {
             }
             Shown::Lines { last } => {
                 if step == self.steps || last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
-                    let left = Duration::from_secs_f64((self.steps - step) as f64 / rate.max(f64::MIN_POSITIVE));
-                    eprintln!("step {step}/{} {losses}, {}s left", self.steps, left.as_secs());
+                    let left = ((self.steps - step) as f64 / rate) as u64;
+                    // Who closed standard error does not want it; that is no reason to stop.
+                    let _ = writeln!(stderr(), "step {step}/{} {losses}, {left}s left", self.steps);
                     *last = Some(Instant::now());
                 }
             }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Compute, count};
+use super::{Compute, count, say};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
-use crate::gan::{load_generator, sample};
+use crate::gan::{Architecture, available_memory, load_generator, sample};
 use crate::random::Purpose;
 use crate::run::RunFolder;
 
@@ -59,6 +59,12 @@ impl Sample {
         if out.exists() {
             return Err(Error::invalid(format!("{} exists: choose another --out", out.display())));
         }
+        if !self.checkpoint.exists() {
+            return Err(Error::invalid(format!(
+                "there is no {}; name a checkpoint, or the folder of a run that `graft train` wrote",
+                self.checkpoint.display()
+            )));
+        }
         let path = if self.checkpoint.is_dir() {
             RunFolder::open(&self.checkpoint)?.checkpoint()
         } else {
@@ -76,7 +82,10 @@ impl Sample {
                     "--class {class} is none of this generator's classes 0 to {}",
                     architecture.classes - 1
                 ))),
-                class => sample(&network, &architecture, self.seed, Purpose::SampleLatents, self.count, class),
+                class => {
+                    self.check_memory(&architecture)?;
+                    sample(&network, &architecture, self.seed, Purpose::SampleLatents, self.count, class)
+                }
             }
         })?;
         match self.format {
@@ -89,7 +98,23 @@ impl Sample {
                 }
             }
         }
-        println!("{}", out.display());
+        say(out.display());
+        Ok(())
+    }
+
+    /// Refuses more images than memory holds.
+    fn check_memory(&self, architecture: &Architecture) -> Result<()> {
+        /// A number comes from the network in four bytes (twice that while the list of them grows), becomes a byte, and is
+        /// copied into the grid and into the file.
+        const BYTES_A_NUMBER: f64 = 8.0 + 3.0;
+        let each = (architecture.size * architecture.size * architecture.channels) as f64 * BYTES_A_NUMBER;
+        let most = available_memory().map_or(usize::MAX, |bytes| (bytes / each) as usize);
+        if self.count > most {
+            return Err(Error::invalid(format!(
+                "{} images do not fit into memory: take --count {most} at most, and more with another --seed",
+                self.count
+            )));
+        }
         Ok(())
     }
 }

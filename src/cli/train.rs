@@ -6,7 +6,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::progress::Progress;
-use super::{Compute, count, decay, not_negative, positive};
+use super::{Compute, DEVICE, count, decay, not_negative, positive, say};
+use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer, available_memory};
@@ -26,7 +27,7 @@ const PRESET_FEATURES: usize = 32;
 const PRESET_STEPS: u64 = 2000;
 
 /// What may be said beside --resume.
-const RESUME_TAKES: [&str; 5] = ["resume", "steps", "threads", "device", "quiet"];
+const RESUME_TAKES: [&str; 6] = ["resume", "steps", "threads", "device", "quiet", "profile"];
 
 /// Train a DCGAN; without options, a small one on digits drawn in code
 #[derive(Args)]
@@ -113,6 +114,9 @@ pub struct Train {
     /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device and -q beside
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    /// Print, at the end, where the time went, a kernel a row; waits for each kernel
+    #[arg(long)]
+    profile: bool,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -136,14 +140,17 @@ impl Train {
             return self.resume(&RunFolder::open(folder)?, &given);
         }
         let (data, settings) = self.settings()?;
-        println!("{}", equivalent_command(&settings));
+        say(equivalent_command(&settings));
         let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
         self.compute.run(|device| {
             settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
-            let mut trainer = Trainer::new(&settings.recipe, data, device)?;
+            let (device, profile) = self.profiled(device);
+            let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             let folder = RunFolder::create(&out, self.overwrite)?;
             folder.write_settings(&settings)?;
-            train(&folder, &mut trainer, &settings, self.quiet)
+            train(&folder, &mut trainer, &settings, self.quiet)?;
+            print_profile(profile);
+            Ok(())
         })
     }
 
@@ -166,16 +173,39 @@ impl Train {
             settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
             let checkpoint = folder.read_checkpoint()?;
             let mut trainer = Trainer::new(&settings.recipe, data, device)?;
-            if let Some(warning) = trainer.restore(&checkpoint)? {
+            let restored = trainer.restore(&checkpoint).map_err(|error| {
+                let path = folder.checkpoint();
+                Error::invalid(format!(
+                    "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
+                    path.display()
+                ))
+            })?;
+            if let Some(warning) = restored {
                 eprintln!("warning: {warning}");
             }
             if trainer.steps() >= settings.steps {
-                println!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps);
+                say(format!(
+                    "{} is already at step {} of {}",
+                    folder.path().display(),
+                    trainer.steps(),
+                    settings.steps
+                ));
                 return Ok(());
             }
             folder.write_settings(&settings)?;
-            train(folder, &mut trainer, &settings, self.quiet)
+            train(folder, &mut trainer, &settings, self.quiet)?;
+            print_profile(profile);
+            Ok(())
         })
+    }
+
+    /// The device, timed where that was asked for.
+    fn profiled(&self, device: &Device) -> (Device, Option<Profile>) {
+        if !self.profile {
+            return (device.clone(), None);
+        }
+        let (device, profile) = device.profiled();
+        (device, Some(profile))
     }
 
     /// The settings that the options stand for, and the data.
@@ -245,6 +275,12 @@ impl Train {
     }
 }
 
+fn print_profile(profile: Option<Profile>) {
+    if let Some(profile) = profile {
+        println!("{profile}");
+    }
+}
+
 /// The images of a run.
 fn load(settings: &Settings) -> Result<Dataset> {
     prepare(settings.data.parse::<Spec>()?.load(Split::Train)?, settings)
@@ -259,7 +295,7 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
     data.fit(settings.recipe.architecture.size, settings.recipe.architecture.channels)
 }
 
-fn element_size(device: &crate::backend::Device) -> usize {
+fn element_size(device: &Device) -> usize {
     if device.is_double() { size_of::<f64>() } else { size_of::<f32>() }
 }
 
@@ -269,20 +305,20 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     progress.finish();
     match ending? {
         Ending::Finished => {
-            println!(
+            say(format!(
                 "{}: {} steps; last grid {}",
                 folder.path().display(),
                 trainer.steps(),
                 folder.picture(trainer.steps()).display()
-            );
+            ));
         }
         Ending::Interrupted => {
-            println!(
+            say(format!(
                 "stopped at step {} of {}; continue with: graft train --resume {}",
                 trainer.steps(),
                 settings.steps,
-                folder.path().display()
-            );
+                quoted(&folder.path().display().to_string())
+            ));
         }
     }
     Ok(())
@@ -296,8 +332,9 @@ fn equivalent_command(settings: &Settings) -> String {
     let loss = name(&|| serde_json::json!(recipe.loss));
     let norm = name(&|| serde_json::json!(a.d_norm));
     let mut command = format!(
-        "graft train --data {data} --size {} --channels {} --features {} --latent {} --steps {steps} --batch {} --seed {} \
+        "graft train --data {} --size {} --channels {} --features {} --latent {} --steps {steps} --batch {} --seed {} \
          --loss {loss} --lr {} --d-lr {} --beta1 {} --d-steps {} --d-norm {norm} --ema {}",
+        quoted(data),
         a.size,
         a.channels,
         a.features,
@@ -313,10 +350,11 @@ fn equivalent_command(settings: &Settings) -> String {
     if let Some(subset) = settings.subset {
         command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
     }
-    if recipe.gp > 0.0 {
+    // These two have a default above 0 with one loss.
+    if recipe.loss == Loss::WassersteinGp {
         command += &format!(" --gp {}", recipe.gp);
     }
-    if recipe.r1 > 0.0 {
+    if recipe.r1 > 0.0 || recipe.loss == Loss::R3gan {
         command += &format!(" --r1 {}", recipe.r1);
     }
     if !recipe.augment.is_empty() {
@@ -326,7 +364,16 @@ fn equivalent_command(settings: &Settings) -> String {
     if a.classes > 0 {
         command += " --conditional";
     }
+    if settings.device != DEVICE {
+        command += &format!(" --device {}", settings.device);
+    }
     command
+}
+
+/// A word as a POSIX shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "_-+=:,./@%".contains(character);
+    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// `runs/dcgan-DATA-SEED`, with a number behind it where that is taken.
