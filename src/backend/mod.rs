@@ -5,6 +5,7 @@
 
 pub mod cpu;
 mod kernel;
+mod profile;
 pub mod reference;
 pub mod scalar;
 
@@ -12,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, MatMul, Reduction, Role};
+pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 
 use crate::error::{Error, Result};

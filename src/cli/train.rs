@@ -172,7 +172,8 @@ impl Train {
         compute.run(|device| {
             settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
             let checkpoint = folder.read_checkpoint()?;
-            let mut trainer = Trainer::new(&settings.recipe, data, device)?;
+            let (device, profile) = self.profiled(device);
+            let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             let restored = trainer.restore(&checkpoint).map_err(|error| {
                 let path = folder.checkpoint();
                 Error::invalid(format!(

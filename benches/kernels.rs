@@ -1,0 +1,158 @@
+//! The convolutions of both networks, layer by layer and role by role: GFLOP/s, and the share of the machine's peak.
+//!
+//! The peak is a loop of multiply-adds in registers on all threads, measured in the same run. Throughput counts the
+//! multiplications with padding too (2 x pixels x taps x channels x channels), as frameworks do.
+//! `cargo bench --bench kernels -- 32` measures the layers of 32x32 images only.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, Throughput};
+use graft::Device;
+use graft::backend::{Activation, Geometry, HostSlice, Role, Storage};
+use pulp::{Simd, WithSimd};
+
+/// The best seconds of each bench, by name, for the table at the end.
+static BEST: Mutex<BTreeMap<String, (f64, f64)>> = Mutex::new(BTreeMap::new());
+
+/// A loop of independent multiply-adds that stay in registers.
+struct Registers {
+    rounds: usize,
+}
+
+impl WithSimd for Registers {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f32 {
+        let factor = simd.splat_f32s(black_box(0.999_9));
+        let mut sums = [simd.splat_f32s(black_box(1.0)); CHAINS];
+        for _ in 0..self.rounds {
+            for sum in &mut sums {
+                *sum = simd.mul_add_e_f32s(*sum, factor, factor);
+            }
+        }
+        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
+    }
+}
+
+/// Independent chains: latency times throughput of any processor's multiply-add.
+const CHAINS: usize = 12;
+
+struct Lanes;
+
+impl WithSimd for Lanes {
+    type Output = usize;
+    fn with_simd<S: Simd>(self, _simd: S) -> usize {
+        S::F32_LANES
+    }
+}
+
+fn record(name: &str, work: f64, iterations: u64, elapsed: Duration) {
+    let seconds = elapsed.as_secs_f64() / iterations as f64;
+    let mut best = BEST.lock().expect("no bench panicked");
+    let entry = best.entry(name.to_string()).or_insert((f64::INFINITY, work));
+    entry.0 = entry.0.min(seconds);
+}
+
+fn measure(criterion: &mut Criterion, name: &str, work: f64, mut run: impl FnMut()) {
+    let mut group = criterion.benchmark_group("kernels");
+    group.throughput(Throughput::Elements(work as u64));
+    group.bench_function(name, |bencher| {
+        bencher.iter_custom(|iterations| {
+            let start = Instant::now();
+            (0..iterations).for_each(|_| run());
+            let elapsed = start.elapsed();
+            record(name, work, iterations, elapsed);
+            elapsed
+        });
+    });
+    group.finish();
+}
+
+fn peak(criterion: &mut Criterion) {
+    const ROUNDS: usize = 1 << 18;
+    let arch = pulp::Arch::new();
+    let threads = rayon::current_num_threads();
+    let work = 2.0 * (ROUNDS * CHAINS * arch.dispatch(Lanes) * threads) as f64;
+    measure(criterion, "peak", work, || {
+        rayon::broadcast(|_| black_box(arch.dispatch(Registers { rounds: ROUNDS })));
+    });
+}
+
+/// A layer by its fine and coarse side, channels, and stride.
+fn geometry(batch: usize, fine: usize, channels: [usize; 2], stride: usize) -> Geometry {
+    let padding = stride - 1;
+    let coarse = Geometry::coarse_size(fine, 4, stride, padding).expect("the filter fits");
+    Geometry {
+        batch,
+        fine: [fine; 2],
+        coarse: [coarse; 2],
+        fine_channels: channels[0],
+        coarse_channels: channels[1],
+        kernel: [4; 2],
+        stride: [stride; 2],
+        padding: [padding; 2],
+    }
+}
+
+/// The layers of both networks: those between feature maps serve both.
+fn layers(size: usize, batch: usize, features: usize) -> Vec<(String, Geometry)> {
+    let mut layers = vec![("image".to_string(), geometry(batch, size, [3, features], 2))];
+    let (mut side, mut width) = (size / 2, features);
+    while side > 4 {
+        layers.push((format!("{side}x{side}x{width}"), geometry(batch, side, [width, 2 * width], 2)));
+        (side, width) = (side / 2, 2 * width);
+    }
+    layers.push(("score".to_string(), geometry(batch, 4, [width, 1], 1)));
+    layers.push(("latent".to_string(), geometry(batch, 4, [width, 100], 1)));
+    layers
+}
+
+fn main() {
+    let device = Device::cpu();
+    let backend = device.backend();
+    let storage = |shape: [usize; 4]| -> Storage {
+        let values: Vec<f32> =
+            (0..shape.iter().product()).map(|i: usize| ((i * 7919) % 1000) as f32 * 2e-3 - 1.0).collect();
+        backend.upload(HostSlice::F32(&values))
+    };
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(600))
+        .sample_size(10)
+        .without_plots()
+        .configure_from_args();
+    peak(&mut criterion);
+    for (size, batch) in [(32, 64), (64, 128)] {
+        for (name, g) in layers(size, batch, 64) {
+            let (fine, filter, coarse) =
+                (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
+            let pixels = g.batch * g.coarse[0] * g.coarse[1];
+            let work = 2.0 * (pixels * 16 * g.fine_channels * g.coarse_channels) as f64;
+            for (role, a, b) in
+                [(Role::Coarse, &fine, &filter), (Role::Fine, &filter, &coarse), (Role::Filter, &fine, &coarse)]
+            {
+                let label = format!("{size}/{name}/{role:?}").to_lowercase();
+                measure(&mut criterion, &label, work, || {
+                    black_box(backend.convolution(role, &g, a, b, Activation::Identity));
+                });
+            }
+        }
+    }
+    criterion.final_summary();
+    table();
+}
+
+/// What was measured, best of all samples.
+fn table() {
+    let best = BEST.lock().expect("no bench panicked");
+    let rate = |(seconds, work): &(f64, f64)| work / seconds / 1e9;
+    let Some(peak) = best.get("peak").map(rate) else { return };
+    println!("\n{:<24} {:>9} {:>8} {:>6}", "bench", "us", "GFLOP/s", "peak");
+    for (name, entry) in best.iter() {
+        println!("{name:<24} {:>9.1} {:>8.1} {:>5.0}%", entry.0 * 1e6, rate(entry), 100.0 * rate(entry) / peak);
+    }
+}
