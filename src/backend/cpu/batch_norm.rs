@@ -68,8 +68,9 @@ pub fn forward(simd: Simd, x: &[f32], gamma: &[f32], beta: &[f32], shape: &Batch
             || {
                 let mut normalised = vec![0.0; channels];
                 for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                    for c in 0..channels {
-                        normalised[c] = (x[c] - mean[c]) * scale[c] + beta[c];
+                    let constants = mean.iter().zip(&scale).zip(beta);
+                    for ((normalised, &x), ((mean, scale), beta)) in normalised.iter_mut().zip(x).zip(constants) {
+                        *normalised = (x - mean) * scale + beta;
                     }
                     match activation.unary() {
                         None => out.copy_from_slice(&normalised),
@@ -131,9 +132,11 @@ pub fn backward(simd: Simd, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffe
                 for ((x, y), g) in x.chunks_exact(channels).zip(y.chunks_exact(channels)).zip(g.chunks_exact(channels))
                 {
                     let g = through(activation, g, y, &mut gated);
-                    for c in 0..channels {
-                        beta[c] += g[c];
-                        gamma[c] += g[c] * ((x[c] - mean[c]) * inverse[c]);
+                    let constants = mean.iter().zip(&inverse);
+                    let sums = beta.iter_mut().zip(gamma.iter_mut());
+                    for (((beta, gamma), (&g, &x)), (mean, inverse)) in sums.zip(g.iter().zip(x)).zip(constants) {
+                        *beta += g;
+                        *gamma += g * ((x - mean) * inverse);
                     }
                 }
             },
@@ -155,8 +158,11 @@ pub fn backward(simd: Simd, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffe
                 let mut gated = vec![0.0; channels];
                 for ((out, x), (y, g)) in rows.zip(y.chunks_exact(channels).zip(g.chunks_exact(channels))) {
                     let g = through(activation, g, y, &mut gated);
-                    for c in 0..channels {
-                        out[c] = scale[c] * (g[c] - mean_g[c] - (x[c] - mean[c]) * mean_gx[c]);
+                    let constants = scale.iter().zip(mean).zip(mean_g.iter().zip(&mean_gx));
+                    for ((out, (&g, &x)), ((scale, mean), (mean_g, mean_gx))) in
+                        out.iter_mut().zip(g.iter().zip(x)).zip(constants)
+                    {
+                        *out = scale * (g - mean_g - (x - mean) * mean_gx);
                     }
                 }
             },

@@ -5,7 +5,7 @@
 //! in cache, and adds their product to its block. Long contractions are also split, and the parts added in order.
 
 use super::image::Product;
-use super::plan::{Group, Plan};
+use super::plan::{Group, Pixel, Plan};
 use crate::backend::Geometry;
 use crate::backend::cpu::microkernel::{MAX_ROWS, Panels, Segment, TileJob};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
@@ -21,10 +21,7 @@ const TASKS: usize = 16;
 /// A stretch of a group's pixels.
 struct Stretch<'a> {
     group: &'a Group,
-    /// Index of the first in the group.
-    first: usize,
-    /// How many.
-    count: usize,
+    pixels: Vec<Pixel>,
     /// Line of the first in the packed `dy`.
     line: usize,
 }
@@ -41,7 +38,6 @@ struct Rows {
 struct Contraction<'a> {
     simd: Simd,
     geometry: &'a Geometry,
-    plan: &'a Plan,
     fine: &'a [f32],
     /// The coarse image, a line a pixel.
     panels: Panels,
@@ -56,8 +52,8 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
         return filter;
     }
     let stretches = stretches(&plan);
-    let panels = pack_coarse(simd, &plan, &stretches, columns, coarse);
-    let contraction = Contraction { simd, geometry, plan: &plan, fine, panels };
+    let panels = pack_coarse(simd, &stretches, columns, coarse);
+    let contraction = Contraction { simd, geometry, fine, panels };
 
     // A block of rows lies inside one row of taps, whose elements of x are contiguous.
     let tap_row = geometry.kernel[1] * geometry.fine_channels;
@@ -92,13 +88,13 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
 }
 
 /// The coarse image's pixels as lines of panels, in the order of the stretches.
-fn pack_coarse(simd: Simd, plan: &Plan, stretches: &[Stretch<'_>], columns: usize, coarse: &[f32]) -> Panels {
-    let lines = stretches.last().map_or(0, |last| last.line + last.count);
+fn pack_coarse(simd: Simd, stretches: &[Stretch<'_>], columns: usize, coarse: &[f32]) -> Panels {
+    let lines = stretches.last().map_or(0, |last| last.line + last.pixels.len());
     Panels::pack(simd.tile(), lines, columns, |panel, out| {
         for stretch in stretches {
             let out = out[stretch.line * panel.width..].chunks_exact_mut(panel.width);
-            for (index, out) in (stretch.first..stretch.first + stretch.count).zip(out) {
-                let from = plan.pixel(stretch.group, index).output + panel.column;
+            for (pixel, out) in stretch.pixels.iter().zip(out) {
+                let from = pixel.output + panel.column;
                 out[..panel.used].copy_from_slice(&coarse[from..from + panel.used]);
             }
         }
@@ -112,9 +108,11 @@ fn stretches(plan: &Plan) -> Vec<Stretch<'_>> {
     for group in plan.groups.iter().filter(|group| !group.segments.is_empty()) {
         let pixels = plan.pixels(group);
         for first in (0..pixels).step_by(PIXELS) {
-            let count = PIXELS.min(pixels - first);
-            stretches.push(Stretch { group, first, count, line });
-            line += count;
+            let indices = first..(first + PIXELS).min(pixels);
+            let pixels: Vec<Pixel> = indices.map(|index| plan.pixel(group, index)).collect();
+            let start = line;
+            line += pixels.len();
+            stretches.push(Stretch { group, pixels, line: start });
         }
     }
     stretches
@@ -130,7 +128,7 @@ impl Contraction<'_> {
         let mut sums = Buffer::full(tiles * tile.rows * padded, 0.0);
         for stretch in stretches.iter().filter(|stretch| stretch.group.down.taps.contains(&rows.p)) {
             self.pack_fine(rows, stretch, &mut left);
-            let segments = [Segment { left: 0, line: stretch.line, length: stretch.count }];
+            let segments = [Segment { left: 0, line: stretch.line, length: stretch.pixels.len() }];
             let mut at = 0;
             for panel in &panels.panels {
                 for packed in left.chunks_exact(tile.rows * PIXELS).take(tiles) {
@@ -169,17 +167,32 @@ impl Contraction<'_> {
         for (tile, out) in out.chunks_exact_mut(tile_rows * PIXELS).enumerate() {
             let start = rows.start + tile * tile_rows;
             let wanted = start.max(met.start)..(start + tile_rows).min(rows.start + rows.count).min(met.end);
-            let pixels = stretch.first..stretch.first + stretch.count;
-            for (index, out) in pixels.zip(out.chunks_exact_mut(tile_rows)) {
-                if wanted.len() < tile_rows {
-                    out.fill(0.0);
+            let sources = stretch.pixels.iter().map(|pixel| pixel.input + down);
+            if wanted.len() == tile_rows {
+                let sources = sources.map(|source| &self.fine[source + start - met.start..]);
+                // The sizes of `Simd::tile`: a copy of constant length is a few moves.
+                match tile_rows {
+                    12 => copy_each::<12>(sources, out),
+                    6 => copy_each::<6>(sources, out),
+                    _ => copy_each::<4>(sources, out),
                 }
+                continue;
+            }
+            for (source, out) in sources.zip(out.chunks_exact_mut(tile_rows)) {
+                out.fill(0.0);
                 if !wanted.is_empty() {
-                    let from = self.plan.pixel(group, index).input + down + wanted.start - met.start;
+                    let from = source + wanted.start - met.start;
                     out[wanted.start - start..wanted.end - start]
                         .copy_from_slice(&self.fine[from..from + wanted.len()]);
                 }
             }
         }
+    }
+}
+
+/// Writes the first `N` elements of each source, one after the other.
+fn copy_each<'a, const N: usize>(sources: impl Iterator<Item = &'a [f32]>, out: &mut [f32]) {
+    for (out, source) in out.as_chunks_mut::<N>().0.iter_mut().zip(sources) {
+        out.copy_from_slice(&source[..N]);
     }
 }
