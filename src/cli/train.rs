@@ -278,7 +278,7 @@ impl Train {
 
 fn print_profile(profile: Option<Profile>) {
     if let Some(profile) = profile {
-        println!("{profile}");
+        say(profile);
     }
 }
 

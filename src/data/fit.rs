@@ -39,7 +39,7 @@ impl Dataset {
             _ => {
                 let possible = match height.max(width) {
                     ..=SMALL => "; 32 and 64 are possible".to_string(),
-                    _ if height == width => format!("; only {height} is possible"),
+                    _ if (height, width) == (LARGE, LARGE) => format!("; only {LARGE} is possible"),
                     _ => ": shrink or cut them to 32 x 32 or 64 x 64 first".to_string(),
                 };
                 return Err(Error::invalid(format!(
@@ -193,7 +193,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(error(dataset(28, 28, 1), 48, 1).contains("32 and 64 are possible"));
-        assert!(error(dataset(96, 96, 3), 64, 3).contains("only 96 is possible"));
+        assert!(error(dataset(64, 64, 3), 32, 3).contains("only 64 is possible"));
+        assert!(error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to 32 x 32 or 64 x 64"));
         assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
         assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));
     }

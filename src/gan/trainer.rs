@@ -19,6 +19,9 @@ const LAZY: u64 = 8;
 /// The version of the checkpoint's layout.
 const FORMAT: u64 = 1;
 
+/// No run gets there, and updates of the discriminator can be counted up to it.
+const MOST_STEPS: u64 = 1 << 48;
+
 /// Which images of a step an augmentation is drawn for.
 #[derive(Clone, Copy)]
 enum Seen {
@@ -297,7 +300,7 @@ impl Trainer {
                 )));
             }
         }
-        let step = theirs.get("step").and_then(Json::as_u64);
+        let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);
         let step = step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))?;
         for (prefix, parameters) in self.slots() {
             checkpoint.load_parameters(prefix, &parameters)?;
