@@ -2,8 +2,12 @@
 
 mod case;
 mod cases;
+mod cli;
 mod extreme;
+mod faults;
+mod gan;
 mod golden;
 mod gradcheck;
 mod parity;
+mod program;
 mod properties;

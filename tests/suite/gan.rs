@@ -1,0 +1,532 @@
+//! The networks and their training: golden steps from PyTorch, losses, normalisations, conditioning, penalties, the moving
+//! average, and the estimate of memory.
+
+use std::path::Path;
+
+use graft::data::{Dataset, Images, Sampler, Spec, Split};
+use graft::gan::{
+    Architecture, Augmentation, Average, Discriminator, DiscriminatorNorm, Generator, Loss, Recipe, Trainer,
+    largest_batch, training_bytes,
+};
+use graft::gradcheck::relative_error;
+use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
+use graft::random::{Purpose, generator, normal};
+use graft::{Checkpoint, Device, Error, Tensor, grad};
+use proptest::prelude::*;
+use rand::RngExt;
+
+use crate::case::elements;
+use crate::parity::devices;
+
+/// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
+const DOUBLE_ROUNDING: f64 = 1e-12;
+const SINGLE_ROUNDING: f64 = 1e-5;
+
+const ARCHITECTURE: Architecture =
+    Architecture { size: 32, channels: 1, features: 4, latent: 6, classes: 0, d_norm: NormKind::Batch };
+
+fn recipe(architecture: Architecture) -> Recipe {
+    Recipe {
+        seed: 5,
+        architecture,
+        batch: 8,
+        lr: 2e-4,
+        d_lr: 2e-4,
+        beta1: 0.5,
+        d_steps: 1,
+        loss: Loss::NonSaturating,
+        gp: 0.0,
+        r1: 0.0,
+        augment: Vec::new(),
+        ema: 0.995,
+    }
+}
+
+/// Images with pixels from `low` up, in three classes.
+fn dataset(architecture: &Architecture, low: u8) -> Dataset {
+    const COUNT: usize = 20;
+    let [size, channels] = [architecture.size, architecture.channels];
+    let mut random = generator(1, Purpose::Synthetic, 0, 0);
+    let pixels = (0..COUNT * size * size * channels).map(|_| random.random_range(low..=255)).collect();
+    let images = Images { count: COUNT, height: size, width: size, channels, pixels };
+    Dataset { name: "noise".into(), images, labels: Some((0..COUNT).map(|i| (i % 3) as u8).collect()), classes: 3 }
+}
+
+fn bce(scores: &Tensor, target: f64) -> Tensor {
+    scores.bce_with_logits(&Tensor::full(scores.device(), scores.shape(), target))
+}
+
+/// A file of golden values on a device that must come within tolerances of them.
+struct Golden {
+    file: Checkpoint,
+    device: Device,
+    name: String,
+    /// Of losses, images and gradients.
+    tolerance: f64,
+    /// Of how far weights and statistics have moved.
+    moved: f64,
+}
+
+impl Golden {
+    fn on_every_device(file: &str) -> Vec<Golden> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+        let read = || Checkpoint::read(&path).unwrap();
+        let golden = |(name, device), tolerance, moved| Golden { file: read(), device, name, tolerance, moved };
+        let reference = golden(("reference".to_owned(), Device::reference()), 1e-9, 1e-9);
+        let cpu = devices().into_iter().map(|device| golden(device, 1e-4, 1e-2));
+        [reference].into_iter().chain(cpu).collect()
+    }
+
+    fn tensor(&self, name: &str) -> Tensor {
+        self.file.tensor(name, &self.device).unwrap()
+    }
+
+    #[track_caller]
+    fn check(&self, name: &str, found: &[f64], truth: &[f64], tolerance: f64) {
+        let error = relative_error(found, truth);
+        println!("{}: {name} {error:.1e}", self.name);
+        assert!(error <= tolerance, "{}: {name} is {error:.2e} off, allowed are {tolerance:.0e}", self.name);
+    }
+
+    /// Fails unless gradients of these parameters are those stored.
+    #[track_caller]
+    fn check_gradients(&self, network: &str, parameters: &[Parameter], gradients: &[Tensor]) {
+        assert_eq!(parameters.len(), gradients.len());
+        for (parameter, gradient) in parameters.iter().zip(gradients) {
+            let name = format!("grad.0.{network}.{}", parameter.name());
+            let gradient = parameter.to_stored(gradient);
+            assert_eq!(Some(gradient.shape()), self.file.shape(&name), "{}: the shape of {name}", self.name);
+            self.check(&name, &elements(&gradient), &elements(&self.tensor(&name)), self.tolerance);
+        }
+    }
+
+    /// Fails unless these parameters have moved as those stored, and are where those are.
+    #[track_caller]
+    fn check_moved(&self, network: &str, parameters: &[Parameter]) {
+        for parameter in parameters {
+            let name = format!("{network}.{}", parameter.name());
+            let [start, truth] = ["init", "after"].map(|when| self.tensor(&format!("{when}.{name}")));
+            let found = parameter.stored();
+            self.check(&name, &elements(&found), &elements(&truth), self.tolerance);
+            let moved = |to: &Tensor| elements(&(to - &start));
+            self.check(&format!("the way of {name}"), &moved(&found), &moved(&truth), self.moved);
+        }
+    }
+
+    /// Three steps of the page beside the file, held against it.
+    fn check_three_steps(&self, architecture: &Architecture) {
+        let generator = Generator::new(&self.device, architecture, 0);
+        let discriminator = Discriminator::new(&self.device, architecture, 0);
+        let all = |trained: Vec<Parameter>, tracked: Vec<Parameter>| [trained, tracked].concat();
+        let g_slots = all(generator.parameters(), generator.statistics());
+        let d_slots = all(discriminator.parameters(), discriminator.statistics());
+        self.file.load_parameters("init.netG", &g_slots).unwrap();
+        self.file.load_parameters("init.netD", &d_slots).unwrap();
+        let stored = self.file.names().filter(|name| name.starts_with("init.")).count();
+        assert_eq!(stored, g_slots.len() + d_slots.len(), "{}: every stored tensor is a parameter", self.name);
+
+        let mut g_adam = Adam::new(generator.parameters(), AdamOptions::DCGAN);
+        let mut d_adam = Adam::new(discriminator.parameters(), AdamOptions::DCGAN);
+        let score = |images: &Tensor| discriminator.forward(images, None, Mode::TRAIN).score;
+        let real = self.tensor("real");
+        let mut losses = Vec::new();
+        for step in 0..3 {
+            let fake = generator.forward(&self.tensor(&format!("z.{step}")), None, Mode::TRAIN);
+            if step == 0 {
+                self.check("fake", &elements(&fake), &elements(&self.tensor("fake")), self.tolerance);
+            }
+            let [d_real, d_fake] = [bce(&score(&real), 1.0), bce(&score(&fake.detach()), 0.0)];
+            losses.extend([&d_real, &d_fake].map(|loss| loss.item().unwrap()));
+            let gradients = grad(d_real + d_fake, &d_adam.tensors().iter().collect::<Vec<_>>());
+            if step == 0 {
+                self.check_gradients("netD", &discriminator.parameters(), &gradients);
+            }
+            d_adam.step(gradients);
+
+            let g = bce(&score(&fake), 1.0);
+            losses.push(g.item().unwrap());
+            let gradients = grad(g, &g_adam.tensors().iter().collect::<Vec<_>>());
+            if step == 0 {
+                self.check_gradients("netG", &generator.parameters(), &gradients);
+            }
+            g_adam.step(gradients);
+        }
+        self.check("losses", &losses, &elements(&self.tensor("losses")), self.tolerance);
+        self.check_moved("netG", &g_slots);
+        self.check_moved("netD", &d_slots);
+    }
+}
+
+#[test]
+fn three_steps_of_a_dcgan_of_size_32_are_pytorchs() {
+    let architecture =
+        Architecture { size: 32, channels: 3, features: 8, latent: 12, classes: 0, d_norm: NormKind::Batch };
+    for golden in Golden::on_every_device("dcgan32.safetensors") {
+        golden.check_three_steps(&architecture);
+    }
+}
+
+#[test]
+fn three_steps_of_a_dcgan_of_size_64_are_pytorchs() {
+    let architecture =
+        Architecture { size: 64, channels: 1, features: 4, latent: 7, classes: 0, d_norm: NormKind::Batch };
+    for golden in Golden::on_every_device("dcgan64.safetensors") {
+        golden.check_three_steps(&architecture);
+    }
+}
+
+#[test]
+fn the_training_loop_makes_the_golden_step() {
+    let device = Device::reference();
+    let recipe = Recipe { ema: 0.0, ..recipe(ARCHITECTURE) };
+    let data = dataset(&ARCHITECTURE, 0);
+    let mut trainer = Trainer::new(&recipe, data.clone(), &device).unwrap();
+
+    let networks =
+        (Generator::new(&device, &ARCHITECTURE, recipe.seed), Discriminator::new(&device, &ARCHITECTURE, recipe.seed));
+    let (network, critic) = &networks;
+    let mut g_adam = Adam::new(network.parameters(), AdamOptions::DCGAN);
+    let mut d_adam = Adam::new(critic.parameters(), AdamOptions::DCGAN);
+    let mut order = Sampler::new(data.len(), recipe.batch, recipe.seed);
+    let score = |images: &Tensor| critic.forward(images, None, Mode::TRAIN).score;
+    for step in 0..3 {
+        let latents =
+            normal(&mut generator(recipe.seed, Purpose::Latents, step, 0), recipe.batch * ARCHITECTURE.latent);
+        let latents = Tensor::from_slice(&device, &latents, [recipe.batch, ARCHITECTURE.latent]);
+        let real = Tensor::from_slice(&device, &data.batch(&order.indices(step)), [recipe.batch, 32, 32, 1]);
+        let fake = network.forward(&latents, None, Mode::TRAIN);
+        let d_loss = bce(&score(&real), 1.0) + bce(&score(&fake.detach()), 0.0);
+        let losses = trainer.step();
+        assert!(relative_error(&elements(&losses.d_loss), &elements(&d_loss)) < DOUBLE_ROUNDING);
+        d_adam.step(grad(d_loss, &d_adam.tensors().iter().collect::<Vec<_>>()));
+        let g_loss = bce(&score(&fake), 1.0);
+        assert!(relative_error(&elements(&losses.g_loss), &elements(&g_loss)) < DOUBLE_ROUNDING);
+        g_adam.step(grad(g_loss, &g_adam.tensors().iter().collect::<Vec<_>>()));
+    }
+    let checkpoint = trainer.checkpoint().unwrap();
+    let trained = [("netG", network.parameters()), ("netD", critic.parameters()), ("netG_ema", network.parameters())];
+    let tracked = [("netG", network.statistics()), ("netD", critic.statistics())];
+    for (prefix, parameters) in trained.into_iter().chain(tracked) {
+        for parameter in parameters {
+            let name = format!("{prefix}.{}", parameter.name());
+            let found = elements(&checkpoint.tensor(&name, &device).unwrap());
+            // Gradients that were added up in another order move weights by Adam's nearly constant steps.
+            assert!(relative_error(&found, &elements(&parameter.stored())) < 1e-9, "{name}");
+        }
+    }
+}
+
+/// Trains and fails unless every loss is finite and every weight has moved.
+fn trains(recipe: &Recipe, data: Dataset, steps: usize) {
+    let mut trainer = Trainer::new(recipe, data, &Device::cpu()).unwrap();
+    let start = trainer.checkpoint().unwrap();
+    for _ in 0..steps {
+        let losses = trainer.step();
+        let [d_loss, g_loss] = [&losses.d_loss, &losses.g_loss].map(|loss| loss.item().unwrap());
+        assert!(d_loss.is_finite() && g_loss.is_finite(), "step {}: {d_loss}, {g_loss}", losses.step);
+        if let Some(penalty) = losses.penalty {
+            assert!(penalty.item().unwrap() >= 0.0 && penalty.item().unwrap().is_finite());
+        }
+    }
+    // A checkpoint of anything that is not finite is an error.
+    let end = trainer.checkpoint().unwrap();
+    for name in start.names().filter(|name| ["netG.", "netD.", "netG_ema."].iter().any(|net| name.starts_with(net))) {
+        let [start, end] = [&start, &end].map(|checkpoint| elements(&checkpoint.tensor(name, &Device::cpu()).unwrap()));
+        assert_ne!(start, end, "{name} stands still");
+    }
+}
+
+/// 300 steps with width 8 on digits drawn in code.
+fn trains_on_strokes(loss: Loss) {
+    let r1 = if loss == Loss::R3gan { 1.0 } else { 0.0 };
+    let gp = if loss == Loss::WassersteinGp { 10.0 } else { 0.0 };
+    let d_norm = DiscriminatorNorm::Auto.resolve(loss, r1).unwrap();
+    let architecture = Architecture { features: 8, latent: 32, d_norm, ..ARCHITECTURE };
+    let strokes = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Train).unwrap();
+    trains(&Recipe { batch: 16, loss, r1, gp, ..recipe(architecture) }, strokes, 300);
+}
+
+#[test]
+fn non_saturating_trains() {
+    trains_on_strokes(Loss::NonSaturating);
+}
+
+#[test]
+fn hinge_trains() {
+    trains_on_strokes(Loss::Hinge);
+}
+
+#[test]
+fn least_squares_trains() {
+    trains_on_strokes(Loss::LeastSquares);
+}
+
+#[test]
+fn wasserstein_gp_trains() {
+    trains_on_strokes(Loss::WassersteinGp);
+}
+
+#[test]
+fn r3gan_trains() {
+    trains_on_strokes(Loss::R3gan);
+}
+
+#[test]
+fn every_norm_trains_plain_conditioned_augmented_and_penalised() {
+    let norms = [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::Spectral, NormKind::None];
+    let augment = vec![Augmentation::Color, Augmentation::Translation, Augmentation::Cutout];
+    for d_norm in norms {
+        let architecture = Architecture { channels: 3, d_norm, ..ARCHITECTURE };
+        let data = || dataset(&architecture, 0);
+        trains(&recipe(architecture), data(), 10);
+        let conditioned = recipe(Architecture { classes: 3, ..architecture });
+        trains(&Recipe { augment: augment.clone(), d_steps: 2, ..conditioned.clone() }, data(), 10);
+        if d_norm != NormKind::Batch {
+            trains(&Recipe { r1: 1.0, ..conditioned.clone() }, data(), 10);
+            trains(&Recipe { loss: Loss::WassersteinGp, gp: 10.0, ..conditioned }, data(), 10);
+        }
+    }
+}
+
+#[test]
+fn the_norm_that_is_chosen_keeps_samples_apart_where_a_penalty_needs_it() {
+    let auto = |loss, r1| DiscriminatorNorm::Auto.resolve(loss, r1).unwrap();
+    assert_eq!(auto(Loss::NonSaturating, 0.0), NormKind::Batch);
+    assert_eq!(auto(Loss::Hinge, 1.0), NormKind::None);
+    assert_eq!(auto(Loss::R3gan, 0.0), NormKind::None);
+    assert_eq!(auto(Loss::WassersteinGp, 0.0), NormKind::Layer);
+    for (loss, r1) in [(Loss::NonSaturating, 0.1), (Loss::R3gan, 0.0), (Loss::WassersteinGp, 0.0)] {
+        let error = DiscriminatorNorm::Batch.resolve(loss, r1).unwrap_err();
+        assert!(matches!(error, Error::Usage(_)), "{error}");
+        let error = Recipe { loss, r1, ..recipe(ARCHITECTURE) }.check().unwrap_err();
+        assert!(matches!(&error, Error::Usage(text) if text.contains("--d-norm batch")), "{error}");
+    }
+}
+
+/// A conditioned generator and discriminator, and plain ones with the same weights.
+fn conditioned_and_plain(device: &Device, d_norm: NormKind, seed: u64) -> [(Generator, Discriminator); 2] {
+    let plain = Architecture { channels: 3, d_norm, ..ARCHITECTURE };
+    let make = |classes: usize, seed: u64| {
+        let architecture = Architecture { classes, ..plain };
+        (Generator::new(device, &architecture, seed), Discriminator::new(device, &architecture, seed))
+    };
+    let (conditioned, plain) = (make(5, seed), make(0, seed + 1));
+    let mut weights = Checkpoint::new(serde_json::Map::new());
+    weights.insert_parameters("g", &conditioned.0.parameters()).unwrap();
+    weights.insert_parameters("d", &conditioned.1.parameters()).unwrap();
+    weights.insert_parameters("d", &conditioned.1.statistics()).unwrap();
+    weights.load_parameters("g", &plain.0.parameters()).unwrap();
+    weights.load_parameters("d", &plain.1.parameters()).unwrap();
+    weights.load_parameters("d", &plain.1.statistics()).unwrap();
+    [conditioned, plain]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_conditioned_network_starts_as_the_plain_one(
+        seed in 0u64..1000,
+        labels in prop::collection::vec(0u32..5, 2..9),
+        norm in prop::sample::select(vec![NormKind::Batch, NormKind::Layer, NormKind::Spectral, NormKind::None]),
+    ) {
+        let count = labels.len();
+        for (device, tolerance) in [(Device::cpu(), SINGLE_ROUNDING), (Device::reference(), DOUBLE_ROUNDING)] {
+            let [conditioned, plain] = conditioned_and_plain(&device, norm, seed);
+            let latents = normal(&mut generator(seed, Purpose::Latents, 0, 0), count * ARCHITECTURE.latent);
+            let latents = Tensor::from_slice(&device, &latents, [count, ARCHITECTURE.latent]);
+            let classes = Tensor::one_hot(&device, &labels, 5);
+            for mode in [Mode::TRAIN, Mode::Evaluate] {
+                let images = plain.0.forward(&latents, None, mode);
+                let found = conditioned.0.forward(&latents, Some(&classes), mode);
+                prop_assert!(relative_error(&elements(&found), &elements(&images)) < tolerance);
+                let score = plain.1.forward(&images, None, mode).score;
+                let found = conditioned.1.forward(&images, Some(&classes), mode).score;
+                prop_assert!(relative_error(&elements(&found), &elements(&score)) < tolerance);
+            }
+        }
+    }
+}
+
+/// A trainer whose discriminator has only positive weights and sees only positive images. Its leaky ReLUs then change
+/// nothing: it is linear, `D(x) = <g, x>`. Gives `|g|^2` too.
+fn linear_trainer(recipe: &Recipe) -> (Trainer, f64) {
+    let device = Device::reference();
+    let mut trainer = Trainer::new(recipe, dataset(&recipe.architecture, 128), &device).unwrap();
+    let mut state = trainer.checkpoint().unwrap();
+    let mut random = generator(2, Purpose::Weights, 0, 0);
+    let mut fill = |state: &mut Checkpoint, name: &str, low: f32, high: f32| {
+        let shape = state.shape(name).unwrap().to_vec();
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.random_range(low..high)).collect();
+        state.insert(name, &Tensor::from_slice(&device, &values, shape)).unwrap();
+    };
+    let names: Vec<String> = state.names().map(str::to_owned).collect();
+    for name in names.iter().filter(|name| name.starts_with("netD.")) {
+        fill(&mut state, name, 0.01, 0.1);
+    }
+    // Shifted so far that no ReLU is closed, and then through a positive filter: generated images are positive as well.
+    fill(&mut state, "netG.main.7.bias", 5.0, 6.0);
+    fill(&mut state, "netG.main.9.weight", 0.01, 0.1);
+    trainer.restore(&state).unwrap();
+
+    // A linear function's gradient has as elements its values at the unit images.
+    let critic = Discriminator::new(&device, &recipe.architecture, 0);
+    state.load_parameters("netD", &critic.parameters()).unwrap();
+    let pixels = recipe.architecture.size * recipe.architecture.size;
+    let mut units = vec![0f32; pixels * pixels];
+    units.iter_mut().step_by(pixels + 1).for_each(|pixel| *pixel = 1.0);
+    let units = Tensor::from_slice(&device, &units, [pixels, recipe.architecture.size, recipe.architecture.size, 1]);
+    let slope = elements(&critic.forward(&units, None, Mode::TRAIN).score);
+    (trainer, slope.iter().map(|v| v * v).sum())
+}
+
+#[test]
+fn penalties_on_a_linear_discriminator_have_their_closed_form() {
+    let architecture = Architecture { features: 1, d_norm: NormKind::None, ..ARCHITECTURE };
+    let plain = recipe(architecture);
+    let rows = [
+        ("R1", Recipe { r1: 3.0, ..plain.clone() }),
+        ("R1 + R2", Recipe { r1: 3.0, loss: Loss::R3gan, ..plain.clone() }),
+        ("gradient penalty", Recipe { gp: 10.0, loss: Loss::WassersteinGp, ..plain }),
+    ];
+    for (name, recipe) in rows {
+        let (mut trainer, square) = linear_trainer(&recipe);
+        let expected = match recipe.loss {
+            Loss::WassersteinGp => (square.sqrt() - 1.0).powi(2),
+            Loss::R3gan => 2.0 * square,
+            _ => square,
+        };
+        let penalty = trainer.step().penalty.expect("the first step has one").item().unwrap();
+        assert!(relative_error(&[penalty], &[expected]) < 1e-10, "{name}: {penalty}, {expected}");
+    }
+}
+
+#[test]
+fn r1_is_computed_in_every_eighth_update() {
+    let recipe = Recipe { r1: 1.0, ..recipe(Architecture { d_norm: NormKind::None, ..ARCHITECTURE }) };
+    let mut trainer = Trainer::new(&recipe, dataset(&ARCHITECTURE, 0), &Device::cpu()).unwrap();
+    let steps: Vec<usize> = (1..=20).filter(|_| trainer.step().penalty.is_some()).collect();
+    assert_eq!(steps, [1, 9, 17]);
+}
+
+#[test]
+fn the_moving_average_forgets_its_first_steps_soon() {
+    let device = Device::reference();
+    let source = Generator::new(&device, &ARCHITECTURE, 0);
+    let fill = |value: f64| {
+        for parameter in source.parameters() {
+            parameter.set(Tensor::full(&device, parameter.get().shape(), value));
+        }
+    };
+    // The first is 1, and then come 0 and 5: with a share of 1 - min(decay, (1 + t) / (10 + t)) for what is new.
+    for (decay, expected) in [
+        (0.995, [2.0 / 11.0, 2.0 / 11.0 * 0.25 + 5.0 * 0.75]),
+        (0.2, [2.0 / 11.0, 2.0 / 11.0 * 0.2 + 5.0 * 0.8]),
+        (0.1, [0.1, 0.1 * 0.1 + 5.0 * 0.9]),
+        (0.0, [0.0, 5.0]),
+    ] {
+        fill(1.0);
+        let average = Average::new(&device, &ARCHITECTURE, &source, decay, 0);
+        for (step, (value, expected)) in [0.0, 5.0].into_iter().zip(expected).enumerate() {
+            fill(value);
+            average.update(&source, step as u64 + 1);
+            for parameter in average.network().parameters() {
+                let found = elements(&parameter.get());
+                assert!(
+                    found.iter().all(|v| (v - expected).abs() < 1e-14),
+                    "decay {decay}: {} is not {expected}",
+                    found[0]
+                );
+            }
+        }
+    }
+    // After 2,000 steps it is the decay that was asked for.
+    fill(1.0);
+    let average = Average::new(&device, &ARCHITECTURE, &source, 0.995, 0);
+    fill(0.0);
+    average.update(&source, 2000);
+    assert!((elements(&average.network().parameters()[0].get())[0] - 0.995).abs() < 1e-14);
+}
+
+#[test]
+fn statistics_for_sampling_depend_on_weights_and_step_alone() {
+    let average = |device: &Device| {
+        let source = Generator::new(device, &ARCHITECTURE, 0);
+        Average::new(device, &ARCHITECTURE, &source, 0.9, 7)
+    };
+    let statistics = |average: &Average| -> Vec<Vec<f64>> {
+        average.network().statistics().iter().map(|parameter| elements(&parameter.get())).collect()
+    };
+    for device in [Device::cpu(), Device::reference()] {
+        let (fresh, used) = (average(&device), average(&device));
+        used.estimate_statistics(3);
+        used.estimate_statistics(4);
+        fresh.estimate_statistics(4);
+        assert_eq!(statistics(&fresh), statistics(&used), "what stood there before plays no part");
+        used.estimate_statistics(5);
+        assert_ne!(statistics(&fresh), statistics(&used));
+    }
+}
+
+#[test]
+fn a_state_that_is_not_finite_is_never_a_checkpoint() {
+    let data = dataset(&ARCHITECTURE, 0);
+    let mut trainer = Trainer::new(&recipe(ARCHITECTURE), data, &Device::cpu()).unwrap();
+    let mut state = trainer.checkpoint().unwrap();
+    let shape = state.shape("netD.main.0.weight").unwrap().to_vec();
+    state.insert("netD.main.0.weight", &Tensor::full(&Device::cpu(), shape, f64::NAN)).unwrap();
+    trainer.restore(&state).unwrap();
+    let error = trainer.checkpoint().unwrap_err().to_string();
+    assert!(error.contains("netD.main.0.weight is not finite at step 0") && error.contains("--lr"), "{error}");
+}
+
+#[test]
+fn data_that_do_not_fit_the_networks_are_refused() {
+    let data = dataset(&ARCHITECTURE, 0);
+    let refused = |architecture: Architecture, data: &Dataset| {
+        Trainer::new(&recipe(architecture), data.clone(), &Device::cpu()).unwrap_err().to_string()
+    };
+    let error = refused(Architecture { channels: 3, ..ARCHITECTURE }, &data);
+    assert!(error.contains("32x32x1, and the networks are for 32x32x3"), "{error}");
+    let unlabelled = Dataset { labels: None, classes: 0, ..data };
+    let error = refused(Architecture { classes: 3, ..ARCHITECTURE }, &unlabelled);
+    assert!(error.contains("no labels for --conditional"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn memory_is_linear_in_the_batch_and_the_batch_that_is_named_fits(
+        size in prop::sample::select(vec![32usize, 64]),
+        channels in prop::sample::select(vec![1usize, 3]),
+        features in 1usize..200,
+        batch in 2usize..1000,
+        r1 in prop::sample::select(vec![0.0, 1.0]),
+        available in 1e6..1e11f64,
+    ) {
+        let d_norm = DiscriminatorNorm::Auto.resolve(Loss::NonSaturating, r1).unwrap();
+        let recipe = Recipe { batch, r1, ..recipe(Architecture { size, channels, features, d_norm, ..ARCHITECTURE }) };
+        let bytes = |batch: usize, element: usize| training_bytes(&Recipe { batch, ..recipe.clone() }, element);
+        let each = bytes(3, 4) - bytes(2, 4);
+        prop_assert!(each > 0.0);
+        prop_assert!(relative_error(&[bytes(batch, 4)], &[bytes(2, 4) + (batch - 2) as f64 * each]) < DOUBLE_ROUNDING);
+        prop_assert!(relative_error(&[bytes(batch, 8)], &[2.0 * bytes(batch, 4)]) < DOUBLE_ROUNDING);
+
+        let largest = largest_batch(&recipe, 4, available);
+        prop_assert!(largest == 0 || bytes(largest, 4) <= available * (1.0 + DOUBLE_ROUNDING));
+        prop_assert!(bytes(largest + 1, 4) > available * (1.0 - DOUBLE_ROUNDING));
+        match recipe.check_memory(4, available) {
+            Ok(()) => prop_assert!(bytes(batch, 4) <= available),
+            Err(error) => {
+                let error = error.to_string();
+                let named = error.split_once("--batch ").unwrap().1.split_once("--batch ").map(|(_, rest)| rest);
+                match named {
+                    Some(rest) => {
+                        let fits: usize = rest.split(' ').next().unwrap().parse().unwrap();
+                        prop_assert!(fits >= 2 && fits < batch && bytes(fits, 4) <= available * (1.0 + DOUBLE_ROUNDING));
+                    }
+                    None => prop_assert!(largest < 2 && error.contains("use fewer --features"), "{}", error),
+                }
+            }
+        }
+    }
+}
