@@ -103,10 +103,13 @@ impl RunFolder {
         let folder = RunFolder { path: path.to_path_buf() };
         if !is_vacant(path)? {
             if !overwrite {
-                return Err(Error::invalid(format!(
-                    "{} is not empty: choose another --out, continue it with --resume {0}, or replace it with --overwrite",
-                    path.display()
-                )));
+                let choices = match RunFolder::open(path) {
+                    Ok(_) => {
+                        format!(", continue its run with --resume {}, or replace that with --overwrite", path.display())
+                    }
+                    Err(_) => String::new(),
+                };
+                return Err(Error::invalid(format!("{} is not empty: choose another --out{choices}", path.display())));
             }
             folder.clear()?;
         }

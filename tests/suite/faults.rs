@@ -186,6 +186,8 @@ fn folders_that_a_run_cannot_have() {
     for (options, parts) in rows {
         desk.refuses(1, &format!("{TRAIN} --steps 2 {options}"), parts);
     }
+    let sentence = desk.refuses(1, &format!("{TRAIN} --out thesis"), &[]);
+    assert!(!sentence.contains("--overwrite"), "what holds no run is not to be overwritten: {sentence}");
     for gone in ["gone", "thesis", "images"] {
         let parts = [gone, "holds no run", "name the folder that `graft train` wrote"];
         desk.refuses(1, &format!("train --resume {gone}"), &parts);

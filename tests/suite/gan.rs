@@ -11,7 +11,7 @@ use graft::gan::{
 use graft::gradcheck::relative_error;
 use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::{Checkpoint, Device, Error, Tensor, grad};
+use graft::{Checkpoint, Device, Error, Tensor, grad, grad_graph};
 use proptest::prelude::*;
 use rand::RngExt;
 
@@ -175,43 +175,128 @@ fn three_steps_of_a_dcgan_of_size_64_are_pytorchs() {
     }
 }
 
+/// What a round of training sees, drawn as the loop draws it.
+struct Round {
+    real: Tensor,
+    latents: Tensor,
+    classes: Option<Tensor>,
+}
+
+fn round(recipe: &Recipe, data: &Dataset, device: &Device, round: u64) -> Round {
+    let Architecture { size, channels, latent, classes, .. } = recipe.architecture;
+    let indices = Sampler::new(data.len(), recipe.batch, recipe.seed).indices(round);
+    let latents = normal(&mut generator(recipe.seed, Purpose::Latents, round, 0), recipe.batch * latent);
+    Round {
+        real: Tensor::from_slice(device, &data.batch(&indices), [recipe.batch, size, size, channels]),
+        latents: Tensor::from_slice(device, &latents, [recipe.batch, latent]),
+        classes: (classes > 0).then(|| Tensor::one_hot(device, &data.labels_of(&indices).unwrap(), classes)),
+    }
+}
+
 #[test]
 fn the_training_loop_makes_the_golden_step() {
     let device = Device::reference();
-    let recipe = Recipe { ema: 0.0, ..recipe(ARCHITECTURE) };
-    let data = dataset(&ARCHITECTURE, 0);
-    let mut trainer = Trainer::new(&recipe, data.clone(), &device).unwrap();
+    let plain = Recipe { ema: 0.0, ..recipe(ARCHITECTURE) };
+    let conditioned = Architecture { classes: 3, ..ARCHITECTURE };
+    for recipe in [
+        plain.clone(),
+        Recipe { architecture: conditioned, ..plain.clone() },
+        Recipe { architecture: conditioned, d_steps: 2, lr: 1e-4, d_lr: 3e-4, beta1: 0.25, ..plain },
+    ] {
+        let data = dataset(&recipe.architecture, 0);
+        let mut trainer = Trainer::new(&recipe, data.clone(), &device).unwrap();
+        let network = Generator::new(&device, &recipe.architecture, recipe.seed);
+        let critic = Discriminator::new(&device, &recipe.architecture, recipe.seed);
+        let options = |rate| AdamOptions { rate, beta1: recipe.beta1, ..AdamOptions::DCGAN };
+        let mut g_adam = Adam::new(network.parameters(), options(recipe.lr));
+        let mut d_adam = Adam::new(critic.parameters(), options(recipe.d_lr));
+        for step in 0..3 {
+            let mut last = None;
+            for index in 0..recipe.d_steps as u64 {
+                let round = round(&recipe, &data, &device, step * recipe.d_steps as u64 + index);
+                let score = |images: &Tensor| critic.forward(images, round.classes.as_ref(), Mode::TRAIN).score;
+                let fake = network.forward(&round.latents, round.classes.as_ref(), Mode::TRAIN);
+                let loss = bce(&score(&round.real), 1.0) + bce(&score(&fake.detach()), 0.0);
+                let value = loss.detach();
+                d_adam.step(grad(loss, &d_adam.tensors().iter().collect::<Vec<_>>()));
+                last = Some((value, fake, round.classes));
+            }
+            let (d_loss, fake, classes) = last.unwrap();
+            let g_loss = bce(&critic.forward(&fake, classes.as_ref(), Mode::TRAIN).score, 1.0);
+            let value = g_loss.detach();
+            g_adam.step(grad(g_loss, &g_adam.tensors().iter().collect::<Vec<_>>()));
 
-    let networks =
-        (Generator::new(&device, &ARCHITECTURE, recipe.seed), Discriminator::new(&device, &ARCHITECTURE, recipe.seed));
-    let (network, critic) = &networks;
-    let mut g_adam = Adam::new(network.parameters(), AdamOptions::DCGAN);
-    let mut d_adam = Adam::new(critic.parameters(), AdamOptions::DCGAN);
-    let mut order = Sampler::new(data.len(), recipe.batch, recipe.seed);
-    let score = |images: &Tensor| critic.forward(images, None, Mode::TRAIN).score;
-    for step in 0..3 {
-        let latents =
-            normal(&mut generator(recipe.seed, Purpose::Latents, step, 0), recipe.batch * ARCHITECTURE.latent);
-        let latents = Tensor::from_slice(&device, &latents, [recipe.batch, ARCHITECTURE.latent]);
-        let real = Tensor::from_slice(&device, &data.batch(&order.indices(step)), [recipe.batch, 32, 32, 1]);
-        let fake = network.forward(&latents, None, Mode::TRAIN);
-        let d_loss = bce(&score(&real), 1.0) + bce(&score(&fake.detach()), 0.0);
-        let losses = trainer.step();
-        assert!(relative_error(&elements(&losses.d_loss), &elements(&d_loss)) < DOUBLE_ROUNDING);
-        d_adam.step(grad(d_loss, &d_adam.tensors().iter().collect::<Vec<_>>()));
-        let g_loss = bce(&score(&fake), 1.0);
-        assert!(relative_error(&elements(&losses.g_loss), &elements(&g_loss)) < DOUBLE_ROUNDING);
-        g_adam.step(grad(g_loss, &g_adam.tensors().iter().collect::<Vec<_>>()));
+            let losses = trainer.step();
+            assert!(relative_error(&elements(&losses.d_loss), &elements(&d_loss)) < DOUBLE_ROUNDING);
+            assert!(relative_error(&elements(&losses.g_loss), &elements(&value)) < DOUBLE_ROUNDING);
+        }
+        let checkpoint = trainer.checkpoint().unwrap();
+        let trained =
+            [("netG", network.parameters()), ("netD", critic.parameters()), ("netG_ema", network.parameters())];
+        let tracked = [("netG", network.statistics()), ("netD", critic.statistics())];
+        for (prefix, parameters) in trained.into_iter().chain(tracked) {
+            for parameter in parameters {
+                let name = format!("{prefix}.{}", parameter.name());
+                let found = elements(&checkpoint.tensor(&name, &device).unwrap());
+                // Gradients that were added up in another order move weights by Adam's nearly constant steps.
+                assert!(relative_error(&found, &elements(&parameter.stored())) < 1e-9, "{name}");
+            }
+        }
     }
-    let checkpoint = trainer.checkpoint().unwrap();
-    let trained = [("netG", network.parameters()), ("netD", critic.parameters()), ("netG_ema", network.parameters())];
-    let tracked = [("netG", network.statistics()), ("netD", critic.statistics())];
-    for (prefix, parameters) in trained.into_iter().chain(tracked) {
-        for parameter in parameters {
-            let name = format!("{prefix}.{}", parameter.name());
-            let found = elements(&checkpoint.tensor(&name, &device).unwrap());
-            // Gradients that were added up in another order move weights by Adam's nearly constant steps.
-            assert!(relative_error(&found, &elements(&parameter.stored())) < 1e-9, "{name}");
+}
+
+#[test]
+fn penalties_enter_the_update_with_their_weights() {
+    /// R1 and R2 are computed in every eighth update, with eight times the weight.
+    const LAZY: f64 = 8.0;
+    let device = Device::reference();
+    let plain = recipe(Architecture { classes: 3, d_norm: NormKind::Layer, ..ARCHITECTURE });
+    let data = dataset(&plain.architecture, 0);
+    for recipe in [
+        Recipe { r1: 3.0, ..plain.clone() },
+        Recipe { r1: 3.0, loss: Loss::R3gan, ..plain.clone() },
+        Recipe { gp: 10.0, loss: Loss::WassersteinGp, ..plain },
+    ] {
+        let network = Generator::new(&device, &recipe.architecture, recipe.seed);
+        let critic = Discriminator::new(&device, &recipe.architecture, recipe.seed);
+        let Round { real, latents, classes } = round(&recipe, &data, &device, 0);
+        let fake = network.forward(&latents, classes.as_ref(), Mode::TRAIN).detach();
+        let score = |images: &Tensor| critic.forward(images, classes.as_ref(), Mode::TRAIN).score;
+        let squared_slope = |images: &Tensor| {
+            let slope = grad_graph(&score(images).sum(), &[images]).remove(0);
+            (&slope * &slope).sum_axes(&[1, 2, 3], false)
+        };
+        let loss = match recipe.loss {
+            Loss::WassersteinGp => {
+                let mut random = generator(recipe.seed, Purpose::Interpolation, 0, 0);
+                let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
+                let shares = Tensor::from_slice(&device, &shares, [recipe.batch, 1, 1, 1]);
+                let between = (&real * &shares + &fake * (1.0 - &shares)).detach();
+                let excess = squared_slope(&between).sqrt() - 1.0;
+                score(&fake).mean() - score(&real).mean() + excess.powi(2).mean() * recipe.gp
+            }
+            Loss::R3gan => {
+                let penalty = squared_slope(&real).mean() + squared_slope(&fake).mean();
+                (score(&fake) - score(&real)).softplus().mean() + penalty * (recipe.r1 / 2.0 * LAZY)
+            }
+            _ => {
+                let penalty = squared_slope(&real).mean();
+                bce(&score(&real), 1.0) + bce(&score(&fake), 0.0) + penalty * (recipe.r1 / 2.0 * LAZY)
+            }
+        };
+        let weights: Vec<Tensor> = critic.parameters().iter().map(Parameter::get).collect();
+        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
+
+        let mut trainer = Trainer::new(&recipe, data.clone(), &device).unwrap();
+        trainer.step();
+        let state = trainer.checkpoint().unwrap();
+        for (parameter, gradient) in critic.parameters().iter().zip(gradients) {
+            // Adam's first moment after one update is (1 - beta1) times the gradient.
+            let name = format!("adam.netD.{}.exp_avg", parameter.name());
+            let found = elements(&state.tensor(&name, &device).unwrap());
+            let expected = elements(&(parameter.to_stored(&gradient) * (1.0 - recipe.beta1)));
+            let error = relative_error(&found, &expected);
+            assert!(error < 1e-9, "{:?}: {name} is {error:.1e} off", recipe.loss);
         }
     }
 }
