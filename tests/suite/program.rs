@@ -102,7 +102,7 @@ impl Desk {
     }
 
     fn within(&self, mut command: Command) -> Command {
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("GRAFT_SIMD");
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         command
     }
 
