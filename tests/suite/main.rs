@@ -7,6 +7,7 @@ mod extreme;
 mod faults;
 mod gan;
 mod golden;
+mod gpu;
 mod gradcheck;
 mod parity;
 mod program;

@@ -44,7 +44,7 @@ fn cpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(
 }
 
 /// What is compared, by name, paired.
-fn parts<'a>(found: &'a Derivatives, truth: &'a Derivatives) -> Vec<(String, &'a [f64], &'a [f64])> {
+pub fn parts<'a>(found: &'a Derivatives, truth: &'a Derivatives) -> Vec<(String, &'a [f64], &'a [f64])> {
     let mut parts = vec![("value".to_owned(), &*found.value, &*truth.value)];
     for (what, found, truth) in [
         ("gradient", &found.gradient, &truth.gradient),
@@ -75,7 +75,7 @@ fn results_have_the_same_bits_for_any_number_of_threads() {
 }
 
 /// All numbers of all derivatives.
-fn bits(derivatives: &Derivatives) -> Vec<u64> {
+pub fn bits(derivatives: &Derivatives) -> Vec<u64> {
     let lists = [&derivatives.gradient, &derivatives.recorded, &derivatives.second];
     derivatives.value.iter().chain(lists.into_iter().flatten().flatten()).map(|v| v.to_bits()).collect()
 }
