@@ -52,33 +52,33 @@ fn main(
                 continue;
             }
             let coarse = ((image * parameters.coarse_height + i) * parameters.coarse_width + j) * channels;
-            let filter = (p * parameters.kernel_width + q) * CHANNELS * channels;
+            let taps = (p * parameters.kernel_width + q) * CHANNELS * channels;
             if A_VECTOR {
                 for (var k = 0u; k < channels; k += 4u) {
                     let value = a_word(coarse + k);
-                    sums.x += dot(value, b_word(filter + k));
+                    sums.x += dot(value, b_word(taps + k));
                     if CHANNELS > 1u {
-                        sums.y += dot(value, b_word(filter + channels + k));
+                        sums.y += dot(value, b_word(taps + channels + k));
                     }
                     if CHANNELS > 2u {
-                        sums.z += dot(value, b_word(filter + 2u * channels + k));
+                        sums.z += dot(value, b_word(taps + 2u * channels + k));
                     }
                     if CHANNELS > 3u {
-                        sums.w += dot(value, b_word(filter + 3u * channels + k));
+                        sums.w += dot(value, b_word(taps + 3u * channels + k));
                     }
                 }
             } else {
                 for (var k = 0u; k < channels; k++) {
                     let value = a_one(coarse + k);
-                    sums.x += value * b_one(filter + k);
+                    sums.x += value * b_one(taps + k);
                     if CHANNELS > 1u {
-                        sums.y += value * b_one(filter + channels + k);
+                        sums.y += value * b_one(taps + channels + k);
                     }
                     if CHANNELS > 2u {
-                        sums.z += value * b_one(filter + 2u * channels + k);
+                        sums.z += value * b_one(taps + 2u * channels + k);
                     }
                     if CHANNELS > 3u {
-                        sums.w += value * b_one(filter + 3u * channels + k);
+                        sums.w += value * b_one(taps + 3u * channels + k);
                     }
                 }
             }

@@ -29,12 +29,7 @@ impl Chunks {
     fn of(shape: &BatchNormShape) -> Chunks {
         let lanes = shape.channels.next_power_of_two().min(LANES);
         let chunk = (THREADS / lanes * THREAD_ROWS).max(shape.rows.div_ceil(MOST_CHUNKS));
-        Chunks {
-            lanes,
-            chunk,
-            splits: shape.rows.div_ceil(chunk),
-            channel_groups: shape.channels.div_ceil(lanes),
-        }
+        Chunks { lanes, chunk, splits: shape.rows.div_ceil(chunk), channel_groups: shape.channels.div_ceil(lanes) }
     }
 
     fn words(&self, shape: &BatchNormShape) -> [u32; 5] {
@@ -47,13 +42,7 @@ impl Chunks {
 }
 
 /// Output, mean and biased variance.
-pub fn forward(
-    engine: &Arc<Engine>,
-    x: &Buffer,
-    gamma: &Buffer,
-    beta: &Buffer,
-    shape: &BatchNormShape,
-) -> [Buffer; 3] {
+pub fn forward(engine: &Arc<Engine>, x: &Buffer, gamma: &Buffer, beta: &Buffer, shape: &BatchNormShape) -> [Buffer; 3] {
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
     let scratch = |len| Buffer::scratch(engine, len);

@@ -47,13 +47,7 @@ pub fn convolution(
         Role::Coarse => product(engine, &Product { kernel: "conv_coarse", ..common }),
         Role::Filter => product(
             engine,
-            &Product {
-                kernel: "conv_filter",
-                a: (a, across(fine)),
-                rows: taps * fine,
-                depth: coarse_pixels,
-                ..common
-            },
+            &Product { kernel: "conv_filter", a: (a, across(fine)), rows: taps * fine, depth: coarse_pixels, ..common },
         ),
         Role::Fine if fine <= FEW_CHANNELS => few_channels(engine, g, a, b, activation),
         Role::Fine => {

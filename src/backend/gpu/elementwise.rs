@@ -24,13 +24,7 @@ pub fn unary(engine: &Arc<Engine>, function: Unary, x: &Buffer) -> Buffer {
     let out = Buffer::scratch(engine, x.len());
     let mut parameters = arguments(&function.parameters()).to_vec();
     parameters.push(x.words() as u32);
-    engine.dispatch(
-        &Kernel::new("unary").unary(function),
-        &parameters,
-        &[x],
-        &[&out],
-        x.words().div_ceil(THREADS),
-    );
+    engine.dispatch(&Kernel::new("unary").unary(function), &parameters, &[x], &[&out], x.words().div_ceil(THREADS));
     out
 }
 

@@ -10,7 +10,8 @@ use crate::backend::{Activation, MatMul};
 /// See [`Backend::matmul`](crate::backend::Backend::matmul); then `activation`.
 pub fn matmul(engine: &Arc<Engine>, a: &Buffer, b: &Buffer, sizes: &MatMul, activation: Activation) -> Buffer {
     let MatMul { batch, rows, inner, columns, transpose_a, transpose_b } = *sizes;
-    let layout = |along_depth, across: usize| Layout { along_depth, contiguous: if along_depth { inner } else { across } };
+    let layout =
+        |along_depth, across: usize| Layout { along_depth, contiguous: if along_depth { inner } else { across } };
     product(
         engine,
         &Product {

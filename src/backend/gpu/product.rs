@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::buffer::Buffer;
+use super::elementwise;
 use super::engine::Engine;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, Kernel, arguments};
-use super::elementwise;
 use crate::backend::{Activation, Geometry, Reduction};
 
 /// Rows, columns, and depth of a step, of the tiles that 64 threads make: threads across times 8 columns.

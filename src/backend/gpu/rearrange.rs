@@ -25,11 +25,8 @@ impl WindowAxis {
     /// This axis and the whole axis inside of it as one, where this one neither steps nor dilates.
     fn with_whole(&self, inner: &WindowAxis) -> Option<WindowAxis> {
         let fits = self.map.multiplier == 1 && self.map.divisor == 1 && inner.is_whole();
-        let map = AxisMap {
-            size: self.map.size * inner.size,
-            offset: self.map.offset * inner.size as isize,
-            ..self.map
-        };
+        let map =
+            AxisMap { size: self.map.size * inner.size, offset: self.map.offset * inner.size as isize, ..self.map };
         fits.then_some(WindowAxis { map, size: self.size * inner.size, stride: inner.stride })
     }
 }

@@ -213,9 +213,10 @@ mod tests {
             if let Err(error) = validator.validate(&module) {
                 panic!("{}: {}", kernel.key(), error.emit_to_string(&source));
             }
-            let storages = module.global_variables.iter().filter(|(_, variable)| {
-                matches!(variable.space, naga::AddressSpace::Storage { .. })
-            });
+            let storages = module
+                .global_variables
+                .iter()
+                .filter(|(_, variable)| matches!(variable.space, naga::AddressSpace::Storage { .. }));
             assert!(storages.count() <= 8, "{} binds more storages than WebGPU grants", kernel.name);
         }
     }
