@@ -111,6 +111,15 @@ pub struct BatchNormCotangents {
     pub beta: Storage,
 }
 
+/// What bounds a device's storages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The bytes of the largest storage, where there is such a limit.
+    pub largest_storage: Option<u64>,
+    /// Whether storages are in the host's memory.
+    pub shares_host_memory: bool,
+}
+
 /// The kernels that every op is made of. All tensors are contiguous and row-major.
 ///
 /// A kernel may rely on its arguments: ops check shapes before they call. Kernels return no errors;
@@ -187,9 +196,9 @@ pub trait Backend: Send + Sync {
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
 
-    /// The bytes of the largest storage that it takes; None where memory alone is the limit.
-    fn largest_storage(&self) -> Option<u64> {
-        None
+    /// What bounds its storages; the host's memory alone, unless the backend knows better.
+    fn bounds(&self) -> Bounds {
+        Bounds { largest_storage: None, shares_host_memory: true }
     }
 }
 

@@ -178,8 +178,8 @@ impl Backend for Profiler {
         self.timed("scatter_add", 0.0, |inner| inner.scatter_add(x, width, indices, rows))
     }
 
-    fn largest_storage(&self) -> Option<u64> {
-        self.inner.backend().largest_storage()
+    fn bounds(&self) -> Bounds {
+        self.inner.backend().bounds()
     }
 
     fn sync(&self) -> Result<()> {

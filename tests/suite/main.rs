@@ -8,6 +8,7 @@ mod faults;
 mod gan;
 mod golden;
 mod gpu;
+mod gpu_training;
 mod gradcheck;
 mod parity;
 mod program;

@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::error::{Error, Result};
 
+/// What to do where there is no adapter.
+pub const ADVICE: &str = "install your card's Vulkan driver (on Debian and Ubuntu, the package mesa-vulkan-drivers has those of \
+                          AMD and Intel and one in software)";
+
 /// What a user asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -106,10 +110,7 @@ impl fmt::Display for Adapter {
 pub fn choose(choice: &Choice) -> Result<Adapter> {
     let adapters: Vec<Adapter> = adapters().into_iter().filter(Adapter::is_enough).collect();
     if adapters.is_empty() {
-        return Err(Error::invalid(
-            "there is no GPU that graft can use: install your card's Vulkan driver (on Debian and Ubuntu, mesa-vulkan-drivers \
-             has those of AMD and Intel and a software one), or use --device cpu",
-        ));
+        return Err(Error::invalid(format!("there is no GPU that graft can use: {ADVICE}, or use --device cpu")));
     }
     match choice {
         Choice::Best => Ok(adapters[0].clone()),

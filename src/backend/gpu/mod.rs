@@ -18,7 +18,7 @@ mod shader;
 
 use std::sync::Arc;
 
-pub use adapter::{Adapter, Choice, adapters, automatic, choose};
+pub use adapter::{ADVICE, Adapter, Choice, adapters, automatic, choose};
 pub use buffer::Buffer;
 use engine::Engine;
 
@@ -197,7 +197,9 @@ impl Backend for Gpu {
         self.engine.sync()
     }
 
-    fn largest_storage(&self) -> Option<u64> {
-        Some(self.engine.adapter.largest())
+    fn bounds(&self) -> Bounds {
+        let adapter = &self.engine.adapter;
+        let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
+        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares }
     }
 }
