@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::adapter::Adapter;
 use super::buffer::Buffer;
@@ -51,6 +52,8 @@ struct Recording {
     uniforms: Vec<u8>,
     dispatches: usize,
     uploads: u64,
+    /// Where the next pass writes the times of its beginning and end.
+    timestamps: Option<wgpu::QuerySet>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -170,7 +173,7 @@ impl Engine {
         let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
         let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
         let pipeline = self.pipeline(kernel, reads.len(), writes.len());
-        let size = (parameters.len() * size_of::<u32>()).next_multiple_of(16);
+        let size = size_of_val(parameters).next_multiple_of(16);
         let mut recording = self.recording();
         if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
             || recording.dispatches >= SUBMIT_DISPATCHES
@@ -249,6 +252,55 @@ impl Engine {
         recording.encoder(&self.device).copy_buffer_to_buffer(from, 0, &staging, 0, bytes);
         self.submit(&mut recording);
         drop(recording);
+        self.read(&staging)
+    }
+
+    /// Waits for everything recorded so far.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn sync(&self) -> Result<()> {
+        self.submit(&mut self.recording());
+        self.wait()
+    }
+
+    /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 512 of them, without copies in
+    /// between. None, and `work` is not called, where it has no clock.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
+        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        self.sync()?;
+        const BYTES: u64 = 2 * size_of::<u64>() as u64;
+        let times = self.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count: 2,
+        });
+        let buffer = |usage| {
+            let descriptor = wgpu::BufferDescriptor { label: None, size: BYTES, usage, mapped_at_creation: false };
+            self.device.create_buffer(&descriptor)
+        };
+        let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
+        let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        self.recording().timestamps = Some(times.clone());
+        work();
+        let mut recording = self.recording();
+        let encoder = recording.encoder(&self.device);
+        encoder.resolve_query_set(&times, 0..2, &resolved, 0);
+        encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, BYTES);
+        self.submit(&mut recording);
+        drop(recording);
+        let times: Vec<u64> = self.read(&staging)?;
+        let nanoseconds = times[1].saturating_sub(times[0]) as f64 * f64::from(self.queue.get_timestamp_period());
+        Ok(Some(Duration::from_secs_f64(nanoseconds * 1e-9)))
+    }
+
+    /// What the host finds in a mappable buffer, once all that was submitted is done.
+    fn read<T: bytemuck::Pod>(&self, staging: &wgpu::Buffer) -> Result<Vec<T>> {
         let failure = Arc::clone(&self.failure);
         staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
             if let Err(error) = outcome {
@@ -261,15 +313,6 @@ impl Engine {
             message: format!("memory cannot be mapped: {error}"),
         })?;
         Ok(bytemuck::pod_collect_to_vec(&mapped))
-    }
-
-    /// Waits for everything recorded so far.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn sync(&self) -> Result<()> {
-        self.submit(&mut self.recording());
-        self.wait()
     }
 
     /// Waits for everything submitted so far.
@@ -363,7 +406,14 @@ impl Recording {
     /// The open pass.
     fn pass(&mut self, device: &wgpu::Device) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
-            self.pass = Some(self.encoder(device).begin_compute_pass(&Default::default()).forget_lifetime());
+            let query_set = self.timestamps.take();
+            let timestamp_writes = query_set.as_ref().map(|query_set| wgpu::ComputePassTimestampWrites {
+                query_set,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
+            });
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
         }
         self.pass.as_mut().expect("was just opened")
     }

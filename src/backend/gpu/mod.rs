@@ -17,6 +17,7 @@ mod reduce;
 mod shader;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use adapter::{ADVICE, Adapter, Choice, adapters, automatic, choose};
 pub use buffer::Buffer;
@@ -62,6 +63,15 @@ impl Gpu {
     /// The bytes that wgpu has allocated from the driver, where it tells.
     pub fn driver_bytes(&self) -> Option<u64> {
         self.engine.driver_bytes()
+    }
+
+    /// How long the adapter takes for the kernels that `work` calls, by its own clock: at most 512 dispatches, without uploads or
+    /// downloads in between. None, and `work` is not called, where it has no clock.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
+        self.engine.timed(work)
     }
 
     /// The elements of a storage of this device.
