@@ -2,17 +2,32 @@
 //!
 //! The peak is a loop of multiply-adds in registers on all threads, measured in the same run. Throughput counts the
 //! multiplications with padding too (2 x pixels x taps x channels x channels), as frameworks do.
-//! `cargo bench --bench kernels -- 32` measures the layers of 32x32 images only.
+//! `cargo bench --bench kernels -- 32` measures the layers of 32x32 images only; `-- --device gpu` those of a gpu, by the
+//! adapter's own clock where it has one, without a peak to compare with.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use criterion::{Criterion, Throughput};
 use graft::Device;
-use graft::backend::{Activation, Geometry, HostSlice, Role, Storage};
+use graft::backend::gpu::{Choice, Gpu, choose};
+use graft::backend::{Activation, Backend, Geometry, HostSlice, Role, Storage};
 use pulp::{Simd, WithSimd};
+
+#[derive(Parser)]
+struct Options {
+    /// Only benches whose name contains this
+    filter: Option<String>,
+    /// Device: cpu, gpu or gpu:NAME
+    #[arg(long, default_value = "cpu")]
+    device: String,
+    /// Passed by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
 
 /// The best seconds of each bench, by name, for the table at the end.
 static BEST: Mutex<BTreeMap<String, (f64, f64)>> = Mutex::new(BTreeMap::new());
@@ -57,14 +72,19 @@ fn record(name: &str, work: f64, iterations: u64, elapsed: Duration) {
     entry.0 = entry.0.min(seconds);
 }
 
-fn measure(criterion: &mut Criterion, name: &str, work: f64, mut run: impl FnMut()) {
+fn measure(criterion: &mut Criterion, name: &str, work: f64, clock: Option<&Gpu>, mut run: impl FnMut()) {
     let mut group = criterion.benchmark_group("kernels");
     group.throughput(Throughput::Elements(work as u64));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
-            let start = Instant::now();
-            (0..iterations).for_each(|_| run());
-            let elapsed = start.elapsed();
+            let elapsed = match clock {
+                Some(gpu) => on_gpu(gpu, iterations, &mut run),
+                None => {
+                    let start = Instant::now();
+                    (0..iterations).for_each(|_| run());
+                    start.elapsed()
+                }
+            };
             record(name, work, iterations, elapsed);
             elapsed
         });
@@ -72,12 +92,32 @@ fn measure(criterion: &mut Criterion, name: &str, work: f64, mut run: impl FnMut
     group.finish();
 }
 
+/// The time that a gpu takes, by its own clock, or the host's where it has none.
+fn on_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
+    /// Runs whose dispatches, three at most each, fit into one pass.
+    const RUNS: u64 = 100;
+    let mut elapsed = Duration::ZERO;
+    let mut left = iterations;
+    while left > 0 {
+        let runs = left.min(RUNS);
+        left -= runs;
+        let start = Instant::now();
+        let time = gpu.timed(|| (0..runs).for_each(|_| run())).expect("the device works");
+        elapsed += time.unwrap_or_else(|| {
+            (0..runs).for_each(|_| run());
+            gpu.sync().expect("the device works");
+            start.elapsed()
+        });
+    }
+    elapsed
+}
+
 fn peak(criterion: &mut Criterion) {
     const ROUNDS: usize = 1 << 18;
     let arch = pulp::Arch::new();
     let threads = rayon::current_num_threads();
     let work = 2.0 * (ROUNDS * CHAINS * arch.dispatch(Lanes) * threads) as f64;
-    measure(criterion, "peak", work, || {
+    measure(criterion, "peak", work, None, || {
         rayon::broadcast(|_| black_box(arch.dispatch(Registers { rounds: ROUNDS })));
     });
 }
@@ -111,8 +151,18 @@ fn layers(size: usize, batch: usize, features: usize) -> Vec<(String, Geometry)>
     layers
 }
 
-fn main() {
-    let device = Device::cpu();
+fn main() -> graft::Result<()> {
+    let options = Options::parse();
+    let choice = match options.device.as_str() {
+        "gpu" => Some(Choice::Best),
+        name => name.strip_prefix("gpu:").map(|part| Choice::Named(part.to_string())),
+    };
+    let gpu = choice.map(|choice| Gpu::new(choose(&choice)?)).transpose()?.map(Arc::new);
+    let device = match &gpu {
+        Some(gpu) => Device::new(gpu.clone()),
+        None => options.device.parse()?,
+    };
+    println!("{} {}", device.name(), device.backend().microkernel());
     let backend = device.backend();
     let storage = |shape: [usize; 4]| -> Storage {
         let values: Vec<f32> =
@@ -123,9 +173,13 @@ fn main() {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(600))
         .sample_size(10)
-        .without_plots()
-        .configure_from_args();
-    peak(&mut criterion);
+        .without_plots();
+    if let Some(filter) = options.filter {
+        criterion = criterion.with_filter(filter);
+    }
+    if gpu.is_none() {
+        peak(&mut criterion);
+    }
     for (size, batch) in [(32, 64), (64, 128)] {
         for (name, g) in layers(size, batch, 64) {
             let (fine, filter, coarse) =
@@ -136,7 +190,7 @@ fn main() {
                 [(Role::Coarse, &fine, &filter), (Role::Fine, &filter, &coarse), (Role::Filter, &fine, &coarse)]
             {
                 let label = format!("{size}/{name}/{role:?}").to_lowercase();
-                measure(&mut criterion, &label, work, || {
+                measure(&mut criterion, &label, work, gpu.as_deref(), || {
                     black_box(backend.convolution(role, &g, a, b, Activation::Identity));
                 });
             }
@@ -144,15 +198,17 @@ fn main() {
     }
     criterion.final_summary();
     table();
+    Ok(())
 }
 
 /// What was measured, best of all samples.
 fn table() {
     let best = BEST.lock().expect("no bench panicked");
     let rate = |(seconds, work): &(f64, f64)| work / seconds / 1e9;
-    let Some(peak) = best.get("peak").map(rate) else { return };
+    let peak = best.get("peak").map(rate);
     println!("\n{:<24} {:>9} {:>8} {:>6}", "bench", "us", "GFLOP/s", "peak");
     for (name, entry) in best.iter() {
-        println!("{name:<24} {:>9.1} {:>8.1} {:>5.0}%", entry.0 * 1e6, rate(entry), 100.0 * rate(entry) / peak);
+        let share = peak.map_or("-".to_string(), |peak| format!("{:.0}%", 100.0 * rate(entry) / peak));
+        println!("{name:<24} {:>9.1} {:>8.1} {share:>6}", entry.0 * 1e6, rate(entry));
     }
 }

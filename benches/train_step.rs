@@ -34,7 +34,7 @@ struct Options {
     /// Threads; 0 for one a core
     #[arg(long, default_value_t = 0)]
     threads: usize,
-    /// Device: reference or cpu
+    /// Device: cpu, gpu, gpu:NAME or reference
     #[arg(long, default_value = "cpu")]
     device: String,
     /// Passed by `cargo bench`

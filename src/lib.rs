@@ -8,7 +8,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
-//! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64) and `cpu` (f32, SIMD) |
+//! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64), `cpu` (f32, SIMD), `gpu` (f32, WGSL) |
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |

@@ -4,6 +4,7 @@
 //! Every op of the crate is made of these.
 
 pub mod cpu;
+pub mod gpu;
 mod kernel;
 mod profile;
 pub mod reference;
@@ -25,6 +26,8 @@ pub enum Storage {
     F64(Vec<f64>),
     /// On the cpu device.
     F32(cpu::Buffer),
+    /// On a gpu device.
+    Gpu(gpu::Buffer),
 }
 
 impl Storage {
@@ -33,6 +36,7 @@ impl Storage {
         match self {
             Storage::F64(values) => values.len(),
             Storage::F32(buffer) => buffer.len(),
+            Storage::Gpu(buffer) => buffer.len(),
         }
     }
 
@@ -105,6 +109,15 @@ pub struct BatchNormCotangents {
     pub gamma: Storage,
     /// Of the shift, `[channels]`.
     pub beta: Storage,
+}
+
+/// What bounds a device's storages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The bytes of the largest storage, where there is such a limit.
+    pub largest_storage: Option<u64>,
+    /// Whether storages are in the host's memory.
+    pub shares_host_memory: bool,
 }
 
 /// The kernels that every op is made of. All tensors are contiguous and row-major.
@@ -182,6 +195,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
+
+    /// What bounds its storages; the host's memory alone, unless the backend knows better.
+    fn bounds(&self) -> Bounds {
+        Bounds { largest_storage: None, shares_host_memory: true }
+    }
 }
 
 /// A cheap handle to a backend: where a tensor lives and in which precision it computes.
@@ -209,6 +227,33 @@ impl Device {
     /// A cpu device with microkernels of one's choice.
     pub fn cpu_with(simd: cpu::Simd) -> Device {
         Device(Arc::new(cpu::Cpu::new(simd)))
+    }
+
+    /// The gpu that a choice stands for; what it needs is made once, so keep it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is none, saying what to install; [`Error::Device`] where its driver refuses.
+    pub fn gpu(choice: &gpu::Choice) -> Result<Device> {
+        Ok(Device::new(Arc::new(gpu::Gpu::new(gpu::choose(choice)?)?)))
+    }
+
+    /// A real gpu where there is one, else the cpu; and a sentence that says which and why.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the gpu's driver refuses.
+    pub fn auto() -> Result<(Device, String)> {
+        match gpu::automatic() {
+            Some(adapter) => {
+                let why = format!("computing on {adapter}");
+                Ok((Device::new(Arc::new(gpu::Gpu::new(adapter)?)), why))
+            }
+            None => Ok((Device::cpu(), "computing on the cpu: there is no GPU but in software".to_string())),
+        }
+    }
+
+    /// A device of one's own backend.
+    pub fn new(backend: Arc<dyn Backend>) -> Device {
+        Device(backend)
     }
 
     /// The kernels.
@@ -246,7 +291,12 @@ impl std::str::FromStr for Device {
                 cpu::Simd::from_environment()?;
                 Ok(Device::cpu())
             }
-            _ => Err(Error::Usage(format!("--device {name} is none of reference, cpu"))),
+            "gpu" => Device::gpu(&gpu::Choice::Best),
+            "auto" => Ok(Device::auto()?.0),
+            _ => match name.strip_prefix("gpu:") {
+                Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
+                _ => Err(Error::Usage(format!("--device {name} is none of auto, gpu, gpu:NAME, cpu, reference"))),
+            },
         }
     }
 }

@@ -178,6 +178,10 @@ impl Backend for Profiler {
         self.timed("scatter_add", 0.0, |inner| inner.scatter_add(x, width, indices, rows))
     }
 
+    fn bounds(&self) -> Bounds {
+        self.inner.backend().bounds()
+    }
+
     fn sync(&self) -> Result<()> {
         self.inner.sync()
     }

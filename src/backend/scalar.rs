@@ -18,6 +18,11 @@ macro_rules! table {
         }
 
         impl $family {
+            /// Every function, its parameters 0.
+            pub fn all() -> Vec<$family> {
+                vec![$( $family::$row $({ $($field: Default::default()),+ })?, )+]
+            }
+
             /// The function's name.
             pub fn name(self) -> &'static str {
                 match self { $( $family::$row $({ $($field: _),+ })? => $name, )+ }
@@ -104,7 +109,7 @@ table! {
     /// `x` to a whole power.
     Powi { exponent: i32 } = "powi", x.powi(exponent), "powi(x, exponent)";
     /// `x` held between two bounds.
-    Clamp { low: f64, high: f64 } = "clamp", x.clamp(low as T, high as T), "clamp(x, low, high)";
+    Clamp { low: f64, high: f64 } = "clamp", x.clamp(low as T, high as T), "select(select(x, low, x < low), high, x > high)";
 }
 
 table! {

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod data;
+mod devices;
 mod progress;
 mod sample;
 mod train;
@@ -37,12 +38,13 @@ enum Command {
     Train(Box<train::Train>),
     Sample(sample::Sample),
     Data(data::Data),
+    Devices(devices::Devices),
 }
 
 /// Where and how wide to compute.
 #[derive(Args, Clone, Debug)]
 struct Compute {
-    /// Where to compute: cpu, or reference (f64, slow)
+    /// Where to compute: cpu, gpu, gpu:NAME (a part of an adapter's name), auto, or reference (f64, slow)
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
@@ -57,7 +59,13 @@ impl Compute {
         if self.threads > MOST_THREADS {
             return Err(Error::Usage(format!("--threads takes a number up to {MOST_THREADS}")));
         }
-        let device: Device = self.device.parse()?;
+        let device = if self.device == "auto" {
+            let (device, why) = Device::auto()?;
+            eprintln!("{why}");
+            device
+        } else {
+            self.device.parse()?
+        };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
         pool.install(|| work(&device))
@@ -73,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(options),
         Command::Sample(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Devices(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ use super::{Compute, DEVICE, count, decay, not_negative, positive, say};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer, available_memory};
+use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer};
 use crate::run::{Ending, RunFolder, Settings};
 
 /// WGAN-GP's weight of the penalty (Gulrajani 2017, section 4).
@@ -143,7 +143,7 @@ impl Train {
         say(equivalent_command(&settings));
         let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
         self.compute.run(|device| {
-            settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
+            settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             let folder = RunFolder::create(&out, self.overwrite)?;
@@ -170,7 +170,7 @@ impl Train {
         settings.recipe.check()?;
         let data = load(&settings)?;
         compute.run(|device| {
-            settings.recipe.check_memory(element_size(device), available_memory().unwrap_or(f64::INFINITY))?;
+            settings.recipe.check_fits(device)?;
             let checkpoint = folder.read_checkpoint()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
@@ -294,10 +294,6 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
         None => data,
     };
     data.fit(settings.recipe.architecture.size, settings.recipe.architecture.channels)
-}
-
-fn element_size(device: &Device) -> usize {
-    if device.is_double() { size_of::<f64>() } else { size_of::<f32>() }
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {

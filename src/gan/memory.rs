@@ -1,6 +1,7 @@
 //! How many bytes training takes, from the shapes, and how many there are.
 
 use super::{Architecture, Loss, Recipe};
+use crate::backend::Device;
 use crate::error::{Error, Result};
 
 /// What scratch memory, the data set and the allocator add to the sum of the tensors.
@@ -46,6 +47,18 @@ pub fn largest_batch(recipe: &Recipe, element: usize, available: f64) -> usize {
     ((available - fixed) / each).max(0.0) as usize
 }
 
+/// The bytes of the largest tensor that does not grow with the batch, and of the largest that does, an image of it.
+fn largest_tensors(recipe: &Recipe, bytes: f64) -> (f64, f64) {
+    let Architecture { size, channels, latent, .. } = recipe.architecture;
+    let widths: Vec<f64> = recipe.architecture.widths().into_iter().map(|width| width as f64).collect();
+    let sides = (0..).map(|level| f64::from(4 << level));
+    let maps = widths.iter().zip(sides).map(|(&width, side)| side * side * width);
+    let each = maps.fold((size * size * channels) as f64, f64::max);
+    let pairs = widths.windows(2).map(|pair| pair[0] * pair[1]);
+    let filter = 16.0 * pairs.fold(widths[0] * latent as f64, f64::max);
+    (filter * bytes, each * bytes)
+}
+
 /// The bytes that this process may still take: free memory, within the limits of its control group. None where the system
 /// does not tell.
 pub fn available_memory() -> Option<f64> {
@@ -56,6 +69,45 @@ pub fn available_memory() -> Option<f64> {
 }
 
 impl Recipe {
+    /// Refuses to start what does not fit into a device: into its memory, where that is the host's, or its largest tensor.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming what is needed, what there is, and the batch that fits.
+    pub fn check_fits(&self, device: &Device) -> Result<()> {
+        let element = if device.is_double() { size_of::<f64>() } else { size_of::<f32>() };
+        let bounds = device.backend().bounds();
+        if let Some(largest) = bounds.largest_storage {
+            self.check_largest(element, largest as f64)?;
+        }
+        match available_memory().filter(|_| bounds.shares_host_memory) {
+            Some(available) => self.check_memory(element, available),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a tensor that is larger than a device takes at once.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the largest tensor, the limit, and the batch that fits.
+    pub fn check_largest(&self, element: usize, limit: f64) -> Result<()> {
+        let (fixed, each) = largest_tensors(self, element as f64);
+        let mib = |bytes: f64| bytes / f64::from(1 << 20);
+        let advice = match (limit / each) as usize {
+            _ if fixed > limit => format!("use fewer --features than {}", self.architecture.features),
+            0 => "use a smaller --size or fewer --features".to_string(),
+            batch if batch < self.batch => format!("--batch {batch} fits"),
+            _ => return Ok(()),
+        };
+        Err(Error::invalid(format!(
+            "training with --features {} and --batch {} makes a tensor of {:.1} MiB, and the device takes {:.1} MiB at once: \
+             {advice}",
+            self.architecture.features,
+            self.batch,
+            mib(fixed.max(each * self.batch as f64)),
+            mib(limit)
+        )))
+    }
+
     /// Refuses to start what memory cannot hold.
     ///
     /// # Errors

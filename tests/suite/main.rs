@@ -7,6 +7,8 @@ mod extreme;
 mod faults;
 mod gan;
 mod golden;
+mod gpu;
+mod gpu_training;
 mod gradcheck;
 mod parity;
 mod program;

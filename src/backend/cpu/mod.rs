@@ -37,7 +37,7 @@ impl Cpu {
 fn values(storage: &Storage) -> &[f32] {
     match storage {
         Storage::F32(buffer) => buffer,
-        Storage::F64(_) => panic!("the cpu device was given a tensor of another device"),
+        _ => panic!("the cpu device was given a tensor of another device"),
     }
 }
 

@@ -1,0 +1,127 @@
+//! Which gpu to use: real ones before software, and software only where it is asked for.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+
+/// What to do where there is no adapter.
+pub const ADVICE: &str = "install your card's Vulkan driver (on Debian and Ubuntu, the package mesa-vulkan-drivers has those of \
+                          AMD and Intel and one in software)";
+
+/// What a user asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// The best adapter there is, a software one if there is no other.
+    Best,
+    /// The best adapter whose name, driver or backend contains this, whatever the case.
+    Named(String),
+}
+
+/// One way to one gpu.
+#[derive(Clone)]
+pub struct Adapter {
+    pub(super) adapter: wgpu::Adapter,
+    /// Its name, kind, driver and backend.
+    pub info: wgpu::AdapterInfo,
+    /// The most that it grants.
+    pub limits: wgpu::Limits,
+}
+
+/// Every adapter, the best first.
+pub fn adapters() -> Vec<Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    let mut adapters: Vec<Adapter> = found
+        .into_iter()
+        .map(|adapter| Adapter { info: adapter.get_info(), limits: adapter.limits(), adapter })
+        .collect();
+    adapters.sort_by_key(Adapter::rank);
+    adapters
+}
+
+impl Adapter {
+    /// 0 for the fastest kind.
+    fn rank(&self) -> usize {
+        match self.info.device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu => 2,
+            wgpu::DeviceType::Other => 3,
+            wgpu::DeviceType::Cpu => 4,
+        }
+    }
+
+    /// Whether it computes on the cpu.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Whether the kernels run on it: they need what WebGPU grants by default.
+    pub fn is_enough(&self) -> bool {
+        let (limits, needed) = (&self.limits, wgpu::Limits::default());
+        limits.max_compute_invocations_per_workgroup >= needed.max_compute_invocations_per_workgroup
+            && limits.max_compute_workgroup_storage_size >= needed.max_compute_workgroup_storage_size
+            && limits.max_storage_buffers_per_shader_stage >= needed.max_storage_buffers_per_shader_stage
+            && limits.max_compute_workgroups_per_dimension >= needed.max_compute_workgroups_per_dimension
+    }
+
+    /// The kind, in a word.
+    pub fn kind(&self) -> &'static str {
+        match self.info.device_type {
+            wgpu::DeviceType::DiscreteGpu => "discrete",
+            wgpu::DeviceType::IntegratedGpu => "integrated",
+            wgpu::DeviceType::VirtualGpu => "virtual",
+            wgpu::DeviceType::Other => "other",
+            wgpu::DeviceType::Cpu => "software",
+        }
+    }
+
+    /// The driver and its version.
+    pub fn driver(&self) -> String {
+        format!("{} {}", self.info.driver, self.info.driver_info).trim().to_string()
+    }
+
+    /// The largest tensor, in bytes.
+    pub fn largest(&self) -> u64 {
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size) / 16 * 16
+    }
+
+    /// The optional features that the engine uses.
+    pub(super) fn features(&self) -> wgpu::Features {
+        self.adapter.features() & wgpu::Features::TIMESTAMP_QUERY
+    }
+
+    fn is_named(&self, part: &str) -> bool {
+        let text = format!("{} {} {}", self.info.name, self.driver(), self.info.backend).to_lowercase();
+        text.contains(&part.to_lowercase())
+    }
+}
+
+impl fmt::Display for Adapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {})", self.info.name, self.kind(), self.info.backend)
+    }
+}
+
+/// The adapter that a choice stands for.
+///
+/// # Errors
+/// [`Error::Invalid`] where there is none, saying what to install or which there are.
+pub fn choose(choice: &Choice) -> Result<Adapter> {
+    let adapters: Vec<Adapter> = adapters().into_iter().filter(Adapter::is_enough).collect();
+    if adapters.is_empty() {
+        return Err(Error::invalid(format!("there is no GPU that graft can use: {ADVICE}, or use --device cpu")));
+    }
+    match choice {
+        Choice::Best => Ok(adapters[0].clone()),
+        Choice::Named(part) => adapters.iter().find(|adapter| adapter.is_named(part)).cloned().ok_or_else(|| {
+            let names: Vec<String> = adapters.iter().map(ToString::to_string).collect();
+            Error::invalid(format!("no GPU is named {part:?}; there are: {}", names.join(", ")))
+        }),
+    }
+}
+
+/// The adapter that `--device auto` takes, if it is not the cpu: one that is no software.
+pub fn automatic() -> Option<Adapter> {
+    adapters().into_iter().find(|adapter| adapter.is_enough() && !adapter.is_software())
+}

@@ -1,0 +1,115 @@
+//! Batch normalisation and its cotangents: statistics of chunks of rows, joined in a fixed order, then one pass.
+
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::elementwise::THREADS;
+use super::engine::Engine;
+use super::shader::{Kernel, arguments};
+use crate::backend::{Activation, BatchNormShape};
+
+/// Neighbouring channels that a workgroup takes where there are as many.
+const LANES: usize = 64;
+/// And where it joins chunks: fewer, so that more threads share the chunks.
+const MERGE_LANES: usize = 8;
+/// Rows that a thread takes at least.
+const THREAD_ROWS: usize = 16;
+/// Chunks at most, where rows are many.
+const MOST_CHUNKS: usize = 512;
+
+/// How rows are shared out.
+struct Chunks {
+    lanes: usize,
+    chunk: usize,
+    splits: usize,
+    channel_groups: usize,
+}
+
+impl Chunks {
+    fn of(shape: &BatchNormShape) -> Chunks {
+        let lanes = shape.channels.next_power_of_two().min(LANES);
+        let chunk = (THREADS / lanes * THREAD_ROWS).max(shape.rows.div_ceil(MOST_CHUNKS));
+        Chunks { lanes, chunk, splits: shape.rows.div_ceil(chunk), channel_groups: shape.channels.div_ceil(lanes) }
+    }
+
+    fn words(&self, shape: &BatchNormShape) -> [u32; 5] {
+        [shape.rows, shape.channels, self.chunk, self.splits, self.channel_groups].map(|size| size as u32)
+    }
+
+    fn groups(&self) -> usize {
+        self.splits * self.channel_groups
+    }
+}
+
+/// Output, mean and biased variance.
+pub fn forward(engine: &Arc<Engine>, x: &Buffer, gamma: &Buffer, beta: &Buffer, shape: &BatchNormShape) -> [Buffer; 3] {
+    let chunks = Chunks::of(shape);
+    let channels = shape.channels;
+    let scratch = |len| Buffer::scratch(engine, len);
+    let (means, squares) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
+    let kernel = Kernel::new("batch_norm_moments").constant("LANES", chunks.lanes);
+    engine.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
+    let (mean, variance) = (scratch(channels), scratch(channels));
+    let kernel = Kernel::new("batch_norm_merge").constant("LANES", MERGE_LANES);
+    let groups = channels.div_ceil(MERGE_LANES);
+    engine.dispatch(&kernel, &chunks.words(shape)[..4], &[&means, &squares], &[&mean, &variance], groups);
+
+    let out = scratch(x.len());
+    let function = shape.activation.unary();
+    let mut parameters = arguments(&function.map_or_else(Vec::new, |function| function.parameters())).to_vec();
+    parameters.extend([x.words() as u32, channels as u32, (shape.epsilon as f32).to_bits()]);
+    let kernel = Kernel::new("batch_norm_normalise").activation(shape.activation);
+    let reads = [x, gamma, beta, &mean, &variance];
+    engine.dispatch(&kernel, &parameters, &reads, &[&out], x.words().div_ceil(THREADS));
+    [out, mean, variance]
+}
+
+/// The storages that the backward pass reads.
+pub struct Saved<'a> {
+    /// The forward pass's input.
+    pub input: &'a Buffer,
+    /// The scale.
+    pub gamma: &'a Buffer,
+    /// The batch's mean.
+    pub mean: &'a Buffer,
+    /// The batch's biased variance.
+    pub variance: &'a Buffer,
+    /// The forward pass's output.
+    pub output: &'a Buffer,
+    /// The output's cotangent.
+    pub cotangent: &'a Buffer,
+}
+
+/// The cotangents of input, gamma and beta.
+pub fn backward(engine: &Arc<Engine>, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffer; 3] {
+    let Saved { input, gamma, mean, variance, output, cotangent } = *saved;
+    let chunks = Chunks::of(shape);
+    let channels = shape.channels;
+    let scratch = |len| Buffer::scratch(engine, len);
+    let epsilon = (shape.epsilon as f32).to_bits();
+    let gate = gate_arguments(shape.activation);
+
+    let (partial_beta, partial_gamma) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
+    let parameters = [&gate[..], &chunks.words(shape), &[epsilon]].concat();
+    let kernel = Kernel::new("batch_norm_sums").constant("LANES", chunks.lanes).gate(shape.activation);
+    let reads = [input, mean, variance, output, cotangent];
+    engine.dispatch(&kernel, &parameters, &reads, &[&partial_beta, &partial_gamma], chunks.groups());
+
+    let (d_beta, d_gamma, coefficients) = (scratch(channels), scratch(channels), scratch(4 * channels));
+    let parameters = [(shape.rows as f32).to_bits(), epsilon, channels as u32, chunks.splits as u32];
+    let kernel = Kernel::new("batch_norm_merge_sums").constant("LANES", MERGE_LANES);
+    let reads = [&partial_beta, &partial_gamma, mean, variance];
+    let writes = [&d_beta, &d_gamma, &coefficients];
+    engine.dispatch(&kernel, &parameters, &reads, &writes, channels.div_ceil(MERGE_LANES));
+
+    let out = scratch(input.len());
+    let parameters = [&gate[..], &[input.words() as u32, channels as u32]].concat();
+    let kernel = Kernel::new("batch_norm_backward").gate(shape.activation);
+    let reads = [input, gamma, &coefficients, output, cotangent];
+    engine.dispatch(&kernel, &parameters, &reads, &[&out], input.words().div_ceil(THREADS));
+    [out, d_gamma, d_beta]
+}
+
+fn gate_arguments(activation: Activation) -> [u32; 4] {
+    arguments(&activation.cotangent().map_or_else(Vec::new, |function| function.parameters()))
+}

@@ -1,0 +1,125 @@
+//! The three partial derivatives of the trilinear form of [`Geometry`], as matrix products that read images in place.
+
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use super::elementwise::THREADS;
+use super::engine::Engine;
+use super::matmul::matmul;
+use super::product::{Layout, Product, geometry_words, product};
+use super::shader::{ACCESS, Kernel, arguments};
+use crate::backend::{Activation, Geometry, MatMul, Role};
+
+/// Fine channels up to which a transposed convolution makes a whole pixel a thread.
+const FEW_CHANNELS: usize = 4;
+
+/// See [`Backend::convolution`](crate::backend::Backend::convolution).
+pub fn convolution(
+    engine: &Arc<Engine>,
+    role: Role,
+    geometry: &Geometry,
+    a: &Buffer,
+    b: &Buffer,
+    activation: Activation,
+) -> Buffer {
+    let g = geometry;
+    if g.coarse == [1, 1] && g.kernel == g.fine && g.padding == [0, 0] {
+        return whole_image(engine, role, g, a, b, activation);
+    }
+    let coarse_pixels = g.batch * g.coarse[0] * g.coarse[1];
+    let taps = g.kernel[0] * g.kernel[1];
+    let along = |contiguous| Layout { along_depth: true, contiguous };
+    let across = |contiguous| Layout { along_depth: false, contiguous };
+    let (fine, coarse) = (g.fine_channels, g.coarse_channels);
+    let common = Product {
+        kernel: "",
+        a: (a, along(fine)),
+        b: (b, across(coarse)),
+        rows: coarse_pixels,
+        columns: coarse,
+        depth: taps * fine,
+        parts: 1,
+        size: g.shape(role).iter().product(),
+        geometry: Some(*g),
+        activation,
+    };
+    match role {
+        Role::Coarse => product(engine, &Product { kernel: "conv_coarse", ..common }),
+        Role::Filter => product(
+            engine,
+            &Product { kernel: "conv_filter", a: (a, across(fine)), rows: taps * fine, depth: coarse_pixels, ..common },
+        ),
+        Role::Fine if fine <= FEW_CHANNELS => few_channels(engine, g, a, b, activation),
+        Role::Fine => {
+            // Of the largest phase; see shaders/shared/phase.wgsl.
+            let most = |size: [usize; 2]| size[0].div_ceil(g.stride[0]) * size[1].div_ceil(g.stride[1]);
+            product(
+                engine,
+                &Product {
+                    kernel: "conv_fine",
+                    a: (b, along(coarse)),
+                    b: (a, along(coarse)),
+                    rows: g.batch * most(g.fine),
+                    columns: fine,
+                    depth: most(g.kernel) * coarse,
+                    parts: g.stride[0] * g.stride[1],
+                    ..common
+                },
+            )
+        }
+    }
+}
+
+/// Where the filter covers the image, and there is one coarse pixel, every role is a plain product of matrices.
+fn whole_image(
+    engine: &Arc<Engine>,
+    role: Role,
+    g: &Geometry,
+    a: &Buffer,
+    b: &Buffer,
+    activation: Activation,
+) -> Buffer {
+    let (image, coarse) = (g.fine[0] * g.fine[1] * g.fine_channels, g.coarse_channels);
+    let sizes = |rows, inner, columns, transpose_a, transpose_b| MatMul {
+        batch: 1,
+        rows,
+        inner,
+        columns,
+        transpose_a,
+        transpose_b,
+    };
+    match role {
+        Role::Coarse => matmul(engine, a, b, &sizes(g.batch, image, coarse, false, false), activation),
+        Role::Fine => matmul(engine, b, a, &sizes(g.batch, coarse, image, false, true), activation),
+        Role::Filter => matmul(engine, a, b, &sizes(image, g.batch, coarse, true, false), activation),
+    }
+}
+
+/// The transposed convolution to few channels.
+fn few_channels(
+    engine: &Arc<Engine>,
+    g: &Geometry,
+    filter: &Buffer,
+    coarse: &Buffer,
+    activation: Activation,
+) -> Buffer {
+    let pixels = g.batch * g.fine[0] * g.fine[1];
+    let out = Buffer::scratch(engine, pixels * g.fine_channels);
+    let kernel = few_channels_kernel(g, activation);
+    let mut parameters = arguments(&activation.unary().map_or_else(Vec::new, |f| f.parameters())).to_vec();
+    parameters.push(pixels as u32);
+    parameters.extend(geometry_words(Some(g)));
+    engine.dispatch(&kernel, &parameters, &[coarse, filter], &[&out], pixels.div_ceil(THREADS));
+    out
+}
+
+/// The kernel for a geometry's channels.
+pub fn few_channels_kernel(g: &Geometry, activation: Activation) -> Kernel {
+    let vector = g.coarse_channels.is_multiple_of(4);
+    Kernel::new("conv_fine_few")
+        .constant("CHANNELS", g.fine_channels)
+        .flag("A_VECTOR", vector)
+        .snippet(ACCESS[0][usize::from(vector)])
+        .snippet(ACCESS[1][usize::from(vector)])
+        .activation(activation)
+}

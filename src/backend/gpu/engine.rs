@@ -1,0 +1,420 @@
+//! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
+//! back or enough of them wait.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::adapter::Adapter;
+use super::buffer::Buffer;
+use super::pool::Pool;
+use super::shader::Kernel;
+use crate::error::{Error, Result};
+
+/// Bytes of the uniform buffer: the parameters of all dispatches of one submission.
+const UNIFORM_BYTES: usize = 256 << 10;
+/// A submission that holds this many dispatches starts, so that the adapter works while the host records on.
+const SUBMIT_DISPATCHES: usize = 512;
+/// And one that holds this many bytes of uploads.
+const SUBMIT_UPLOADS: u64 = 64 << 20;
+/// Submissions that may wait for the adapter before the host waits for the first of them.
+const IN_FLIGHT: usize = 8;
+/// Workgroups that a dispatch has on one dimension, at most (WebGPU's default limit).
+const MOST_GROUPS: usize = 65_535;
+
+/// A device of wgpu, what is recorded for it, and its first failure.
+pub struct Engine {
+    /// As `--device` takes it.
+    pub name: String,
+    /// The adapter, its driver and backend.
+    pub adapter: Adapter,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    pool: Pool,
+    uniforms: wgpu::Buffer,
+    alignment: usize,
+    failure: Arc<OnceLock<String>>,
+    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    recording: Mutex<Recording>,
+}
+
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// Commands that wait for their submission.
+#[derive(Default)]
+struct Recording {
+    // The pass stands before the encoder, so that it ends first where both are dropped.
+    pass: Option<wgpu::ComputePass<'static>>,
+    encoder: Option<wgpu::CommandEncoder>,
+    uniforms: Vec<u8>,
+    dispatches: usize,
+    uploads: u64,
+    /// Where the next pass writes the times of its beginning and end.
+    timestamps: Option<wgpu::QuerySet>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+}
+
+impl Engine {
+    /// A device of an adapter.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses.
+    pub fn new(adapter: Adapter, name: String) -> Result<Engine> {
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("graft"),
+            required_features: adapter.features(),
+            required_limits: adapter.limits.clone(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.adapter.request_device(&descriptor)).map_err(|error| {
+            Error::Device { device: name.clone(), message: format!("{} refuses to open: {error}", adapter.info.name) }
+        })?;
+        let failure = Arc::new(OnceLock::new());
+        let kept = Arc::clone(&failure);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let advice = match error {
+                wgpu::Error::OutOfMemory { .. } => "; use a smaller --batch or fewer --features",
+                _ => "",
+            };
+            kept.get_or_init(|| format!("{error}{advice}"));
+        }));
+        let kept = Arc::clone(&failure);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                kept.get_or_init(|| {
+                    format!("the device was lost ({message}); continue with --resume, the last checkpoint is good")
+                });
+            }
+        });
+        let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("parameters"),
+            size: UNIFORM_BYTES as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let alignment = adapter.limits.min_uniform_buffer_offset_alignment as usize;
+        Ok(Engine {
+            name,
+            adapter,
+            device,
+            queue,
+            pool: Pool::default(),
+            uniforms,
+            alignment,
+            failure,
+            pipelines: Mutex::default(),
+            recording: Mutex::default(),
+        })
+    }
+
+    /// The bytes that the pool holds.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// The bytes that wgpu allocated from the driver and has in use, where it tells.
+    pub fn driver_bytes(&self) -> Option<u64> {
+        self.device.generate_allocator_report().map(|report| report.total_allocated_bytes)
+    }
+
+    /// The first failure.
+    ///
+    /// # Errors
+    /// That failure.
+    pub fn check(&self) -> Result<()> {
+        match self.failure.get() {
+            None => Ok(()),
+            Some(message) => Err(Error::Device { device: self.name.clone(), message: message.clone() }),
+        }
+    }
+
+    fn fail(&self, message: String) {
+        self.failure.get_or_init(|| message);
+    }
+
+    fn failed(&self) -> bool {
+        self.failure.get().is_some()
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Memory of at least `bytes` bytes; None where that is refused, or the device has failed.
+    pub fn allocate(&self, bytes: u64) -> Option<wgpu::Buffer> {
+        const MIB: f64 = (1 << 20) as f64;
+        if bytes > self.adapter.largest() {
+            self.fail(format!(
+                "a tensor of {:.1} MiB is more than the {:.1} MiB that {} takes at once; use a smaller --batch",
+                bytes as f64 / MIB,
+                self.adapter.largest() as f64 / MIB,
+                self.adapter.info.name
+            ));
+        }
+        if self.failed() {
+            return None;
+        }
+        let buffer = self.pool.take(bytes, self.adapter.largest(), |size| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        Some(buffer)
+    }
+
+    /// Records one run of a kernel: its parameters, the storages that it reads and those that it writes, and its workgroups.
+    pub fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
+        let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
+        let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
+        let pipeline = self.pipeline(kernel, reads.len(), writes.len());
+        let size = size_of_val(parameters).next_multiple_of(16);
+        let mut recording = self.recording();
+        if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
+            || recording.dispatches >= SUBMIT_DISPATCHES
+        {
+            self.submit(&mut recording);
+        }
+        let offset = recording.uniforms.len().next_multiple_of(self.alignment);
+        recording.uniforms.resize(offset, 0);
+        recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
+        recording.uniforms.resize(offset + size, 0);
+        recording.dispatches += 1;
+        let uniform = wgpu::BufferBinding {
+            buffer: &self.uniforms,
+            offset: offset as u64,
+            size: wgpu::BufferSize::new(size as u64),
+        };
+        let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
+            .chain(storages.iter().map(|storage| storage.as_entire_binding()));
+        let entries: Vec<wgpu::BindGroupEntry<'_>> =
+            bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
+        let bind_group = self.device.create_bind_group(&descriptor);
+        let pass = recording.pass(&self.device);
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &bind_group, &[]);
+        let down = groups.div_ceil(MOST_GROUPS);
+        pass.dispatch_workgroups(groups.div_ceil(down) as u32, down as u32, 1);
+    }
+
+    /// Copies bytes from the host in the order of the recorded commands.
+    pub fn upload(&self, bytes: &[u8], to: &Buffer) {
+        let Some(to) = to.raw().filter(|_| !bytes.is_empty() && !self.failed()) else { return };
+        // Not by `Queue::write_buffer`: that would come before the commands recorded so far, which may still read what the
+        // pooled buffer held before.
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("upload"),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        });
+        match staging.get_mapped_range_mut(..) {
+            Ok(mut mapped) => mapped.copy_from_slice(bytes),
+            Err(error) => return self.fail(format!("memory cannot be mapped: {error}")),
+        }
+        staging.unmap();
+        let mut recording = self.recording();
+        recording.encoder(&self.device).copy_buffer_to_buffer(&staging, 0, to, 0, bytes.len() as u64);
+        recording.uploads += bytes.len() as u64;
+        if recording.uploads >= SUBMIT_UPLOADS {
+            self.submit(&mut recording);
+        }
+    }
+
+    /// Copies `bytes` bytes of one storage to another.
+    pub fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) {
+        if let (Some(from), Some(to), false) = (from.raw(), to.raw(), bytes == 0 || self.failed()) {
+            self.recording().encoder(&self.device).copy_buffer_to_buffer(from, 0, to, 0, bytes);
+        }
+    }
+
+    /// Copies a storage's first `bytes` bytes to the host, after all that was recorded.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>> {
+        self.check()?;
+        let Some(from) = from.raw().filter(|_| bytes > 0) else { return Ok(Vec::new()) };
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("download"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut recording = self.recording();
+        recording.encoder(&self.device).copy_buffer_to_buffer(from, 0, &staging, 0, bytes);
+        self.submit(&mut recording);
+        drop(recording);
+        self.read(&staging)
+    }
+
+    /// Waits for everything recorded so far.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn sync(&self) -> Result<()> {
+        self.submit(&mut self.recording());
+        self.wait()
+    }
+
+    /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 512 of them, without copies in
+    /// between. None, and `work` is not called, where it has no clock.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
+        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        self.sync()?;
+        const BYTES: u64 = 2 * size_of::<u64>() as u64;
+        let times = self.device.create_query_set(&wgpu::QuerySetDescriptor {
+            label: None,
+            ty: wgpu::QueryType::Timestamp,
+            count: 2,
+        });
+        let buffer = |usage| {
+            let descriptor = wgpu::BufferDescriptor { label: None, size: BYTES, usage, mapped_at_creation: false };
+            self.device.create_buffer(&descriptor)
+        };
+        let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
+        let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        self.recording().timestamps = Some(times.clone());
+        work();
+        let mut recording = self.recording();
+        let encoder = recording.encoder(&self.device);
+        encoder.resolve_query_set(&times, 0..2, &resolved, 0);
+        encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, BYTES);
+        self.submit(&mut recording);
+        drop(recording);
+        let times: Vec<u64> = self.read(&staging)?;
+        let nanoseconds = times[1].saturating_sub(times[0]) as f64 * f64::from(self.queue.get_timestamp_period());
+        Ok(Some(Duration::from_secs_f64(nanoseconds * 1e-9)))
+    }
+
+    /// What the host finds in a mappable buffer, once all that was submitted is done.
+    fn read<T: bytemuck::Pod>(&self, staging: &wgpu::Buffer) -> Result<Vec<T>> {
+        let failure = Arc::clone(&self.failure);
+        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+            if let Err(error) = outcome {
+                failure.get_or_init(|| format!("memory cannot be mapped: {error}"));
+            }
+        });
+        self.wait()?;
+        let mapped = staging.get_mapped_range(..).map_err(|error| Error::Device {
+            device: self.name.clone(),
+            message: format!("memory cannot be mapped: {error}"),
+        })?;
+        Ok(bytemuck::pod_collect_to_vec(&mapped))
+    }
+
+    /// Waits for everything submitted so far.
+    fn wait(&self) -> Result<()> {
+        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
+            self.fail(format!("waiting failed: {error}"));
+        }
+        self.check()
+    }
+
+    fn submit(&self, recording: &mut Recording) {
+        recording.pass = None;
+        let Some(encoder) = recording.encoder.take() else { return };
+        // Written after the commands submitted before, and before those of this submission.
+        self.queue.write_buffer(&self.uniforms, 0, &recording.uniforms);
+        let submission = self.queue.submit([encoder.finish()]);
+        recording.uniforms.clear();
+        (recording.dispatches, recording.uploads) = (0, 0);
+        recording.in_flight.push_back(submission);
+        // A poll frees what finished submissions held.
+        let mut poll = wgpu::PollType::Poll;
+        if recording.in_flight.len() > IN_FLIGHT {
+            poll = wgpu::PollType::Wait { submission_index: recording.in_flight.pop_front(), timeout: None };
+        }
+        if let Err(error) = self.device.poll(poll) {
+            self.fail(format!("waiting failed: {error}"));
+        }
+    }
+
+    /// The pipeline of a kernel with so many storages to read and to write, made once.
+    fn pipeline(&self, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pipelines.entry(kernel.key()).or_insert_with(|| Arc::new(self.compile(kernel, reads, writes))))
+    }
+
+    fn compile(&self, kernel: &Kernel, reads: usize, writes: usize) -> Pipeline {
+        let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match binding {
+                    0 => wgpu::BufferBindingType::Uniform,
+                    binding => wgpu::BufferBindingType::Storage { read_only: binding <= reads },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..=reads + writes).map(entry).collect();
+        let label = Some(kernel.name);
+        let layout =
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source };
+        // Debug builds, and so tests, let wgpu check every index and loop; a kernel that relied on it would differ there.
+        let checks = match cfg!(debug_assertions) {
+            true => wgpu::ShaderRuntimeChecks::checked(),
+            false => wgpu::ShaderRuntimeChecks::unchecked(),
+        };
+        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, their loops end, their divisors are
+        // sizes above 0, and they use neither ray queries nor mesh shaders.
+        let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}
+
+impl Recording {
+    /// The encoder, outside of any pass.
+    fn encoder(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
+        self.pass = None;
+        self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+    }
+
+    /// The open pass.
+    fn pass(&mut self, device: &wgpu::Device) -> &mut wgpu::ComputePass<'static> {
+        if self.pass.is_none() {
+            let query_set = self.timestamps.take();
+            let timestamp_writes = query_set.as_ref().map(|query_set| wgpu::ComputePassTimestampWrites {
+                query_set,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
+            });
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
+        }
+        self.pass.as_mut().expect("was just opened")
+    }
+}

@@ -1,0 +1,215 @@
+//! The gpu device: f32, WGSL kernels through wgpu (Vulkan, Metal, DX12), one file a family of kernels.
+//!
+//! Kernels add partial sums in a fixed order and use no atomics, so the same adapter gives the same bits.
+
+mod adapter;
+mod axes;
+mod batch_norm;
+mod buffer;
+mod convolution;
+mod elementwise;
+mod engine;
+mod matmul;
+mod pool;
+mod product;
+mod rearrange;
+mod reduce;
+mod shader;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use adapter::{ADVICE, Adapter, Choice, adapters, automatic, choose};
+pub use buffer::Buffer;
+use engine::Engine;
+
+use super::*;
+
+/// Bytes of device memory that a device holds for tensors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// In tensors.
+    pub in_use: u64,
+    /// Waiting for their next use.
+    pub idle: u64,
+}
+
+/// The gpu backend.
+pub struct Gpu {
+    engine: Arc<Engine>,
+    microkernel: String,
+}
+
+impl Gpu {
+    /// On this adapter.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses.
+    pub fn new(adapter: Adapter) -> Result<Gpu> {
+        let microkernel = format!("{} {} {}", adapter.info.backend, adapter.info.name, adapter.driver());
+        Ok(Gpu { engine: Arc::new(Engine::new(adapter, "gpu".to_string())?), microkernel })
+    }
+
+    /// The adapter.
+    pub fn adapter(&self) -> &Adapter {
+        &self.engine.adapter
+    }
+
+    /// The bytes held for tensors.
+    pub fn memory(&self) -> Memory {
+        self.engine.pool().memory()
+    }
+
+    /// The bytes that wgpu has allocated from the driver, where it tells.
+    pub fn driver_bytes(&self) -> Option<u64> {
+        self.engine.driver_bytes()
+    }
+
+    /// How long the adapter takes for the kernels that `work` calls, by its own clock: at most 512 dispatches, without uploads or
+    /// downloads in between. None, and `work` is not called, where it has no clock.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
+        self.engine.timed(work)
+    }
+
+    /// The elements of a storage of this device.
+    fn of<'a>(&self, storage: &'a Storage) -> &'a Buffer {
+        match storage {
+            Storage::Gpu(buffer) if buffer.is_of(&self.engine) => buffer,
+            _ => panic!("the gpu device was given a tensor of another device"),
+        }
+    }
+
+    /// The elements to be written: in place where there is no other owner, else of a copy.
+    fn owned(&self, storage: Arc<Storage>) -> Buffer {
+        match Arc::try_unwrap(storage) {
+            Ok(Storage::Gpu(buffer)) => buffer,
+            Ok(other) => panic!("the gpu device was given {other:?}"),
+            Err(shared) => {
+                let from = self.of(&shared);
+                let copy = Buffer::scratch(&self.engine, from.len());
+                self.engine.copy(from, &copy, from.bytes());
+                copy
+            }
+        }
+    }
+}
+
+impl Backend for Gpu {
+    fn name(&self) -> &str {
+        &self.engine.name
+    }
+
+    fn is_double(&self) -> bool {
+        false
+    }
+
+    fn microkernel(&self) -> &str {
+        &self.microkernel
+    }
+
+    fn upload(&self, host: HostSlice<'_>) -> Storage {
+        let rounded: Vec<f32>;
+        let values = match host {
+            HostSlice::F32(values) => values,
+            HostSlice::F64(values) => {
+                rounded = values.iter().map(|&v| v as f32).collect();
+                &rounded
+            }
+        };
+        let buffer = Buffer::scratch(&self.engine, values.len());
+        self.engine.upload(bytemuck::cast_slice(values), &buffer);
+        Storage::Gpu(buffer)
+    }
+
+    fn download(&self, storage: &Storage) -> Result<HostVec> {
+        let buffer = self.of(storage);
+        Ok(HostVec::F32(self.engine.download(buffer, buffer.bytes())?))
+    }
+
+    fn full(&self, length: usize, value: f64) -> Storage {
+        Storage::Gpu(elementwise::full(&self.engine, length, value))
+    }
+
+    fn unary(&self, function: Unary, x: &Storage) -> Storage {
+        Storage::Gpu(elementwise::unary(&self.engine, function, self.of(x)))
+    }
+
+    fn binary(&self, function: Binary, a: (&Storage, &[usize]), b: (&Storage, &[usize]), shape: &[usize]) -> Storage {
+        Storage::Gpu(elementwise::binary(&self.engine, function, (self.of(a.0), a.1), (self.of(b.0), b.1), shape))
+    }
+
+    fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage {
+        Storage::Gpu(reduce::reduce(&self.engine, reduction, self.of(x), sizes))
+    }
+
+    fn window(&self, x: &Storage, shape: &[usize], axes: &[AxisMap]) -> Storage {
+        Storage::Gpu(rearrange::window(&self.engine, self.of(x), shape, axes))
+    }
+
+    fn permute(&self, x: &Storage, shape: &[usize], order: &[usize]) -> Storage {
+        Storage::Gpu(rearrange::permute(&self.engine, self.of(x), shape, order))
+    }
+
+    fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage {
+        Storage::Gpu(matmul::matmul(&self.engine, self.of(a), self.of(b), sizes, Activation::Identity))
+    }
+
+    fn convolution(
+        &self,
+        role: Role,
+        geometry: &Geometry,
+        a: &Storage,
+        b: &Storage,
+        activation: Activation,
+    ) -> Storage {
+        Storage::Gpu(convolution::convolution(&self.engine, role, geometry, self.of(a), self.of(b), activation))
+    }
+
+    fn batch_norm(&self, x: &Storage, gamma: &Storage, beta: &Storage, shape: &BatchNormShape) -> BatchNormForward {
+        let [output, mean, variance] =
+            batch_norm::forward(&self.engine, self.of(x), self.of(gamma), self.of(beta), shape).map(Storage::Gpu);
+        BatchNormForward { output, mean, variance }
+    }
+
+    fn batch_norm_backward(&self, saved: &BatchNormBackward<'_>, shape: &BatchNormShape) -> BatchNormCotangents {
+        let saved = batch_norm::Saved {
+            input: self.of(saved.input),
+            gamma: self.of(saved.gamma),
+            mean: self.of(saved.mean),
+            variance: self.of(saved.variance),
+            output: self.of(saved.output),
+            cotangent: self.of(saved.cotangent),
+        };
+        let [input, gamma, beta] = batch_norm::backward(&self.engine, &saved, shape).map(Storage::Gpu);
+        BatchNormCotangents { input, gamma, beta }
+    }
+
+    fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
+        let [parameter, first, second] =
+            [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
+        elementwise::adam(&self.engine, step, &parameter, &first, &second, self.of(gradient));
+        let share = |buffer| Arc::new(Storage::Gpu(buffer));
+        AdamState { parameter: share(parameter), first_moment: share(first), second_moment: share(second) }
+    }
+
+    fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {
+        Storage::Gpu(rearrange::gather(&self.engine, self.of(x), width, indices))
+    }
+
+    fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
+        Storage::Gpu(rearrange::scatter_add(&self.engine, self.of(x), width, indices, rows))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.engine.sync()
+    }
+
+    fn bounds(&self) -> Bounds {
+        let adapter = &self.engine.adapter;
+        let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
+        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares }
+    }
+}

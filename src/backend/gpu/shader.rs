@@ -1,0 +1,232 @@
+//! The text of each kernel: its file and snippets in `shaders/`, behind the constants and functions that a use of it fixes.
+
+use std::fmt::Write;
+
+use super::super::{Activation, Binary, Unary};
+
+/// A file of `shaders/` and the snippets of `shaders/shared/` that it needs.
+macro_rules! files {
+    ($($name:literal: $($snippet:literal),*;)+) => {
+        /// The names of all kernels.
+        #[cfg(test)]
+        const NAMES: &[&str] = &[$($name),+];
+
+        /// The files of a kernel.
+        fn files(name: &str) -> &'static [&'static str] {
+            match name {
+                $($name => &[
+                    include_str!(concat!("../../../shaders/", $name, ".wgsl")),
+                    include_str!("../../../shaders/shared/group.wgsl"),
+                    $(include_str!(concat!("../../../shaders/shared/", $snippet, ".wgsl")),)*
+                ],)+
+                _ => panic!("there is no shader {name}"),
+            }
+        }
+    };
+}
+
+files! {
+    "adam":;
+    "batch_norm_backward": "functions";
+    "batch_norm_merge": "moments";
+    "batch_norm_merge_sums":;
+    "batch_norm_moments": "moments";
+    "batch_norm_normalise": "functions";
+    "batch_norm_sums": "functions";
+    "binary": "functions";
+    "binary_broadcast": "functions";
+    "conv_coarse": "functions", "gemm";
+    "conv_filter": "functions", "gemm";
+    "conv_fine": "functions", "gemm", "phase";
+    "conv_fine_few": "functions";
+    "fill":;
+    "gather":;
+    "matmul": "functions", "gemm";
+    "permute":;
+    "reduce":;
+    "scatter_add":;
+    "unary": "functions";
+    "window":;
+}
+
+/// A kernel with everything fixed that its pipeline is made for.
+pub struct Kernel {
+    /// The file's name.
+    pub name: &'static str,
+    prelude: String,
+}
+
+impl Kernel {
+    /// The kernel of a file.
+    pub fn new(name: &'static str) -> Kernel {
+        Kernel { name, prelude: String::new() }
+    }
+
+    /// With a constant number.
+    pub fn constant(mut self, name: &str, value: usize) -> Kernel {
+        writeln!(self.prelude, "const {name} = {value}u;").expect("a string can be written");
+        self
+    }
+
+    /// With a constant truth value.
+    pub fn flag(mut self, name: &str, value: bool) -> Kernel {
+        writeln!(self.prelude, "const {name} = {value};").expect("a string can be written");
+        self
+    }
+
+    /// With one more snippet.
+    pub fn snippet(mut self, text: &str) -> Kernel {
+        self.prelude += text;
+        self
+    }
+
+    /// With `apply(x)`.
+    pub fn unary(self, function: Unary) -> Kernel {
+        self.function("apply(x: f32)", &function.parameters(), function.wgsl())
+    }
+
+    /// With `apply(x, y)`.
+    pub fn binary(self, function: Binary) -> Kernel {
+        self.function("apply(x: f32, y: f32)", &function.parameters(), function.wgsl())
+    }
+
+    /// With `activate(x)`.
+    pub fn activation(self, activation: Activation) -> Kernel {
+        let function = activation.unary();
+        let parameters = function.map_or_else(Vec::new, Unary::parameters);
+        self.function("activate(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
+    }
+
+    /// With `gate(x, y)`, which takes the cotangent x of an activation's output y to that of its input.
+    pub fn gate(self, activation: Activation) -> Kernel {
+        let function = activation.cotangent();
+        let parameters = function.map_or_else(Vec::new, Binary::parameters);
+        self.function("gate(x: f32, y: f32)", &parameters, function.map_or("x", Binary::wgsl))
+    }
+
+    /// With `fold(x, y)`.
+    pub fn fold(self, expression: &str) -> Kernel {
+        self.function("fold(x: f32, y: f32)", &[], expression)
+    }
+
+    /// A function whose parameters are bound by name, from the kernel's uniform `arguments`.
+    fn function(mut self, signature: &str, parameters: &[(&str, f64)], expression: &str) -> Kernel {
+        write!(self.prelude, "fn {signature} -> f32 {{").expect("a string can be written");
+        for (index, (name, _)) in parameters.iter().enumerate() {
+            write!(self.prelude, " let {name} = parameters.arguments[{index}];").expect("a string can be written");
+        }
+        writeln!(self.prelude, " return {expression}; }}").expect("a string can be written");
+        self
+    }
+
+    /// What tells its pipeline from others.
+    pub fn key(&self) -> String {
+        format!("{}\n{}", self.name, self.prelude)
+    }
+
+    /// The whole text.
+    pub fn source(&self) -> String {
+        let mut source = self.prelude.clone();
+        files(self.name).iter().for_each(|file| source += file);
+        source
+    }
+}
+
+/// A function's parameters as the uniform `arguments` takes them.
+pub fn arguments(parameters: &[(&str, f64)]) -> [u32; 4] {
+    let mut words = [0; 4];
+    words.iter_mut().zip(parameters).for_each(|(word, (_, value))| *word = (*value as f32).to_bits());
+    words
+}
+
+/// Whether a storage of the gpu holds a matrix in words of four, by binding.
+pub const ACCESS: [[&str; 2]; 3] = [
+    [include_str!("../../../shaders/shared/a_scalar.wgsl"), include_str!("../../../shaders/shared/a_vector.wgsl")],
+    [include_str!("../../../shaders/shared/b_scalar.wgsl"), include_str!("../../../shaders/shared/b_vector.wgsl")],
+    [include_str!("../../../shaders/shared/out_scalar.wgsl"), include_str!("../../../shaders/shared/out_vector.wgsl")],
+];
+
+/// How an operand of a product is staged, across and along the depth, by binding.
+pub const BLOCKS: [[&str; 2]; 2] = [
+    [
+        include_str!("../../../shaders/shared/a_across_depth.wgsl"),
+        include_str!("../../../shaders/shared/a_along_depth.wgsl"),
+    ],
+    [
+        include_str!("../../../shaders/shared/b_across_depth.wgsl"),
+        include_str!("../../../shaders/shared/b_along_depth.wgsl"),
+    ],
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::{convolution, product};
+    use super::*;
+    use crate::backend::Geometry;
+
+    const ACTIVATIONS: [Activation; 4] =
+        [Activation::Identity, Activation::Relu, Activation::LeakyRelu { slope: 0.2 }, Activation::Tanh];
+
+    /// Every kernel with every choice of snippets and functions; of constants, the extremes.
+    fn every_kernel() -> Vec<Kernel> {
+        let mut kernels: Vec<Kernel> =
+            ["adam", "fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
+        kernels.extend(product::every_kernel());
+        kernels.extend(Unary::all().into_iter().map(|function| Kernel::new("unary").unary(function)));
+        for function in Binary::all() {
+            kernels.extend(["binary", "binary_broadcast"].map(|name| Kernel::new(name).binary(function)));
+        }
+        for lanes in [1, 256] {
+            let of = |name| Kernel::new(name).constant("LANES", lanes);
+            kernels.extend(["batch_norm_merge", "batch_norm_merge_sums", "batch_norm_moments"].map(of));
+            kernels.extend(["x + y", "select(y, x, x > y || x != x)"].map(|fold| of("reduce").fold(fold)));
+            kernels.extend(ACTIVATIONS.map(|activation| of("batch_norm_sums").gate(activation)));
+        }
+        kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_normalise").activation(activation)));
+        kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_backward").gate(activation)));
+        for (fine_channels, coarse_channels) in [(1, 3), (3, 4), (4, 5)] {
+            let geometry = Geometry {
+                batch: 1,
+                fine: [4, 4],
+                coarse: [2, 2],
+                fine_channels,
+                coarse_channels,
+                kernel: [4, 4],
+                stride: [2, 2],
+                padding: [1, 1],
+            };
+            kernels.extend(ACTIVATIONS.map(|activation| convolution::few_channels_kernel(&geometry, activation)));
+        }
+        kernels
+    }
+
+    #[test]
+    fn every_shader_joined_with_its_snippets_is_valid() {
+        for kernel in every_kernel() {
+            let source = kernel.source();
+            let module = naga::front::wgsl::parse_str(&source)
+                .unwrap_or_else(|error| panic!("{}: {}", kernel.name, error.emit_to_string(&source)));
+            let mut validator =
+                naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::empty());
+            if let Err(error) = validator.validate(&module) {
+                panic!("{}: {}", kernel.key(), error.emit_to_string(&source));
+            }
+            let storages = module
+                .global_variables
+                .iter()
+                .filter(|(_, variable)| matches!(variable.space, naga::AddressSpace::Storage { .. }));
+            assert!(storages.count() <= 8, "{} binds more storages than WebGPU grants", kernel.name);
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_kernel_and_every_kernel_is_tried() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let files: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".wgsl").map(str::to_string)).collect();
+        assert_eq!(files, NAMES.iter().map(|name| name.to_string()).collect());
+        assert_eq!(files, every_kernel().iter().map(|kernel| kernel.name.to_string()).collect());
+    }
+}

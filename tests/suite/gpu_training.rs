@@ -1,0 +1,127 @@
+//! Training on the gpu: as on the cpu, the same bits twice, and no byte more at the last step than at the first.
+
+use std::sync::Arc;
+
+use graft::backend::gpu::{Choice, Gpu, choose};
+use graft::data::{Dataset, Spec, Split};
+use graft::gan::{Architecture, Loss, Recipe, Trainer, load_generator, sample};
+use graft::nn::NormKind;
+use graft::random::Purpose;
+use graft::{Checkpoint, Device};
+
+use crate::gpu::gpu;
+
+fn recipe(features: usize, batch: usize) -> Recipe {
+    Recipe {
+        seed: 7,
+        architecture: Architecture {
+            size: 32,
+            channels: 1,
+            features,
+            latent: 100,
+            classes: 0,
+            d_norm: NormKind::Batch,
+        },
+        batch,
+        lr: 2e-4,
+        d_lr: 2e-4,
+        beta1: 0.5,
+        d_steps: 1,
+        loss: Loss::NonSaturating,
+        gp: 0.0,
+        r1: 0.0,
+        augment: Vec::new(),
+        ema: 0.995,
+    }
+}
+
+/// MNIST where it is at hand (`GRAFT_DATA`), else digits drawn in code; which of them, too.
+fn digits() -> Dataset {
+    let folder = std::env::var("GRAFT_DATA")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_string());
+    let mnist = format!("{folder}/mnist");
+    let spec =
+        if std::path::Path::new(&mnist).exists() { format!("mnist:{mnist}") } else { "synthetic:strokes".into() };
+    let digits = spec.parse::<Spec>().unwrap().load(Split::Train).unwrap();
+    digits.subset(1000, 0, true).unwrap().fit(32, 1).unwrap()
+}
+
+/// The checkpoint after some steps.
+fn trained(recipe: &Recipe, device: &Device, steps: u64) -> Checkpoint {
+    let mut trainer = Trainer::new(recipe, digits(), device).unwrap();
+    (0..steps).for_each(|_| drop(trainer.step()));
+    trainer.checkpoint().unwrap()
+}
+
+#[test]
+fn a_hundred_steps_stay_finite_and_the_first_twenty_are_those_of_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let recipe = recipe(8, 16);
+    let [mut on_gpu, mut on_cpu] =
+        [&gpu, &Device::cpu()].map(|device| Trainer::new(&recipe, digits(), device).unwrap());
+    for step in 1..=100 {
+        let losses = on_gpu.step();
+        let found = [&losses.d_loss, &losses.g_loss].map(|loss| loss.item().unwrap());
+        assert!(found.iter().all(|loss| loss.is_finite()), "losses {found:?} at step {step}");
+        if step <= 20 {
+            let losses = on_cpu.step();
+            for (found, truth) in found.iter().zip([&losses.d_loss, &losses.g_loss].map(|loss| loss.item().unwrap())) {
+                let error = (found - truth).abs();
+                assert!(error <= 0.02 * truth.abs().max(1.0), "step {step}: a loss of {found} on gpu, {truth} on cpu");
+                println!("step {step}: {error:.1e} off");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_of_one_device_makes_the_same_images_on_the_other() {
+    let Some(gpu) = gpu() else { return };
+    let recipe = recipe(8, 16);
+    for from in [&gpu, &Device::cpu()] {
+        let checkpoint = trained(&recipe, from, 5);
+        let [on_gpu, on_cpu] = [&gpu, &Device::cpu()].map(|device| {
+            let (architecture, network) = load_generator(&checkpoint, device).unwrap();
+            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().pixels
+        });
+        let differences = on_gpu.iter().zip(&on_cpu).map(|(&a, &b)| f64::from(a.abs_diff(b)));
+        let mean = differences.sum::<f64>() / on_cpu.len() as f64;
+        println!("from {}: pixels differ by {mean:.1e} of 255", from.name());
+        assert!(mean < 1.0, "pixels differ by {mean} of 255");
+    }
+}
+
+#[test]
+fn two_runs_give_the_same_bits() {
+    let Some(gpu) = gpu() else { return };
+    // Relativistic, with both penalties: convolutions, normalisations and reductions to the second order.
+    let mut recipe = Recipe { r1: 1.0, loss: Loss::R3gan, ..recipe(4, 8) };
+    recipe.architecture.d_norm = NormKind::Layer;
+    let run = || trained(&recipe, &gpu, 3);
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn memory_does_not_grow_with_steps() {
+    if gpu().is_none() {
+        return;
+    }
+    // A device of its own: other tests allocate on the shared one.
+    let gpu = Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap());
+    let device = Device::new(gpu.clone());
+    let mut trainer = Trainer::new(&recipe(4, 8), digits(), &device).unwrap();
+    let mut held = Vec::new();
+    for step in 1..=200 {
+        let losses = trainer.step();
+        if step % 20 == 0 {
+            losses.g_loss.item().unwrap();
+            drop(losses);
+            device.sync().unwrap();
+            held.push((gpu.memory(), gpu.driver_bytes()));
+        }
+    }
+    println!("{:?} after 20 steps", held[0]);
+    assert_eq!(held[0], held[9], "bytes held after 20 and after 200 steps");
+    drop(trainer);
+    assert_eq!(gpu.memory().in_use, 0, "bytes in use after the trainer is gone");
+}
