@@ -95,7 +95,7 @@ fn measure(criterion: &mut Criterion, name: &str, work: f64, clock: Option<&Gpu>
 /// The time that a gpu takes, by its own clock, or the host's where it has none.
 fn on_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
     /// Runs whose dispatches, three at most each, fit into one pass.
-    const RUNS: u64 = 100;
+    const RUNS: u64 = 40;
     let mut elapsed = Duration::ZERO;
     let mut left = iterations;
     while left > 0 {

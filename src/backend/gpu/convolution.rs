@@ -118,8 +118,7 @@ pub fn few_channels_kernel(g: &Geometry, activation: Activation) -> Kernel {
     let vector = g.coarse_channels.is_multiple_of(4);
     Kernel::new("conv_fine_few")
         .constant("CHANNELS", g.fine_channels)
-        .flag("A_VECTOR", vector)
-        .snippet(ACCESS[0][usize::from(vector)])
-        .snippet(ACCESS[1][usize::from(vector)])
+        .choice("A_VECTOR", vector, &ACCESS[0])
+        .choice("B_VECTOR", vector, &ACCESS[1])
         .activation(activation)
 }

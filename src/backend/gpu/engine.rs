@@ -12,9 +12,9 @@ use super::shader::Kernel;
 use crate::error::{Error, Result};
 
 /// Bytes of the uniform buffer: the parameters of all dispatches of one submission.
-const UNIFORM_BYTES: usize = 256 << 10;
+const UNIFORM_BYTES: usize = 64 << 10;
 /// A submission that holds this many dispatches starts, so that the adapter works while the host records on.
-const SUBMIT_DISPATCHES: usize = 512;
+const SUBMIT_DISPATCHES: usize = 128;
 /// And one that holds this many bytes of uploads.
 const SUBMIT_UPLOADS: u64 = 64 << 20;
 /// Submissions that may wait for the adapter before the host waits for the first of them.
@@ -264,7 +264,7 @@ impl Engine {
         self.wait()
     }
 
-    /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 512 of them, without copies in
+    /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 128 of them, without copies in
     /// between. None, and `work` is not called, where it has no clock.
     ///
     /// # Errors

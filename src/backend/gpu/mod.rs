@@ -65,7 +65,7 @@ impl Gpu {
         self.engine.driver_bytes()
     }
 
-    /// How long the adapter takes for the kernels that `work` calls, by its own clock: at most 512 dispatches, without uploads or
+    /// How long the adapter takes for the kernels that `work` calls, by its own clock: at most 128 dispatches, without uploads or
     /// downloads in between. None, and `work` is not called, where it has no clock.
     ///
     /// # Errors

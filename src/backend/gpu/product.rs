@@ -103,14 +103,11 @@ fn kernel(name: &'static str, tile: &Tile, operands: [Layout; 2], columns: usize
         .constant("COLUMN_THREADS", tile.columns / THREAD_COLUMNS)
         .constant("DEPTH", tile.depth)
         .activation(activation)
-        .snippet(ACCESS[2][usize::from(columns.is_multiple_of(4))]);
+        .choice("OUT_VECTOR", columns.is_multiple_of(4), &ACCESS[2]);
     for (binding, (name, layout)) in ["A", "B"].into_iter().zip(operands).enumerate() {
-        let vector = layout.contiguous.is_multiple_of(4);
         kernel = kernel
-            .flag(&format!("{name}_VECTOR"), vector)
-            .flag(&format!("{name}_ALONG_DEPTH"), layout.along_depth)
-            .snippet(ACCESS[binding][usize::from(vector)])
-            .snippet(BLOCKS[binding][usize::from(layout.along_depth)]);
+            .choice(&format!("{name}_VECTOR"), layout.contiguous.is_multiple_of(4), &ACCESS[binding])
+            .choice(&format!("{name}_ALONG_DEPTH"), layout.along_depth, &BLOCKS[binding]);
     }
     kernel
 }

@@ -54,12 +54,13 @@ pub struct Kernel {
     /// The file's name.
     pub name: &'static str,
     prelude: String,
+    choices: Vec<&'static str>,
 }
 
 impl Kernel {
     /// The kernel of a file.
     pub fn new(name: &'static str) -> Kernel {
-        Kernel { name, prelude: String::new() }
+        Kernel { name, prelude: String::new(), choices: Vec::new() }
     }
 
     /// With a constant number.
@@ -74,10 +75,10 @@ impl Kernel {
         self
     }
 
-    /// With one more snippet.
-    pub fn snippet(mut self, text: &str) -> Kernel {
-        self.prelude += text;
-        self
+    /// With the second of two snippets where the flag is set, else the first.
+    pub fn choice(mut self, name: &str, value: bool, snippets: &[&'static str; 2]) -> Kernel {
+        self.choices.push(snippets[usize::from(value)]);
+        self.flag(name, value)
     }
 
     /// With `apply(x)`.
@@ -119,7 +120,7 @@ impl Kernel {
         self
     }
 
-    /// What tells its pipeline from others.
+    /// What tells its pipeline from others: the prelude has a flag for each choice of a snippet.
     pub fn key(&self) -> String {
         format!("{}\n{}", self.name, self.prelude)
     }
@@ -127,7 +128,7 @@ impl Kernel {
     /// The whole text.
     pub fn source(&self) -> String {
         let mut source = self.prelude.clone();
-        files(self.name).iter().for_each(|file| source += file);
+        files(self.name).iter().chain(&self.choices).for_each(|file| source += file);
         source
     }
 }
