@@ -21,10 +21,8 @@ pub enum Purpose {
     SampleLatents,
     /// The latents on which batch-norm statistics are re-estimated.
     StatisticsLatents,
-    /// Class labels drawn for generated images.
-    Labels,
     /// The order of the training images in an epoch; the step is the epoch.
-    Shuffle,
+    Shuffle = 7,
     /// Which images a subset holds.
     Subset,
     /// Differentiable augmentation.
@@ -62,7 +60,7 @@ mod tests {
         assert_eq!(first, draw(1, Purpose::Latents, 2, 3));
         for other in [
             draw(2, Purpose::Latents, 2, 3),
-            draw(1, Purpose::Labels, 2, 3),
+            draw(1, Purpose::Shuffle, 2, 3),
             draw(1, Purpose::Latents, 3, 3),
             draw(1, Purpose::Latents, 2, 4),
         ] {

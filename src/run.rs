@@ -113,13 +113,19 @@ impl RunFolder {
             }
             folder.clear()?;
         }
-        for part in [path.to_path_buf(), folder.samples(), folder.path.join(CHECKPOINTS)] {
-            fs::create_dir_all(&part).map_err(unusable(path))?;
-        }
+        folder.create_parts()?;
         Ok(folder)
     }
 
-    /// Removes the files of the run in it, and nothing else. A folder whose `config.toml` is not a run's is left alone.
+    /// Makes the folders in it that are not there.
+    fn create_parts(&self) -> Result<()> {
+        for part in [self.path.clone(), self.samples(), self.path.join(CHECKPOINTS)] {
+            fs::create_dir_all(&part).map_err(unusable(&self.path))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the files of the run in it, and nothing else; its settings are left to be replaced. A folder whose `config.toml` is not a run's is left alone.
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
         let config: Option<toml::Table> = fs::read_to_string(self.config()).ok().and_then(|text| text.parse().ok());
@@ -133,18 +139,16 @@ impl RunFolder {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
             _ => Ok(()),
         };
-        for (folder, prefix, suffix) in
-            [(self.samples(), "step_", ".png"), (self.path.join(CHECKPOINTS), "", ".safetensors")]
-        {
-            for entry in fs::read_dir(&folder).into_iter().flatten() {
-                let name = entry.map_err(Error::io("read", &folder))?.file_name();
-                if name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(suffix)) {
-                    remove(folder.join(name))?;
-                }
+        let samples = self.samples();
+        for entry in fs::read_dir(&samples).into_iter().flatten() {
+            let name = entry.map_err(Error::io("read", &samples))?.file_name();
+            let digits = name.to_str().and_then(|name| name.strip_prefix("step_")?.strip_suffix(".png"));
+            if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
+                remove(samples.join(name))?;
             }
         }
-        remove(self.path.join(METRICS))?;
-        remove(self.config())
+        remove(self.checkpoint())?;
+        remove(self.path.join(METRICS))
     }
 
     /// The folder.
@@ -207,7 +211,8 @@ impl RunFolder {
     /// [`Error::Invalid`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
     /// something cannot be written; the device's first failure.
     pub fn train(&self, trainer: &mut Trainer, settings: &Settings, observer: &mut dyn Observer) -> Result<Ending> {
-        let mut metrics = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
+        self.create_parts()?;
+        let (mut metrics, before) = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());
         let mut ending = Ending::Finished;
@@ -223,7 +228,7 @@ impl RunFolder {
                 (step.is_multiple_of(settings.sample_every), step.is_multiple_of(settings.checkpoint_every));
             if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
-                    let (d_loss, g_loss) = metrics.write(&losses, seconds)?;
+                    let (d_loss, g_loss) = metrics.write(&losses, before + seconds)?;
                     observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);
                 }
             }
@@ -232,16 +237,18 @@ impl RunFolder {
                 trainer.checkpoint()?.write(&self.checkpoint())?;
             }
             if picture || step == settings.steps {
+                if !(last || checkpoint) {
+                    trainer.average().estimate_statistics(step);
+                }
                 self.write_picture(trainer)?;
             }
         }
         Ok(ending)
     }
 
-    /// Writes the grid of the step at which the trainer stands.
+    /// Writes the grid of the step at which the trainer stands, for which the average has statistics.
     fn write_picture(&self, trainer: &Trainer) -> Result<()> {
         let (average, recipe) = (trainer.average(), trainer.recipe());
-        average.estimate_statistics(trainer.steps());
         let count = GRID * GRID;
         let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
         picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)
@@ -283,8 +290,9 @@ struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off.
-    fn open(path: &Path, step: u64) -> Result<Metrics> {
+    /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off. Gives the seconds
+    /// that the run took up to there, too.
+    fn open(path: &Path, step: u64) -> Result<(Metrics, f64)> {
         let kept: String = match fs::read_to_string(path) {
             Ok(text) => {
                 let of_run = |line: &&str| {
@@ -296,18 +304,23 @@ impl Metrics {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
+        let last: Option<serde_json::Value> = kept.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let seconds = last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0);
         atomic::write(path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
-        Ok(Metrics { path: path.to_path_buf(), file: BufWriter::new(file) })
+        Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
     }
 
     /// Reads a step's losses back, checks them and writes them; gives the discriminator's and the generator's.
     fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<(f64, f64)> {
         let (d_loss, g_loss) = (losses.d_loss.item()?, losses.g_loss.item()?);
-        for (name, value) in [("discriminator", d_loss), ("generator", g_loss)] {
+        let penalty = losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?;
+        let checked =
+            [("discriminator's loss", Some(d_loss)), ("generator's loss", Some(g_loss)), ("penalty", penalty)];
+        for (name, value) in checked.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             if !value.is_finite() {
                 return Err(Error::invalid(format!(
-                    "training diverged: the {name}'s loss is {value} at step {}; use a smaller --lr or --d-lr",
+                    "training diverged: the {name} is {value} at step {}; use a smaller --lr or --d-lr",
                     losses.step
                 )));
             }
@@ -320,8 +333,8 @@ impl Metrics {
             "fake_score": losses.fake_score.item()?,
             "seconds": seconds,
         });
-        if let Some(penalty) = &losses.penalty {
-            line["penalty"] = json!(penalty.item()?);
+        if let Some(penalty) = penalty {
+            line["penalty"] = json!(penalty);
         }
         writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
         Ok((d_loss, g_loss))

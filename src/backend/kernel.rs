@@ -66,7 +66,8 @@ impl Geometry {
 
     /// The coarse size of a fine size on one axis, or None where the filter does not fit.
     pub fn coarse_size(fine: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
-        (fine + 2 * padding).checked_sub(kernel).map(|room| room / stride + 1)
+        let padded = padding.checked_mul(2)?.checked_add(fine)?;
+        padded.checked_sub(kernel)?.checked_div(stride)?.checked_add(1)
     }
 }
 

@@ -46,10 +46,8 @@ macro_rules! table {
         #[doc = concat!("Writes the function of each of `x` to `out`, in ", stringify!($type), ".")]
         #[inline(always)]
         pub fn $map(self, x: &[$type], out: &mut [$type]) {
-            #[allow(dead_code)]
             type T = $type;
             match self { $(
-                #[allow(clippy::unnecessary_cast)]
                 $family::$row $({ $($field),+ })? => for (out, &$x) in out.iter_mut().zip(x) { *out = $rust; },
             )+ }
         }
@@ -59,10 +57,8 @@ macro_rules! table {
             ". An operand of length 1 stands for that value throughout.")]
         #[inline(always)]
         pub fn $map(self, x: &[$type], y: &[$type], out: &mut [$type]) {
-            #[allow(dead_code)]
             type T = $type;
             match self { $(
-                #[allow(clippy::unnecessary_cast)]
                 $family::$row $({ $($field),+ })? => match (x, y) {
                     (&[$x], &[$y]) => out.fill($rust),
                     (&[$x], y) => for (out, &$y) in out.iter_mut().zip(y) { *out = $rust; },
@@ -154,6 +150,17 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// Refuses what has no derivative by its output.
+    ///
+    /// # Panics
+    /// Where the slope of a leaky ReLU is not positive.
+    #[track_caller]
+    pub(crate) fn check(self) {
+        if let Activation::LeakyRelu { slope } = self {
+            assert!(slope > 0.0, "leaky_relu: the slope {slope} is not positive");
+        }
+    }
+
     /// The function, unless it is the identity.
     pub fn unary(self) -> Option<Unary> {
         match self {

@@ -7,7 +7,7 @@ mod sample;
 mod train;
 
 use std::fmt::Display;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -61,7 +61,7 @@ impl Compute {
         }
         let device = if self.device == "auto" {
             let (device, why) = Device::auto()?;
-            eprintln!("{why}");
+            warn(why);
             device
         } else {
             self.device.parse()?
@@ -86,7 +86,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            warn(format!("error: {error}"));
             if matches!(error, Error::Usage(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
@@ -95,6 +95,11 @@ pub fn main() -> ExitCode {
 /// Writes a line to standard output. Who closed it does not want it; that is no reason to stop.
 fn say(line: impl Display) {
     let _ = writeln!(stdout(), "{line}");
+}
+
+/// Writes a line to standard error, as [`say`] does to standard output.
+fn warn(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
 }
 
 /// A number above 0.

@@ -86,7 +86,7 @@ fn watch_for_interrupts() {
             }
         };
         if let Err(error) = ctrlc::set_handler(handler) {
-            eprintln!("Ctrl-C will end the run at once, without a checkpoint: {error}");
+            super::warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
         }
     });
 }

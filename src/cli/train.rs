@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
 use super::progress::Progress;
-use super::{Compute, DEVICE, count, decay, not_negative, positive, say};
+use super::{Compute, DEVICE, count, decay, not_negative, positive, say, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -133,7 +133,7 @@ impl Train {
                 options.iter().find(|id| !RESUME_TAKES.contains(id) && **id != "Train" && **id != "Compute")
             {
                 return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads and --device can",
+                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --profile and -q can be given with it",
                     other.replace('_', "-")
                 )));
             }
@@ -182,7 +182,7 @@ impl Train {
                 ))
             })?;
             if let Some(warning) = restored {
-                eprintln!("warning: {warning}");
+                warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
                 say(format!(

@@ -80,7 +80,7 @@ fn cut(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
         // The square's centre lies anywhere in the image, so a part of it may fall outside.
         let mut range = |side: usize| {
             let length = (side as f64 * CUTOUT) as usize;
-            let centre = random.random_range(0..side);
+            let centre = random.random_range(0..=side);
             centre.saturating_sub(length / 2)..(centre + length.div_ceil(2)).min(side)
         };
         let (rows, columns) = (range(h), range(w));

@@ -104,6 +104,8 @@ impl Recipe {
         within(rate(self.d_lr), "--d-lr", "a number above 0")?;
         within((0.0..1.0).contains(&self.beta1), "--beta1", "a number from 0 to below 1")?;
         within((1..=1000).contains(&self.d_steps), "--d-steps", "a whole number from 1 to 1000")?;
+        let twice = (1..self.augment.len()).find(|&index| self.augment[..index].contains(&self.augment[index]));
+        within(twice.is_none(), "--augment", "each augmentation once")?;
         within(self.gp.is_finite() && self.gp >= 0.0, "--gp", "a number from 0 up")?;
         within(self.r1.is_finite() && self.r1 >= 0.0, "--r1", "a number from 0 up")?;
         within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")?;

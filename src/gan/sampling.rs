@@ -76,8 +76,7 @@ impl Average {
                 let values = normal(&mut random, BATCH * self.architecture.latent);
                 let device = self.network.parameters()[0].device();
                 let latents = Tensor::from_slice(&device, &values, [BATCH, self.architecture.latent]);
-                let labels: Vec<u32> = (0..BATCH as u32).collect();
-                let classes = self.architecture.one_hot(&device, &labels);
+                let classes = self.architecture.classes_in_turn(&device, batch * BATCH, BATCH);
                 let momentum = 1.0 / (batch + 1) as f64;
                 self.network.forward(&latents, classes.as_ref(), Mode::Train { momentum });
             }
@@ -94,12 +93,15 @@ impl Architecture {
         inputs.zip(&outputs).enumerate().map(filter).collect()
     }
 
-    /// The condition of labels (modulo the number of classes), where the networks have one.
+    /// The condition of labels, where the networks have one.
     pub(super) fn one_hot(&self, device: &Device, labels: &[u32]) -> Option<Tensor> {
-        (self.classes > 0).then(|| {
-            let labels: Vec<u32> = labels.iter().map(|label| label % self.classes as u32).collect();
-            Tensor::one_hot(device, &labels, self.classes)
-        })
+        (self.classes > 0).then(|| Tensor::one_hot(device, labels, self.classes))
+    }
+
+    /// The condition of images `start..start + count` that go through all classes in turn, where the networks have one.
+    fn classes_in_turn(&self, device: &Device, start: usize, count: usize) -> Option<Tensor> {
+        let label = |index: usize| (index % self.classes.max(1)) as u32;
+        self.one_hot(device, &(start..start + count).map(label).collect::<Vec<_>>())
     }
 }
 
@@ -114,6 +116,9 @@ pub fn latents(device: &Device, length: usize, seed: u64, purpose: Purpose, star
 ///
 /// # Errors
 /// The device's first failure.
+///
+/// # Panics
+/// Where the network is conditioned and has no such class.
 pub fn sample(
     network: &Generator,
     architecture: &Architecture,
@@ -127,8 +132,10 @@ pub fn sample(
     for start in (0..count).step_by(BATCH) {
         let batch = BATCH.min(count - start);
         let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
-        let labels: Vec<u32> = (start..start + batch).map(|index| class.unwrap_or(index as u32)).collect();
-        let classes = architecture.one_hot(&device, &labels);
+        let classes = match class {
+            Some(class) => architecture.one_hot(&device, &vec![class; batch]),
+            None => architecture.classes_in_turn(&device, start, batch),
+        };
         let images = no_grad(|| network.forward(&latents, classes.as_ref(), Mode::Evaluate));
         values.extend(images.to_vec::<f32>()?);
     }

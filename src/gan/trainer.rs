@@ -1,5 +1,6 @@
 //! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
 
+use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::losses::Terms;
@@ -44,7 +45,7 @@ pub struct StepLosses {
     pub real_score: Tensor,
     /// The mean score of generated images, before the discriminator's update.
     pub fake_score: Tensor,
-    /// The gradient penalty, in steps that compute it.
+    /// The latest gradient penalty, in steps that compute one.
     pub penalty: Option<Tensor>,
 }
 
@@ -131,7 +132,7 @@ impl Trainer {
     pub fn step(&mut self) -> StepLosses {
         self.step += 1;
         let rounds = self.recipe.d_steps as u64;
-        let mut last = None;
+        let (mut last, mut latest_penalty) = (None, None);
         for round in (self.step - 1) * rounds..self.step * rounds {
             // The last round's fake images serve the generator's update too, so their graph is kept.
             let keep = round + 1 == self.step * rounds;
@@ -140,13 +141,14 @@ impl Trainer {
             let forward = || self.generator.forward(&latents, batch.classes.as_ref(), Mode::TRAIN);
             let fake = if keep { forward() } else { no_grad(forward) };
             let losses = self.update_discriminator(round, &batch, &fake.detach());
+            latest_penalty = losses.penalty.clone().or(latest_penalty);
             last = Some((round, batch, fake, losses));
         }
         let (round, batch, fake, losses) = last.expect("a step has a round");
         let g_loss = self.update_generator(round, &batch, fake);
         self.average.update(&self.generator, self.step);
-        let DiscriminatorLosses { loss, real_score, fake_score, penalty } = losses;
-        StepLosses { step: self.step, d_loss: loss, g_loss, real_score, fake_score, penalty }
+        let DiscriminatorLosses { loss: d_loss, real_score, fake_score, .. } = losses;
+        StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty }
     }
 
     fn batch(&mut self, round: u64) -> Batch {
@@ -200,8 +202,11 @@ impl Trainer {
                 (DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }, grad(loss, &weights))
             }
         };
-        if let Some((penalty, weight)) = self.penalty(round, batch, fake) {
-            losses.0.penalty = Some(penalty.detach());
+        // One after the other, so that their graphs never live together.
+        for (images, weight) in self.penalised(round, batch, fake) {
+            let penalty = self.penalty(&images, batch, round);
+            let value = penalty.detach();
+            losses.0.penalty = Some(losses.0.penalty.take().map_or_else(|| value.clone(), |sum| sum + &value));
             losses.1 = add(losses.1, grad(penalty * weight, &weights));
         }
         drop(weights);
@@ -209,34 +214,38 @@ impl Trainer {
         losses.0
     }
 
-    /// The gradient penalty of this round and its weight, where there is one.
-    fn penalty(&self, round: u64, batch: &Batch, fake: &Tensor) -> Option<(Tensor, f64)> {
-        if self.recipe.loss == Loss::WassersteinGp && self.recipe.gp > 0.0 {
-            let count = self.recipe.batch;
-            let mut random = generator(self.recipe.seed, Purpose::Interpolation, round, 0);
-            let shares: Vec<f32> = (0..count).map(|_| rand::RngExt::random(&mut random)).collect();
-            let shares = Tensor::from_slice(&self.device, &shares, [count, 1, 1, 1]);
-            let between = (fake + (&batch.images - fake) * shares).detach();
-            let excess = self.squared_gradient(&between, batch, round).sqrt() - 1.0;
-            return Some(((&excess * &excess).mean(), self.recipe.gp));
+    /// The images at which this round penalises the discriminator's gradient, and the weight of each.
+    fn penalised(&self, round: u64, batch: &Batch, fake: &Tensor) -> Vec<(Tensor, f64)> {
+        let recipe = &self.recipe;
+        if recipe.loss == Loss::WassersteinGp && recipe.gp > 0.0 {
+            let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
+            let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
+            let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
+            return vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)];
         }
-        if self.recipe.r1 > 0.0 && round.is_multiple_of(LAZY) {
-            let r1 = self.squared_gradient(&batch.images, batch, round).mean();
-            let sum = match self.recipe.loss {
-                Loss::R3gan => r1 + self.squared_gradient(fake, batch, round).mean(),
-                _ => r1,
+        if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) {
+            let images = match recipe.loss {
+                Loss::R3gan => vec![&batch.images, fake],
+                _ => vec![&batch.images],
             };
-            return Some((sum, self.recipe.r1 / 2.0 * LAZY as f64));
+            let weight = recipe.r1 / 2.0 * LAZY as f64;
+            return images.into_iter().map(|images| (images.clone(), weight)).collect();
         }
-        None
+        Vec::new()
     }
 
-    /// `||d score / d image||^2` of each image, `[n]`, differentiable.
-    fn squared_gradient(&self, images: &Tensor, batch: &Batch, round: u64) -> Tensor {
+    /// The penalty on the gradient of the score at some images: `E (||g|| - 1)^2` with WGAN-GP, `E ||g||^2` else.
+    fn penalty(&self, images: &Tensor, batch: &Batch, round: u64) -> Tensor {
+        /// Keeps the slope of the root finite where a gradient vanishes.
+        const TINY: f64 = 1e-12;
         let images = images.detach();
         let score = self.score(&images, batch, round, Seen::Penalty).sum();
         let gradient = grad_graph(&score, &[&images]).remove(0);
-        (&gradient * &gradient).sum_axes(&[1, 2, 3], false)
+        let squared = (&gradient * &gradient).sum_axes(&[1, 2, 3], false);
+        match self.recipe.loss {
+            Loss::WassersteinGp => ((squared + TINY).sqrt() - 1.0).powi(2).mean(),
+            _ => squared.mean(),
+        }
     }
 
     fn update_generator(&mut self, round: u64, batch: &Batch, fake: Tensor) -> Tensor {

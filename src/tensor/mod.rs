@@ -222,6 +222,15 @@ impl fmt::Debug for Tensor {
 }
 
 /// The number of elements of a shape.
+///
+/// # Panics
+/// Where that, or a size, is more than memory can be addressed by: kernels may then multiply sizes without a thought.
+#[track_caller]
 pub(crate) fn count(shape: &[usize]) -> usize {
+    const MOST: usize = isize::MAX as usize / size_of::<f64>();
+    let too_large = || panic!("the shape {shape:?} is larger than memory");
+    // Sizes beside a zero are bounded too: kernels form products of some of them.
+    let bound = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)));
+    bound.filter(|&bound| bound <= MOST).unwrap_or_else(too_large);
     shape.iter().product()
 }

@@ -40,7 +40,8 @@ impl From<Value> for Forward {
 /// Which tensors an op's node keeps alive for its vjp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    inputs: u32,
+    /// A bit an input; all of them for every input, however many there are.
+    inputs: u64,
     output: bool,
 }
 
@@ -48,9 +49,27 @@ impl Keep {
     /// Nothing: the vjp needs shapes at most.
     pub const NOTHING: Keep = Keep { inputs: 0, output: false };
     /// Every input.
-    pub const INPUTS: Keep = Keep { inputs: u32::MAX, output: false };
+    pub const INPUTS: Keep = Keep { inputs: u64::MAX, output: false };
     /// The output.
     pub const OUTPUT: Keep = Keep { inputs: 0, output: true };
+
+    /// These of the first 64 inputs.
+    ///
+    /// # Panics
+    /// Where an index is 64 or more.
+    pub const fn only(mut inputs: &[u32]) -> Keep {
+        let mut keep = Keep::NOTHING;
+        while let [first, rest @ ..] = inputs {
+            assert!(*first < u64::BITS, "Keep::only: names one of the first 64 inputs");
+            keep.inputs |= 1 << *first;
+            inputs = rest;
+        }
+        keep
+    }
+
+    fn input(self, index: usize) -> bool {
+        self.inputs == u64::MAX || (index < 64 && self.inputs >> index & 1 == 1)
+    }
 
     /// These inputs and the output too.
     pub const fn and_output(self) -> Keep {
@@ -202,7 +221,8 @@ impl Tensor {
     pub fn apply_with_saved(op: impl Op, inputs: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
         let device = inputs.first().unwrap_or_else(|| panic!("{}: no input", op.name())).device.clone();
         for input in inputs {
-            assert!(input.device == device, "{}: inputs on {} and {}", op.name(), device.name(), input.device.name());
+            let names = (device.name(), input.device.name());
+            assert!(input.device == device, "{}: inputs on two devices, {} and {}", op.name(), names.0, names.1);
         }
         let values: Vec<Value> = inputs.iter().map(|input| input.value.clone()).collect();
         let Forward { value, saved } = op.forward(device.backend(), &values);
@@ -214,11 +234,7 @@ impl Tensor {
         let origin = Origin {
             parents: inputs.iter().map(|input| Arc::clone(&input.node)).collect(),
             shapes: values.iter().map(|value| Arc::clone(&value.shape)).collect(),
-            inputs: values
-                .into_iter()
-                .enumerate()
-                .map(|(i, value)| (keep.inputs >> i & 1 == 1).then_some(value))
-                .collect(),
+            inputs: values.into_iter().enumerate().map(|(i, value)| keep.input(i).then_some(value)).collect(),
             output: keep.output.then(|| value.clone()),
             saved,
             device: device.clone(),

@@ -17,7 +17,12 @@ fn agrees_with_finite_differences(case: &Case, largest: &mut Largest) -> Result<
         return Ok(());
     }
     let (inputs, constants) = case.draw(&Device::reference());
-    let options = GradCheck { step: case.step, tolerances: TOLERANCES[..case.orders].to_vec(), ..GradCheck::default() };
+    let options = GradCheck {
+        step: case.step,
+        tolerances: TOLERANCES[..case.orders].to_vec(),
+        floor: 0.0,
+        ..GradCheck::default()
+    };
     let agreement = gradcheck(|x| case.apply(x, &constants), &inputs.iter().collect::<Vec<_>>(), &options)
         .map_err(|mismatch| mismatch.to_string())?;
     for (order, error) in agreement.errors.into_iter().enumerate() {

@@ -103,7 +103,7 @@ impl Backend for Reference {
             for i in 0..inner {
                 let line = (0..length).map(|l| x[(o * length + l) * inner + i]);
                 out.push(match reduction {
-                    Reduction::Sum => line.sum(),
+                    Reduction::Sum => line.fold(0.0, |a, b| a + b),
                     Reduction::Max => line.fold(f64::NEG_INFINITY, |a, b| if a > b || a.is_nan() { a } else { b }),
                 });
             }

@@ -87,6 +87,7 @@ fn image(name: &str, what: &str, tensor: &Tensor) -> [usize; 4] {
 /// The geometry that joins a fine shape, a filter shape and a coarse shape.
 #[track_caller]
 fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[usize; 4]>, by: Convolution) -> Geometry {
+    by.activation.check();
     let ([batch, h, w, c], [kh, kw, filter_c, k]) = (fine, filter);
     let shapes = || format!("fine {fine:?}, filter {filter:?}, coarse {coarse:?}, {by:?}");
     assert!(c == filter_c && by.stride[0] > 0 && by.stride[1] > 0, "{name}: sizes do not fit: {}", shapes());

@@ -65,7 +65,8 @@ impl Op for Binary {
     fn keep(&self) -> Keep {
         match self {
             Binary::Add | Binary::Sub | Binary::Lerp { .. } => Keep::NOTHING,
-            _ => Keep::INPUTS,
+            Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => Keep::only(&[1]),
+            Binary::Mul | Binary::Div | Binary::Maximum | Binary::TanhGate => Keep::INPUTS,
         }
     }
 
@@ -204,7 +205,12 @@ impl Tensor {
     }
 
     /// The elements to a whole power.
+    ///
+    /// # Panics
+    /// Where the exponent is `i32::MIN`, whose derivative has none.
+    #[track_caller]
     pub fn powi(&self, exponent: i32) -> Tensor {
+        assert!(exponent > i32::MIN, "powi: the exponent {exponent}");
         Tensor::apply(Unary::Powi { exponent }, &[self])
     }
 
@@ -228,7 +234,12 @@ impl Tensor {
     }
 
     /// Applies an activation.
+    ///
+    /// # Panics
+    /// Where the slope of a leaky ReLU is not positive.
+    #[track_caller]
     pub fn activate(&self, activation: Activation) -> Tensor {
+        activation.check();
         activation.unary().map_or_else(|| self.clone(), |function| Tensor::apply(function, &[self]))
     }
 

@@ -1,6 +1,7 @@
 //! Softmax and the losses made of logits.
 
 use super::super::Tensor;
+use crate::backend::Binary;
 
 impl Tensor {
     /// `e^x / sum e^x` over one axis.
@@ -38,7 +39,8 @@ impl Tensor {
     pub fn cross_entropy(&self, labels: &[u32]) -> Tensor {
         let &[rows, classes] = self.shape() else { panic!("cross_entropy: of logits {:?}", self.shape()) };
         assert_eq!(rows, labels.len(), "cross_entropy: {} labels for logits {:?}", labels.len(), self.shape());
-        let chosen = self.log_softmax(1) * Tensor::one_hot(self.device(), labels, classes);
+        // Chosen, not multiplied: another class's logit may be -inf, and 0 times that is no number.
+        let chosen = self.log_softmax(1).binary(Binary::Gate, &Tensor::one_hot(self.device(), labels, classes));
         chosen.sum() * (-1.0 / rows as f64)
     }
 

@@ -67,6 +67,17 @@ impl Tensor {
         let lead = super::elementwise::broadcast(lead_a, lead_b).unwrap_or_else(|| {
             panic!("matmul: leading axes of {:?} and {:?} do not broadcast", self.shape(), other.shape())
         });
+        if lead_b.iter().product::<usize>() == 1
+            && lead_a.len() >= lead_b.len()
+            && !transpose_self
+            && !lead_a.is_empty()
+        {
+            // One right operand for all: the batch is more rows.
+            let matrix = &other.shape()[other.rank() - 2..];
+            let tall = self.reshape([lead.iter().product::<usize>() * rows, inner]);
+            let product = tall.matmul_with(&other.reshape(matrix), false, transpose_other);
+            return product.reshape([&lead[..], &[rows, columns]].concat());
+        }
         let batch = lead.iter().product();
         let batched = |tensor: &Tensor| {
             let matrix = &tensor.shape()[tensor.rank() - 2..];

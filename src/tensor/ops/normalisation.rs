@@ -23,7 +23,7 @@ impl Op for BatchNormOp {
     }
 
     fn keep(&self) -> Keep {
-        Keep::INPUTS.and_output()
+        Keep::only(&[0, 1]).and_output()
     }
 
     fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
@@ -80,6 +80,7 @@ impl Tensor {
     /// Where `gamma` and `beta` are not `[c]`, c being the last axis, or there are no samples.
     #[track_caller]
     pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64, activation: Activation) -> BatchNorm {
+        activation.check();
         let channels = *self.shape().last().unwrap_or_else(|| panic!("batch_norm: of a scalar"));
         let fits = gamma.shape() == [channels] && beta.shape() == [channels] && !self.is_empty();
         assert!(fits, "batch_norm: {:?} with gamma {:?} and beta {:?}", self.shape(), gamma.shape(), beta.shape());
@@ -120,7 +121,7 @@ impl Tensor {
 
     /// A filter `[kh, kw, c, k]` divided by its largest singular value as a matrix `[kh kw c, k]` (Miyato 2018).
     ///
-    /// `direction` approximates the left singular vector, `[k]`; `rounds` of power iteration improve it, and the improved one
+    /// `direction` approximates the right singular vector, `[k]`; `rounds` of power iteration improve it, and the improved one
     /// is returned as a constant to be passed in next time.
     ///
     /// # Panics
@@ -130,7 +131,7 @@ impl Tensor {
         let columns = *self.shape().last().unwrap_or_else(|| panic!("spectral_norm: of a scalar"));
         let fits = direction.shape() == [columns];
         assert!(fits, "spectral_norm: {:?} with a direction {:?}", self.shape(), direction.shape());
-        /// Keeps the direction of a zero filter finite.
+        /// Keeps a zero filter zero.
         const TINY: f64 = f32::MIN_POSITIVE as f64;
         // Squares of 1e-30 would vanish in f32, so the largest element comes out first.
         let unit = |x: Tensor| {
@@ -148,6 +149,6 @@ impl Tensor {
         }
         let (left, right) = (left.detach(), right.detach());
         let sigma = left.matmul_with(&matrix.matmul(&right), true, false).reshape([]);
-        (self / sigma, right.reshape([columns]))
+        (self / (sigma + TINY), right.reshape([columns]))
     }
 }

@@ -30,8 +30,9 @@ impl Tensor {
         assert!(h * w * size[0] * size[1] > 0, "upsample_bilinear: {:?} to {size:?}", self.shape());
         let rows = self.interpolation(h, size[0]);
         let columns = self.interpolation(w, size[1]);
-        let tall = rows.matmul(&self.reshape([n, h, w * c])).reshape([n * size[0], w, c]);
-        columns.matmul(&tall).reshape([n, size[0], size[1], c])
+        // Columns last, so that one matrix serves all rows of all images.
+        let tall = rows.matmul(&self.reshape([n, h, w * c])).reshape([n, size[0], w, c]).permute(&[0, 1, 3, 2]);
+        tall.matmul_with(&columns, false, true).permute(&[0, 1, 3, 2])
     }
 
     /// The matrix `[to, from]` of linear interpolation along one axis.

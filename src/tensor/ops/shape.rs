@@ -144,7 +144,8 @@ impl Tensor {
     #[track_caller]
     pub fn pad(&self, axis: usize, before: usize, after: usize) -> Tensor {
         assert!(axis < self.rank(), "pad: axis {axis} of the shape {:?}", self.shape());
-        let size = before + self.shape()[axis] + after;
+        let size = before.checked_add(self.shape()[axis]).and_then(|size| size.checked_add(after));
+        let size = size.unwrap_or_else(|| panic!("pad: {before} and {after} around the shape {:?}", self.shape()));
         self.window_axis(axis, AxisMap { size, multiplier: 1, offset: -(before as isize), divisor: 1 })
     }
 
@@ -175,14 +176,17 @@ impl Tensor {
             axis < first.rank() && parts.iter().all(|part| part.rank() == first.rank() && others(part) == others(first))
         });
         assert!(fits, "concat: the shapes {shapes:?} along axis {axis}");
-        let total: usize = parts.iter().map(|part| part.shape()[axis]).sum();
-        let mut before = 0;
-        let padded = parts.iter().map(|part| {
-            let size = part.shape()[axis];
-            before += size;
-            part.pad(axis, before - size, total - before)
-        });
-        padded.reduce(|sum, part| sum + part).expect("there is a part")
+        Tensor::join(parts, axis)
+    }
+
+    /// Joins halves that were joined before them, so that n parts are copied log n times.
+    fn join(parts: &[&Tensor], axis: usize) -> Tensor {
+        if let [part] = parts {
+            return (*part).clone();
+        }
+        let (left, right) = parts.split_at(parts.len() / 2);
+        let (left, right) = (Tensor::join(left, axis), Tensor::join(right, axis));
+        left.pad(axis, 0, right.shape()[axis]) + right.pad(axis, left.shape()[axis], 0)
     }
 
     fn window_axis(&self, axis: usize, map: AxisMap) -> Tensor {

@@ -17,6 +17,17 @@ pub fn convolution(
     b: &[f32],
     activation: Activation,
 ) -> Buffer {
+    // A sum over nothing is zero; the kernels below need something to sum, and somewhere to put it.
+    let contracted = match role {
+        Role::Fine => geometry.coarse_shape().iter().product::<usize>() * geometry.kernel[0] * geometry.kernel[1],
+        Role::Filter => geometry.coarse_shape()[..3].iter().product(),
+        Role::Coarse => geometry.filter_shape()[..3].iter().product(),
+    };
+    let size = geometry.shape(role).iter().product();
+    if contracted == 0 || size == 0 {
+        let zeros = Buffer::full(size, 0.0);
+        return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
+    }
     match role {
         Role::Coarse => image::coarse(simd, geometry, a, b, activation),
         Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
