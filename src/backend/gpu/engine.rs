@@ -2,6 +2,7 @@
 //! back or enough of them wait.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub struct Engine {
     pool: Pool,
     uniforms: wgpu::Buffer,
     alignment: usize,
-    failure: Arc<OnceLock<String>>,
+    failure: Arc<Failure>,
     pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     recording: Mutex<Recording>,
 }
@@ -41,6 +42,24 @@ pub struct Engine {
 struct Pipeline {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
+}
+
+/// What went wrong first. A lost device shows in other errors before wgpu says so, but it is the better message.
+#[derive(Default)]
+struct Failure {
+    first: OnceLock<String>,
+    lost: OnceLock<String>,
+}
+
+impl Failure {
+    fn keep(&self, message: impl fmt::Display) {
+        self.first.get_or_init(|| on_one_line(message));
+    }
+}
+
+/// A message of wgpu's, which may have several lines.
+fn on_one_line(message: impl fmt::Display) -> String {
+    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Commands that wait for their submission.
@@ -72,22 +91,20 @@ impl Engine {
         let (device, queue) = pollster::block_on(adapter.adapter.request_device(&descriptor)).map_err(|error| {
             Error::Device { device: name.clone(), message: format!("{} refuses to open: {error}", adapter.info.name) }
         })?;
-        let failure = Arc::new(OnceLock::new());
+        let failure = Arc::new(Failure::default());
         let kept = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let advice = match error {
                 wgpu::Error::OutOfMemory { .. } => "; use a smaller --batch or fewer --features",
                 _ => "",
             };
-            kept.get_or_init(|| format!("{error}{advice}"));
+            kept.keep(format!("{error}{advice}"));
         }));
         let kept = Arc::clone(&failure);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                kept.get_or_init(|| {
-                    format!("the device was lost ({message}); continue with --resume, the last checkpoint is good")
-                });
-            }
+        device.set_device_lost_callback(move |_, message| {
+            kept.lost.get_or_init(|| {
+                on_one_line(format!("it was lost ({message}); continue with --resume, the last checkpoint is good"))
+            });
         });
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
@@ -125,18 +142,22 @@ impl Engine {
     /// # Errors
     /// That failure.
     pub fn check(&self) -> Result<()> {
-        match self.failure.get() {
-            None => Ok(()),
-            Some(message) => Err(Error::Device { device: self.name.clone(), message: message.clone() }),
+        if !self.failed() {
+            return Ok(());
         }
+        // A poll calls back where the device was lost; what it returns is said by then.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        let Failure { first, lost } = &*self.failure;
+        let message = lost.get().or(first.get()).cloned().unwrap_or_default();
+        Err(Error::Device { device: self.name.clone(), message })
     }
 
     fn fail(&self, message: String) {
-        self.failure.get_or_init(|| message);
+        self.failure.keep(message);
     }
 
     fn failed(&self) -> bool {
-        self.failure.get().is_some()
+        self.failure.first.get().is_some() || self.failure.lost.get().is_some()
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -304,15 +325,17 @@ impl Engine {
         let failure = Arc::clone(&self.failure);
         staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
             if let Err(error) = outcome {
-                failure.get_or_init(|| format!("memory cannot be mapped: {error}"));
+                failure.keep(format!("memory cannot be mapped: {error}"));
             }
         });
         self.wait()?;
-        let mapped = staging.get_mapped_range(..).map_err(|error| Error::Device {
-            device: self.name.clone(),
-            message: format!("memory cannot be mapped: {error}"),
-        })?;
-        Ok(bytemuck::pod_collect_to_vec(&mapped))
+        match staging.get_mapped_range(..) {
+            Ok(mapped) => Ok(bytemuck::pod_collect_to_vec(&mapped)),
+            Err(error) => {
+                self.fail(format!("memory cannot be mapped: {error}"));
+                self.check().map(|()| Vec::new())
+            }
+        }
     }
 
     /// Waits for everything submitted so far.
@@ -416,5 +439,32 @@ impl Recording {
             self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
         }
         self.pass.as_mut().expect("was just opened")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::adapter::{Choice, choose};
+    use super::super::elementwise;
+    use super::*;
+
+    #[test]
+    fn a_lost_device_is_an_error_and_no_panic() {
+        let adapter = match choose(&Choice::Best) {
+            Ok(adapter) => adapter,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let engine = Arc::new(Engine::new(adapter, "gpu".to_string()).unwrap());
+        let before = elementwise::full(&engine, 1000, 1.0);
+        engine.sync().unwrap();
+        engine.device.destroy();
+        // Nobody may know yet: kernels go on, and the read-back says it.
+        let after = elementwise::full(&engine, 1000, 2.0);
+        engine.upload(&[0; 4000], &after);
+        engine.copy(&before, &after, 4000);
+        let error = engine.download(&after, 4000).unwrap_err().to_string();
+        assert!(error.contains("gpu") && error.contains("--resume"), "{error}");
+        assert!(engine.sync().is_err());
+        assert!(elementwise::full(&engine, 10, 1.0).raw().is_none(), "a failed device allocates");
     }
 }
