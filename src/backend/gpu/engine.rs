@@ -1,13 +1,14 @@
 //! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
 //! back or enough of them wait.
 
-use std::collections::{HashMap, VecDeque};
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::adapter::Adapter;
 use super::buffer::Buffer;
+use super::failure::Failure;
+use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::shader::Kernel;
 use crate::error::{Error, Result};
@@ -35,31 +36,8 @@ pub struct Engine {
     uniforms: wgpu::Buffer,
     alignment: usize,
     failure: Arc<Failure>,
-    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    pipelines: Pipelines,
     recording: Mutex<Recording>,
-}
-
-struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
-
-/// What went wrong first. A lost device shows in other errors before wgpu says so, but it is the better message.
-#[derive(Default)]
-struct Failure {
-    first: OnceLock<String>,
-    lost: OnceLock<String>,
-}
-
-impl Failure {
-    fn keep(&self, message: impl fmt::Display) {
-        self.first.get_or_init(|| on_one_line(message));
-    }
-}
-
-/// A message of wgpu's, which may have several lines.
-fn on_one_line(message: impl fmt::Display) -> String {
-    message.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Commands that wait for their submission.
@@ -102,9 +80,7 @@ impl Engine {
         }));
         let kept = Arc::clone(&failure);
         device.set_device_lost_callback(move |_, message| {
-            kept.lost.get_or_init(|| {
-                on_one_line(format!("it was lost ({message}); continue with --resume, the last checkpoint is good"))
-            });
+            kept.lose(message);
         });
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
@@ -122,7 +98,7 @@ impl Engine {
             uniforms,
             alignment,
             failure,
-            pipelines: Mutex::default(),
+            pipelines: Pipelines::default(),
             recording: Mutex::default(),
         })
     }
@@ -147,8 +123,7 @@ impl Engine {
         }
         // A poll calls back where the device was lost; what it returns is said by then.
         let _ = self.device.poll(wgpu::PollType::Poll);
-        let Failure { first, lost } = &*self.failure;
-        let message = lost.get().or(first.get()).cloned().unwrap_or_default();
+        let message = self.failure.message().unwrap_or_default().to_string();
         Err(Error::Device { device: self.name.clone(), message })
     }
 
@@ -157,7 +132,7 @@ impl Engine {
     }
 
     fn failed(&self) -> bool {
-        self.failure.first.get().is_some() || self.failure.lost.get().is_some()
+        self.failure.message().is_some()
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -193,7 +168,7 @@ impl Engine {
     pub fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
         let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
         let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
-        let pipeline = self.pipeline(kernel, reads.len(), writes.len());
+        let pipeline = self.pipelines.get(&self.device, kernel, reads.len(), writes.len());
         let size = size_of_val(parameters).next_multiple_of(16);
         let mut recording = self.recording();
         if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
@@ -363,59 +338,6 @@ impl Engine {
         if let Err(error) = self.device.poll(poll) {
             self.fail(format!("waiting failed: {error}"));
         }
-    }
-
-    /// The pipeline of a kernel with so many storages to read and to write, made once.
-    fn pipeline(&self, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(pipelines.entry(kernel.key()).or_insert_with(|| Arc::new(self.compile(kernel, reads, writes))))
-    }
-
-    fn compile(&self, kernel: &Kernel, reads: usize, writes: usize) -> Pipeline {
-        let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match binding {
-                    0 => wgpu::BufferBindingType::Uniform,
-                    binding => wgpu::BufferBindingType::Storage { read_only: binding <= reads },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..=reads + writes).map(entry).collect();
-        let label = Some(kernel.name);
-        let layout =
-            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
-        let descriptor = wgpu::ShaderModuleDescriptor { label, source };
-        // Debug builds, and so tests, let wgpu check every index and loop; a kernel that relied on it would differ there.
-        let checks = match cfg!(debug_assertions) {
-            true => wgpu::ShaderRuntimeChecks::checked(),
-            false => wgpu::ShaderRuntimeChecks::unchecked(),
-        };
-        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, their loops end, their divisors are
-        // sizes above 0, and they use neither ray queries nor mesh shaders.
-        let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        Pipeline { pipeline, layout }
     }
 }
 
