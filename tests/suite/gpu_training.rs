@@ -125,3 +125,14 @@ fn memory_does_not_grow_with_steps() {
     drop(trainer);
     assert_eq!(gpu.memory().in_use, 0, "bytes in use after the trainer is gone");
 }
+
+#[test]
+fn a_batch_that_makes_too_large_a_tensor_is_refused_with_the_one_that_fits() {
+    // The largest map of 32x32 images at width 64 is 16x16x64: 64 KiB an image.
+    let recipe = recipe(64, 4096);
+    let error = recipe.check_largest(4, f64::from(128 << 20)).unwrap_err().to_string();
+    assert!(error.contains("256.0 MiB") && error.ends_with("--batch 2048 fits"), "{error}");
+    Recipe { batch: 2048, ..recipe.clone() }.check_largest(4, f64::from(128 << 20)).unwrap();
+    let error = recipe.check_largest(4, f64::from(1 << 20)).unwrap_err().to_string();
+    assert!(error.ends_with("use fewer --features than 64"), "{error}");
+}

@@ -1,12 +1,14 @@
 //! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
 //! back or enough of them wait.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::adapter::Adapter;
 use super::buffer::Buffer;
+use super::failure::Failure;
+use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::shader::Kernel;
 use crate::error::{Error, Result};
@@ -33,14 +35,9 @@ pub struct Engine {
     pool: Pool,
     uniforms: wgpu::Buffer,
     alignment: usize,
-    failure: Arc<OnceLock<String>>,
-    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    failure: Arc<Failure>,
+    pipelines: Pipelines,
     recording: Mutex<Recording>,
-}
-
-struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
 }
 
 /// Commands that wait for their submission.
@@ -72,22 +69,18 @@ impl Engine {
         let (device, queue) = pollster::block_on(adapter.adapter.request_device(&descriptor)).map_err(|error| {
             Error::Device { device: name.clone(), message: format!("{} refuses to open: {error}", adapter.info.name) }
         })?;
-        let failure = Arc::new(OnceLock::new());
+        let failure = Arc::new(Failure::default());
         let kept = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let advice = match error {
                 wgpu::Error::OutOfMemory { .. } => "; use a smaller --batch or fewer --features",
                 _ => "",
             };
-            kept.get_or_init(|| format!("{error}{advice}"));
+            kept.keep(format!("{error}{advice}"));
         }));
         let kept = Arc::clone(&failure);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                kept.get_or_init(|| {
-                    format!("the device was lost ({message}); continue with --resume, the last checkpoint is good")
-                });
-            }
+        device.set_device_lost_callback(move |_, message| {
+            kept.lose(message);
         });
         let uniforms = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("parameters"),
@@ -105,7 +98,7 @@ impl Engine {
             uniforms,
             alignment,
             failure,
-            pipelines: Mutex::default(),
+            pipelines: Pipelines::default(),
             recording: Mutex::default(),
         })
     }
@@ -125,18 +118,21 @@ impl Engine {
     /// # Errors
     /// That failure.
     pub fn check(&self) -> Result<()> {
-        match self.failure.get() {
-            None => Ok(()),
-            Some(message) => Err(Error::Device { device: self.name.clone(), message: message.clone() }),
+        if !self.failed() {
+            return Ok(());
         }
+        // A poll calls back where the device was lost; what it returns is said by then.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+        let message = self.failure.message().unwrap_or_default().to_string();
+        Err(Error::Device { device: self.name.clone(), message })
     }
 
     fn fail(&self, message: String) {
-        self.failure.get_or_init(|| message);
+        self.failure.keep(message);
     }
 
     fn failed(&self) -> bool {
-        self.failure.get().is_some()
+        self.failure.message().is_some()
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -172,7 +168,7 @@ impl Engine {
     pub fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
         let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
         let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
-        let pipeline = self.pipeline(kernel, reads.len(), writes.len());
+        let pipeline = self.pipelines.get(&self.device, kernel, reads.len(), writes.len());
         let size = size_of_val(parameters).next_multiple_of(16);
         let mut recording = self.recording();
         if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
@@ -304,15 +300,17 @@ impl Engine {
         let failure = Arc::clone(&self.failure);
         staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
             if let Err(error) = outcome {
-                failure.get_or_init(|| format!("memory cannot be mapped: {error}"));
+                failure.keep(format!("memory cannot be mapped: {error}"));
             }
         });
         self.wait()?;
-        let mapped = staging.get_mapped_range(..).map_err(|error| Error::Device {
-            device: self.name.clone(),
-            message: format!("memory cannot be mapped: {error}"),
-        })?;
-        Ok(bytemuck::pod_collect_to_vec(&mapped))
+        match staging.get_mapped_range(..) {
+            Ok(mapped) => Ok(bytemuck::pod_collect_to_vec(&mapped)),
+            Err(error) => {
+                self.fail(format!("memory cannot be mapped: {error}"));
+                self.check().map(|()| Vec::new())
+            }
+        }
     }
 
     /// Waits for everything submitted so far.
@@ -341,59 +339,6 @@ impl Engine {
             self.fail(format!("waiting failed: {error}"));
         }
     }
-
-    /// The pipeline of a kernel with so many storages to read and to write, made once.
-    fn pipeline(&self, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
-        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(pipelines.entry(kernel.key()).or_insert_with(|| Arc::new(self.compile(kernel, reads, writes))))
-    }
-
-    fn compile(&self, kernel: &Kernel, reads: usize, writes: usize) -> Pipeline {
-        let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
-            binding: binding as u32,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: match binding {
-                    0 => wgpu::BufferBindingType::Uniform,
-                    binding => wgpu::BufferBindingType::Storage { read_only: binding <= reads },
-                },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..=reads + writes).map(entry).collect();
-        let label = Some(kernel.name);
-        let layout =
-            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label,
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
-        let descriptor = wgpu::ShaderModuleDescriptor { label, source };
-        // Debug builds, and so tests, let wgpu check every index and loop; a kernel that relied on it would differ there.
-        let checks = match cfg!(debug_assertions) {
-            true => wgpu::ShaderRuntimeChecks::checked(),
-            false => wgpu::ShaderRuntimeChecks::unchecked(),
-        };
-        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, their loops end, their divisors are
-        // sizes above 0, and they use neither ray queries nor mesh shaders.
-        let module = unsafe { self.device.create_shader_module_trusted(descriptor, checks) };
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        Pipeline { pipeline, layout }
-    }
 }
 
 impl Recording {
@@ -416,5 +361,32 @@ impl Recording {
             self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
         }
         self.pass.as_mut().expect("was just opened")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::adapter::{Choice, choose};
+    use super::super::elementwise;
+    use super::*;
+
+    #[test]
+    fn a_lost_device_is_an_error_and_no_panic() {
+        let adapter = match choose(&Choice::Best) {
+            Ok(adapter) => adapter,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let engine = Arc::new(Engine::new(adapter, "gpu".to_string()).unwrap());
+        let before = elementwise::full(&engine, 1000, 1.0);
+        engine.sync().unwrap();
+        engine.device.destroy();
+        // Nobody may know yet: kernels go on, and the read-back says it.
+        let after = elementwise::full(&engine, 1000, 2.0);
+        engine.upload(&[0; 4000], &after);
+        engine.copy(&before, &after, 4000);
+        let error = engine.download(&after, 4000).unwrap_err().to_string();
+        assert!(error.contains("gpu") && error.contains("--resume"), "{error}");
+        assert!(engine.sync().is_err());
+        assert!(elementwise::full(&engine, 10, 1.0).raw().is_none(), "a failed device allocates");
     }
 }

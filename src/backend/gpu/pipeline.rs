@@ -1,0 +1,75 @@
+//! Kernels compiled for the device, each once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::shader::Kernel;
+
+/// A compiled kernel and how its storages are bound.
+pub struct Pipeline {
+    /// The compiled kernel.
+    pub pipeline: wgpu::ComputePipeline,
+    /// Parameters, then the storages that it reads, then those that it writes.
+    pub layout: wgpu::BindGroupLayout,
+}
+
+/// Compiled kernels by [`Kernel::key`].
+#[derive(Default)]
+pub struct Pipelines(Mutex<HashMap<String, Arc<Pipeline>>>);
+
+impl Pipelines {
+    /// The pipeline of a kernel with so many storages to read and to write, made once.
+    pub fn get(&self, device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
+        let mut pipelines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let compile = || Arc::new(Pipeline::compile(device, kernel, reads, writes));
+        Arc::clone(pipelines.entry(kernel.key()).or_insert_with(compile))
+    }
+}
+
+impl Pipeline {
+    fn compile(device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Pipeline {
+        let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
+            binding: binding as u32,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: match binding {
+                    0 => wgpu::BufferBindingType::Uniform,
+                    binding => wgpu::BufferBindingType::Storage { read_only: binding <= reads },
+                },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..=reads + writes).map(entry).collect();
+        let label = Some(kernel.name);
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label, source };
+        // Debug builds, and so tests, let wgpu check every index and loop; a kernel that relied on it would differ there.
+        let checks = match cfg!(debug_assertions) {
+            true => wgpu::ShaderRuntimeChecks::checked(),
+            false => wgpu::ShaderRuntimeChecks::unchecked(),
+        };
+        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, their loops end, their divisors are
+        // sizes above 0, and they use neither ray queries nor mesh shaders.
+        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { pipeline, layout }
+    }
+}
