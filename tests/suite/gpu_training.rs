@@ -10,6 +10,7 @@ use graft::random::Purpose;
 use graft::{Checkpoint, Device};
 
 use crate::gpu::gpu;
+use crate::program::real_data;
 
 fn recipe(features: usize, batch: usize) -> Recipe {
     Recipe {
@@ -35,13 +36,10 @@ fn recipe(features: usize, batch: usize) -> Recipe {
     }
 }
 
-/// MNIST where it is at hand (`GRAFT_DATA`), else digits drawn in code; which of them, too.
+/// MNIST where it is at hand, else digits drawn in code.
 fn digits() -> Dataset {
-    let folder = std::env::var("GRAFT_DATA")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data").to_string());
-    let mnist = format!("{folder}/mnist");
     let spec =
-        if std::path::Path::new(&mnist).exists() { format!("mnist:{mnist}") } else { "synthetic:strokes".into() };
+        real_data("mnist").map_or("synthetic:strokes".to_string(), |folder| format!("mnist:{}", folder.display()));
     let digits = spec.parse::<Spec>().unwrap().load(Split::Train).unwrap();
     digits.subset(1000, 0, true).unwrap().fit(32, 1).unwrap()
 }
