@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::Tensor;
 use super::node::{Context, Node};
-use super::{Device, Tensor};
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
@@ -98,12 +98,8 @@ fn walk(y: Tensor, xs: &[&Tensor]) -> Vec<Tensor> {
             pending.insert(parent.id, (Arc::clone(parent), entry));
         }
     }
-    let zeros = |x: &Tensor| Tensor::zeros(device_of(x), x.shape());
+    let zeros = |x: &Tensor| Tensor::zeros(&x.device, x.shape());
     xs.iter().map(|x| found.get(&x.node.id).cloned().unwrap_or_else(|| zeros(x))).collect()
-}
-
-fn device_of(x: &Tensor) -> &Device {
-    &x.device
 }
 
 /// The ids of all nodes from which one of `xs` can be reached, as far as `y` reaches them.
@@ -131,6 +127,7 @@ fn nodes_between(y: &Arc<Node>, xs: &[&Tensor]) -> HashSet<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Device;
 
     fn scalar(value: f64) -> Tensor {
         Tensor::from_slice(&Device::reference(), &[value], [1])

@@ -168,10 +168,5 @@ pub fn backward(simd: Simd, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffe
             },
         );
     });
-    let copy = |values: &[f32]| {
-        let mut buffer = Buffer::scratch(values.len());
-        buffer.copy_from_slice(values);
-        buffer
-    };
-    [input, copy(d_gamma), copy(d_beta)]
+    [input, d_gamma.into(), d_beta.into()]
 }

@@ -174,7 +174,8 @@ impl Contraction<'_> {
                 match tile_rows {
                     12 => copy_each::<12>(sources, out),
                     6 => copy_each::<6>(sources, out),
-                    _ => copy_each::<4>(sources, out),
+                    4 => copy_each::<4>(sources, out),
+                    rows => unreachable!("no tile has {rows} rows"),
                 }
                 continue;
             }
