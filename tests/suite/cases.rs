@@ -540,8 +540,21 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(2, [30, 31], [12, 16], [1, 1], [1, 1], [0, 0]),
         geometry(2, [20, 22], [10, 9], [3, 3], [3, 3], [0, 2]),
         geometry(1, [40, 40], [5, 7], [3, 3], [1, 1], [1, 1]),
+        // By Winograd's products on the cpu: tiles that fill tasks and leave tails, one row or column of tiles, one tile.
+        geometry(19, [8, 8], [32, 32], [4, 4], [2, 2], [1, 1]),
+        geometry(3, [12, 16], [64, 32], [4, 4], [2, 2], [1, 1]),
+        geometry(2, [4, 32], [32, 96], [4, 4], [2, 2], [1, 1]),
+        geometry(23, [4, 4], [96, 64], [4, 4], [2, 2], [1, 1]),
+        geometry(33, [16, 32], [32, 32], [4, 4], [2, 2], [1, 1]),
     ];
     let plain = geometries.into_iter().flat_map(roles);
-    let fused = fused(geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1]));
+    let fused = fused(geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1])).into_iter().chain(fused(geometry(
+        5,
+        [8, 8],
+        [32, 64],
+        [4, 4],
+        [2, 2],
+        [1, 1],
+    )));
     plain.chain(fused).map(Case::large).collect()
 }

@@ -221,3 +221,31 @@ impl Panels {
         self.lines[panel.start..].as_ptr()
     }
 }
+
+/// Writes a line's elements as one column of each tile of rows, in tiles of `columns` columns, so that a job of step `tile_rows` reads them.
+/// Missing rows of the last tile are left as they are.
+///
+/// # Panics
+/// Where no instruction set has tiles of `tile_rows` rows.
+pub fn pack_column(line: &[f32], tile_rows: usize, columns: usize, column: usize, packed: &mut [f32]) {
+    let parts = packed.chunks_exact_mut(tile_rows * columns).map(|tile| &mut tile[column * tile_rows..][..tile_rows]);
+    // The sizes of `Simd::tile`: a copy of constant length is a few moves.
+    match tile_rows {
+        12 => copy_parts::<12>(line, parts),
+        6 => copy_parts::<6>(line, parts),
+        4 => copy_parts::<4>(line, parts),
+        rows => unreachable!("no tile has {rows} rows"),
+    }
+}
+
+/// Copies a line's parts of `N` elements, and what is left.
+#[inline(always)]
+fn copy_parts<'a, const N: usize>(line: &[f32], mut parts: impl Iterator<Item = &'a mut [f32]>) {
+    let (whole, rest) = line.as_chunks::<N>();
+    for (line, out) in whole.iter().zip(&mut parts) {
+        out[..N].copy_from_slice(line);
+    }
+    if let Some(out) = parts.next().filter(|_| !rest.is_empty()) {
+        out[..rest.len()].copy_from_slice(rest);
+    }
+}

@@ -1,12 +1,17 @@
-//! The transposed convolution to an image of few channels (1 or 3), where those would leave most lanes empty.
+//! Layers whose fine image has few channels (1 or 3): the transposed convolution, where those would leave most lanes
+//! empty, and the filter gradient, where they give few rows to a long contraction.
 //!
-//! A product gives, for every coarse pixel, its contribution to all taps and channels at once (16 taps times 3 channels fill
-//! three vectors); each fine pixel then sums the few contributions that reach it, in a fixed order.
+//! The transposed convolution is a product that gives, for every coarse pixel, its contribution to all taps and channels at once
+//! (16 taps times 3 channels fill three vectors); each fine pixel then sums the few contributions that reach it, in a fixed order.
+//!
+//! The filter gradient's tasks own pixels instead of rows: both sides of some of them are packed where the L2 cache holds
+//! them, all rows are computed, and the tasks' sums are added in order. So the coarse image comes from memory once.
 
 use rayon::prelude::*;
 
 use super::image::{Product, transpose};
-use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panels, Segment, TileJob};
+use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panels, Segment, TileJob, pack_column, panels};
+use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry};
 
@@ -90,10 +95,131 @@ fn collect(geometry: &Geometry, contributions: &[f32], out: &mut [f32]) {
                 let from = (i * g.coarse[1] + j) * columns + (p * g.kernel[1] + first) * channels;
                 let to = (origin + first - g.padding[1]) * channels;
                 let run = (end - first) * channels;
-                for (out, &v) in out[to..to + run].iter_mut().zip(&contributions[from..from + run]) {
-                    *out += v;
+                add_run(&contributions[from..from + run], &mut out[to..to + run]);
+            }
+        }
+    }
+}
+
+/// Adds a run to another. The runs of a whole row of 4 taps have a constant length, and are a few vectors then.
+#[inline(always)]
+fn add_run(run: &[f32], out: &mut [f32]) {
+    #[inline(always)]
+    fn add<const N: usize>(run: &[f32], out: &mut [f32]) {
+        let (run, out): (&[f32; N], &mut [f32; N]) = (run.try_into().expect("N"), out.try_into().expect("N"));
+        out.iter_mut().zip(run).for_each(|(out, v)| *out += v);
+    }
+    match run.len() {
+        12 => add::<12>(run, out),
+        4 => add::<4>(run, out),
+        _ => out.iter_mut().zip(run).for_each(|(out, v)| *out += v),
+    }
+}
+
+/// The rows (p, q, c) of a filter up to which all of them are one task's.
+const MOST_ROWS: usize = 64;
+/// Pixels that are packed at a time: a panel's part and a tile's rows then share the L1 cache.
+const PIXELS: usize = 128;
+/// Parts that all pixels are cut into at most.
+const PARTS: usize = 64;
+
+/// Whether a filter gradient has few enough rows.
+pub fn filter_pays(geometry: &Geometry) -> bool {
+    geometry.filter_shape()[..3].iter().product::<usize>() <= MOST_ROWS
+}
+
+/// The filter from (fine image, coarse image).
+pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
+    let (tile, columns) = (simd.tile(), geometry.coarse_channels);
+    let rows: usize = geometry.filter_shape()[..3].iter().product();
+    let tiles = rows.div_ceil(tile.rows);
+    let panels = panels(tile, PIXELS, columns);
+    let last = panels.last().expect("a coarse image has channels");
+    let width = last.column + last.width;
+    let (size, padded) = (rows * columns, tiles * tile.rows * width);
+    let pixels = geometry.batch * geometry.coarse[0] * geometry.coarse[1];
+    let span = pixels.div_ceil(PARTS).next_multiple_of(PIXELS);
+    let parts = pixels.div_ceil(span);
+    let mut partial = Buffer::scratch(parts * size);
+    let out = Disjoint::new(&mut partial);
+    tasks(parts, |part| {
+        let mut left = Buffer::full(tiles * tile.rows * PIXELS, 0.0);
+        let mut right = Buffer::full(width * PIXELS, 0.0);
+        let mut sums = Buffer::full(padded, 0.0);
+        let end = pixels.min((part + 1) * span);
+        for first in (part * span..end).step_by(PIXELS) {
+            let length = PIXELS.min(end - first);
+            for pixel in 0..length {
+                let mut line = [0f32; MOST_ROWS];
+                gather_taps(geometry, fine, first + pixel, &mut line);
+                pack_column(&line[..rows], tile.rows, PIXELS, pixel, &mut left);
+                let coarse = &coarse[(first + pixel) * columns..][..columns];
+                for panel in &panels {
+                    right[panel.start + pixel * panel.width..][..panel.used]
+                        .copy_from_slice(&coarse[panel.column..][..panel.used]);
+                }
+            }
+            let segments = [Segment { left: 0, line: 0, length }];
+            let mut at = 0;
+            for panel in &panels {
+                for packed in left.chunks_exact(tile.rows * PIXELS) {
+                    let job = TileJob {
+                        rows: &std::array::from_fn(|row| packed[row.min(tile.rows - 1)..].as_ptr()),
+                        step: tile.rows,
+                        segments: &segments,
+                        panel: right[panel.start..].as_ptr(),
+                        narrow: panel.narrow,
+                        out: sums[at..at + tile.rows * panel.width].as_mut_ptr(),
+                        accumulate: true,
+                    };
+                    simd.dispatch(Product { job });
+                    at += tile.rows * panel.width;
                 }
             }
         }
+        // SAFETY: each part has its own sums.
+        let out = unsafe { out.slice(part * size, size) };
+        let mut at = 0;
+        for panel in &panels {
+            for (out, line) in out.chunks_exact_mut(columns).zip(sums[at..].chunks_exact(panel.width)) {
+                out[panel.column..][..panel.used].copy_from_slice(&line[..panel.used]);
+            }
+            at += tiles * tile.rows * panel.width;
+        }
+    });
+    let mut filter = Buffer::full(size, 0.0);
+    for part in partial.chunks_exact(size) {
+        filter.iter_mut().zip(part).for_each(|(sum, v)| *sum += v);
+    }
+    filter
+}
+
+/// The fine elements that a coarse pixel meets, in the order of the filter's rows; those on padding are left as they are.
+fn gather_taps(geometry: &Geometry, fine: &[f32], pixel: usize, line: &mut [f32]) {
+    let g = geometry;
+    let (rest, j) = (pixel / g.coarse[1], pixel % g.coarse[1]);
+    let (n, i) = (rest / g.coarse[0], rest % g.coarse[0]);
+    let origin = g.stride[1] * j;
+    let first = g.padding[1].saturating_sub(origin).min(g.kernel[1]);
+    let end = (g.fine[1] + g.padding[1]).saturating_sub(origin).clamp(first, g.kernel[1]);
+    if first == end {
+        return;
+    }
+    let run = (end - first) * g.fine_channels;
+    for p in 0..g.kernel[0] {
+        let Some(y) = (g.stride[0] * i + p).checked_sub(g.padding[0]).filter(|&y| y < g.fine[0]) else { continue };
+        let from = ((n * g.fine[0] + y) * g.fine[1] + origin + first - g.padding[1]) * g.fine_channels;
+        let to = (p * g.kernel[1] + first) * g.fine_channels;
+        copy_run(&fine[from..from + run], &mut line[to..to + run]);
+    }
+}
+
+/// Copies a run; see [`add_run`].
+#[inline(always)]
+fn copy_run(run: &[f32], out: &mut [f32]) {
+    match run.len() {
+        12 => out[..12].copy_from_slice(&run[..12]),
+        4 => out[..4].copy_from_slice(&run[..4]),
+        _ => out.copy_from_slice(run),
     }
 }

@@ -4,6 +4,7 @@ mod few_channels;
 mod filter;
 mod image;
 mod plan;
+mod winograd;
 
 use super::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role};
@@ -29,11 +30,20 @@ pub fn convolution(
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
     }
     match role {
+        Role::Coarse if winograd::pays(geometry) => winograd::coarse(simd, geometry, a, b, activation),
         Role::Coarse => image::coarse(simd, geometry, a, b, activation),
+        Role::Fine if winograd::pays(geometry) => winograd::fine(simd, geometry, a, b, activation),
         Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
         Role::Fine => image::fine(simd, geometry, a, b, activation),
         Role::Filter => {
-            let out = filter::filter(simd, geometry, a, b);
+            let kernel = if winograd::pays(geometry) {
+                winograd::filter
+            } else if few_channels::filter_pays(geometry) {
+                few_channels::filter
+            } else {
+                filter::filter
+            };
+            let out = kernel(simd, geometry, a, b);
             match activation.unary() {
                 None => out,
                 Some(function) => super::elementwise::unary(simd, function, &out),
