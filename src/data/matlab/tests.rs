@@ -336,7 +336,7 @@ proptest! {
     fn any_bytes_are_parsed_without_a_panic(which in 0..Writer::ALL.len(), bytes in prop::collection::vec(any::<u8>(), 0..96)) {
         let writer = &Writer::ALL[which];
         reads_without_harm(&bytes)?;
-        reads_without_harm(&writer.file(&[bytes.clone()]))?;
+        reads_without_harm(&writer.file(std::slice::from_ref(&bytes)))?;
         reads_without_harm(&writer.file(&[writer.top(MATRIX, &bytes)]))?;
     }
 }
