@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 
 /// Show what a data set holds: count, size, class counts, and a grid to look at
 #[derive(Args)]
-#[command(after_help = "Examples:\n  graft data synthetic:strokes --out grid.png\n  graft data mnist:DIR --split test")]
+#[command(
+    after_help = "Examples:\n  graft data synthetic:strokes --out grid.png\n  graft data svhn:DIR --split test\n  graft data folder:DIR --out grid.png"
+)]
 pub struct Data {
     /// The data set
     #[arg(value_name = "SPEC", long_help = format!("The data set: {}", Spec::forms().collect::<Vec<_>>().join(", ")))]

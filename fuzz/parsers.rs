@@ -1,0 +1,85 @@
+//! Every parser of files that graft has, by the name of its fuzz target: fed any bytes it must return an error or
+//! something that makes sense. The fuzz targets and the test suite share this file.
+
+use std::fs;
+use std::path::Path;
+
+use graft::data::{Dataset, Spec, Split, matlab};
+use graft::run::RunFolder;
+use graft::{Checkpoint, Error};
+
+thread_local! {
+    /// Where the parsers find what they are fed.
+    static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+}
+
+/// Feeds a parser; whether it accepted the bytes.
+///
+/// # Panics
+/// Where the parser does, or where it accepted what makes no sense.
+pub fn feed(parser: &str, bytes: &[u8]) -> bool {
+    FOLDER.with(|folder| {
+        let folder = folder.path();
+        let outcome = match parser {
+            "idx" => idx(&placed(folder, "images.idx", bytes)),
+            "matlab" => matlab_arrays(&placed(folder, "x.mat", bytes)),
+            "cifar10" => data("cifar10", placed(folder, "test_batch.bin", bytes).parent(), Split::Test),
+            "folder" => data("folder", placed(folder, "images/x", bytes).parent(), Split::Train),
+            "checkpoint" => checkpoint(&placed(folder, "x.safetensors", bytes)),
+            "config" => config(placed(folder, "config.toml", bytes).parent().expect("a folder")),
+            other => panic!("no parser is called {other}"),
+        };
+        if let Err(error) = &outcome {
+            assert!(!error.to_string().is_empty());
+        }
+        outcome.is_ok()
+    })
+}
+
+fn placed(folder: &Path, name: &str, bytes: &[u8]) -> std::path::PathBuf {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a temporary folder");
+    fs::write(&path, bytes).expect("a temporary file");
+    path
+}
+
+fn data(kind: &str, path: Option<&Path>, split: Split) -> Result<(), Error> {
+    let spec: Spec = format!("{kind}:{}", path.expect("a path").display()).parse()?;
+    let Dataset { images, labels, classes, .. } = spec.load(split)?;
+    assert!(images.count > 0);
+    assert_eq!(images.pixels.len(), images.count * images.height * images.width * images.channels);
+    if let Some(labels) = labels {
+        assert!(labels.len() == images.count && labels.iter().all(|&label| usize::from(label) < classes));
+    }
+    Ok(())
+}
+
+/// As images, and where they are not, as labels.
+fn idx(path: &Path) -> Result<(), Error> {
+    let _ = graft::data::idx::read_labels(path, 3, None);
+    data("idx", Some(path), Split::Train)
+}
+
+/// Every array there is, and the images and labels of SVHN.
+fn matlab_arrays(path: &Path) -> Result<(), Error> {
+    let _ = data("svhn", Some(path), Split::Train);
+    for array in matlab::read(path, |_| Ok(true))? {
+        assert_eq!(array.bytes.len(), array.header.dimensions.iter().product::<usize>());
+    }
+    Ok(())
+}
+
+fn checkpoint(path: &Path) -> Result<(), Error> {
+    let checkpoint = Checkpoint::read(path)?;
+    let device = graft::Device::reference();
+    for name in checkpoint.names() {
+        if let Ok(tensor) = checkpoint.tensor(name, &device) {
+            assert_eq!(Some(tensor.shape()), checkpoint.shape(name));
+        }
+    }
+    Ok(())
+}
+
+fn config(folder: &Path) -> Result<(), Error> {
+    RunFolder::open(folder)?.settings().map(drop)
+}
