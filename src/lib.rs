@@ -13,6 +13,7 @@
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
+//! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`cli`] | a run on disk; the command line |
 //!
 //! ```
@@ -35,6 +36,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod gan;
+pub mod metrics;
 pub mod nn;
 pub mod random;
 pub mod run;
