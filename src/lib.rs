@@ -14,7 +14,7 @@
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
-//! | [`run`], [`cli`] | a run on disk; the command line |
+//! | [`run`], [`experiment`], [`cli`] | a run on disk; what is made of runs; the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -35,6 +35,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod gan;
 pub mod metrics;
 pub mod nn;

@@ -1,7 +1,7 @@
 //! The kernel distance, KID where the features are Inception's (Bińkowski et al. 2018).
 
 use super::Features;
-use super::pairs::{map_rows, product};
+use super::pairs::{Product, map_rows};
 
 /// The unbiased estimate of the squared maximum mean discrepancy under the kernel `(x.y / width + 1)^3`, over all pairs.
 ///
@@ -24,7 +24,7 @@ pub fn kernel_distance(first: &Features, second: &Features) -> f64 {
 #[track_caller]
 fn sum_of_kernels(left: &Features, right: &Features, counts: impl Fn(usize, usize) -> bool + Sync) -> f64 {
     let width = left.width() as f64;
-    let rows = map_rows(left, right, product, |i, products| {
+    let rows = map_rows(left, right, Product, |i, products| {
         let counted = products.iter().enumerate().filter(|&(j, _)| counts(i, j));
         counted.map(|(_, product)| (product / width + 1.0).powi(3)).sum::<f64>()
     });

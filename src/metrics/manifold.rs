@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::Features;
-use super::pairs::{map_rows, squared_difference};
+use super::pairs::{SquaredDifference, map_rows};
 
 /// The neighbour that bounds a ball for precision and recall (Kynkäänniemi 2019).
 const PRECISION_NEIGHBOUR: usize = 3;
@@ -44,12 +44,12 @@ pub fn precision_recall(real: &Features, samples: &Features) -> PrecisionRecall 
     let real_radii = radii(real, [PRECISION_NEIGHBOUR, COVERAGE_NEIGHBOUR]);
     let sample_radii = radii(samples, [PRECISION_NEIGHBOUR]);
 
-    let of_samples = map_rows(samples, real, squared_difference, |_, distances| {
+    let of_samples = map_rows(samples, real, SquaredDifference, |_, distances| {
         let inside =
             |k: usize| distances.iter().zip(&real_radii).filter(|(distance, radii)| **distance <= radii[k]).count();
         (inside(0) > 0, inside(1))
     });
-    let of_real = map_rows(real, samples, squared_difference, |i, distances| {
+    let of_real = map_rows(real, samples, SquaredDifference, |i, distances| {
         let recalled = distances.iter().zip(&sample_radii).any(|(distance, [radius])| distance <= radius);
         (recalled, distances.iter().any(|distance| *distance <= real_radii[i][1]))
     });
@@ -64,7 +64,7 @@ pub fn precision_recall(real: &Features, samples: &Features) -> PrecisionRecall 
 
 /// For each member, its squared distances to the given nearest neighbours, itself not counted.
 fn radii<const K: usize>(features: &Features, neighbours: [usize; K]) -> Vec<[f64; K]> {
-    map_rows(features, features, squared_difference, |i, distances| {
+    map_rows(features, features, SquaredDifference, |i, distances| {
         // The member's distance to itself comes first, before any duplicate of it.
         distances[i] = -1.0;
         neighbours.map(|k| *distances.select_nth_unstable_by(k, f64::total_cmp).1)

@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::Features;
-use super::pairs::{map_rows, squared_difference};
+use super::pairs::{SquaredDifference, map_rows};
 use crate::error::{Error, Result};
 use crate::random::{self, Purpose};
 
@@ -54,9 +54,9 @@ pub fn memorisation(samples: &Features, training: &Features, held_out: &Features
         .collect();
     let least = |distances: &mut dyn Iterator<Item = f64>| distances.fold(f64::INFINITY, f64::min);
     let to_training =
-        map_rows(samples, training, squared_difference, |_, distances| least(&mut distances.iter().copied()));
+        map_rows(samples, training, SquaredDifference, |_, distances| least(&mut distances.iter().copied()));
     // In half draws, so that sums are exact.
-    let halves = map_rows(samples, held_out, squared_difference, |i, distances| {
+    let halves = map_rows(samples, held_out, SquaredDifference, |i, distances| {
         let wins = draws.iter().map(|draw| {
             let to_held_out = least(&mut draw.iter().map(|&j| distances[j]));
             1 + usize::from(to_training[i] < to_held_out) - usize::from(to_training[i] > to_held_out)

@@ -1,5 +1,6 @@
-//! The metrics against NumPy and SciPy (tests/golden/metrics.md).
+//! The metrics and statistics against NumPy and SciPy (tests/golden/metrics.md).
 
+use graft::experiment::statistics::{paired, student_below, student_quantile};
 use graft::metrics::{Features, Gaussian, frechet_distance, kernel_distance, memorisation, precision_recall};
 
 use crate::golden::{read, stored};
@@ -46,4 +47,29 @@ fn figures_are_those_of_scipy() {
         check("coverage", found.coverage);
         check("nearer", memorisation(&samples, &real, &held_out, 0).unwrap().nearer);
     }
+}
+
+#[test]
+fn students_t_is_that_of_scipy() {
+    let golden = Golden::read();
+    let [freedom, places] = ["freedom", "place"].map(|name| stored(&golden.0, &format!("student.{name}")).1);
+    let freedom = || freedom.iter().map(|&freedom| freedom as usize);
+    golden.check("student.quantile", &freedom().map(|freedom| student_quantile(0.975, freedom)).collect::<Vec<_>>());
+    // Shares down to 1e-70 are compared as they are held against a level, so absolutely.
+    let truth = stored(&golden.0, "student.below").1;
+    let found = freedom().flat_map(|freedom| places.iter().map(move |&place| student_below(place, freedom)));
+    for (found, truth) in found.zip(truth) {
+        assert!((found - truth).abs() < 1e-14, "{found} is not {truth}");
+    }
+}
+
+#[test]
+fn a_paired_comparison_is_that_of_scipy() {
+    let golden = Golden::read();
+    let [arm, baseline] = ["arm", "baseline"].map(|name| stored(&golden.0, &format!("paired.{name}")).1);
+    let ratios: Vec<f64> = arm.iter().zip(&baseline).map(|(arm, baseline)| (arm / baseline).ln()).collect();
+    let found = paired(&ratios).unwrap();
+    golden.check("paired.mean", &[found.mean]);
+    golden.check("paired.interval", &found.interval);
+    golden.check("paired.better", &[found.below]);
 }
