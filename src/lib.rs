@@ -13,7 +13,8 @@
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
-//! | [`run`], [`cli`] | a run on disk; the command line |
+//! | [`metrics`] | how well samples match real images |
+//! | [`run`], [`experiment`], [`cli`] | a run on disk; what is made of runs; the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -34,7 +35,9 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod gan;
+pub mod metrics;
 pub mod nn;
 pub mod random;
 pub mod run;

@@ -33,6 +33,8 @@ pub enum Purpose {
     Synthetic,
     /// Directions of the gradient checks.
     GradientCheck,
+    /// Which held-out images stand against the training images; the step is the draw.
+    Memorisation = 48,
 }
 
 /// A generator for one draw: ChaCha12 keyed by all four numbers.

@@ -11,6 +11,7 @@ mod golden;
 mod gpu;
 mod gpu_training;
 mod gradcheck;
+mod metrics;
 mod parity;
 mod program;
 mod properties;

@@ -1,0 +1,286 @@
+//! What a comparison of arms may claim.
+//!
+//! Arms are compared on the logarithm of their Fréchet distances' ratio, paired by seed, since a seed gives every arm the
+//! same subset, source and latents. The claim about an arm at a size is about the better of the baselines, scratch and
+//! scratch with augmentation, which are what its user would otherwise train:
+//!
+//! - *helps*: better than every baseline (an intersection-union test: the largest p value counts);
+//! - *hurts*: worse than a baseline (the smallest p value counts, times the number of baselines);
+//! - *equivalent*: neither, and by the 95 % intervals at most 10 % worse than any baseline and at most 10 % better than
+//!   one of them;
+//! - *undecided*: none of these.
+//!
+//! Each direction has a one-sided level of 2.5 %, held for all arms and sizes together by Holm's correction, so if no arm
+//! differs, a whole comparison says *helps* anywhere in at most 2.5 % of cases. Its hypotheses are those of the protocol,
+//! whether their runs are there or not: a half-finished comparison is corrected as the whole one.
+
+use serde::{Deserialize, Serialize};
+
+use super::statistics::{Paired, holm, paired};
+use crate::error::{Error, Result};
+
+/// Seeds below which there is no verdict. One seed is no evidence; of two, the interval spans 12.7 standard errors that
+/// rest on a single difference.
+pub const MINIMUM_SEEDS: usize = 3;
+
+/// The one-sided level of *helps* and of *hurts*.
+const LEVEL: f64 = 0.025;
+
+/// The ratio within which arms are equivalent.
+const EQUIVALENT: f64 = 1.1;
+
+/// Which of a run's networks a distance was measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// The averaged weights after the last step: the headline.
+    Final,
+    /// The averaged weights at the step that was best on validation.
+    Best,
+    /// The raw weights after the last step.
+    Raw,
+}
+
+/// One measured distance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The arm's name.
+    pub arm: String,
+    /// The number of target images.
+    pub size: usize,
+    /// The random seed, by which arms are paired.
+    pub seed: u64,
+    /// What it was measured on.
+    pub reading: Reading,
+    /// The Fréchet distance; none where the run diverged, which leaves its comparisons undecided rather than without the
+    /// worst case.
+    pub fd: Option<f64>,
+}
+
+/// An arm about which claims are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The arm's name.
+    pub arm: String,
+    /// The arm that has all of it but what is transferred, if that is none of the baselines.
+    pub control: Option<String>,
+}
+
+/// What a comparison sets out to claim, fixed before its runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Protocol {
+    /// What an arm has to beat to help: scratch, and scratch with augmentation.
+    pub baselines: Vec<String>,
+    /// The arms about which claims are made.
+    pub candidates: Vec<Candidate>,
+    /// Numbers of target images.
+    pub sizes: Vec<usize>,
+}
+
+/// What is claimed about an arm at a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Better than every baseline.
+    Helps,
+    /// Worse than a baseline.
+    Hurts,
+    /// Within 10 % of the better baseline.
+    Equivalent,
+    /// Not known.
+    Undecided,
+}
+
+/// An arm against another at a size.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Contrast {
+    /// The other arm.
+    pub against: String,
+    /// Seeds that both arms have, diverged ones included.
+    pub seeds: usize,
+    /// Those of them in which one of the two diverged.
+    pub diverged: usize,
+    /// The geometric mean of the ratio of distances, below 1 where the arm is better; none without pairs, or with
+    /// diverged ones.
+    pub ratio: Option<f64>,
+    /// The t-test of the log ratios before correction; none where there are fewer than two pairs, or diverged ones.
+    pub test: Option<Paired>,
+}
+
+impl Contrast {
+    /// The test, where it rests on enough seeds to decide anything.
+    fn evidence(&self) -> Option<&Paired> {
+        self.test.as_ref().filter(|_| self.seeds >= MINIMUM_SEEDS)
+    }
+}
+
+/// What the comparison says of an arm at a size.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The arm's name.
+    pub arm: String,
+    /// The number of target images.
+    pub size: usize,
+    /// The claim, from the final step.
+    pub verdict: Verdict,
+    /// Whether the arm helps and also beats its control; none for an arm without a control of its own.
+    pub transfer_helps: Option<bool>,
+    /// Why there is no verdict, where there cannot be one.
+    pub caveat: Option<String>,
+    /// The p value of *helps* after Holm's correction, held against 0.025.
+    pub helps: f64,
+    /// The p value of *hurts* after Holm's correction, held against 0.025.
+    pub hurts: f64,
+    /// Against each baseline in the protocol's order, then against the control.
+    pub contrasts: Vec<Contrast>,
+    /// The other readings measured that give the same verdict.
+    pub stable_under: Vec<Reading>,
+    /// Those that give another one, which a report has to say beside the verdict.
+    pub changes_under: Vec<(Reading, Verdict)>,
+}
+
+/// A finding for each candidate at each size, by candidate, then size.
+///
+/// # Errors
+/// [`Error::Invalid`] where a distance is not positive and finite, an outcome comes twice, or the protocol has no
+/// baseline.
+pub fn findings(protocol: &Protocol, outcomes: &[Outcome]) -> Result<Vec<Finding>> {
+    if protocol.baselines.is_empty() {
+        return Err(Error::invalid("a comparison needs a baseline to hold its arms against; add the arm scratch"));
+    }
+    check(outcomes)?;
+    let mut headline = findings_of(protocol, outcomes, Reading::Final);
+    for reading in [Reading::Best, Reading::Raw] {
+        if outcomes.iter().any(|outcome| outcome.reading == reading) {
+            for (finding, other) in headline.iter_mut().zip(findings_of(protocol, outcomes, reading)) {
+                if finding.verdict == other.verdict {
+                    finding.stable_under.push(reading);
+                } else {
+                    finding.changes_under.push((reading, other.verdict));
+                }
+            }
+        }
+    }
+    Ok(headline)
+}
+
+fn check(outcomes: &[Outcome]) -> Result<()> {
+    for (place, outcome) in outcomes.iter().enumerate() {
+        let Outcome { arm, size, seed, reading, fd } = outcome;
+        if fd.is_some_and(|fd| !fd.is_finite() || fd <= 0.0) {
+            return Err(Error::invalid(format!(
+                "the distance of arm {arm} at {size} images, seed {seed}, is {}, which has no logarithm; mark the run as \
+                 diverged or run it again",
+                fd.unwrap_or_default()
+            )));
+        }
+        let same =
+            |other: &&Outcome| (&other.arm, other.size, other.seed, other.reading) == (arm, *size, *seed, *reading);
+        if outcomes[..place].iter().any(|other| same(&other)) {
+            return Err(Error::invalid(format!(
+                "arm {arm} at {size} images, seed {seed}, is there twice; leave one of the two runs out"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The findings of one reading, without the other readings.
+fn findings_of(protocol: &Protocol, outcomes: &[Outcome], reading: Reading) -> Vec<Finding> {
+    let cells = protocol.candidates.iter().flat_map(|arm| protocol.sizes.iter().map(move |&size| (arm, size)));
+    let cells: Vec<(&Candidate, usize, Vec<Contrast>)> = cells
+        .map(|(candidate, size)| {
+            let others = protocol.baselines.iter().chain(&candidate.control);
+            let contrasts = others.map(|other| contrast(outcomes, reading, size, &candidate.arm, other));
+            (candidate, size, contrasts.collect())
+        })
+        .collect();
+    let baselines = protocol.baselines.len();
+    // A contrast that cannot decide anything has a p value of 1.
+    let p = |contrast: &Contrast, side: fn(&Paired) -> f64| contrast.evidence().map_or(1.0, side);
+    let worst = |contrasts: &[Contrast]| contrasts.iter().map(|c| p(c, |test| test.below)).fold(0.0, f64::max);
+
+    let helps = holm(&cells.iter().map(|(.., contrasts)| worst(&contrasts[..baselines])).collect::<Vec<_>>());
+    let hurts: Vec<f64> = cells
+        .iter()
+        .map(|(.., contrasts)| {
+            let least = contrasts[..baselines].iter().map(|c| p(c, |test| test.above)).fold(1.0, f64::min);
+            (least * baselines as f64).min(1.0)
+        })
+        .collect();
+    let hurts = holm(&hurts);
+    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].0.control.is_some()).collect();
+    let transfers = holm(&controlled.iter().map(|&i| worst(&cells[i].2)).collect::<Vec<_>>());
+
+    let each = cells.into_iter().enumerate().map(|(i, (candidate, size, contrasts))| {
+        let verdict = match () {
+            _ if helps[i] <= LEVEL => Verdict::Helps,
+            _ if hurts[i] <= LEVEL => Verdict::Hurts,
+            _ if equivalent(&contrasts[..baselines]) => Verdict::Equivalent,
+            _ => Verdict::Undecided,
+        };
+        let transfer = controlled.iter().position(|&cell| cell == i).map(|place| transfers[place] <= LEVEL);
+        Finding {
+            arm: candidate.arm.clone(),
+            size,
+            verdict,
+            transfer_helps: transfer.map(|beats_all| beats_all && verdict == Verdict::Helps),
+            caveat: caveat(&contrasts[..baselines]),
+            helps: helps[i],
+            hurts: hurts[i],
+            contrasts,
+            stable_under: Vec::new(),
+            changes_under: Vec::new(),
+        }
+    });
+    each.collect()
+}
+
+/// An arm against another, over the seeds that both have.
+fn contrast(outcomes: &[Outcome], reading: Reading, size: usize, arm: &str, against: &str) -> Contrast {
+    let of = |name: &str| {
+        let name = name.to_owned();
+        outcomes.iter().filter(move |o| o.reading == reading && o.size == size && o.arm == name)
+    };
+    let pairs: Vec<Option<f64>> = of(arm)
+        .filter_map(|first| of(against).find(|second| second.seed == first.seed).map(|second| (first.fd, second.fd)))
+        .map(|(first, second)| Some((first? / second?).ln()))
+        .collect();
+    let whole: Option<Vec<f64>> = pairs.iter().copied().collect();
+    let mean = |ratios: &Vec<f64>| ratios.iter().sum::<f64>() / ratios.len() as f64;
+    Contrast {
+        against: against.to_owned(),
+        seeds: pairs.len(),
+        diverged: pairs.iter().filter(|pair| pair.is_none()).count(),
+        ratio: whole.as_ref().filter(|ratios| !ratios.is_empty()).map(|ratios| mean(ratios).exp()),
+        test: whole.and_then(|ratios| paired(&ratios)),
+    }
+}
+
+/// Whether the arm is within 10 % of the better baseline: not worse than any, and not better than all, by more.
+fn equivalent(contrasts: &[Contrast]) -> bool {
+    let margin = EQUIVALENT.ln();
+    let intervals: Option<Vec<[f64; 2]>> = contrasts.iter().map(|c| c.evidence().map(|test| test.interval)).collect();
+    intervals
+        .is_some_and(|all| all.iter().all(|[_, high]| *high <= margin) && all.iter().any(|[low, _]| *low >= -margin))
+}
+
+/// Why contrasts cannot decide, in words.
+fn caveat(contrasts: &[Contrast]) -> Option<String> {
+    let fewest = contrasts.iter().min_by_key(|contrast| contrast.seeds)?;
+    let against = &fewest.against;
+    if let Some(contrast) = contrasts.iter().find(|contrast| contrast.diverged > 0) {
+        return Some(format!("{} of {} pairs with {} diverged", contrast.diverged, contrast.seeds, contrast.against));
+    }
+    match fewest.seeds {
+        0 => Some(format!("there are no runs that pair with {against}")),
+        1 => Some("one seed is no evidence".to_owned()),
+        seeds if seeds < MINIMUM_SEEDS => {
+            Some(format!("{seeds} seeds paired with {against} are too few; a verdict takes {MINIMUM_SEEDS}"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! Verdicts on made-up distances, and how often they are right on simulated ones.
+
+use super::*;
+use crate::random::{self, Purpose};
+
+fn protocol(baselines: &[&str], candidates: &[(&str, Option<&str>)], sizes: &[usize]) -> Protocol {
+    let candidate =
+        |&(arm, control): &(&str, Option<&str>)| Candidate { arm: arm.into(), control: control.map(Into::into) };
+    Protocol {
+        baselines: baselines.iter().map(|&name| name.into()).collect(),
+        candidates: candidates.iter().map(candidate).collect(),
+        sizes: sizes.to_vec(),
+    }
+}
+
+/// Outcomes of an arm at 100 images, on seeds 0 and up.
+fn outcomes(arm: &str, reading: Reading, distances: &[f64]) -> Vec<Outcome> {
+    let each = distances.iter().zip(0..).map(|(&fd, seed)| Outcome {
+        arm: arm.into(),
+        size: 100,
+        seed,
+        reading,
+        fd: Some(fd),
+    });
+    each.collect()
+}
+
+const SCRATCH: [f64; 5] = [200.0, 220.0, 180.0, 210.0, 190.0];
+
+/// Scratch, scratch+augment and an arm whose distances are scratch's times `ratio`, give or take a percent.
+fn three_arms(augment: f64, ratio: f64, reading: Reading) -> Vec<Outcome> {
+    let jitter = [1.01, 0.99, 1.0, 1.005, 0.995];
+    let scaled = |factor: f64| std::array::from_fn::<f64, 5, _>(|i| SCRATCH[i] * factor * jitter[i]);
+    [("scratch", SCRATCH), ("scratch+augment", scaled(augment)), ("trgan", scaled(ratio))]
+        .iter()
+        .flat_map(|(arm, distances)| outcomes(arm, reading, distances))
+        .collect()
+}
+
+fn both() -> Protocol {
+    protocol(&["scratch", "scratch+augment"], &[("trgan", None)], &[100])
+}
+
+fn only(protocol: &Protocol, outcomes: &[Outcome]) -> Finding {
+    let mut all = findings(protocol, outcomes).unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+#[test]
+fn an_arm_is_held_against_the_better_baseline() {
+    for (augment, ratio, expected) in [
+        (0.9, 0.7, Verdict::Helps),
+        (1.2, 0.7, Verdict::Helps),
+        (0.7, 0.8, Verdict::Hurts),
+        (1.5, 1.3, Verdict::Hurts),
+        (1.5, 1.0, Verdict::Equivalent),
+    ] {
+        let finding = only(&both(), &three_arms(augment, ratio, Reading::Final));
+        assert_eq!(finding.verdict, expected, "{augment} {ratio}: {finding:?}");
+        assert_eq!((finding.caveat, finding.transfer_helps), (None, None));
+    }
+}
+
+#[test]
+fn a_wide_interval_is_undecided() {
+    let all =
+        [outcomes("scratch", Reading::Final, &SCRATCH), outcomes("trgan", Reading::Final, &[100.0, 400.0, 150.0])];
+    let finding = only(&protocol(&["scratch"], &[("trgan", None)], &[100]), &all.concat());
+    assert_eq!((finding.verdict, finding.contrasts[0].seeds), (Verdict::Undecided, 3));
+}
+
+#[test]
+fn fewer_seeds_than_three_decide_nothing() {
+    let words =
+        [(0, "no runs that pair"), (1, "one seed is no evidence"), (2, "2 seeds paired with scratch are too few")];
+    for (seeds, words) in words {
+        // The first seeds of each arm.
+        let some: Vec<Outcome> =
+            three_arms(0.9, 0.3, Reading::Final).into_iter().filter(|outcome| outcome.seed < seeds).collect();
+        let finding = only(&both(), &some);
+        assert_eq!(finding.verdict, Verdict::Undecided);
+        assert_eq!(finding.contrasts[0].seeds as u64, seeds);
+        assert_eq!(finding.contrasts[0].ratio.is_some(), seeds > 0);
+        assert_eq!(finding.contrasts[0].test.is_some(), seeds > 1);
+        assert!(finding.caveat.unwrap().contains(words));
+    }
+    let enough: Vec<Outcome> = three_arms(0.9, 0.3, Reading::Final).into_iter().filter(|o| o.seed < 3).collect();
+    assert_eq!(only(&both(), &enough).verdict, Verdict::Helps);
+}
+
+#[test]
+fn a_diverged_run_is_not_left_out() {
+    let mut all = three_arms(0.9, 0.5, Reading::Final);
+    all.last_mut().unwrap().fd = None;
+    let finding = only(&both(), &all);
+    assert_eq!((finding.verdict, finding.contrasts[0].ratio), (Verdict::Undecided, None));
+    assert_eq!(finding.caveat.unwrap(), "1 of 5 pairs with scratch diverged");
+}
+
+#[test]
+fn transfer_helps_where_the_control_is_beaten_too() {
+    for (control, expected) in [(1.0, true), (0.5, false)] {
+        let mut all = three_arms(0.9, 0.5, Reading::Final);
+        let untrained: Vec<f64> =
+            SCRATCH.iter().zip([1.0, 1.01, 0.99, 1.0, 1.0]).map(|(fd, jitter)| fd * control * jitter).collect();
+        // Controls may have fewer seeds.
+        all.extend(outcomes("untrained", Reading::Final, &untrained[..4]));
+        let arms = protocol(&["scratch", "scratch+augment"], &[("trgan", Some("untrained"))], &[100]);
+        let finding = only(&arms, &all);
+        assert_eq!((finding.verdict, finding.transfer_helps), (Verdict::Helps, Some(expected)));
+        assert_eq!((finding.contrasts[2].against.as_str(), finding.contrasts[2].seeds), ("untrained", 4));
+    }
+}
+
+#[test]
+fn a_verdict_says_under_which_readings_it_holds() {
+    let all =
+        [three_arms(0.9, 0.7, Reading::Final), three_arms(0.9, 0.8, Reading::Best), three_arms(0.9, 1.3, Reading::Raw)];
+    let finding = only(&both(), &all.concat());
+    assert_eq!(finding.verdict, Verdict::Helps);
+    assert_eq!(finding.stable_under, [Reading::Best]);
+    assert_eq!(finding.changes_under, [(Reading::Raw, Verdict::Hurts)]);
+    let json = serde_json::to_value(&finding).unwrap();
+    assert_eq!((&json["verdict"], &json["stable_under"][0]), (&"helps".into(), &"best".into()));
+}
+
+#[test]
+fn what_has_no_logarithm_or_comes_twice_is_an_error() {
+    let all = three_arms(0.9, 0.7, Reading::Final);
+    for fd in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let mut bad = all.clone();
+        bad[7].fd = Some(fd);
+        let error = findings(&both(), &bad).unwrap_err().to_string();
+        assert!(error.starts_with("the distance of arm scratch+augment at 100 images, seed 2, is "), "{error}");
+    }
+    let error = findings(&both(), &[&all[..], &all[..1]].concat()).unwrap_err().to_string();
+    assert!(error.starts_with("arm scratch at 100 images, seed 0, is there twice"), "{error}");
+    assert!(findings(&protocol(&[], &[], &[]), &[]).is_err());
+}
+
+/// Deviations of simulated log distances: what a seed does to all arms, and what it does to each.
+const SHARED: f64 = 0.2;
+const OWN: f64 = 0.1;
+
+/// Comparisons of four arms at two sizes, by how much each arm's log distance lies from scratch's. Augmentation is far
+/// worse than scratch, which is when *helps* is the easiest: with two equal baselines an arm has to beat both.
+fn simulate(index: u64, seeds: u64, arms: &[&str], effect: impl Fn(&str) -> f64) -> Vec<Outcome> {
+    const BASE: f64 = 5.3;
+    let mut generator = random::generator(17, Purpose::GradientCheck, seeds, index);
+    let mut all = Vec::new();
+    for (size, seed) in [100, 1000].into_iter().flat_map(|size| (0..seeds).map(move |seed| (size, seed))) {
+        let draws = random::normal(&mut generator, 1 + arms.len());
+        let shared = BASE + SHARED * f64::from(draws[0]);
+        all.extend(arms.iter().zip(&draws[1..]).map(|(arm, &own)| {
+            let fd = (shared + effect(arm) + OWN * f64::from(own)).exp();
+            Outcome { arm: arm.to_string(), size, seed, reading: Reading::Final, fd: Some(fd) }
+        }));
+    }
+    all
+}
+
+const ARMS: [&str; 6] = ["scratch", "scratch+augment", "trgan", "tgan", "ctgan", "trgan-mission"];
+
+/// The share of simulated comparisons of all four methods that say the verdict somewhere.
+fn rate(seeds: u64, verdict: Verdict, effect: impl Fn(&str) -> f64 + Copy) -> f64 {
+    const COMPARISONS: u64 = 4000;
+    let candidates: Vec<(&str, Option<&str>)> = ARMS[2..].iter().map(|&arm| (arm, None)).collect();
+    let protocol = protocol(&ARMS[..2], &candidates, &[100, 1000]);
+    let said = (0..COMPARISONS).filter(|&index| {
+        let all = findings(&protocol, &simulate(index, seeds, &ARMS, effect)).unwrap();
+        all.iter().any(|finding| finding.verdict == verdict)
+    });
+    said.count() as f64 / COMPARISONS as f64
+}
+
+#[test]
+fn comparisons_of_equal_arms_say_helps_in_at_most_three_percent() {
+    for seeds in [3, 5] {
+        let equal = rate(seeds, Verdict::Helps, |_| 0.0);
+        let one_baseline = rate(seeds, Verdict::Helps, |arm| if arm == "scratch+augment" { 3.0 } else { 0.0 });
+        let hurts = rate(seeds, Verdict::Hurts, |_| 0.0);
+        println!("{seeds} seeds: helps {equal}, against one baseline {one_baseline}, hurts {hurts}");
+        assert!(equal <= 0.03 && one_baseline <= 0.03 && hurts <= 0.03, "{seeds}: {equal} {one_baseline} {hurts}");
+        // The level is used, not just kept: a test that never said "helps" would keep it too.
+        assert!(one_baseline >= 0.005, "{seeds}: {one_baseline}");
+    }
+}
+
+/// One method of four halves the distance at one size of two: five standard deviations of a paired log ratio.
+#[test]
+fn real_effects_are_found() {
+    const COMPARISONS: u64 = 1000;
+    let candidates: Vec<(&str, Option<&str>)> = ARMS[2..].iter().map(|&arm| (arm, None)).collect();
+    let protocol = protocol(&ARMS[..2], &candidates, &[100, 1000]);
+    let found = (0..COMPARISONS).filter(|&index| {
+        let mut all = simulate(index, 5, &ARMS, |_| 0.0);
+        for outcome in all.iter_mut().filter(|outcome| outcome.arm == "trgan" && outcome.size == 100) {
+            outcome.fd = outcome.fd.map(|fd| fd / 2.0);
+        }
+        findings(&protocol, &all).unwrap()[0].verdict == Verdict::Helps
+    });
+    let power = found.count() as f64 / COMPARISONS as f64;
+    println!("power {power}");
+    assert!(power > 0.8, "{power}");
+}
