@@ -13,7 +13,8 @@
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
-//! | [`run`], [`cli`] | a run on disk; the command line |
+//! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
+//! | [`cli`] | the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -39,6 +40,7 @@ pub mod nn;
 pub mod random;
 pub mod run;
 pub mod tensor;
+pub mod transfer;
 
 pub use backend::Device;
 pub use checkpoint::Checkpoint;

@@ -99,6 +99,9 @@ pub struct Train {
     /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
     #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
     ema: f64,
+    /// Weight of LeCam's regulariser of the discriminator; 0 for none
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    lecam: f64,
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
@@ -244,6 +247,7 @@ impl Train {
                     features: self.features.unwrap_or(features),
                     latent: self.latent,
                     classes: 0,
+                    condition_features: 0,
                     d_norm: self.d_norm.resolve(self.loss, r1)?,
                 },
                 batch: self.batch,
@@ -256,6 +260,7 @@ impl Train {
                 r1,
                 augment: self.augment.clone(),
                 ema: self.ema,
+                lecam: self.lecam,
             },
         };
         settings.recipe.check()?;
@@ -298,7 +303,7 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(trainer.steps(), settings.steps, quiet);
-    let ending = folder.train(trainer, settings, &mut progress);
+    let ending = folder.train(trainer, &settings.pace(), &mut progress);
     progress.finish();
     match ending? {
         Ending::Finished => {
@@ -357,6 +362,9 @@ fn equivalent_command(settings: &Settings) -> String {
     if !recipe.augment.is_empty() {
         let names: Vec<String> = recipe.augment.iter().map(|augment| name(&|| serde_json::json!(augment))).collect();
         command += &format!(" --augment {}", names.join(","));
+    }
+    if recipe.lecam > 0.0 {
+        command += &format!(" --lecam {}", recipe.lecam);
     }
     if a.classes > 0 {
         command += " --conditional";

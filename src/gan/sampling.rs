@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Architecture, Generator};
+use super::{Architecture, Conditions, Generator};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
@@ -30,8 +30,9 @@ pub struct Average {
 impl Average {
     /// Starts at the generator's weights. A decay of 0 follows them without averaging.
     pub fn new(device: &Device, architecture: &Architecture, source: &Generator, decay: f64, seed: u64) -> Average {
-        let average =
-            Average { network: Generator::new(device, architecture, seed), architecture: *architecture, decay, seed };
+        let mut network = Generator::new(device, architecture, seed);
+        network.set_conditions(source.conditions().clone());
+        let average = Average { network, architecture: *architecture, decay, seed };
         average.copy(source);
         average
     }
@@ -76,32 +77,27 @@ impl Average {
                 let values = normal(&mut random, BATCH * self.architecture.latent);
                 let device = self.network.parameters()[0].device();
                 let latents = Tensor::from_slice(&device, &values, [BATCH, self.architecture.latent]);
-                let classes = self.architecture.classes_in_turn(&device, batch * BATCH, BATCH);
+                let key = (self.seed, Purpose::StatisticsLatents, step);
+                let condition = self.network.conditions().draw(&device, key, batch * BATCH, BATCH, None);
                 let momentum = 1.0 / (batch + 1) as f64;
-                self.network.forward(&latents, classes.as_ref(), Mode::Train { momentum });
+                self.network.forward(&latents, condition.as_ref(), Mode::Train { momentum });
             }
         });
     }
 }
 
 impl Architecture {
-    /// The names of the generator's filters, which hold nearly all of its elements, and their shapes as stored.
-    fn generator_filters(&self) -> Vec<(String, [usize; 4])> {
+    /// The names of the generator's matrices, which hold nearly all of its elements, and their shapes as stored.
+    fn generator_matrices(&self) -> Vec<(String, Vec<usize>)> {
         let outputs: Vec<usize> = self.widths().into_iter().chain([self.channels]).collect();
         let inputs = [self.latent].into_iter().chain(self.widths());
-        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), [inputs, outputs, 4, 4]);
-        inputs.zip(&outputs).enumerate().map(filter).collect()
-    }
-
-    /// The condition of labels, where the networks have one.
-    pub(super) fn one_hot(&self, device: &Device, labels: &[u32]) -> Option<Tensor> {
-        (self.classes > 0).then(|| Tensor::one_hot(device, labels, self.classes))
-    }
-
-    /// The condition of images `start..start + count` that go through all classes in turn, where the networks have one.
-    fn classes_in_turn(&self, device: &Device, start: usize, count: usize) -> Option<Tensor> {
-        let label = |index: usize| (index % self.classes.max(1)) as u32;
-        self.one_hot(device, &(start..start + count).map(label).collect::<Vec<_>>())
+        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), vec![inputs, outputs, 4, 4]);
+        let scale = |(level, width)| {
+            let name = format!("main.{}.condition_scale.weight", 3 * level + 1);
+            (name, vec![self.condition_length(), width])
+        };
+        let conditioned = self.widths().into_iter().enumerate().filter(|_| self.condition_length() > 0);
+        inputs.zip(&outputs).enumerate().map(filter).chain(conditioned.map(scale)).collect()
     }
 }
 
@@ -112,7 +108,7 @@ pub fn latents(device: &Device, length: usize, seed: u64, purpose: Purpose, star
     Tensor::from_slice(device, &values, [count, length])
 }
 
-/// `count` images of a generator; where it is conditioned, of `class`, or of all classes in turn.
+/// `count` images of a generator; where it is conditioned, of `class`, or by its own distribution of conditions.
 ///
 /// # Errors
 /// The device's first failure.
@@ -132,11 +128,8 @@ pub fn sample(
     for start in (0..count).step_by(BATCH) {
         let batch = BATCH.min(count - start);
         let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
-        let classes = match class {
-            Some(class) => architecture.one_hot(&device, &vec![class; batch]),
-            None => architecture.classes_in_turn(&device, start, batch),
-        };
-        let images = no_grad(|| network.forward(&latents, classes.as_ref(), Mode::Evaluate));
+        let condition = network.conditions().draw(&device, (seed, purpose, 0), start, batch, class);
+        let images = no_grad(|| network.forward(&latents, condition.as_ref(), Mode::Evaluate));
         values.extend(images.to_vec::<f32>()?);
     }
     Ok(Images::from_batch(&values, [count, architecture.size, architecture.size, architecture.channels]))
@@ -154,17 +147,19 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
     })?;
     architecture.check()?;
     // Before a network of that size is allocated, the file must have shown that it holds one.
-    for (name, expected) in architecture.generator_filters() {
+    for (name, expected) in architecture.generator_matrices() {
         let shape = checkpoint.shape(&format!("{PREFIX}.{name}"));
         if shape != Some(&expected[..]) {
             let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
             return Err(Error::invalid(format!(
-                "the checkpoint's header describes a generator whose filter {name} is {expected:?}, but it holds {found}; \
+                "the checkpoint's header describes a generator whose {name} is {expected:?}, but it holds {found}; \
                  use one that `graft train` wrote"
             )));
         }
     }
-    let network = Generator::new(device, &architecture, 0);
+    let conditions = Conditions::load(&architecture, checkpoint)?;
+    let mut network = Generator::new(device, &architecture, 0);
+    network.set_conditions(conditions);
     checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
     Ok((architecture, network))
 }
