@@ -42,6 +42,13 @@ impl Progress {
         Progress { steps, shown }
     }
 
+    /// Ends the bar where it stands; the next phase begins another.
+    pub fn pause(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.abandon();
+        }
+    }
+
     /// Ends the bar where it stands.
     pub fn finish(self) {
         if let Shown::Bar(bar) = self.shown {
@@ -68,6 +75,19 @@ impl Observer for Progress {
             }
             Shown::Nothing => {}
         }
+    }
+
+    fn phase(&mut self, name: &str, from: u64, to: u64) {
+        self.pause();
+        let quiet = matches!(self.shown, Shown::Nothing);
+        *self = Progress::new(from, to, quiet);
+        if !quiet {
+            super::warn(format!("{name}: step {from} to {to}"));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        super::say(text);
     }
 
     fn stop(&mut self) -> bool {

@@ -14,7 +14,7 @@ use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Tr
 use crate::run::{Ending, RunFolder, Settings};
 
 /// WGAN-GP's weight of the penalty (Gulrajani 2017, section 4).
-const DEFAULT_GP: f64 = 10.0;
+pub(super) const DEFAULT_GP: f64 = 10.0;
 /// R3GAN's gamma for small images (Huang 2024 uses 0.05 to 1 there); the loss does not converge without a penalty.
 const DEFAULT_R3GAN_R1: f64 = 1.0;
 
@@ -376,7 +376,7 @@ fn equivalent_command(settings: &Settings) -> String {
 }
 
 /// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "_-+=:,./@%".contains(character);
     if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
@@ -387,8 +387,12 @@ fn default_folder(settings: &Settings) -> PathBuf {
         "synthetic" => rest,
         kind => kind,
     });
-    let name = format!("dcgan-{data}-{}", settings.recipe.seed);
-    let candidates = std::iter::once(name.clone()).chain((2..).map(|k| format!("{name}-{k}")));
+    free_folder(&format!("dcgan-{data}-{}", settings.recipe.seed))
+}
+
+/// A folder of `runs` that is not there yet: `runs/NAME`, or with the first number from 2 behind it that is free.
+pub(super) fn free_folder(name: &str) -> PathBuf {
+    let candidates = std::iter::once(name.to_string()).chain((2..).map(|k| format!("{name}-{k}")));
     let free = |path: &PathBuf| !Path::exists(path);
     candidates.map(|name| Path::new("runs").join(name)).find(free).expect("numbers do not run out")
 }
