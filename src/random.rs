@@ -33,6 +33,8 @@ pub enum Purpose {
     Synthetic,
     /// Directions of the gradient checks.
     GradientCheck,
+    /// How a classifier's training images are changed.
+    ClassifierJitter = 40,
 }
 
 /// A generator for one draw: ChaCha12 keyed by all four numbers.

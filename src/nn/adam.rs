@@ -83,6 +83,11 @@ impl Adam {
         }
     }
 
+    /// Sets the learning rate of the updates to come.
+    pub fn set_rate(&mut self, rate: f64) {
+        self.options.rate = rate;
+    }
+
     /// How many updates were made.
     pub fn updates(&self) -> u64 {
         self.updates
