@@ -41,6 +41,8 @@ pub enum Purpose {
     Method,
     /// The permutation of shuffled labels.
     Labels,
+    /// How a classifier's training images are changed.
+    ClassifierJitter = 40,
 }
 
 /// A generator for one draw: ChaCha12 keyed by all four numbers.
