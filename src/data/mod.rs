@@ -5,12 +5,15 @@
 
 mod fit;
 pub mod idx;
+pub mod matlab;
 mod mnist;
 pub mod picture;
 mod sampler;
 mod spec;
 mod subset;
+mod svhn;
 pub mod synthetic;
+mod validation;
 
 use sha2::{Digest, Sha256};
 
