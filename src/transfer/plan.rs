@@ -121,12 +121,12 @@ impl Plan {
         Ok(())
     }
 
-    /// The target's images in the networks' size and channels.
+    /// The target's images in the networks' size and channels: of its training split less the validation block.
     ///
     /// # Errors
     /// Where they cannot be read, are too few, or do not fit.
     pub fn load_target(&self) -> Result<Dataset> {
-        let data = self.target.parse::<Spec>()?.load(Split::Train)?;
+        let (data, _) = self.target.parse::<Spec>()?.load(Split::Train)?.split_validation()?;
         let data = match self.subset {
             Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
             None => data,
