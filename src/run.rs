@@ -91,8 +91,8 @@ pub enum Ending {
 
 /// What somebody who watches a run is told.
 pub trait Observer {
-    /// The losses of one step; `steps_per_second` over the run so far.
-    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, steps_per_second: f64);
+    /// The losses of one step by name; `steps_per_second` over the phase so far.
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64);
     /// Whether to stop after this step.
     fn stop(&mut self) -> bool;
     /// A phase of a run begins at step `from` and goes to step `to`.
@@ -309,7 +309,8 @@ impl RunFolder {
             if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
                     let (d_loss, g_loss) = metrics.write(&losses, before + seconds)?;
-                    observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);
+                    let rate = (losses.step - first) as f64 / seconds;
+                    observer.step(losses.step, &[("D", d_loss), ("G", g_loss)], rate);
                 }
             }
             if last || checkpoint {

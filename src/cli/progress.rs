@@ -58,8 +58,9 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, rate: f64) {
-        let losses = format!("D {d_loss:.3} G {g_loss:.3}, {rate:.1} steps/s");
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        let named: Vec<String> = losses.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+        let losses = format!("{}, {rate:.1} steps/s", named.join(" "));
         match &mut self.shown {
             Shown::Bar(bar) => {
                 bar.set_position(step);

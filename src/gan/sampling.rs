@@ -124,11 +124,67 @@ pub fn sample(
     class: Option<u32>,
 ) -> Result<Images> {
     let device = network.parameters()[0].device();
+    render(network, architecture, count, |start, batch| {
+        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
+        (latents, network.conditions().draw(&device, (seed, purpose, 0), start, batch, class))
+    })
+}
+
+/// Rows of `steps` images each; row r goes from sample number r's latent to the next sample's along the great circle (White 2016), under
+/// sample number r's condition.
+///
+/// # Errors
+/// The device's first failure.
+///
+/// # Panics
+/// Where `steps` is below 2, or the network is conditioned and has no such class.
+pub fn interpolate(
+    network: &Generator,
+    architecture: &Architecture,
+    (seed, purpose): (u64, Purpose),
+    [rows, steps]: [usize; 2],
+    class: Option<u32>,
+) -> Result<Images> {
+    assert!(steps >= 2, "interpolate: a way of {steps} steps");
+    let device = network.parameters()[0].device();
+    let length = architecture.latent;
+    let ends = latents(&device, length, seed, purpose, 0, rows + 1).to_vec::<f32>()?;
+    render(network, architecture, rows * steps, |start, batch| {
+        let of_row = |row: usize| &ends[row * length..][..length];
+        let point = |image: usize| {
+            let share = (image % steps) as f64 / (steps - 1) as f64;
+            between(of_row(image / steps), of_row(image / steps + 1), share)
+        };
+        let points: Vec<f32> = (start..start + batch).flat_map(point).collect();
+        let condition = |image: usize| network.conditions().draw(&device, (seed, purpose, 0), image / steps, 1, class);
+        let conditions: Option<Vec<Tensor>> = (start..start + batch).map(condition).collect();
+        let condition = conditions.map(|rows| Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0));
+        (Tensor::from_slice(&device, &points, [batch, length]), condition)
+    })
+}
+
+/// The point at `share` of the way from a to b along the great circle: the angle between them is divided, and so are their norms'
+/// weights.
+fn between(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
+    /// Below this angle the circle is a line.
+    const SMALL: f64 = 1e-4;
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
+    let weight = |share: f64| if angle.sin() < SMALL { share } else { (share * angle).sin() / angle.sin() };
+    let (of_a, of_b) = (weight(1.0 - share), weight(share));
+    a.iter().zip(b).map(|(&a, &b)| (of_a * f64::from(a) + of_b * f64::from(b)) as f32).collect()
+}
+
+/// `count` images in batches, whose latents and conditions `inputs` gives by start and count.
+fn render(
+    network: &Generator,
+    architecture: &Architecture,
+    count: usize,
+    inputs: impl Fn(usize, usize) -> (Tensor, Option<Tensor>),
+) -> Result<Images> {
     let mut values: Vec<f32> = Vec::new();
     for start in (0..count).step_by(BATCH) {
-        let batch = BATCH.min(count - start);
-        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
-        let condition = network.conditions().draw(&device, (seed, purpose, 0), start, batch, class);
+        let (latents, condition) = inputs(start, BATCH.min(count - start));
         let images = no_grad(|| network.forward(&latents, condition.as_ref(), Mode::Evaluate));
         values.extend(images.to_vec::<f32>()?);
     }
@@ -162,4 +218,19 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
     network.set_conditions(conditions);
     checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
     Ok((architecture, network))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_between_latents_starts_and_ends_at_them_and_keeps_their_norm() {
+        let (a, b) = ([3.0, 0.0], [0.0, 3.0]);
+        assert_eq!(between(&a, &b, 0.0), a);
+        assert!(between(&a, &b, 1.0).iter().zip(b).all(|(found, b)| (found - b).abs() < 1e-6));
+        let half = 3.0 * std::f32::consts::FRAC_1_SQRT_2;
+        assert!(between(&a, &b, 0.5).iter().all(|found| (found - half).abs() < 1e-6));
+        assert_eq!(between(&a, &a, 0.25), a);
+    }
 }

@@ -4,12 +4,16 @@
 //! [`run`] trains or resumes all of its phases.
 
 pub mod arm;
+mod ctgan;
+pub mod features;
+pub mod labels;
 pub mod options;
 mod plan;
 mod scratch;
 mod start;
 pub mod style;
 pub mod surgery;
+mod tgan;
 mod trgan;
 mod workshop;
 
@@ -17,7 +21,7 @@ pub use arm::Arm;
 pub use options::{Choices, MethodOption, Takes};
 pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe};
 pub use style::Style;
-pub use workshop::{SourceGan, Workshop};
+pub use workshop::{Pretraining, SourceGan, Workshop};
 
 use crate::error::Result;
 use crate::gan::Method;
@@ -29,7 +33,7 @@ pub const SCRATCH_RATE: f64 = 2e-4;
 pub const TRANSFER_RATE: f64 = 1e-4;
 
 /// Every method, in the order in which arms are listed.
-pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND];
+pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
 
 /// One method: its name, its options and arms, and how a run of it is prepared.
 pub struct Kind {

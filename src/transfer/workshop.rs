@@ -1,5 +1,10 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+
 use super::plan::{Folders, Plan, Source};
 use super::style::{Style, Styled};
 use crate::backend::Device;
@@ -8,6 +13,10 @@ use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_generator};
 use crate::run::{Ending, Observer, Pace, RunFolder, Settings};
+use crate::tensor::Tensor;
+
+/// Losses are read back every so many steps: each read waits for the device.
+const READ_EVERY: u64 = 16;
 
 /// The means of a run's preparation.
 pub struct Workshop<'a> {
@@ -102,6 +111,77 @@ impl<'a> Workshop<'a> {
             .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))
     }
 
+    /// The style of the source's images as headers of checkpoints name it; none where the source is a checkpoint.
+    ///
+    /// # Errors
+    /// What reading the data says.
+    pub fn style_name(&mut self) -> Result<Option<Style>> {
+        match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(_) => Ok(None),
+            Source::Data(_) => self.source_data().map(|(_, style)| Some(style)),
+        }
+    }
+
+    /// Trains a network for `--feature-steps`, or continues where its folder's checkpoint stands. False where that was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a loss is not finite, or the checkpoint is of another training; what writing says.
+    pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
+        let path = RunFolder::prepare(folder)?.checkpoint();
+        let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
+        let settings = json!({ "steps": steps, "of": training.settings() });
+        if path.exists() {
+            let checkpoint = Checkpoint::read(&path)?;
+            let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
+            let same = checkpoint.header.get("training") == Some(&settings);
+            let Some(step) = step.filter(|_| same) else {
+                return Err(Error::invalid(format!(
+                    "{} is of another training than this run's; choose another --out, or start again with --overwrite",
+                    path.display()
+                )));
+            };
+            training.restore(&checkpoint, step)?;
+        }
+        if training.steps() == steps {
+            return Ok(true);
+        }
+        self.observer.phase(phase, training.steps(), steps);
+        let (start, first) = (Instant::now(), training.steps());
+        while training.steps() < steps {
+            let loss = training.step();
+            let step = training.steps();
+            let stop = self.observer.stop();
+            let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
+            if write || step.is_multiple_of(READ_EVERY) {
+                let loss = loss.item()?;
+                if !loss.is_finite() {
+                    return Err(Error::invalid(format!(
+                        "the training of {phase} diverged at step {step}: its loss is {loss}"
+                    )));
+                }
+                self.observer.step(step, &[("loss", loss)], (step - first) as f64 / start.elapsed().as_secs_f64());
+            }
+            if write {
+                let header = json!({
+                    "graft": env!("CARGO_PKG_VERSION"),
+                    "step": step,
+                    "training": settings,
+                    "device": self.device.name(),
+                    "microkernel": self.device.backend().microkernel(),
+                });
+                let Json::Object(header) = header else { unreachable!("the header is written as an object") };
+                let mut checkpoint = Checkpoint::new(header);
+                training.save(&mut checkpoint)?;
+                checkpoint.write(&path)?;
+            }
+            if stop && step < steps {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn train_source(&mut self, spec: &Spec, conditional: bool) -> Result<Ending> {
         let plan = self.plan;
         let mut recipe: Recipe = plan.recipe.clone();
@@ -129,6 +209,26 @@ impl<'a> Workshop<'a> {
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
         continue_in(&folder, "source", &mut trainer, &settings.pace(), &mut Unwatched(self.observer))
     }
+}
+
+/// A training that is no GAN's: a feature extractor's, a label predictor's.
+pub trait Pretraining {
+    /// What determines its results beside the number of steps.
+    fn settings(&self) -> Json;
+    /// Steps made so far.
+    fn steps(&self) -> u64;
+    /// One step; gives its loss, still on the device.
+    fn step(&mut self) -> Tensor;
+    /// Adds the whole state to a checkpoint.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()>;
+    /// Continues at `step` from a state that [`Pretraining::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where tensors are missing or of other shapes.
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()>;
 }
 
 impl SourceGan {
@@ -186,8 +286,8 @@ pub(super) fn continue_in(
 pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
 
 impl Observer for Unwatched<'_> {
-    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, rate: f64) {
-        self.0.step(step, d_loss, g_loss, rate);
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        self.0.step(step, losses, rate);
     }
 
     fn stop(&mut self) -> bool {
