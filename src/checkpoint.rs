@@ -63,13 +63,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where the checkpoint holds one of these names already: of two tensors one would be lost.
+    #[track_caller]
     pub fn insert_parameters<'a>(
         &mut self,
         prefix: &str,
         parameters: impl IntoIterator<Item = &'a Parameter>,
     ) -> Result<()> {
         for parameter in parameters {
-            self.insert(format!("{prefix}.{}", parameter.name()), &parameter.stored())?;
+            let name = format!("{prefix}.{}", parameter.name());
+            assert!(!self.tensors.contains_key(&name), "insert_parameters: {name} twice");
+            self.insert(name, &parameter.stored())?;
         }
         Ok(())
     }

@@ -108,7 +108,8 @@ impl Decoder {
     fn new(device: &Device, design: &Design, length: usize, seed: u64) -> Decoder {
         let mut builder = Builder::new(device, seed, DECODER);
         let first = design.features();
-        let linear = linear(&mut builder, "linear", [length, MAP * MAP * first]);
+        // Named apart from the encoder's: one optimiser holds the moments of both.
+        let linear = linear(&mut builder, "first", [length, MAP * MAP * first]);
         let ups = (design.size / MAP).ilog2() as usize;
         let mut inputs = first;
         let layers = (0..ups).map(|level| {
