@@ -14,6 +14,9 @@ use crate::gan::{Augmentation, Recipe};
 /// Settings of the recipe that an arm may have of its own, by the names of their options.
 const OF_RECIPE: [&str; 9] = ["augment", "beta1", "d-lr", "d-steps", "ema", "lecam", "loss", "lr", "r1"];
 
+/// Sets a part of a recipe.
+type Setting = Box<dyn Fn(&mut Recipe)>;
+
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +74,7 @@ impl Arm {
     /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
     pub fn check(&self) -> Result<()> {
         (self.kind()?.check)(&self.choices()?)?;
-        self.parsed_recipe_options(&mut |_, _| ())
+        self.recipe_settings().map(|_| ())
     }
 
     /// The method's row of the registry.
@@ -111,20 +114,21 @@ impl Arm {
     /// [`Error::Usage`] where that cannot train.
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
         let mut recipe = Recipe { lr: (self.kind()?.rate)(&self.choices()?), ..base.clone() };
-        self.parsed_recipe_options(&mut |set, _| set(&mut recipe))?;
+        self.recipe_settings()?.iter().for_each(|set| set(&mut recipe));
         recipe.check()?;
         Ok(recipe)
     }
 
-    /// Hands what each option of the recipe sets to `take`.
-    fn parsed_recipe_options(&self, take: &mut dyn FnMut(Box<dyn Fn(&mut Recipe)>, &str)) -> Result<()> {
+    /// What each option of the recipe sets.
+    fn recipe_settings(&self) -> Result<Vec<Setting>> {
+        let mut settings: Vec<Setting> = Vec::new();
         for (name, text) in self.options.iter().filter(|(name, _)| OF_RECIPE.contains(&name.as_str())) {
             let bad = || Error::Usage(format!("the arm {}: --{name} does not take `{text}`", self.name));
             let number = || text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(bad);
             fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Option<T> {
                 serde_json::from_value(serde_json::Value::String(text.to_string())).ok()
             }
-            let set: Box<dyn Fn(&mut Recipe)> = match name.as_str() {
+            let set: Setting = match name.as_str() {
                 "augment" if text == "none" => Box::new(|recipe| recipe.augment.clear()),
                 "augment" => {
                     let list: Option<Vec<Augmentation>> = text.split(',').map(word).collect();
@@ -153,9 +157,9 @@ impl Arm {
                     })
                 }
             };
-            take(set, name);
+            settings.push(set);
         }
-        Ok(())
+        Ok(settings)
     }
 }
 

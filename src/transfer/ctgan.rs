@@ -72,6 +72,7 @@ pub(super) const KIND: Kind = Kind {
         COLOUR_BLIND,
     ],
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
+    labelled_source: true,
     rate: |_| TRANSFER_RATE,
     check: |choices| {
         LabelSource::parse(choices.get("labels"))?;
@@ -150,7 +151,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     });
     let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-    let Some(gan) = workshop.source_gan(true)? else { return Ok(None) };
+    let Some(gan) = workshop.source_gan()? else { return Ok(None) };
     let target = Architecture { classes, condition_features, ..architecture };
     let from = From {
         generator: true,

@@ -45,6 +45,8 @@ pub struct Kind {
     pub options: &'static [MethodOption],
     /// The arms that have a name, and the options that make them.
     pub arms: &'static [(&'static str, &'static str)],
+    /// Whether the source's GAN is conditioned on the source's labels.
+    pub labelled_source: bool,
     /// The generator's learning rate under these options.
     pub rate: fn(&Choices) -> f64,
     /// Whether these options go together; else an [`Error::Usage`](crate::Error::Usage).

@@ -170,9 +170,12 @@ impl Folders {
 
     /// The target's run in one folder, what is learned of the source on a shelf that arms of the same seed and recipe share. A
     /// source whose networks are conditioned on classes stands beside the plain one.
-    pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Folders {
-        let source = if arm.method == "ctgan" { "source-conditional" } else { "source" };
-        Folders { run: run.to_path_buf(), source: shelf.join(source), ..Folders::within(shelf) }
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm's method is unknown.
+    pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
+        let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
+        Ok(Folders { run: run.to_path_buf(), source: shelf.join(source), ..Folders::within(shelf) })
     }
 }
 

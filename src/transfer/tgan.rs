@@ -57,6 +57,7 @@ pub(super) const KIND: Kind = Kind {
         COLOUR_BLIND,
     ],
     arms: &[("tgan", ""), ("tgan-mission", "bank=source,d-condition=none"), ("tgan-untrained", "encoder=untrained")],
+    labelled_source: false,
     rate: |choices| if choices.is("g-init", "source") { TRANSFER_RATE } else { SCRATCH_RATE },
     check: |choices| {
         if choices.is("bank", "source") && choices.is("d-condition", "instance") {
@@ -137,7 +138,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
 
     let mut source = None;
     let start = if choices.is("g-init", "source") {
-        let Some(gan) = workshop.source_gan(false)? else { return Ok(None) };
+        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
         let allow_colour_blind = choices.flag("allow-colour-blind");
         let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
         let target = Architecture { condition_features: length, ..architecture };

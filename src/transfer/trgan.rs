@@ -36,6 +36,7 @@ pub(super) const KIND: Kind = Kind {
         },
     ],
     arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
+    labelled_source: false,
     rate: |_| TRANSFER_RATE,
     check: |choices| {
         start::check(choices)?;
@@ -90,7 +91,7 @@ struct TrGan {
 }
 
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let Some(source) = workshop.source_gan(false)? else { return Ok(None) };
+    let Some(source) = workshop.source_gan()? else { return Ok(None) };
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
     let from = From {
         generator: true,

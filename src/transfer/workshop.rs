@@ -90,16 +90,16 @@ impl<'a> Workshop<'a> {
     }
 
     /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
-    /// interrupted. Where `conditional`, both networks are conditioned on the source's labels.
+    /// interrupted. Both networks are conditioned on the source's labels where the method's [`Kind`](super::Kind) says so.
     ///
     /// # Errors
     /// What training or reading says.
-    pub fn source_gan(&mut self, conditional: bool) -> Result<Option<SourceGan>> {
+    pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
         let folder = match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.checkpoint(),
             Source::Checkpoint(path) => path,
             Source::Data(spec) => {
-                if self.train_source(&spec, conditional)? == Ending::Interrupted {
+                if self.train_source(&spec)? == Ending::Interrupted {
                     return Ok(None);
                 }
                 RunFolder::open(&self.folders.source)?.checkpoint()
@@ -182,12 +182,14 @@ impl<'a> Workshop<'a> {
         Ok(true)
     }
 
-    fn train_source(&mut self, spec: &Spec, conditional: bool) -> Result<Ending> {
+    fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
         let plan = self.plan;
+        let conditional = plan.arm.kind()?.labelled_source;
         let mut recipe: Recipe = plan.recipe.clone();
         let (data, style) = self.source_data()?;
         if conditional && data.labels.is_none() {
-            return Err(Error::invalid(format!("{} has no labels, which --method ctgan needs", data.name)));
+            let method = &plan.arm.method;
+            return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
         }
         recipe.architecture.classes = if conditional { data.classes } else { 0 };
         let method = Styled::new(recipe.architecture, style, recipe.seed);

@@ -244,6 +244,7 @@ fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
     let mut arms: Vec<String> = Arm::names().map(str::to_owned).collect();
     arms.extend(
         [
+            "scratch{lecam=0.3}",
             "trgan{anchor=cdc}",
             "trgan{anchor=l2sp,freeze-d=1}",
             "tgan{g-init=source}",
@@ -255,7 +256,7 @@ fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
     );
     for (index, arm) in arms.iter().enumerate() {
         let plan = plan(&desk, arm);
-        let whole = Folders::shared(&desk.path(format!("{index}")), &desk.path("shelf"), &plan.arm);
+        let whole = Folders::shared(&desk.path(format!("{index}")), &desk.path("shelf"), &plan.arm).unwrap();
         let watched = finished(&plan, &whole);
         assert_eq!(watched.looks, [0, 4, 8], "{arm}: looks are for the target alone");
 
@@ -281,7 +282,7 @@ fn sources_are_trained_once_and_shared() {
     let shelf = desk.path("shelf");
     let phases = |arm: &str| {
         let plan = plan(&desk, arm);
-        finished(&plan, &Folders::shared(&desk.path(arm), &shelf, &plan.arm)).phases
+        finished(&plan, &Folders::shared(&desk.path(arm), &shelf, &plan.arm).unwrap()).phases
     };
     assert_eq!(phases("trgan"), ["source", "trgan"]);
     assert_eq!(phases("trgan-mission"), ["trgan-mission"]);
@@ -340,7 +341,7 @@ fn frozen_layers_stay_to_the_bit_and_a_fresh_discriminator_goes_first() {
     let shelf = desk.path("shelf");
     let trained = |arm: &str| {
         let plan = plan(&desk, arm);
-        let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm);
+        let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm).unwrap();
         finished(&plan, &folders);
         (last(&folders.run), last(&folders.source))
     };
@@ -402,7 +403,7 @@ fn the_accuracy_of_labels_is_reported_and_an_oracle_is_named() {
     let shelf = desk.path("shelf");
     let notes = |arm: &str| {
         let plan = plan(&desk, arm);
-        let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm);
+        let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm).unwrap();
         let notes = finished(&plan, &folders).notes.join("\n");
         let header = serde_json::Value::Object(last(&folders.run).header).to_string();
         let said = notes.lines().last().unwrap().to_string();
@@ -420,7 +421,7 @@ fn a_transferred_checkpoint_gives_samples_by_class_and_by_features() {
     let desk = Desk::new();
     let pixels = |arm: &str, class: Option<u32>| {
         let plan = plan(&desk, arm);
-        let folders = Folders::shared(&desk.path("run"), &desk.path("shelf"), &plan.arm);
+        let folders = Folders::shared(&desk.path("run"), &desk.path("shelf"), &plan.arm).unwrap();
         let folders = Folders { run: desk.path(arm), ..folders };
         finished(&plan, &folders);
         let (architecture, network) = load_generator(&last(&folders.run), &Device::cpu()).unwrap();
