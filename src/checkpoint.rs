@@ -63,13 +63,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where the checkpoint holds one of these names already: of two tensors one would be lost.
+    #[track_caller]
     pub fn insert_parameters<'a>(
         &mut self,
         prefix: &str,
         parameters: impl IntoIterator<Item = &'a Parameter>,
     ) -> Result<()> {
         for parameter in parameters {
-            self.insert(format!("{prefix}.{}", parameter.name()), &parameter.stored())?;
+            let name = format!("{prefix}.{}", parameter.name());
+            assert!(!self.tensors.contains_key(&name), "insert_parameters: {name} twice");
+            self.insert(name, &parameter.stored())?;
         }
         Ok(())
     }
@@ -128,8 +134,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Sha-256 over the header, and over names, types, shapes and bytes in the order of names.
-    fn digest(&self) -> String {
+    /// Sha-256, in hexadecimal, over the header, and over names, types, shapes and bytes in the order of names.
+    pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(Json::Object(self.header.clone()).to_string());
         for (name, stored) in &self.tensors {

@@ -12,9 +12,11 @@
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
+//! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
 //! | [`metrics`] | how well samples match real images |
-//! | [`run`], [`experiment`], [`cli`] | a run on disk; what is made of runs; the command line |
+//! | [`experiment`], [`cli`] | what is made of runs; the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -32,6 +34,7 @@
 pub mod atomic;
 pub mod backend;
 pub mod checkpoint;
+pub mod classifier;
 pub mod cli;
 pub mod data;
 pub mod error;
@@ -42,6 +45,7 @@ pub mod nn;
 pub mod random;
 pub mod run;
 pub mod tensor;
+pub mod transfer;
 
 pub use backend::Device;
 pub use checkpoint::Checkpoint;

@@ -60,7 +60,7 @@ pub struct Images {
 
 impl Images {
     /// Images from values in [-1, 1] in the order `[count, height, width, channels]`, which `shape` gives: the way
-    /// back from [`Dataset::batch`]. Values outside the range are clamped; NaN becomes black.
+    /// back from [`Images::batch`]. Values outside the range are clamped; NaN becomes black.
     ///
     /// # Panics
     /// Where `values` does not have as many elements as `shape`.
@@ -87,6 +87,19 @@ impl Images {
         assert!(index < self.count, "image {index} of {}", self.count);
         let bytes = self.bytes_per_image();
         &self.pixels[index * bytes..][..bytes]
+    }
+
+    /// The named images as `[indices, height, width, channels]` in [-1, 1]: `x / 127.5 - 1`.
+    ///
+    /// # Panics
+    /// Where an index is not below `count`.
+    #[track_caller]
+    pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
+        let mut values = Vec::with_capacity(indices.len() * self.bytes_per_image());
+        for &index in indices {
+            values.extend(self.image(index).iter().map(|&byte| f32::from(byte) / HALF_RANGE - 1.0));
+        }
+        values
     }
 
     /// The named images, in the order of `indices`.
@@ -136,17 +149,13 @@ impl Dataset {
         counts
     }
 
-    /// The named images as `[indices, height, width, channels]` in [-1, 1]: `x / 127.5 - 1`.
+    /// The named images as [`Images::batch`] gives them.
     ///
     /// # Panics
     /// Where an index is not below [`len`](Self::len).
     #[track_caller]
     pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
-        let mut values = Vec::with_capacity(indices.len() * self.images.bytes_per_image());
-        for &index in indices {
-            values.extend(self.images.image(index).iter().map(|&byte| f32::from(byte) / HALF_RANGE - 1.0));
-        }
-        values
+        self.images.batch(indices)
     }
 
     /// The classes of the named images, or `None` where there are no labels.

@@ -15,3 +15,4 @@ mod metrics;
 mod parity;
 mod program;
 mod properties;
+mod transfer;

@@ -1,0 +1,357 @@
+//! A small convolutional classifier for 32x32 and 64x64 images, and the trunk that encoders share with it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Activation, Device};
+use crate::data::{Dataset, Images};
+use crate::error::{Error, Result};
+use crate::nn::{Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Norm, NormKind, Parameter};
+use crate::tensor::ops::Convolution;
+use crate::tensor::{Tensor, no_grad};
+
+/// The side of the images that the first layer hands on, and of the feature map at the end.
+const INNER: usize = 32;
+/// The side of the feature map that a trunk ends in.
+const MAP: usize = 4;
+/// Images a forward pass, where nothing is trained.
+const BATCH: usize = 100;
+/// Tells the classifier's weights from those of the other networks of a seed.
+const NETWORK: u64 = 2;
+
+/// What determines a trunk's shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Design {
+    /// The side of the images: 32 or 64.
+    pub size: usize,
+    /// Channels of the images: 1 or 3.
+    pub channels: usize,
+    /// The width: channels of the first 16x16 map. An even number.
+    pub width: usize,
+    /// The normalisation: batch for the judge; instance for what must not depend on a domain's contrast; layer or none.
+    pub norm: NormKind,
+}
+
+impl Design {
+    /// The length of the features: channels of the last map.
+    pub fn features(&self) -> usize {
+        2 * self.width
+    }
+
+    /// Refuses shapes that the network does not have.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] saying what it takes.
+    pub fn check(&self) -> Result<()> {
+        const MOST: usize = 1 << 12;
+        let Design { size, channels, width, norm } = *self;
+        let wrong = |what: String| Err(Error::invalid(format!("a classifier takes {what}")));
+        match () {
+            () if ![INNER, 2 * INNER].contains(&size) => wrong(format!("images of side 32 or 64, not {size}")),
+            () if ![1, 3].contains(&channels) => wrong(format!("images of 1 or 3 channels, not {channels}")),
+            () if width < 2 || width > MOST || width % 2 == 1 => {
+                wrong(format!("an even width from 2 to {MOST}, not {width}"))
+            }
+            () if norm == NormKind::Spectral => wrong("batch, instance, layer or no normalisation".to_string()),
+            () => Ok(()),
+        }
+    }
+}
+
+/// Convolutions from images to a feature map: 3x3 at 32x32 (or 4x4 with stride 2 from 64x64 to there), then three times 4x4
+/// with stride 2, each with its normalisation and ReLU.
+#[derive(Debug)]
+pub struct Trunk {
+    design: Design,
+    stages: Vec<(Convolution2d, Norm)>,
+}
+
+impl Trunk {
+    /// A fresh trunk; filters by He's rule. Its parameters are named `trunk.0.weight`, `trunk.0.norm.weight`, ..
+    pub fn new(builder: &mut Builder<'_>, design: &Design) -> Trunk {
+        let width = design.width;
+        let stem = if design.size == INNER { (3, Convolution::new(1, 1)) } else { (4, Convolution::new(2, 1)) };
+        let halving = (4, Convolution::new(2, 1));
+        let layers =
+            [(width / 2, stem), (width, halving), (2 * width, halving), (design.features(), halving)].into_iter();
+        let mut inputs = design.channels;
+        let stages = layers.enumerate().map(|(level, (outputs, (side, by)))| {
+            let name = format!("trunk.{level}");
+            let he = Initialiser::He { fan_in: side * side * inputs, slope: 0.0 };
+            let convolution = Convolution2d::new(builder, &name, [side, side, inputs, outputs], by, he);
+            inputs = outputs;
+            (convolution, Norm::new(builder, &format!("{name}.norm"), design.norm, outputs))
+        });
+        Trunk { design: *design, stages: stages.collect() }
+    }
+
+    /// The shapes it was made for.
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    /// Images `[n, size, size, channels]` to a feature map `[n, 4, 4, features]`, of values from 0 up.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    #[track_caller]
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
+        let Design { size, channels, .. } = self.design;
+        assert_eq!(images.shape()[1..], [size, size, channels], "Trunk::forward: images of another size");
+        let mut x = images.clone();
+        for (convolution, norm) in &self.stages {
+            let filter = convolution.weight.get();
+            x = if norm.is_none() {
+                convolution.down(&x, &filter, Activation::Relu)
+            } else {
+                norm.forward(&convolution.down(&x, &filter, Activation::Identity), mode, Activation::Relu)
+            };
+        }
+        debug_assert_eq!(x.shape()[1..3], [MAP, MAP]);
+        x
+    }
+
+    /// The parameters that training moves.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let stage = |(convolution, norm): &(Convolution2d, Norm)| [vec![convolution.weight.clone()], norm.trained()];
+        self.stages.iter().flat_map(stage).flatten().collect()
+    }
+
+    /// The statistics that forward passes move.
+    pub fn statistics(&self) -> Vec<Parameter> {
+        self.stages.iter().flat_map(|(_, norm)| norm.statistics()).collect()
+    }
+}
+
+/// A trunk, pooled, and a linear map from its features to one logit a class.
+#[derive(Debug)]
+pub struct Classifier {
+    trunk: Trunk,
+    linear: Linear,
+    bias: Parameter,
+}
+
+/// What a classifier says of a batch, on the device.
+#[derive(Clone, Debug)]
+pub struct Outputs {
+    /// `[n, classes]`
+    pub logits: Tensor,
+    /// The feature map's mean over its pixels, `[n, features]`.
+    pub features: Tensor,
+}
+
+/// What a classifier says of images, on the host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    /// The number of classes.
+    pub classes: usize,
+    /// The length of the features.
+    pub dimensions: usize,
+    /// The most probable class of each image.
+    pub labels: Vec<u8>,
+    /// `[n, classes]`, row by row; a row sums to 1.
+    pub probabilities: Vec<f32>,
+    /// `[n, dimensions]`, row by row.
+    pub features: Vec<f32>,
+}
+
+impl Predictions {
+    /// The share of images whose most probable class is the given one; 0 of none.
+    ///
+    /// # Panics
+    /// Where there is not one label an image.
+    #[track_caller]
+    pub fn accuracy(&self, labels: &[u8]) -> f64 {
+        assert_eq!(self.labels.len(), labels.len(), "accuracy: one label an image");
+        let right = self.labels.iter().zip(labels).filter(|(a, b)| a == b).count();
+        right as f64 / labels.len().max(1) as f64
+    }
+}
+
+impl Classifier {
+    /// A fresh classifier: the trunk by He's rule, the linear map zero, so that all classes are equally probable.
+    pub fn new(device: &Device, design: &Design, classes: usize, seed: u64) -> Classifier {
+        let mut builder = Builder::new(device, seed, NETWORK);
+        let trunk = Trunk::new(&mut builder, design);
+        let linear = Linear::zeros(&mut builder, "linear", design.features(), classes);
+        let bias = builder.parameter("linear.bias".to_string(), Layout::Plain, &[classes], Initialiser::Constant(0.0));
+        Classifier { trunk, linear, bias }
+    }
+
+    /// The convolutions.
+    pub fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.bias.stored_shape()[0]
+    }
+
+    /// The device that it is on.
+    pub fn device(&self) -> Device {
+        self.bias.device()
+    }
+
+    /// Logits and features of images `[n, size, size, channels]`.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    #[track_caller]
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> Outputs {
+        let features = self.trunk.forward(images, mode).mean_axes(&[1, 2], false);
+        Outputs { logits: self.linear.forward(&features) + self.bias.get(), features }
+    }
+
+    /// Classes, probabilities and features of images, in batches, as it classifies when it is not trained.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    #[track_caller]
+    pub fn predict(&self, images: &Images) -> Result<Predictions> {
+        let device = self.device();
+        let (classes, dimensions) = (self.classes(), self.trunk.design.features());
+        let mut all = Predictions {
+            classes,
+            dimensions,
+            labels: Vec::with_capacity(images.count),
+            probabilities: Vec::with_capacity(images.count * classes),
+            features: Vec::with_capacity(images.count * dimensions),
+        };
+        for start in (0..images.count).step_by(BATCH) {
+            let indices: Vec<usize> = (start..images.count.min(start + BATCH)).collect();
+            let shape = [indices.len(), images.height, images.width, images.channels];
+            let batch = Tensor::from_slice(&device, &images.batch(&indices), shape);
+            let outputs = no_grad(|| self.forward(&batch, Mode::Evaluate));
+            all.probabilities.extend(outputs.logits.softmax(1).to_vec::<f32>()?);
+            all.features.extend(outputs.features.to_vec::<f32>()?);
+        }
+        all.labels.extend(all.probabilities.chunks_exact(classes).map(most_probable));
+        Ok(all)
+    }
+
+    /// The share of a labelled data set that it classifies right.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are no labels; the device's first failure.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    #[track_caller]
+    pub fn accuracy(&self, data: &Dataset) -> Result<f64> {
+        let labels = data.labels.as_ref().ok_or_else(|| {
+            Error::invalid(format!("{} has no labels to count right ones by; name a labelled data set", data.name))
+        })?;
+        Ok(self.predict(&data.images)?.accuracy(labels))
+    }
+
+    /// The parameters that training moves.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let mut parameters = self.trunk.parameters();
+        parameters.extend([self.linear.weight.clone(), self.bias.clone()]);
+        parameters
+    }
+
+    /// The statistics that forward passes move.
+    pub fn statistics(&self) -> Vec<Parameter> {
+        self.trunk.statistics()
+    }
+}
+
+/// The first of the largest.
+fn most_probable(row: &[f32]) -> u8 {
+    let mut best = 0;
+    for (class, &value) in row.iter().enumerate() {
+        if value > row[best] {
+            best = class;
+        }
+    }
+    best as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grad;
+    use crate::random::{Purpose, generator, normal};
+
+    fn noise(device: &Device, shape: [usize; 4]) -> Tensor {
+        let values = normal(&mut generator(3, Purpose::GradientCheck, 0, 0), shape.iter().product());
+        Tensor::from_slice(device, &values, shape)
+    }
+
+    #[test]
+    fn both_sizes_end_in_a_map_of_four_by_four_under_every_norm() {
+        let device = Device::reference();
+        for size in [32, 64] {
+            for norm in [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::None] {
+                let design = Design { size, channels: 3, width: 2, norm };
+                design.check().unwrap();
+                let classifier = Classifier::new(&device, &design, 5, 1);
+                let images = noise(&device, [2, size, size, 3]);
+                assert_eq!(classifier.trunk().forward(&images, Mode::Evaluate).shape(), [2, 4, 4, 4]);
+                let outputs = classifier.forward(&images, Mode::TRAIN);
+                assert_eq!((outputs.logits.shape(), outputs.features.shape()), (&[2, 5][..], &[2, 4][..]));
+                assert!(outputs.features.to_vec::<f64>().unwrap().iter().any(|&feature| feature > 0.0));
+            }
+        }
+    }
+
+    #[test]
+    fn the_gradient_of_the_loss_agrees_with_finite_differences() {
+        /// So small that hardly any ReLU's input changes its sign on the way; in f64, rounding stays below 1e-7 of a slope.
+        const STEP: f64 = 1e-7;
+        let device = Device::reference();
+        for norm in [NormKind::Batch, NormKind::Instance] {
+            let design = Design { size: 32, channels: 1, width: 2, norm };
+            let classifier = Classifier::new(&device, &design, 3, 1);
+            classifier.linear.weight.set(noise(&device, [1, 1, 4, 3]).reshape([4, 3]));
+            let images = noise(&device, [2, 32, 32, 1]);
+            let loss = || classifier.forward(&images, Mode::TRAIN).logits.cross_entropy(&[2, 0]);
+            let parameters = classifier.parameters();
+            let tensors: Vec<Tensor> = parameters.iter().map(Parameter::get).collect();
+            let gradients = grad(loss(), &tensors.iter().collect::<Vec<_>>());
+            for ((parameter, start), gradient) in parameters.iter().zip(tensors).zip(gradients) {
+                let random = &mut generator(4, Purpose::GradientCheck, 0, 0);
+                let direction = Tensor::from_slice(&device, &normal(random, start.len()), start.shape());
+                let moved = |by: f64| {
+                    parameter.set(&start + &direction * by);
+                    loss().item().unwrap()
+                };
+                let numeric = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
+                parameter.set(start.clone());
+                let analytic = (gradient * &direction).sum().item().unwrap();
+                let (name, gap) = (parameter.name(), (numeric - analytic).abs());
+                assert!(gap < 1e-5 * analytic.abs().max(0.01), "{norm:?} {name}: {numeric} and {analytic}");
+            }
+        }
+    }
+
+    #[test]
+    fn fresh_classes_are_equally_probable_and_the_first_wins() {
+        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
+        let classifier = Classifier::new(&Device::cpu(), &design, 4, 1);
+        let pixels: Vec<u8> = (0..3 * 32 * 32).map(|i| (i * 37 % 256) as u8).collect();
+        let images = Images { count: 3, height: 32, width: 32, channels: 1, pixels };
+        let said = classifier.predict(&images).unwrap();
+        assert_eq!((said.labels.as_slice(), said.probabilities), (&[0, 0, 0][..], vec![0.25; 12]));
+        assert_eq!(said.features.len(), 3 * 4);
+    }
+
+    #[test]
+    fn shapes_that_it_does_not_have_are_refused() {
+        let good = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
+        for bad in [
+            Design { size: 28, ..good },
+            Design { channels: 2, ..good },
+            Design { width: 3, ..good },
+            Design { width: 0, ..good },
+            Design { norm: NormKind::Spectral, ..good },
+        ] {
+            assert!(bad.check().unwrap_err().to_string().starts_with("a classifier takes "), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The loop that trains a classifier: Adam on the cross-entropy of jittered images, its rate falling along a half cosine.
+
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Classifier, Design, Jitter};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Dataset, Images, Sampler};
+use crate::error::{Error, Result};
+use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::random::{Purpose, generator};
+use crate::tensor::{Tensor, grad, no_grad};
+
+/// Adam's decays, as its authors give them (Kingma & Ba 2015): a classifier has no adversary to keep up with.
+const ADAM: AdamOptions = AdamOptions { rate: 0.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+
+/// Losses are read back every so many steps: each read waits for the device.
+const READ_EVERY: u64 = 16;
+
+/// What determines a training, beside the network and the data.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// The seed of weights, order and jitter.
+    pub seed: u64,
+    /// The steps after which it ends; the rate falls to zero over them.
+    pub steps: u64,
+    /// Images a batch.
+    pub batch: usize,
+    /// The largest learning rate.
+    pub lr: f64,
+    /// The share of a weight that a step at the learning rate 1 would take off it (Loshchilov & Hutter 2019).
+    pub weight_decay: f64,
+    /// The share of a target that all classes get in equal parts (Szegedy 2016, section 7).
+    pub smoothing: f64,
+    /// How far images are changed.
+    pub jitter: Jitter,
+}
+
+impl Options {
+    /// The rate of step `step` (from 0): linear over the first twentieth, then half a cosine down to zero
+    /// (Loshchilov & Hutter 2017, equation 5, without restarts).
+    pub fn rate(&self, step: u64) -> f64 {
+        let (warm, total) = ((self.steps / 20).max(1) as f64, self.steps as f64);
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / total).cos());
+        self.lr * cosine * ((step + 1) as f64 / warm).min(1.0)
+    }
+}
+
+/// What each image is to be classified as.
+#[derive(Clone, Debug)]
+pub enum Targets {
+    /// The labels of the data set.
+    Labels,
+    /// Probabilities `[n, classes]`, row by row.
+    Probabilities {
+        /// The number of classes.
+        classes: usize,
+        /// One row an image; a row sums to 1.
+        rows: Vec<f32>,
+    },
+}
+
+/// What somebody who watches a training is told.
+pub trait Observer {
+    /// The loss of one step of `steps`; `steps_per_second` since this run began.
+    fn step(&mut self, step: u64, steps: u64, loss: f64, steps_per_second: f64);
+    /// Whether to stop after this step.
+    fn stop(&mut self) -> bool;
+}
+
+/// The state of a training: the network, its optimiser, and the data.
+#[derive(Debug)]
+pub struct Training {
+    options: Options,
+    device: Device,
+    images: Images,
+    /// `[n, classes]`
+    targets: Vec<f32>,
+    order: Sampler,
+    classifier: Classifier,
+    adam: Adam,
+    step: u64,
+}
+
+impl Training {
+    /// A fresh training on images of the design's size and channels.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the data do not fit: another size, no images, no labels where they are the targets, fewer
+    /// than two classes, or not one row of probabilities an image.
+    pub fn new(
+        design: &Design,
+        options: &Options,
+        data: Dataset,
+        targets: &Targets,
+        device: &Device,
+    ) -> Result<Training> {
+        design.check()?;
+        let Dataset { name, images, .. } = &data;
+        let size = design.size;
+        if [images.height, images.width, images.channels] != [size, size, design.channels] || data.is_empty() {
+            return Err(Error::invalid(format!(
+                "{name} holds {} images of {}x{}x{}, and the classifier is for {size}x{size}x{}",
+                images.count, images.height, images.width, images.channels, design.channels
+            )));
+        }
+        let (classes, targets) = rows(&data, targets)?;
+        if classes < 2 {
+            return Err(Error::invalid(format!("{name} has {classes} classes, and a classifier needs two or more")));
+        }
+        let share = options.smoothing as f32;
+        let targets = targets.into_iter().map(|target| target * (1.0 - share) + share / classes as f32).collect();
+        let classifier = Classifier::new(device, design, classes, options.seed);
+        Ok(Training {
+            adam: Adam::new(classifier.parameters(), ADAM),
+            order: Sampler::new(data.len(), options.batch, options.seed),
+            options: *options,
+            device: device.clone(),
+            images: data.images,
+            targets,
+            classifier,
+            step: 0,
+        })
+    }
+
+    /// Steps made so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// Whether all steps are made.
+    pub fn is_done(&self) -> bool {
+        self.step >= self.options.steps
+    }
+
+    /// The network as it stands.
+    pub fn classifier(&self) -> &Classifier {
+        &self.classifier
+    }
+
+    /// The network, once nothing is to be trained any more.
+    pub fn into_classifier(self) -> Classifier {
+        self.classifier
+    }
+
+    /// One step; gives its loss, still on the device.
+    pub fn step(&mut self) -> Tensor {
+        let (images, targets) = self.batch();
+        let rate = self.options.rate(self.step);
+        let weights = self.adam.tensors();
+        let outputs = self.classifier.forward(&images, Mode::TRAIN);
+        let loss = cross_entropy(&outputs.logits, &targets);
+        drop(outputs);
+        let value = loss.detach();
+        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
+        drop(weights);
+        self.adam.set_rate(rate);
+        self.adam.step(gradients);
+        self.decay(rate * self.options.weight_decay);
+        self.step += 1;
+        value
+    }
+
+    /// Takes a share off every filter and matrix; scales, shifts and biases are left.
+    fn decay(&self, share: f64) {
+        if share > 0.0 {
+            no_grad(|| {
+                for parameter in self.classifier.parameters().iter().filter(|parameter| parameter.get().rank() > 1) {
+                    parameter.set(parameter.get() * (1.0 - share));
+                }
+            });
+        }
+    }
+
+    fn batch(&mut self) -> (Tensor, Tensor) {
+        let indices = self.order.indices(self.step);
+        let Images { height, width, channels, .. } = self.images;
+        let mut values = self.images.batch(&indices);
+        let mut random = generator(self.options.seed, Purpose::ClassifierJitter, self.step, 0);
+        for image in values.chunks_exact_mut(height * width * channels) {
+            self.options.jitter.apply(image, [height, width, channels], &mut random);
+        }
+        let classes = self.classifier.classes();
+        let rows = indices.iter().flat_map(|&index| &self.targets[index * classes..][..classes]);
+        let rows: Vec<f32> = rows.copied().collect();
+        (
+            Tensor::from_slice(&self.device, &values, [indices.len(), height, width, channels]),
+            Tensor::from_slice(&self.device, &rows, [indices.len(), classes]),
+        )
+    }
+
+    /// Trains up to the last step, or until the observer stops it: then it gives false, and may be run again.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a loss is no longer finite; the device's first failure.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+        let (start, first) = (Instant::now(), self.step);
+        while !self.is_done() {
+            let loss = self.step();
+            let stop = observer.stop();
+            if stop || self.is_done() || self.step.is_multiple_of(READ_EVERY) {
+                let loss = loss.item()?;
+                if !loss.is_finite() {
+                    return Err(Error::invalid(format!(
+                        "the classifier's training diverged: its loss is {loss} at step {}; use a smaller learning rate than {}",
+                        self.step, self.options.lr
+                    )));
+                }
+                let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
+                observer.step(self.step, self.options.steps, loss, rate);
+            }
+            if stop {
+                return Ok(self.is_done());
+            }
+        }
+        Ok(true)
+    }
+
+    /// Adds the whole state to a checkpoint: the network under `PREFIX.`, the moments under `adam.PREFIX.`. Which step it is of
+    /// ([`Training::steps`]) is for the checkpoint's header to say.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a tensor is not finite; the device's first failure.
+    pub fn save(&self, checkpoint: &mut Checkpoint, prefix: &str) -> Result<()> {
+        for (prefix, parameters) in self.slots(prefix) {
+            for parameter in &parameters {
+                if !parameter.is_finite()? {
+                    return Err(Error::invalid(format!(
+                        "the classifier's training diverged: {prefix}.{} is not finite at step {}; use a smaller learning rate \
+                         than {}",
+                        parameter.name(),
+                        self.step,
+                        self.options.lr
+                    )));
+                }
+            }
+            checkpoint.insert_parameters(&prefix, &parameters)?;
+        }
+        Ok(())
+    }
+
+    /// Continues at `step` from a state that [`Training::save`] wrote, as if it had never stopped.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where tensors are missing or of other shapes.
+    pub fn restore(&mut self, checkpoint: &Checkpoint, prefix: &str, step: u64) -> Result<()> {
+        for (prefix, parameters) in self.slots(prefix) {
+            checkpoint.load_parameters(&prefix, &parameters)?;
+        }
+        self.adam.set_updates(step);
+        self.step = step;
+        Ok(())
+    }
+
+    fn slots(&self, prefix: &str) -> [(String, Vec<Parameter>); 2] {
+        let network = [self.classifier.parameters(), self.classifier.statistics()].concat();
+        [(prefix.to_string(), network), (format!("adam.{prefix}"), self.adam.moments().cloned().collect())]
+    }
+}
+
+/// The number of classes, and the target of each image as a row of probabilities.
+fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
+    match targets {
+        Targets::Labels => {
+            let Some(labels) = &data.labels else {
+                return Err(Error::invalid(format!(
+                    "{} has no labels to train a classifier on; name a labelled data set",
+                    data.name
+                )));
+            };
+            let mut rows = vec![0.0; labels.len() * data.classes];
+            for (row, &label) in rows.chunks_exact_mut(data.classes).zip(labels) {
+                row[usize::from(label)] = 1.0;
+            }
+            Ok((data.classes, rows))
+        }
+        Targets::Probabilities { classes, rows } if rows.len() == data.len() * classes => Ok((*classes, rows.clone())),
+        Targets::Probabilities { classes, rows } => Err(Error::invalid(format!(
+            "{} probabilities of {classes} classes are not one row for each of the {} images of {}",
+            rows.len(),
+            data.len(),
+            data.name
+        ))),
+    }
+}
+
+/// The mean over the batch of `-sum p ln softmax(logits)`: a scalar.
+fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
+    (logits.log_softmax(1) * targets).sum() * (-1.0 / logits.shape()[0] as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Spec, Split};
+    use crate::nn::NormKind;
+
+    const DESIGN: Design = Design { size: 32, channels: 1, width: 4, norm: NormKind::Batch };
+    const OPTIONS: Options =
+        Options { seed: 3, steps: 20, batch: 8, lr: 2e-3, weight_decay: 0.01, smoothing: 0.1, jitter: Jitter::SMALL };
+
+    /// Digits drawn in code.
+    fn digits(count: usize) -> Dataset {
+        let all = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Train).unwrap();
+        all.select(&(0..count).collect::<Vec<_>>()).fit(32, 1).unwrap()
+    }
+
+    fn training(targets: &Targets) -> Training {
+        Training::new(&DESIGN, &OPTIONS, digits(40), targets, &Device::cpu()).unwrap()
+    }
+
+    fn state(training: &Training) -> Checkpoint {
+        let mut checkpoint = Checkpoint::new(serde_json::Map::new());
+        training.save(&mut checkpoint, "judge").unwrap();
+        checkpoint
+    }
+
+    #[test]
+    fn a_training_that_was_split_equals_the_unbroken_one() {
+        let mut unbroken = training(&Targets::Labels);
+        (0..20).for_each(|_| drop(unbroken.step()));
+        let mut first = training(&Targets::Labels);
+        (0..10).for_each(|_| drop(first.step()));
+        assert_ne!(state(&first), state(&unbroken));
+        let mut second = training(&Targets::Labels);
+        second.restore(&state(&first), "judge", first.steps()).unwrap();
+        (0..10).for_each(|_| drop(second.step()));
+        assert_eq!(state(&second), state(&unbroken));
+        assert!(second.is_done());
+    }
+
+    #[test]
+    fn probabilities_that_are_labels_train_as_labels_do() {
+        let data = digits(40);
+        let (classes, rows) = rows(&data, &Targets::Labels).unwrap();
+        let (mut hard, mut soft) = (training(&Targets::Labels), training(&Targets::Probabilities { classes, rows }));
+        for _ in 0..2 {
+            assert_eq!(hard.step().item().unwrap(), soft.step().item().unwrap());
+        }
+        assert_eq!(state(&hard), state(&soft));
+    }
+
+    #[test]
+    fn the_loss_is_the_cross_entropy_of_probabilities() {
+        let device = Device::reference();
+        let logits = Tensor::from_slice(&device, &[2.0f64.ln(), 0.0, 0.0, 3.0f64.ln()], [2, 2]);
+        // Softmax rows are (2/3, 1/3) and (1/4, 3/4).
+        let targets = Tensor::from_slice(&device, &[0.5, 0.5, 0.0, 1.0], [2, 2]);
+        let expected = -0.5 * (0.5 * (2.0f64 / 3.0).ln() + 0.5 * (1.0f64 / 3.0).ln() + 0.75f64.ln());
+        assert!((cross_entropy(&logits, &targets).item().unwrap() - expected).abs() < 1e-15);
+        let hard = Tensor::one_hot(&device, &[1, 0], 2);
+        let gap = cross_entropy(&logits, &hard).item().unwrap() - logits.cross_entropy(&[1, 0]).item().unwrap();
+        assert!(gap.abs() < 1e-15, "{gap}");
+    }
+
+    #[test]
+    fn the_rate_rises_over_a_twentieth_and_falls_to_zero() {
+        let options = Options { steps: 100, lr: 1.0, ..OPTIONS };
+        assert!((options.rate(0) - 0.2).abs() < 1e-12 && options.rate(4) > 0.99);
+        assert!((options.rate(50) - 0.5).abs() < 1e-12);
+        assert!((1..=95).all(|step| step < 5 || options.rate(step) < options.rate(step - 1)));
+        assert!(options.rate(99) < 1e-3);
+    }
+
+    #[test]
+    fn it_learns_and_stops_when_it_is_asked_to() {
+        struct Watch(Vec<(u64, f64)>, u64);
+        impl Observer for Watch {
+            fn step(&mut self, step: u64, _steps: u64, loss: f64, _rate: f64) {
+                self.0.push((step, loss));
+            }
+            fn stop(&mut self) -> bool {
+                self.1 -= 1;
+                self.1 == 0
+            }
+        }
+        let design = Design { width: 16, ..DESIGN };
+        let options = Options { steps: 150, lr: 0.01, smoothing: 0.0, jitter: Jitter::NONE, ..OPTIONS };
+        let mut training = Training::new(&design, &options, digits(40), &Targets::Labels, &Device::cpu()).unwrap();
+        let mut watch = Watch(Vec::new(), 5);
+        assert!(!training.run(&mut watch).unwrap());
+        assert_eq!(training.steps(), 5);
+        let mut watch = Watch(watch.0, u64::MAX);
+        assert!(training.run(&mut watch).unwrap());
+        let (first, last) = (watch.0[0], watch.0[watch.0.len() - 1]);
+        assert_eq!((first.0, last.0), (5, 150));
+        assert!(last.1 < 0.5 * first.1, "{first:?} {last:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_trained_on_is_refused() {
+        let refusal = |data: Dataset, targets: &Targets| {
+            Training::new(&DESIGN, &OPTIONS, data, targets, &Device::cpu()).unwrap_err().to_string()
+        };
+        let good = digits(4);
+        let unlabelled = Dataset { labels: None, classes: 0, ..good.clone() };
+        assert!(refusal(unlabelled, &Targets::Labels).contains("no labels"));
+        assert!(refusal(good.clone().fit(64, 1).unwrap(), &Targets::Labels).contains("64x64x1"));
+        let short = Targets::Probabilities { classes: 3, rows: vec![1.0; 3] };
+        assert!(refusal(good, &short).contains("not one row for each of the 4 images"));
+    }
+}
