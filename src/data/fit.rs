@@ -14,8 +14,8 @@ const LUMA_TOTAL: u32 = 1000;
 
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
-    /// 32 (28 to 32 with two on each side); 64 is that enlarged twice, bilinear. Grey to RGB repeats; RGB to grey is
-    /// BT.601's luma. What already fits is returned as it is.
+    /// 32 (28 to 32 with two on each side); 64 is that enlarged twice, bilinear. Images of 64 x 64 are halved to 32 by the
+    /// mean of four pixels. Grey to RGB repeats; RGB to grey is BT.601's luma. What already fits is returned as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`], saying what is possible, for other sizes and channels and for images that are too large.
@@ -36,11 +36,12 @@ impl Dataset {
             _ if (height, width) == (size, size) => images,
             SMALL if height.max(width) <= SMALL => pad(&images, SMALL),
             LARGE if height.max(width) <= SMALL => enlarge_twice(&pad(&images, SMALL)),
+            SMALL if (height, width) == (LARGE, LARGE) => halve(&images),
             _ => {
-                let possible = match height.max(width) {
-                    ..=SMALL => "; 32 and 64 are possible".to_string(),
-                    _ if (height, width) == (LARGE, LARGE) => format!("; only {LARGE} is possible"),
-                    _ => ": shrink or cut them to 32 x 32 or 64 x 64 first".to_string(),
+                let possible = if height.max(width) <= SMALL || (height, width) == (LARGE, LARGE) {
+                    "; 32 and 64 are possible"
+                } else {
+                    ": shrink or cut them to 32 x 32 or 64 x 64 first, or name them as folder:DIR, which does"
                 };
                 return Err(Error::invalid(format!(
                     "{} has images of {height} x {width}, which do not fit size {size}{possible}",
@@ -100,6 +101,23 @@ fn enlarge_twice(images: &Images) -> Images {
         }
     }
     Images { count, height: 2 * height, width: 2 * width, channels, pixels }
+}
+
+/// Each pixel is the mean of four, rounded to the nearest byte.
+fn halve(images: &Images) -> Images {
+    let Images { count, height, width, channels, .. } = *images;
+    let (half_height, half_width) = (height / 2, width / 2);
+    let mut pixels = Vec::with_capacity(images.pixels.len() / 4);
+    for index in 0..count {
+        let image = images.image(index);
+        for (y, x) in (0..half_height).flat_map(|y| (0..half_width).map(move |x| (y, x))) {
+            for c in 0..channels {
+                let at = |dy: usize, dx: usize| u32::from(image[((2 * y + dy) * width + 2 * x + dx) * channels + c]);
+                pixels.push(((at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1) + 2) / 4) as u8);
+            }
+        }
+    }
+    Images { count, height: half_height, width: half_width, channels, pixels }
 }
 
 fn near_and_far(position: usize, length: usize) -> (usize, usize) {
@@ -164,6 +182,22 @@ mod tests {
     }
 
     #[test]
+    fn halving_takes_the_mean_of_four() {
+        for channels in [1, 3] {
+            let original = dataset(64, 64, channels);
+            let fitted = original.clone().fit(32, channels).unwrap();
+            for (place, &value) in fitted.images.image(1).iter().enumerate() {
+                let (y, x, c) = (place / channels / 32, place / channels % 32, place % channels);
+                let four = [(0, 0), (0, 1), (1, 0), (1, 1)];
+                let at = |(dy, dx)| original.images.image(1)[((2 * y + dy) * 64 + 2 * x + dx) * channels + c];
+                let mean = four.into_iter().map(|step| f64::from(at(step))).sum::<f64>() / 4.0;
+                // Half a grey level: the result is the nearest byte.
+                assert!((f64::from(value) - mean).abs() <= 0.5, "({y}, {x}, {c})");
+            }
+        }
+    }
+
+    #[test]
     fn grey_becomes_rgb_by_repetition_and_comes_back_unchanged() {
         let grey = dataset(32, 32, 1);
         let rgb = grey.clone().fit(32, 3).unwrap();
@@ -193,7 +227,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(error(dataset(28, 28, 1), 48, 1).contains("32 and 64 are possible"));
-        assert!(error(dataset(64, 64, 3), 32, 3).contains("only 64 is possible"));
+        assert!(error(dataset(64, 64, 3), 48, 3).contains("32 and 64 are possible"));
         assert!(error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to 32 x 32 or 64 x 64"));
         assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
         assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));

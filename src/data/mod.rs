@@ -1,16 +1,21 @@
 //! Image data sets: where they come from ([`Spec`]), what they are ([`Dataset`]), the order in which training sees
 //! them ([`Sampler`]), and pictures of them on disk ([`picture`]).
 //!
-//! A data set stays in memory as bytes, as it was read; only a batch becomes floating-point numbers.
+//! A data set stays in memory as bytes, as it was read (images of any size are cut and resized while being read); only a batch becomes floating-point numbers.
 
+mod cifar10;
 mod fit;
+mod folder;
 pub mod idx;
+pub mod matlab;
 mod mnist;
 pub mod picture;
 mod sampler;
 mod spec;
 mod subset;
+mod svhn;
 pub mod synthetic;
+mod validation;
 
 use sha2::{Digest, Sha256};
 

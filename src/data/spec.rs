@@ -5,11 +5,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Dataset, Split, idx, mnist, synthetic};
+use super::{Dataset, Split, cifar10, folder, idx, mnist, svhn, synthetic};
 use crate::error::{Error, Result};
 
 /// Every kind of data set, in the order in which errors list them.
-const KINDS: &[&Kind] = &[&mnist::KIND, &idx::KIND, &synthetic::KIND];
+const KINDS: &[&Kind] = &[&mnist::KIND, &svhn::KIND, &cifar10::KIND, &folder::KIND, &idx::KIND, &synthetic::KIND];
 
 /// One kind of data set.
 pub(super) struct Kind {
@@ -91,21 +91,48 @@ mod tests {
 
     #[test]
     fn a_spec_displays_as_it_was_written() {
-        for text in
-            ["mnist:some/folder", "mnist:C:\\data", "idx:a.gz", "idx:a,b", "synthetic:strokes", "synthetic:street"]
-        {
+        for text in [
+            "mnist:some/folder",
+            "mnist:C:\\data",
+            "svhn:some/folder",
+            "idx:a.gz",
+            "idx:a,b",
+            "synthetic:strokes",
+            "synthetic:street",
+        ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
         }
     }
 
     #[test]
     fn a_name_that_cannot_be_understood_is_a_usage_error_that_lists_what_can() {
-        for text in ["", "mnist", "cifar:x", "mnist:", "idx:", "idx:a,", "idx:a,b,c", "synthetic:", "synthetic:dogs"] {
+        for text in [
+            "",
+            "mnist",
+            "cifar:x",
+            "mnist:",
+            "svhn:",
+            "cifar10:",
+            "folder:",
+            "idx:",
+            "idx:a,",
+            "idx:a,b,c",
+            "synthetic:",
+            "synthetic:dogs",
+        ] {
             let error = text.parse::<Spec>().unwrap_err();
             assert!(matches!(error, Error::Usage(_)), "{text}: {error:?}");
         }
         let error = "cifar:x".parse::<Spec>().unwrap_err().to_string();
-        for form in ["mnist:DIR", "idx:IMAGES[,LABELS]", "synthetic:strokes", "synthetic:street"] {
+        for form in [
+            "mnist:DIR",
+            "svhn:DIR|FILE.mat",
+            "cifar10:DIR",
+            "folder:DIR",
+            "idx:IMAGES[,LABELS]",
+            "synthetic:strokes",
+            "synthetic:street",
+        ] {
             assert!(error.contains(form), "{error}");
         }
     }

@@ -35,7 +35,7 @@ impl Dataset {
 
 /// Reorders images so that every beginning has each class in proportion: the r-th of a class of m images stands at
 /// (r + 1/2) / m of the way, so up to a point t a class has t * m images, rounded. Equal places keep the order given.
-fn interleave(order: &[usize], labels: &[u8], counts: &[usize]) -> Vec<usize> {
+pub(super) fn interleave(order: &[usize], labels: &[u8], counts: &[usize]) -> Vec<usize> {
     let mut seen = vec![0u128; counts.len()];
     let mut places: Vec<(u128, u128, usize)> = order
         .iter()

@@ -72,7 +72,11 @@ fn data_that_cannot_be_read() {
         desk.refuses(2, &format!("data {spec}"), &[]);
         desk.refuses(2, &format!("train --data {spec}"), &[]);
     }
-    desk.refuses(2, "train --data mnst:x", &["`mnst`", "mnist:DIR, idx:IMAGES[,LABELS], synthetic:strokes"]);
+    desk.refuses(
+        2,
+        "train --data mnst:x",
+        &["`mnst`", "mnist:DIR, svhn:DIR|FILE.mat, cifar10:DIR, folder:DIR, idx:IMAGES[,LABELS], synthetic:strokes"],
+    );
     desk.refuses(1, "data idx:images --split test", &["no test split", "name the held-out images"]);
 }
 
