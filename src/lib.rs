@@ -14,6 +14,7 @@
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
+//! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`cli`] | a run on disk; the command line |
 //!
 //! ```
@@ -37,6 +38,7 @@ pub mod cli;
 pub mod data;
 pub mod error;
 pub mod gan;
+pub mod metrics;
 pub mod nn;
 pub mod random;
 pub mod run;

@@ -33,6 +33,8 @@ pub enum Purpose {
     Synthetic,
     /// Directions of the gradient checks.
     GradientCheck,
+    /// Which held-out images stand against the training images; the step is the draw.
+    Memorisation = 48,
     /// How a classifier's training images are changed.
     ClassifierJitter = 40,
 }

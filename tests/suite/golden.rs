@@ -13,6 +13,21 @@ use crate::parity::devices;
 
 const EPSILON: f64 = 1e-5;
 
+/// The bytes of a file of golden values.
+pub fn read(file: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The shape and elements under a name of such bytes.
+pub fn stored(bytes: &[u8], name: &str) -> (Vec<usize>, Vec<f64>) {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let view = file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(view.dtype(), safetensors::Dtype::F64, "{name}");
+    let elements = view.data().chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()));
+    (view.shape().to_vec(), elements.collect())
+}
+
 /// A file of golden values, read on a device that must come within a tolerance of them.
 pub struct Golden {
     bytes: Vec<u8>,
@@ -25,8 +40,7 @@ pub struct Golden {
 impl Golden {
     /// The file on every device.
     pub fn on_every_device(file: &str) -> Vec<Golden> {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let bytes = read(file);
         let cpu = devices().into_iter().map(|(name, device)| (name, device, 1e-4));
         let all = cpu.chain([("reference".to_owned(), Device::reference(), 1e-9)]);
         all.map(|(name, device, tolerance)| Golden { bytes: bytes.clone(), device, name, tolerance }).collect()
@@ -34,11 +48,7 @@ impl Golden {
 
     /// The shape and elements under a name.
     fn stored(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
-        let file = SafeTensors::deserialize(&self.bytes).unwrap();
-        let view = file.tensor(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(view.dtype(), safetensors::Dtype::F64, "{name}");
-        let elements = view.data().chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()));
-        (view.shape().to_vec(), elements.collect())
+        stored(&self.bytes, name)
     }
 
     /// A tensor on the device.

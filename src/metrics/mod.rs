@@ -1,0 +1,27 @@
+//! How well samples match real images, as pure functions of features and labels.
+//!
+//! [`Features`] are whatever an image is compared by: a classifier's activations, those of a fixed random convolution, or
+//! the pixels. Everything is computed in f64 and is the same whatever the number of threads.
+//!
+//! | figure | says | source |
+//! | --- | --- | --- |
+//! | [`frechet_distance`] | how far apart the means and covariances are | Heusel et al. 2017 |
+//! | [`kernel_distance`] | how far apart the first three moments are, without bias | Bińkowski et al. 2018 |
+//! | [`precision_recall`] | how many samples look real, how much of the real images is reached | Kynkäänniemi et al. 2019, Naeem et al. 2020 |
+//! | [`memorisation`] | how many samples are copies of training images | |
+//! | [`conditional_accuracy`], [`total_variation`] | whether classes are the ones asked for, and as frequent as real ones | |
+
+mod features;
+mod frechet;
+mod kid;
+mod labels;
+mod manifold;
+mod memorisation;
+mod pairs;
+
+pub use features::Features;
+pub use frechet::{Gaussian, frechet_distance};
+pub use kid::kernel_distance;
+pub use labels::{class_shares, conditional_accuracy, total_variation};
+pub use manifold::{PrecisionRecall, precision_recall};
+pub use memorisation::{Memorisation, memorisation};
