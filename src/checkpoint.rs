@@ -128,8 +128,8 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Sha-256 over the header, and over names, types, shapes and bytes in the order of names.
-    fn digest(&self) -> String {
+    /// SHA-256, in hexadecimal, over the header, and over names, types, shapes and bytes in the order of names.
+    pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(Json::Object(self.header.clone()).to_string());
         for (name, stored) in &self.tensors {
