@@ -53,7 +53,15 @@ fn run(options: &Options) -> graft::Result<()> {
     let device: Device = options.device.parse()?;
     let recipe = Recipe {
         seed: 0,
-        architecture: Architecture { size, channels, features, latent: 100, classes: 0, d_norm: NormKind::Batch },
+        architecture: Architecture {
+            size,
+            channels,
+            features,
+            latent: 100,
+            classes: 0,
+            condition_features: 0,
+            d_norm: NormKind::Batch,
+        },
         batch,
         lr: 2e-4,
         d_lr: 2e-4,
@@ -64,6 +72,7 @@ fn run(options: &Options) -> graft::Result<()> {
         r1: 0.0,
         augment: Vec::new(),
         ema: 0.0,
+        lecam: 0.0,
     };
     let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
     let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();

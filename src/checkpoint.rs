@@ -128,7 +128,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// SHA-256, in hexadecimal, over the header, and over names, types, shapes and bytes in the order of names.
+    /// Sha-256, in hexadecimal, over the header, and over names, types, shapes and bytes in the order of names.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(Json::Object(self.header.clone()).to_string());

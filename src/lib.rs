@@ -15,7 +15,8 @@
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
-//! | [`run`], [`cli`] | a run on disk; the command line |
+//! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
+//! | [`cli`] | the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -43,6 +44,7 @@ pub mod nn;
 pub mod random;
 pub mod run;
 pub mod tensor;
+pub mod transfer;
 
 pub use backend::Device;
 pub use checkpoint::Checkpoint;

@@ -33,10 +33,18 @@ pub enum Purpose {
     Synthetic,
     /// Directions of the gradient checks.
     GradientCheck,
-    /// Which held-out images stand against the training images; the step is the draw.
-    Memorisation = 48,
+    /// Colours of a styled source image; the step is the batch, the index the image's place in it.
+    Style = 32,
+    /// Which neighbour's features a target image is paired with.
+    Neighbours,
+    /// The latents, or images, that a method draws for a term or a condition of its own.
+    Method,
+    /// The permutation of shuffled labels.
+    Labels,
     /// How a classifier's training images are changed.
     ClassifierJitter = 40,
+    /// Which held-out images stand against the training images; the step is the draw.
+    Memorisation = 48,
 }
 
 /// A generator for one draw: ChaCha12 keyed by all four numbers.

@@ -1,7 +1,9 @@
 //! One training run on disk: a folder with its settings, its losses step by step, its pictures and its checkpoints.
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
-//! throughout, `checkpoints/last.safetensors` the whole state. Files are written beside their place and renamed.
+//! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
+//! same latents where the method has one, `checkpoints/last.safetensors` the whole state. Files are written beside their place
+//! and renamed.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -9,12 +11,13 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Spec, picture};
+use crate::data::{Images, Spec, picture};
 use crate::error::{Error, Result};
 use crate::gan::{Recipe, StepLosses, Trainer, sample};
 use crate::random::Purpose;
@@ -24,6 +27,9 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
 const LAST: &str = "last.safetensors";
+/// What the names of pictures begin with.
+const STEP: &str = "step";
+const PAIRS: &str = "pairs";
 
 /// The grids that a run writes: rows and columns of images, and pixels between them.
 const GRID: usize = 10;
@@ -56,6 +62,24 @@ pub struct Settings {
     pub recipe: Recipe,
 }
 
+/// How far a run goes, and how often it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The step at which it ends.
+    pub steps: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Steps between pictures.
+    pub sample_every: u64,
+}
+
+impl Settings {
+    /// How far the run goes, and how often it writes.
+    pub fn pace(&self) -> Pace {
+        Pace { steps: self.steps, checkpoint_every: self.checkpoint_every, sample_every: self.sample_every }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
@@ -67,10 +91,25 @@ pub enum Ending {
 
 /// What somebody who watches a run is told.
 pub trait Observer {
-    /// The losses of one step; `steps_per_second` over the run so far.
-    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, steps_per_second: f64);
+    /// The losses of one step by name; `steps_per_second` over the phase so far.
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64);
     /// Whether to stop after this step.
     fn stop(&mut self) -> bool;
+    /// A phase of a run begins at step `from` and goes to step `to`.
+    fn phase(&mut self, _name: &str, _from: u64, _to: u64) {}
+    /// Something to be read by a person: a layer report, the accuracy of labels.
+    fn note(&mut self, _text: &str) {}
+    /// Whether to be shown the trainer at this step; at step 0, before the first.
+    fn looks_at(&self, _step: u64) -> bool {
+        false
+    }
+    /// The trainer at a step that [`Observer::looks_at`] names; the average has statistics for it.
+    ///
+    /// # Errors
+    /// Any ends the run.
+    fn look(&mut self, _trainer: &Trainer) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The folder of a run.
@@ -117,6 +156,16 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// A run's folder that may be there already, as a phase of a larger run finds it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn prepare(path: &Path) -> Result<RunFolder> {
+        let folder = RunFolder { path: path.to_path_buf() };
+        folder.create_parts()?;
+        Ok(folder)
+    }
+
     /// Makes the folders in it that are not there.
     fn create_parts(&self) -> Result<()> {
         for part in [self.path.clone(), self.samples(), self.path.join(CHECKPOINTS)] {
@@ -129,7 +178,7 @@ impl RunFolder {
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
         let config: Option<toml::Table> = fs::read_to_string(self.config()).ok().and_then(|text| text.parse().ok());
-        if !config.is_some_and(|config| config.contains_key("recipe")) {
+        if !config.is_some_and(|config| ["recipe", "arm"].iter().any(|key| config.contains_key(*key))) {
             return Err(Error::invalid(format!(
                 "{} holds no run: its {CONFIG} is not one that graft wrote; choose another --out",
                 self.path.display()
@@ -142,13 +191,25 @@ impl RunFolder {
         let samples = self.samples();
         for entry in fs::read_dir(&samples).into_iter().flatten() {
             let name = entry.map_err(Error::io("read", &samples))?.file_name();
-            let digits = name.to_str().and_then(|name| name.strip_prefix("step_")?.strip_suffix(".png"));
+            let number = |name: &str| -> Option<String> {
+                let rest = [STEP, PAIRS].iter().find_map(|kind| name.strip_prefix(kind)?.strip_prefix('_'))?;
+                rest.strip_suffix(".png").map(str::to_owned)
+            };
+            let digits = name.to_str().and_then(number);
             if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
                 remove(samples.join(name))?;
             }
         }
         remove(self.checkpoint())?;
-        remove(self.path.join(METRICS))
+        remove(self.path.join(METRICS))?;
+        // The phases and arms beside it are runs of their own.
+        for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
+            let path = entry.map_err(Error::io("read", &self.path))?.path();
+            if path.join(CONFIG).is_file() {
+                RunFolder { path }.clear()?;
+            }
+        }
+        Ok(())
     }
 
     /// The folder.
@@ -163,7 +224,12 @@ impl RunFolder {
 
     /// The picture of a step.
     pub fn picture(&self, step: u64) -> PathBuf {
-        self.samples().join(format!("step_{step:06}.png"))
+        self.samples().join(format!("{STEP}_{step:06}.png"))
+    }
+
+    /// The picture of a step in which a counterpart's samples stand over the run's.
+    pub fn pairs(&self, step: u64) -> PathBuf {
+        self.samples().join(format!("{PAIRS}_{step:06}.png"))
     }
 
     /// The last checkpoint.
@@ -171,25 +237,35 @@ impl RunFolder {
         self.path.join(CHECKPOINTS).join(LAST)
     }
 
-    /// The settings that the run was made with.
+    /// The settings that a run of `graft train` was made with.
     ///
     /// # Errors
     /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are not settings with which a run could
     /// have been made.
     pub fn settings(&self) -> Result<Settings> {
+        let settings: Settings = self.read_settings()?;
+        settings.recipe.check().map_err(|error| self.broken_settings(&error))?;
+        settings.data.parse::<Spec>().map_err(|error| self.broken_settings(&error))?;
+        Ok(settings)
+    }
+
+    /// Settings of any kind of run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are of another kind.
+    pub fn read_settings<T: DeserializeOwned>(&self) -> Result<T> {
         let path = self.config();
         let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let broken = |error: &dyn Display| {
-            Error::invalid(format!("{}: {error}; put back what `graft train` wrote there", path.display()))
-        };
-        let settings: Settings = toml::from_str(&text).map_err(|error| {
+        toml::from_str(&text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = 1 + text.bytes().take(start).filter(|&byte| byte == b'\n').count();
-            broken(&format!("line {line}: {}", error.message()))
-        })?;
-        settings.recipe.check().map_err(|error| broken(&error))?;
-        settings.data.parse::<Spec>().map_err(|error| broken(&error))?;
-        Ok(settings)
+            self.broken_settings(&format!("line {line}: {}", error.message()))
+        })
+    }
+
+    /// The error of settings with which no run could have been made.
+    pub fn broken_settings(&self, error: &dyn Display) -> Error {
+        Error::invalid(format!("{}: {error}; put back what `graft train` wrote there", self.config().display()))
     }
 
     fn config(&self) -> PathBuf {
@@ -200,47 +276,56 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Io`] where they cannot be written.
-    pub fn write_settings(&self, settings: &Settings) -> Result<()> {
+    pub fn write_settings(&self, settings: &impl Serialize) -> Result<()> {
         let text = toml::to_string(settings).map_err(|error| Error::invalid(format!("{CONFIG}: {error}")))?;
         atomic::write(&self.config(), text.as_bytes())
     }
 
-    /// Trains up to `settings.steps`, from wherever `trainer` stands, and writes as it goes.
+    /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
     /// something cannot be written; the device's first failure.
-    pub fn train(&self, trainer: &mut Trainer, settings: &Settings, observer: &mut dyn Observer) -> Result<Ending> {
+    pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
         self.create_parts()?;
+        if trainer.steps() == 0 && observer.looks_at(0) {
+            trainer.average().estimate_statistics(0);
+            observer.look(trainer)?;
+        }
         let (mut metrics, before) = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());
         let mut ending = Ending::Finished;
-        while trainer.steps() < settings.steps && ending == Ending::Finished {
+        while trainer.steps() < pace.steps && ending == Ending::Finished {
             let losses = trainer.step();
             pending.push((losses, start.elapsed().as_secs_f64()));
             let step = trainer.steps();
             if observer.stop() {
                 ending = Ending::Interrupted;
             }
-            let last = step == settings.steps || ending == Ending::Interrupted;
+            let last = step == pace.steps || ending == Ending::Interrupted;
             let (picture, checkpoint) =
-                (step.is_multiple_of(settings.sample_every), step.is_multiple_of(settings.checkpoint_every));
+                (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
             if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
                     let (d_loss, g_loss) = metrics.write(&losses, before + seconds)?;
-                    observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);
+                    let rate = (losses.step - first) as f64 / seconds;
+                    observer.step(losses.step, &[("D", d_loss), ("G", g_loss)], rate);
                 }
             }
             if last || checkpoint {
                 metrics.flush()?;
                 trainer.checkpoint()?.write(&self.checkpoint())?;
             }
-            if picture || step == settings.steps {
-                if !(last || checkpoint) {
-                    trainer.average().estimate_statistics(step);
-                }
+            let look = observer.looks_at(step);
+            if (picture || look) && !(last || checkpoint) {
+                trainer.average().estimate_statistics(step);
+            }
+            if picture || step == pace.steps {
                 self.write_picture(trainer)?;
+            }
+            if look {
+                observer.look(trainer)?;
             }
         }
         Ok(ending)
@@ -251,7 +336,14 @@ impl RunFolder {
         let (average, recipe) = (trainer.average(), trainer.recipe());
         let count = GRID * GRID;
         let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
-        picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)
+        picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)?;
+        let Some(counterpart) = trainer.method().counterpart() else { return Ok(()) };
+        let above = sample(counterpart, &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
+        picture::write_png(
+            &self.pairs(trainer.steps()),
+            &picture::grid(&alternate(&above, &images), GRID, GRID_MARGIN),
+            0,
+        )
     }
 
     /// The last checkpoint, read.
@@ -268,6 +360,13 @@ impl RunFolder {
         }
         Checkpoint::read(&path)
     }
+}
+
+/// Rows of a grid by turns: the first half of `above`'s over the first half of `below`'s.
+fn alternate(above: &Images, below: &Images) -> Images {
+    let row = |images: &Images, row: usize| images.select(&(row * GRID..(row + 1) * GRID).collect::<Vec<_>>()).pixels;
+    let pixels = (0..GRID / 2).flat_map(|index| [row(above, index), row(below, index)].concat()).collect();
+    Images { pixels, ..*below }
 }
 
 /// Whether there is nothing at a path, or an empty folder.

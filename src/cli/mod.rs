@@ -5,6 +5,7 @@ mod devices;
 mod progress;
 mod sample;
 mod train;
+mod transfer;
 
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
@@ -36,6 +37,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    Transfer(Box<transfer::Transfer>),
     Sample(sample::Sample),
     Data(data::Data),
     Devices(devices::Devices),
@@ -79,6 +81,7 @@ pub fn main() -> ExitCode {
     let (_, options) = matches.subcommand().expect("clap requires a subcommand");
     let result = match cli.command {
         Command::Train(command) => command.run(options),
+        Command::Transfer(command) => command.run(options),
         Command::Sample(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Devices(command) => command.run(),

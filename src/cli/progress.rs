@@ -42,6 +42,13 @@ impl Progress {
         Progress { steps, shown }
     }
 
+    /// Ends the bar where it stands; the next phase begins another.
+    pub fn pause(&mut self) {
+        if let Shown::Bar(bar) = &self.shown {
+            bar.abandon();
+        }
+    }
+
     /// Ends the bar where it stands.
     pub fn finish(self) {
         if let Shown::Bar(bar) = self.shown {
@@ -51,8 +58,9 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, rate: f64) {
-        let losses = format!("D {d_loss:.3} G {g_loss:.3}, {rate:.1} steps/s");
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        let named: Vec<String> = losses.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+        let losses = format!("{}, {rate:.1} steps/s", named.join(" "));
         match &mut self.shown {
             Shown::Bar(bar) => {
                 bar.set_position(step);
@@ -68,6 +76,19 @@ impl Observer for Progress {
             }
             Shown::Nothing => {}
         }
+    }
+
+    fn phase(&mut self, name: &str, from: u64, to: u64) {
+        self.pause();
+        let quiet = matches!(self.shown, Shown::Nothing);
+        *self = Progress::new(from, to, quiet);
+        if !quiet {
+            super::warn(format!("{name}: step {from} to {to}"));
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        super::say(text);
     }
 
     fn stop(&mut self) -> bool {

@@ -9,7 +9,7 @@ use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, available_memory, load_generator, sample};
+use crate::gan::{Architecture, FeatureSource, available_memory, interpolate, load_generator, sample};
 use crate::random::Purpose;
 use crate::run::RunFolder;
 
@@ -17,7 +17,8 @@ use crate::run::RunFolder;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  graft sample runs/dcgan-strokes-0 --count 64 --out digits.png\n  \
     graft sample last.safetensors --count 1000 --format npy --out digits.npy\n  \
-    graft sample last.safetensors --class 7 --format png --out sevens/")]
+    graft sample last.safetensors --class 7 --format png --out sevens/\n  graft sample runs/tgan-street-0 --feature-source mix\n  \
+    graft sample runs/trgan-street-0 --interpolate 8")]
 pub struct Sample {
     /// A checkpoint, or the folder of a run
     checkpoint: PathBuf,
@@ -30,6 +31,13 @@ pub struct Sample {
     /// Only this class (of a generator trained with --conditional; else all classes in turn)
     #[arg(long, value_name = "K")]
     class: Option<u32>,
+    /// How features are drawn (of a generator trained by tgan, or with --ctgan-features): one of the bank's, from a normal
+    /// distribution with its mean and covariance, or between two of them
+    #[arg(long, value_enum, value_name = "SOURCE")]
+    feature_source: Option<FeatureSource>,
+    /// Rows of N images each, a row from one latent to the next; --count is rounded down to whole rows
+    #[arg(long, value_name = "N", value_parser = count)]
+    interpolate: Option<usize>,
     /// One PNG grid, a folder of PNGs, or one u8 array [n, h, w, c] in NumPy's format
     #[arg(long, value_enum, default_value_t = Format::Grid)]
     format: Format,
@@ -67,6 +75,12 @@ impl Sample {
         if out.exists() {
             return Err(Error::invalid(format!("{} exists: choose another --out", out.display())));
         }
+        if let Some(steps) = self.interpolate.filter(|&steps| steps < 2 || steps > self.count) {
+            return Err(Error::Usage(format!(
+                "--interpolate takes a number from 2 to --count {}, not {steps}",
+                self.count
+            )));
+        }
         if !self.checkpoint.exists() {
             return Err(Error::invalid(format!(
                 "there is no {}; name a checkpoint, or the folder of a run that `graft train` wrote",
@@ -80,24 +94,38 @@ impl Sample {
         };
         let checkpoint = Checkpoint::read(&path)?;
         let images = self.compute.run(|device| {
-            let (architecture, network) = load_generator(&checkpoint, device)
+            let (architecture, mut network) = load_generator(&checkpoint, device)
                 .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
-            match self.class {
-                Some(_) if architecture.classes == 0 => {
-                    Err(Error::Usage("--class needs a generator that was trained with --conditional".to_string()))
+            if let Some(feature_source) = self.feature_source {
+                if !network.conditions().has_features() {
+                    let text = "--feature-source needs a generator that is given features: one trained by tgan";
+                    return Err(Error::Usage(text.to_string()));
                 }
+                network.set_conditions(network.conditions().clone().with_feature_source(feature_source));
+            }
+            match self.class {
+                Some(_) if architecture.classes == 0 => Err(Error::Usage(
+                    "--class needs a generator that was trained with --conditional, or by ctgan".to_string(),
+                )),
                 Some(class) if class as usize >= architecture.classes => Err(Error::Usage(format!(
                     "--class {class} is none of this generator's classes 0 to {}",
                     architecture.classes - 1
                 ))),
                 class => {
                     self.check_memory(&architecture)?;
+                    if let Some(steps) = self.interpolate {
+                        let key = (self.seed, Purpose::SampleLatents);
+                        return interpolate(&network, &architecture, key, [self.count / steps, steps], class);
+                    }
                     sample(&network, &architecture, self.seed, Purpose::SampleLatents, self.count, class)
                 }
             }
         })?;
         match self.format {
-            Format::Grid => write_grid(&out, &images)?,
+            Format::Grid => match self.interpolate {
+                Some(steps) => write_columns(&out, &images, steps)?,
+                None => write_grid(&out, &images)?,
+            },
             Format::Npy => picture::write_npy(&out, &images)?,
             Format::Png => {
                 std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
@@ -129,7 +157,11 @@ impl Sample {
 
 /// Writes images as one nearly square grid.
 pub fn write_grid(path: &Path, images: &Images) -> Result<()> {
+    write_columns(path, images, (images.count as f64).sqrt().ceil() as usize)
+}
+
+/// Writes images as one grid of so many columns.
+fn write_columns(path: &Path, images: &Images, columns: usize) -> Result<()> {
     const MARGIN: usize = 2;
-    let columns = (images.count as f64).sqrt().ceil() as usize;
     picture::write_png(path, &picture::grid(images, columns, MARGIN), 0)
 }

@@ -14,7 +14,7 @@ use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Tr
 use crate::run::{Ending, RunFolder, Settings};
 
 /// WGAN-GP's weight of the penalty (Gulrajani 2017, section 4).
-const DEFAULT_GP: f64 = 10.0;
+pub(super) const DEFAULT_GP: f64 = 10.0;
 /// R3GAN's gamma for small images (Huang 2024 uses 0.05 to 1 there); the loss does not converge without a penalty.
 const DEFAULT_R3GAN_R1: f64 = 1.0;
 
@@ -99,6 +99,9 @@ pub struct Train {
     /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
     #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
     ema: f64,
+    /// Weight of LeCam's regulariser of the discriminator; 0 for none
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    lecam: f64,
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
@@ -244,6 +247,7 @@ impl Train {
                     features: self.features.unwrap_or(features),
                     latent: self.latent,
                     classes: 0,
+                    condition_features: 0,
                     d_norm: self.d_norm.resolve(self.loss, r1)?,
                 },
                 batch: self.batch,
@@ -256,6 +260,7 @@ impl Train {
                 r1,
                 augment: self.augment.clone(),
                 ema: self.ema,
+                lecam: self.lecam,
             },
         };
         settings.recipe.check()?;
@@ -298,7 +303,7 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(trainer.steps(), settings.steps, quiet);
-    let ending = folder.train(trainer, settings, &mut progress);
+    let ending = folder.train(trainer, &settings.pace(), &mut progress);
     progress.finish();
     match ending? {
         Ending::Finished => {
@@ -358,6 +363,9 @@ fn equivalent_command(settings: &Settings) -> String {
         let names: Vec<String> = recipe.augment.iter().map(|augment| name(&|| serde_json::json!(augment))).collect();
         command += &format!(" --augment {}", names.join(","));
     }
+    if recipe.lecam > 0.0 {
+        command += &format!(" --lecam {}", recipe.lecam);
+    }
     if a.classes > 0 {
         command += " --conditional";
     }
@@ -368,7 +376,7 @@ fn equivalent_command(settings: &Settings) -> String {
 }
 
 /// A word as a POSIX shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "_-+=:,./@%".contains(character);
     if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
@@ -379,8 +387,12 @@ fn default_folder(settings: &Settings) -> PathBuf {
         "synthetic" => rest,
         kind => kind,
     });
-    let name = format!("dcgan-{data}-{}", settings.recipe.seed);
-    let candidates = std::iter::once(name.clone()).chain((2..).map(|k| format!("{name}-{k}")));
+    free_folder(&format!("dcgan-{data}-{}", settings.recipe.seed))
+}
+
+/// A folder of `runs` that is not there yet: `runs/NAME`, or with the first number from 2 behind it that is free.
+pub(super) fn free_folder(name: &str) -> PathBuf {
+    let candidates = std::iter::once(name.to_string()).chain((2..).map(|k| format!("{name}-{k}")));
     let free = |path: &PathBuf| !Path::exists(path);
     candidates.map(|name| Path::new("runs").join(name)).find(free).expect("numbers do not run out")
 }

@@ -1,9 +1,10 @@
-//! DCGAN's generator and discriminator (Radford 2016) for 32x32 and 64x64 images, plain or conditioned on a class.
+//! DCGAN's generator and discriminator (Radford 2016) for 32x32 and 64x64 images, plain or conditioned on classes and features.
 //!
 //! Parameters are named as PyTorch's DCGAN example names them (`main.0.weight`, ..), which counts activations as modules too.
 
 use serde::{Deserialize, Serialize};
 
+use super::Conditions;
 use crate::backend::{Activation, Device};
 use crate::nn::{BatchNorm, Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Norm, NormKind, Parameter};
 use crate::tensor::Tensor;
@@ -31,11 +32,23 @@ pub struct Architecture {
     pub latent: usize,
     /// The number of classes where both networks are conditioned on one, else 0.
     pub classes: usize,
+    /// The length of the feature vector on which both networks are conditioned, behind the classes; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub condition_features: usize,
     /// The discriminator's normalisation.
     pub d_norm: NormKind,
 }
 
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
+
 impl Architecture {
+    /// The length of a condition, `[classes | features]`; 0 where the networks have none.
+    pub fn condition_length(&self) -> usize {
+        self.classes + self.condition_features
+    }
+
     /// The channels of each feature map, from the 4x4 one up to the one next to the image.
     pub fn widths(&self) -> Vec<usize> {
         let levels = (self.size / BASE).ilog2();
@@ -47,6 +60,7 @@ impl Architecture {
 #[derive(Debug)]
 pub struct Generator {
     latent: usize,
+    conditions: Conditions,
     layers: Vec<Layer>,
     image: Convolution2d,
 }
@@ -55,7 +69,7 @@ pub struct Generator {
 struct Layer {
     convolution: Convolution2d,
     norm: BatchNorm,
-    /// The class's part in scale and shift, zero at the start.
+    /// The condition's part in scale and shift, zero at the start.
     condition: Option<(Linear, Linear)>,
 }
 
@@ -71,41 +85,68 @@ impl Generator {
             let shape = [BASE, BASE, width, inputs];
             let convolution = Convolution2d::new(&mut builder, &name(0), shape, by, Initialiser::Dcgan);
             let norm = BatchNorm::new(&mut builder, &name(1), width);
-            let mut linear =
-                |what: &str| Linear::zeros(&mut builder, &format!("{}.{what}", name(1)), architecture.classes, width);
-            let condition = (architecture.classes > 0).then(|| (linear("condition_scale"), linear("condition_shift")));
+            let mut linear = |what: &str| {
+                Linear::zeros(&mut builder, &format!("{}.{what}", name(1)), architecture.condition_length(), width)
+            };
+            let condition =
+                (architecture.condition_length() > 0).then(|| (linear("condition_scale"), linear("condition_shift")));
             layers.push(Layer { convolution, norm, condition });
             inputs = width;
         }
         let shape = [BASE, BASE, architecture.channels, inputs];
         let name = format!("main.{}", 3 * layers.len());
         let image = Convolution2d::new(&mut builder, &name, shape, Convolution::new(2, 1), Initialiser::Dcgan);
-        Generator { latent: architecture.latent, layers, image }
+        let conditions = Conditions::in_turn(architecture.classes, architecture.condition_features);
+        Generator { latent: architecture.latent, conditions, layers, image }
     }
 
-    /// Images from latents, and classes `[n, classes]` (one-hot, or probabilities) where the network is conditioned.
+    /// Where the conditions of its samples come from.
+    pub fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Draws the conditions of its samples from elsewhere.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.conditions = conditions;
+    }
+
+    /// Images from latents, and conditions `[n, classes + features]` where the network has them: a class is one-hot, or
+    /// probabilities, or zeros where it is unknown.
     ///
     /// # Panics
     /// Where the latents have another length, or a condition is missing or superfluous.
     #[track_caller]
-    pub fn forward(&self, latents: &Tensor, classes: Option<&Tensor>, mode: Mode) -> Tensor {
+    pub fn forward(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Tensor {
+        self.image.up(&self.trunk(latents, condition, mode, |_| ()), Activation::Tanh)
+    }
+
+    /// As [`Generator::forward`], with the feature map of each layer before the image, `[n, h, w, c]`.
+    ///
+    /// # Panics
+    /// As [`Generator::forward`].
+    #[track_caller]
+    pub fn forward_with_maps(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> (Tensor, Vec<Tensor>) {
+        let mut maps = Vec::new();
+        let last = self.trunk(latents, condition, mode, |map| maps.push(map.clone()));
+        (self.image.up(&last, Activation::Tanh), maps)
+    }
+
+    #[track_caller]
+    fn trunk(&self, latents: &Tensor, given: Option<&Tensor>, mode: Mode, mut seen: impl FnMut(&Tensor)) -> Tensor {
         let count = latents.shape()[0];
         let mut x = latents.reshape([count, 1, 1, self.latent]);
         for Layer { convolution, norm, condition } in &self.layers {
             x = convolution.up(&x, Activation::Identity);
-            x = match (condition, classes) {
+            x = match (condition, given) {
                 (None, None) => norm.forward(&x, mode, Activation::Relu),
-                (Some((scale, shift)), Some(classes)) => norm.forward_conditioned(
-                    &x,
-                    &scale.forward(classes),
-                    &shift.forward(classes),
-                    mode,
-                    Activation::Relu,
-                ),
-                _ => panic!("Generator::forward: classes for a network without, or none for one with a condition"),
+                (Some((scale, shift)), Some(given)) => {
+                    norm.forward_conditioned(&x, &scale.forward(given), &shift.forward(given), mode, Activation::Relu)
+                }
+                _ => panic!("Generator::forward: a condition for a network without, or none for one that has it"),
             };
+            seen(&x);
         }
-        self.image.up(&x, Activation::Tanh)
+        x
     }
 
     /// The parameters that training moves.
@@ -134,7 +175,7 @@ impl Generator {
 pub struct Discriminator {
     layers: Vec<Stage>,
     score: Filter,
-    /// The class's projection on the pooled features (Miyato & Koyama 2018), zero at the start.
+    /// The condition's projection on the pooled features (Miyato & Koyama 2018), zero at the start.
     projection: Option<Linear>,
 }
 
@@ -142,6 +183,12 @@ pub struct Discriminator {
 struct Stage {
     filter: Filter,
     norm: Norm,
+}
+
+impl Stage {
+    fn parameters(&self) -> Vec<Parameter> {
+        [vec![self.filter.convolution.weight.clone()], self.norm.trained()].concat()
+    }
 }
 
 /// A convolution whose filter may be normalised by its largest singular value.
@@ -185,17 +232,17 @@ impl Discriminator {
             inputs = width;
         }
         let score = Filter::new(&mut builder, &format!("main.{module}"), [inputs, 1], Convolution::new(1, 0), kind);
-        let projection =
-            (architecture.classes > 0).then(|| Linear::zeros(&mut builder, "projection", architecture.classes, inputs));
+        let conditions = architecture.condition_length();
+        let projection = (conditions > 0).then(|| Linear::zeros(&mut builder, "projection", conditions, inputs));
         Discriminator { layers, score, projection }
     }
 
-    /// Scores images, given their classes `[n, classes]` where the network is conditioned.
+    /// Scores images, given their conditions `[n, classes + features]` where the network has them.
     ///
     /// # Panics
     /// Where the images have another size, or a condition is missing or superfluous.
     #[track_caller]
-    pub fn forward(&self, images: &Tensor, classes: Option<&Tensor>, mode: Mode) -> Judgement {
+    pub fn forward(&self, images: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Judgement {
         let mut x = images.clone();
         for Stage { filter, norm } in &self.layers {
             x = if norm.is_none() {
@@ -207,23 +254,32 @@ impl Discriminator {
         let count = images.shape()[0];
         let score = self.score.forward(&x, Activation::Identity).reshape([count]);
         let mut judgement = Judgement { score, map: x };
-        match (&self.projection, classes) {
+        match (&self.projection, condition) {
             (None, None) => {}
-            (Some(projection), Some(classes)) => {
-                let agreement = (projection.forward(classes) * judgement.features()).sum_axes(&[1], false);
+            (Some(projection), Some(condition)) => {
+                let agreement = (projection.forward(condition) * judgement.features()).sum_axes(&[1], false);
                 judgement.score = judgement.score + agreement;
             }
-            _ => panic!("Discriminator::forward: classes for a network without, or none for one with a condition"),
+            _ => panic!("Discriminator::forward: a condition for a network without, or none for one that has it"),
         }
         judgement
     }
 
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let stage = |stage: &Stage| [vec![stage.filter.convolution.weight.clone()], stage.norm.trained()].concat();
         let last = [self.score.convolution.weight.clone()];
         let projection = self.projection.iter().map(|linear| linear.weight.clone());
-        self.layers.iter().flat_map(stage).chain(last).chain(projection).collect()
+        self.layers.iter().flat_map(Stage::parameters).chain(last).chain(projection).collect()
+    }
+
+    /// The number of layers below the score.
+    pub fn depth(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The parameters of the `layers` lowest layers: filters, scales and shifts (FreezeD, Mo 2020).
+    pub fn lowest(&self, layers: usize) -> Vec<Parameter> {
+        self.layers.iter().take(layers).flat_map(Stage::parameters).collect()
     }
 
     /// The running statistics of its batch norms, and the directions of its spectral norms.

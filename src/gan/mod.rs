@@ -1,17 +1,22 @@
-//! Generative adversarial networks: DCGAN's two networks, their losses, and the loop that trains them.
+//! Generative adversarial networks: DCGAN's two networks, their losses, and the loop that trains them by a [`Method`].
 
 mod augment;
+mod conditions;
 mod dcgan;
+mod lecam;
 mod losses;
 mod memory;
+mod method;
 mod recipe;
 mod sampling;
 mod trainer;
 
 pub use augment::Augmentation;
+pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use dcgan::{Architecture, Discriminator, Generator, Judgement};
 pub use losses::Loss;
 pub use memory::{available_memory, largest_batch, training_bytes};
+pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule, one_hot};
 pub use recipe::{DiscriminatorNorm, Recipe};
-pub use sampling::{Average, latents, load_generator, sample};
+pub use sampling::{Average, interpolate, latents, load_generator, sample};
 pub use trainer::{StepLosses, Trainer};

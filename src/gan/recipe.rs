@@ -85,6 +85,13 @@ pub struct Recipe {
     pub augment: Vec<Augmentation>,
     /// The decay of the generator's moving average; 0 for none.
     pub ema: f64,
+    /// The weight of LeCam's regulariser of the discriminator (Tseng 2021); 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lecam: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Recipe {
@@ -109,6 +116,7 @@ impl Recipe {
         within(self.gp.is_finite() && self.gp >= 0.0, "--gp", "a number from 0 up")?;
         within(self.r1.is_finite() && self.r1 >= 0.0, "--r1", "a number from 0 up")?;
         within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")?;
+        within(self.lecam.is_finite() && self.lecam >= 0.0, "--lecam", "a number from 0 up")?;
         let wasserstein = self.loss == Loss::WassersteinGp;
         within(wasserstein || self.gp == 0.0, "--gp", "nothing but 0 unless --loss is wasserstein-gp")?;
         within(!wasserstein || self.r1 == 0.0, "--r1", "nothing but 0 with --loss wasserstein-gp, which has --gp")?;
@@ -137,6 +145,7 @@ impl Architecture {
         within([1, 3].contains(&self.channels), "--channels", "1 or 3")?;
         within((1..=MOST).contains(&self.features), "--features", "a whole number from 1 to 65536")?;
         within((1..=MOST).contains(&self.latent), "--latent", "a whole number from 1 to 65536")?;
-        within(self.classes <= MOST_CLASSES, "--conditional", "data of at most 256 classes")
+        within(self.classes <= MOST_CLASSES, "--conditional", "data of at most 256 classes")?;
+        within(self.condition_features <= MOST, "--feature-length", "a whole number up to 65536")
     }
 }

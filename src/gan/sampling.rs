@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Architecture, Generator};
+use super::{Architecture, Conditions, Generator};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
@@ -30,8 +30,9 @@ pub struct Average {
 impl Average {
     /// Starts at the generator's weights. A decay of 0 follows them without averaging.
     pub fn new(device: &Device, architecture: &Architecture, source: &Generator, decay: f64, seed: u64) -> Average {
-        let average =
-            Average { network: Generator::new(device, architecture, seed), architecture: *architecture, decay, seed };
+        let mut network = Generator::new(device, architecture, seed);
+        network.set_conditions(source.conditions().clone());
+        let average = Average { network, architecture: *architecture, decay, seed };
         average.copy(source);
         average
     }
@@ -76,32 +77,27 @@ impl Average {
                 let values = normal(&mut random, BATCH * self.architecture.latent);
                 let device = self.network.parameters()[0].device();
                 let latents = Tensor::from_slice(&device, &values, [BATCH, self.architecture.latent]);
-                let classes = self.architecture.classes_in_turn(&device, batch * BATCH, BATCH);
+                let key = (self.seed, Purpose::StatisticsLatents, step);
+                let condition = self.network.conditions().draw(&device, key, batch * BATCH, BATCH, None);
                 let momentum = 1.0 / (batch + 1) as f64;
-                self.network.forward(&latents, classes.as_ref(), Mode::Train { momentum });
+                self.network.forward(&latents, condition.as_ref(), Mode::Train { momentum });
             }
         });
     }
 }
 
 impl Architecture {
-    /// The names of the generator's filters, which hold nearly all of its elements, and their shapes as stored.
-    fn generator_filters(&self) -> Vec<(String, [usize; 4])> {
+    /// The names of the generator's matrices, which hold nearly all of its elements, and their shapes as stored.
+    fn generator_matrices(&self) -> Vec<(String, Vec<usize>)> {
         let outputs: Vec<usize> = self.widths().into_iter().chain([self.channels]).collect();
         let inputs = [self.latent].into_iter().chain(self.widths());
-        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), [inputs, outputs, 4, 4]);
-        inputs.zip(&outputs).enumerate().map(filter).collect()
-    }
-
-    /// The condition of labels, where the networks have one.
-    pub(super) fn one_hot(&self, device: &Device, labels: &[u32]) -> Option<Tensor> {
-        (self.classes > 0).then(|| Tensor::one_hot(device, labels, self.classes))
-    }
-
-    /// The condition of images `start..start + count` that go through all classes in turn, where the networks have one.
-    fn classes_in_turn(&self, device: &Device, start: usize, count: usize) -> Option<Tensor> {
-        let label = |index: usize| (index % self.classes.max(1)) as u32;
-        self.one_hot(device, &(start..start + count).map(label).collect::<Vec<_>>())
+        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), vec![inputs, outputs, 4, 4]);
+        let scale = |(level, width)| {
+            let name = format!("main.{}.condition_scale.weight", 3 * level + 1);
+            (name, vec![self.condition_length(), width])
+        };
+        let conditioned = self.widths().into_iter().enumerate().filter(|_| self.condition_length() > 0);
+        inputs.zip(&outputs).enumerate().map(filter).chain(conditioned.map(scale)).collect()
     }
 }
 
@@ -112,7 +108,7 @@ pub fn latents(device: &Device, length: usize, seed: u64, purpose: Purpose, star
     Tensor::from_slice(device, &values, [count, length])
 }
 
-/// `count` images of a generator; where it is conditioned, of `class`, or of all classes in turn.
+/// `count` images of a generator; where it is conditioned, of `class`, or by its own distribution of conditions.
 ///
 /// # Errors
 /// The device's first failure.
@@ -128,15 +124,68 @@ pub fn sample(
     class: Option<u32>,
 ) -> Result<Images> {
     let device = network.parameters()[0].device();
+    render(network, architecture, count, |start, batch| {
+        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
+        (latents, network.conditions().draw(&device, (seed, purpose, 0), start, batch, class))
+    })
+}
+
+/// Rows of `steps` images each; row r goes from sample number r's latent to the next sample's along the great circle (White 2016), under
+/// sample number r's condition.
+///
+/// # Errors
+/// The device's first failure.
+///
+/// # Panics
+/// Where `steps` is below 2, or the network is conditioned and has no such class.
+pub fn interpolate(
+    network: &Generator,
+    architecture: &Architecture,
+    (seed, purpose): (u64, Purpose),
+    [rows, steps]: [usize; 2],
+    class: Option<u32>,
+) -> Result<Images> {
+    assert!(steps >= 2, "interpolate: a way of {steps} steps");
+    let device = network.parameters()[0].device();
+    let length = architecture.latent;
+    let ends = latents(&device, length, seed, purpose, 0, rows + 1).to_vec::<f32>()?;
+    render(network, architecture, rows * steps, |start, batch| {
+        let of_row = |row: usize| &ends[row * length..][..length];
+        let point = |image: usize| {
+            let share = (image % steps) as f64 / (steps - 1) as f64;
+            between(of_row(image / steps), of_row(image / steps + 1), share)
+        };
+        let points: Vec<f32> = (start..start + batch).flat_map(point).collect();
+        let condition = |image: usize| network.conditions().draw(&device, (seed, purpose, 0), image / steps, 1, class);
+        let conditions: Option<Vec<Tensor>> = (start..start + batch).map(condition).collect();
+        let condition = conditions.map(|rows| Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0));
+        (Tensor::from_slice(&device, &points, [batch, length]), condition)
+    })
+}
+
+/// The point at `share` of the way from a to b along the great circle: the angle between them is divided, and so are their norms'
+/// weights.
+fn between(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
+    /// Below this angle the circle is a line.
+    const SMALL: f64 = 1e-4;
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
+    let weight = |share: f64| if angle.sin() < SMALL { share } else { (share * angle).sin() / angle.sin() };
+    let (of_a, of_b) = (weight(1.0 - share), weight(share));
+    a.iter().zip(b).map(|(&a, &b)| (of_a * f64::from(a) + of_b * f64::from(b)) as f32).collect()
+}
+
+/// `count` images in batches, whose latents and conditions `inputs` gives by start and count.
+fn render(
+    network: &Generator,
+    architecture: &Architecture,
+    count: usize,
+    inputs: impl Fn(usize, usize) -> (Tensor, Option<Tensor>),
+) -> Result<Images> {
     let mut values: Vec<f32> = Vec::new();
     for start in (0..count).step_by(BATCH) {
-        let batch = BATCH.min(count - start);
-        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
-        let classes = match class {
-            Some(class) => architecture.one_hot(&device, &vec![class; batch]),
-            None => architecture.classes_in_turn(&device, start, batch),
-        };
-        let images = no_grad(|| network.forward(&latents, classes.as_ref(), Mode::Evaluate));
+        let (latents, condition) = inputs(start, BATCH.min(count - start));
+        let images = no_grad(|| network.forward(&latents, condition.as_ref(), Mode::Evaluate));
         values.extend(images.to_vec::<f32>()?);
     }
     Ok(Images::from_batch(&values, [count, architecture.size, architecture.size, architecture.channels]))
@@ -154,17 +203,34 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
     })?;
     architecture.check()?;
     // Before a network of that size is allocated, the file must have shown that it holds one.
-    for (name, expected) in architecture.generator_filters() {
+    for (name, expected) in architecture.generator_matrices() {
         let shape = checkpoint.shape(&format!("{PREFIX}.{name}"));
         if shape != Some(&expected[..]) {
             let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
             return Err(Error::invalid(format!(
-                "the checkpoint's header describes a generator whose filter {name} is {expected:?}, but it holds {found}; \
+                "the checkpoint's header describes a generator whose {name} is {expected:?}, but it holds {found}; \
                  use one that `graft train` wrote"
             )));
         }
     }
-    let network = Generator::new(device, &architecture, 0);
+    let conditions = Conditions::load(&architecture, checkpoint)?;
+    let mut network = Generator::new(device, &architecture, 0);
+    network.set_conditions(conditions);
     checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
     Ok((architecture, network))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_between_latents_starts_and_ends_at_them_and_keeps_their_norm() {
+        let (a, b) = ([3.0, 0.0], [0.0, 3.0]);
+        assert_eq!(between(&a, &b, 0.0), a);
+        assert!(between(&a, &b, 1.0).iter().zip(b).all(|(found, b)| (found - b).abs() < 1e-6));
+        let half = 3.0 * std::f32::consts::FRAC_1_SQRT_2;
+        assert!(between(&a, &b, 0.5).iter().all(|found| (found - half).abs() < 1e-6));
+        assert_eq!(between(&a, &a, 0.25), a);
+    }
 }

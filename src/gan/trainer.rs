@@ -3,9 +3,10 @@
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
+use super::lecam::LeCam;
 use super::losses::Terms;
 use super::sampling::PREFIX as AVERAGE;
-use super::{Average, Discriminator, Generator, Loss, Recipe};
+use super::{Average, Discriminator, Generator, GeneratorUpdate, Loss, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Sampler};
@@ -19,6 +20,9 @@ const LAZY: u64 = 8;
 
 /// The version of the checkpoint's layout.
 const FORMAT: u64 = 1;
+
+/// The header's field of the method's settings.
+const METHOD: &str = "method";
 
 /// No run gets there, and updates of the discriminator can be counted up to it.
 const MOST_STEPS: u64 = 1 << 48;
@@ -53,6 +57,8 @@ pub struct StepLosses {
 #[derive(Debug)]
 pub struct Trainer {
     recipe: Recipe,
+    method: Box<dyn Method>,
+    schedule: Schedule,
     device: Device,
     data: Dataset,
     digest: String,
@@ -62,6 +68,7 @@ pub struct Trainer {
     average: Average,
     g_adam: Adam,
     d_adam: Adam,
+    lecam: LeCam,
     step: u64,
 }
 
@@ -71,6 +78,21 @@ impl Trainer {
     /// # Errors
     /// [`Error::Invalid`] where the data do not fit the recipe: another size, or no labels for a conditional network.
     pub fn new(recipe: &Recipe, data: Dataset, device: &Device) -> Result<Trainer> {
+        let classes = recipe.architecture.classes;
+        if classes > 0 && (data.labels.is_none() || data.classes != classes) {
+            return Err(Error::invalid(format!(
+                "{} has no labels for --conditional; name a labelled data set",
+                data.name
+            )));
+        }
+        Trainer::with_method(recipe, Box::new(Plain { classes }), data, device)
+    }
+
+    /// A fresh run by a method.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the data do not fit the recipe.
+    pub fn with_method(recipe: &Recipe, method: Box<dyn Method>, data: Dataset, device: &Device) -> Result<Trainer> {
         recipe.check()?;
         let architecture = &recipe.architecture;
         let images = &data.images;
@@ -89,21 +111,27 @@ impl Trainer {
                 architecture.channels
             )));
         }
-        if architecture.classes > 0 && (data.labels.is_none() || data.classes != architecture.classes) {
-            return Err(Error::invalid(format!(
-                "{} has no labels for --conditional; name a labelled data set",
-                data.name
-            )));
-        }
-        let generator = Generator::new(device, architecture, recipe.seed);
+        let mut generator = Generator::new(device, architecture, recipe.seed);
+        generator.set_conditions(method.sampling(architecture.classes, architecture.condition_features));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
+        method.initialise(&generator, &discriminator);
+        let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {
+            let rated = |parameter: Parameter| {
+                let factor = method.rate(role, parameter.name());
+                (parameter, factor)
+            };
+            parameters.into_iter().map(rated).collect()
+        };
         let options = |rate| AdamOptions { rate, beta1: recipe.beta1, ..AdamOptions::DCGAN };
         Ok(Trainer {
             average: Average::new(device, architecture, &generator, recipe.ema, recipe.seed),
-            g_adam: Adam::new(generator.parameters(), options(recipe.lr)),
-            d_adam: Adam::new(discriminator.parameters(), options(recipe.d_lr)),
+            g_adam: Adam::grouped(group(Role::Generator, generator.parameters()), options(recipe.lr)),
+            d_adam: Adam::grouped(group(Role::Discriminator, discriminator.parameters()), options(recipe.d_lr)),
             order: Sampler::new(images.count, recipe.batch, recipe.seed),
             digest: data.digest(),
+            lecam: LeCam::new(device, recipe.lecam),
+            schedule: method.schedule(),
+            method,
             recipe: recipe.clone(),
             device: device.clone(),
             data,
@@ -123,6 +151,19 @@ impl Trainer {
         &self.average
     }
 
+    /// The generator's weights as they are, without averaging, with statistics estimated for them at this step.
+    pub fn raw(&self) -> Average {
+        let Recipe { architecture, seed, .. } = &self.recipe;
+        let raw = Average::new(&self.device, architecture, &self.generator, 0.0, *seed);
+        raw.estimate_statistics(self.step);
+        raw
+    }
+
+    /// The method.
+    pub fn method(&self) -> &dyn Method {
+        &*self.method
+    }
+
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
@@ -135,17 +176,17 @@ impl Trainer {
         let (mut last, mut latest_penalty) = (None, None);
         for round in (self.step - 1) * rounds..self.step * rounds {
             // The last round's fake images serve the generator's update too, so their graph is kept.
-            let keep = round + 1 == self.step * rounds;
+            let keep = round + 1 == self.step * rounds && self.schedule.generator_rate(self.step) > 0.0;
             let batch = self.batch(round);
             let latents = self.latents(round);
-            let forward = || self.generator.forward(&latents, batch.classes.as_ref(), Mode::TRAIN);
+            let forward = || self.generator.forward(&latents, batch.generator.as_ref(), Mode::TRAIN);
             let fake = if keep { forward() } else { no_grad(forward) };
             let losses = self.update_discriminator(round, &batch, &fake.detach());
             latest_penalty = losses.penalty.clone().or(latest_penalty);
-            last = Some((round, batch, fake, losses));
+            last = Some((round, batch, latents, fake, losses));
         }
-        let (round, batch, fake, losses) = last.expect("a step has a round");
-        let g_loss = self.update_generator(round, &batch, fake);
+        let (round, batch, latents, fake, losses) = last.expect("a step has a round");
+        let g_loss = self.update_generator(round, &batch, &latents, fake);
         self.average.update(&self.generator, self.step);
         let DiscriminatorLosses { loss: d_loss, real_score, fake_score, .. } = losses;
         StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty }
@@ -155,10 +196,16 @@ impl Trainer {
         let indices = self.order.indices(round);
         let architecture = &self.recipe.architecture;
         let shape = [indices.len(), architecture.size, architecture.size, architecture.channels];
-        let labels = self.data.labels_of(&indices).unwrap_or_default();
+        let conditions = self.method.conditions(round, &indices, &self.data);
+        let tensor =
+            |rows: &[f32]| Tensor::from_slice(&self.device, rows, [indices.len(), architecture.condition_length()]);
+        // <V (w c), h> = w <V c, h>: the projection is weighted through its condition.
+        let weight = self.schedule.projection(self.step);
+        let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
         Batch {
-            images: Tensor::from_slice(&self.device, &self.data.batch(&indices), shape),
-            classes: architecture.one_hot(&self.device, &labels),
+            images: Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape),
+            generator: conditions.generator.as_deref().map(tensor),
+            discriminator: conditions.discriminator.as_deref().map(tensor).map(weighted),
         }
     }
 
@@ -172,7 +219,7 @@ impl Trainer {
     fn score(&self, images: &Tensor, batch: &Batch, round: u64, seen: Seen) -> Tensor {
         let mut random = generator(self.recipe.seed, Purpose::Augmentation, round, seen as u64);
         let augmented = self.recipe.augment.iter().fold(images.clone(), |images, by| by.apply(&images, &mut random));
-        self.discriminator.forward(&augmented, batch.classes.as_ref(), Mode::TRAIN).score
+        self.discriminator.forward(&augmented, batch.discriminator.as_ref(), Mode::TRAIN).score
     }
 
     fn update_discriminator(&mut self, round: u64, batch: &Batch, fake: &Tensor) -> DiscriminatorLosses {
@@ -183,13 +230,15 @@ impl Trainer {
             Terms::Apart { real: real_term, fake: fake_term, .. } => {
                 let score = self.score(&batch.images, batch, round, Seen::Real);
                 let (real_score, loss) = (mean(&score), real_term(&score));
-                drop(score);
                 let real_loss = loss.detach();
+                let loss = if self.lecam.is_on() { loss + self.lecam.of_real(&score) } else { loss };
+                drop(score);
                 let real_gradients = grad(loss, &weights);
                 let score = self.score(fake, batch, round, Seen::Fake);
                 let (fake_score, loss) = (mean(&score), fake_term(&score));
-                drop(score);
                 let loss_sum = &real_loss + loss.detach();
+                let loss = if self.lecam.is_on() { loss + self.lecam.of_fake(&score) } else { loss };
+                drop(score);
                 let gradients = add(real_gradients, grad(loss, &weights));
                 (DiscriminatorLosses { loss: loss_sum, real_score, fake_score, penalty: None }, gradients)
             }
@@ -197,8 +246,10 @@ impl Trainer {
                 let real = self.score(&batch.images, batch, round, Seen::Real);
                 let fake = self.score(fake, batch, round, Seen::Fake);
                 let (real_score, fake_score, loss) = (mean(&real), mean(&fake), discriminator(&real, &fake));
-                drop((real, fake));
                 let value = loss.detach();
+                let lecam = self.lecam.is_on().then(|| self.lecam.of_real(&real) + self.lecam.of_fake(&fake));
+                let loss = lecam.map_or(loss.clone(), |lecam| loss + lecam);
+                drop((real, fake));
                 (DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }, grad(loss, &weights))
             }
         };
@@ -211,6 +262,9 @@ impl Trainer {
         }
         drop(weights);
         self.d_adam.step(losses.1);
+        if self.lecam.is_on() {
+            self.lecam.update(round, &losses.0.real_score, &losses.0.fake_score);
+        }
         losses.0
     }
 
@@ -248,7 +302,8 @@ impl Trainer {
         }
     }
 
-    fn update_generator(&mut self, round: u64, batch: &Batch, fake: Tensor) -> Tensor {
+    /// One update of the generator, or where its rate is 0 only its loss.
+    fn update_generator(&mut self, round: u64, batch: &Batch, latents: &Tensor, fake: Tensor) -> Tensor {
         let score = self.score(&fake, batch, round, Seen::FakeByGenerator);
         drop(fake);
         let loss = match self.recipe.loss.terms() {
@@ -260,9 +315,20 @@ impl Trainer {
         };
         drop(score);
         let value = loss.detach();
+        let rate = self.schedule.generator_rate(self.step);
+        if rate == 0.0 {
+            return value;
+        }
+        let condition = batch.generator.as_ref();
+        let update = GeneratorUpdate { round, generator: &self.generator, latents, condition };
+        let loss = match self.method.generator_term(&update) {
+            Some(term) => loss + term,
+            None => loss,
+        };
         let weights = self.g_adam.tensors();
         let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
         drop(weights);
+        self.g_adam.set_rate(self.recipe.lr * rate);
         self.g_adam.step(gradients);
         value
     }
@@ -274,6 +340,7 @@ impl Trainer {
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.average.estimate_statistics(self.step);
         let mut checkpoint = Checkpoint::new(self.header());
+        self.generator.conditions().store(&mut checkpoint, &self.device)?;
         for (prefix, parameters) in self.slots() {
             checkpoint.insert_parameters(prefix, &parameters)?;
             for parameter in &parameters {
@@ -297,7 +364,7 @@ impl Trainer {
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Option<String>> {
         let theirs = &checkpoint.header;
         let ours = self.header();
-        for field in ["format", "recipe", "data"] {
+        for field in ["format", "recipe", "data", METHOD] {
             if theirs.get(field) != ours.get(field) {
                 let text = |header: &serde_json::Map<String, Json>| {
                     header.get(field).map_or("nothing".to_string(), Json::to_string)
@@ -315,7 +382,7 @@ impl Trainer {
             checkpoint.load_parameters(prefix, &parameters)?;
         }
         self.step = step;
-        self.g_adam.set_updates(step);
+        self.g_adam.set_updates(self.schedule.generator_updates(step));
         self.d_adam.set_updates(step * self.recipe.d_steps as u64);
         let other = ["graft", "device", "microkernel"].into_iter().find(|&field| theirs.get(field) != ours.get(field));
         Ok(other.map(|field| {
@@ -340,30 +407,38 @@ impl Trainer {
             "device": self.device.name(),
             "microkernel": self.device.backend().microkernel(),
         });
-        match header {
-            Json::Object(header) => header,
-            _ => unreachable!("the header is written as an object"),
+        let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
+        let method = self.method.settings();
+        if !method.is_null() {
+            header.insert(METHOD.to_string(), method);
         }
+        header
     }
 
     /// Every slot of the state with its prefix in checkpoints.
     fn slots(&self) -> Vec<(&'static str, Vec<Parameter>)> {
         let all = |parameters: Vec<Parameter>, statistics: Vec<Parameter>| [parameters, statistics].concat();
         let average = self.average.network();
-        vec![
+        let mut slots = vec![
             ("netG", all(self.generator.parameters(), self.generator.statistics())),
             ("netD", all(self.discriminator.parameters(), self.discriminator.statistics())),
             (AVERAGE, all(average.parameters(), average.statistics())),
             ("adam.netG", self.g_adam.moments().cloned().collect()),
             ("adam.netD", self.d_adam.moments().cloned().collect()),
-        ]
+        ];
+        let lecam = self.lecam.parameters();
+        slots.extend((!lecam.is_empty()).then_some(("lecam", lecam)));
+        slots.extend(self.method.networks());
+        slots
     }
 }
 
 /// What a round of training sees of the data.
 struct Batch {
     images: Tensor,
-    classes: Option<Tensor>,
+    /// The condition of either network.
+    generator: Option<Tensor>,
+    discriminator: Option<Tensor>,
 }
 
 struct DiscriminatorLosses {

@@ -81,7 +81,7 @@ pub struct Evaluation {
     pub manifold: PrecisionRecall,
     /// The share of samples in which the judge sees the class that was asked for.
     pub conditional_accuracy: Option<f64>,
-    /// Copies of the training images, where those are known.
+    /// Copies of the training images, where those are known and no more than are held out.
     pub memorisation: Option<Copies>,
 }
 
@@ -106,8 +106,18 @@ pub struct Reference {
     shares: Vec<f64>,
     accuracy: Option<f64>,
     other: (Images, Option<Vec<u8>>),
-    training: Option<(Images, Option<Vec<u8>>, Side)>,
+    training: Option<TrainingSet>,
     seen: usize,
+}
+
+/// What the generator was trained on.
+#[derive(Debug)]
+struct TrainingSet {
+    images: Images,
+    labels: Option<Vec<u8>>,
+    side: Side,
+    /// Whether these are all of its images, and no more than are held out: else copies cannot be counted.
+    whole: bool,
 }
 
 /// A set of images as rows of numbers.
@@ -145,10 +155,10 @@ impl Reference {
             let known: HashSet<&[u8]> = (0..training.len()).map(|index| training.images.image(index)).collect();
             (0..held_out.len()).filter(|&index| known.contains(held_out.images.image(index))).count()
         });
-        let training = real.training.map(|training| {
-            let training = spaced(training, COUNT);
-            let side = Side::new(&training.images, &judge.predict(&training.images)?)?;
-            Ok((training.images, training.labels, side))
+        let training = real.training.map(|all| {
+            let Dataset { images, labels, .. } = spaced(all, COUNT);
+            let side = Side::new(&images, &judge.predict(&images)?)?;
+            Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
         });
         Ok(Reference {
             judge_gaussian: Gaussian::fit(&side.judge),
@@ -221,9 +231,11 @@ impl Reference {
         enough(samples.images, "there are")?;
         let said = self.judge.predict(samples.images)?;
         let side = Side::new(samples.images, &said)?;
-        let copies = |(_, _, training): &(Images, Option<Vec<u8>>, Side)| Copies {
-            judge: memorisation(&side.judge, &training.judge, &self.held_out.judge, DRAW_SEED),
-            pixels: memorisation(&side.pixels, &training.pixels, &self.held_out.pixels, DRAW_SEED),
+        let copies = |training: &TrainingSet| -> Result<Copies> {
+            Ok(Copies {
+                judge: memorisation(&side.judge, &training.side.judge, &self.held_out.judge, DRAW_SEED)?,
+                pixels: memorisation(&side.pixels, &training.side.pixels, &self.held_out.pixels, DRAW_SEED)?,
+            })
         };
         Ok(Evaluation {
             count: samples.images.count,
@@ -231,7 +243,7 @@ impl Reference {
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
             conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(&wide(asked), &wide(&said.labels))),
-            memorisation: self.training.as_ref().map(copies),
+            memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
     }
 
@@ -241,10 +253,10 @@ impl Reference {
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
         let evaluate = |images, labels: &Option<Vec<u8>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
-        let training = self.training.as_ref().filter(|(images, ..)| images.count >= LEAST);
+        let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
         Ok(Floors {
             real: evaluate(&self.other.0, &self.other.1)?,
-            copy: training.map(|(images, labels, _)| evaluate(images, labels)).transpose()?,
+            copy: training.map(|training| evaluate(&training.images, &training.labels)).transpose()?,
         })
     }
 }

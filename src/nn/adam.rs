@@ -33,6 +33,8 @@ pub struct Adam {
 #[derive(Debug)]
 struct Slot {
     parameter: Parameter,
+    /// Times the optimiser's rate.
+    factor: f64,
     first: Parameter,
     second: Parameter,
 }
@@ -40,13 +42,19 @@ struct Slot {
 impl Adam {
     /// An optimiser of `parameters`, its moments zero.
     pub fn new(parameters: Vec<Parameter>, options: AdamOptions) -> Adam {
-        let slot = |parameter: Parameter| {
+        Adam::grouped(parameters.into_iter().map(|parameter| (parameter, 1.0)).collect(), options)
+    }
+
+    /// An optimiser in which each parameter has a factor on the rate; one of factor 0 is left out: it is frozen.
+    pub fn grouped(parameters: Vec<(Parameter, f64)>, options: AdamOptions) -> Adam {
+        let slot = |(parameter, factor): (Parameter, f64)| {
             let tensor = parameter.get();
             let zeros = || Tensor::zeros(tensor.device(), tensor.shape());
             let moment = |name: &str| parameter.alike(&format!("{}.{name}", parameter.name()), zeros());
-            Slot { first: moment("exp_avg"), second: moment("exp_avg_sq"), parameter: parameter.clone() }
+            Slot { first: moment("exp_avg"), second: moment("exp_avg_sq"), parameter: parameter.clone(), factor }
         };
-        Adam { options, slots: parameters.into_iter().map(slot).collect(), updates: 0 }
+        let moved = parameters.into_iter().filter(|(_, factor)| *factor != 0.0);
+        Adam { options, slots: moved.map(slot).collect(), updates: 0 }
     }
 
     /// Sets the learning rate of the updates to come.
@@ -69,8 +77,7 @@ impl Adam {
         self.updates += 1;
         let AdamOptions { rate, beta1, beta2, epsilon } = self.options;
         let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
-        let step =
-            AdamStep { rate, beta1, beta2, epsilon, correction1: correction(beta1), correction2: correction(beta2) };
+        let (correction1, correction2) = (correction(beta1), correction(beta2));
         for (slot, gradient) in self.slots.iter().zip(gradients) {
             let [parameter, first, second] = [&slot.parameter, &slot.first, &slot.second].map(Parameter::take);
             let (device, shape) = (parameter.device().clone(), parameter.shape().to_vec());
@@ -80,6 +87,7 @@ impl Adam {
                 first_moment: first.into_storage(),
                 second_moment: second.into_storage(),
             };
+            let step = AdamStep { rate: rate * slot.factor, beta1, beta2, epsilon, correction1, correction2 };
             let state = device.backend().adam(&step, state, gradient.storage());
             let put = |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, &shape)));
             put(&slot.parameter, state.parameter);

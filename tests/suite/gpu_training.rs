@@ -21,6 +21,7 @@ fn recipe(features: usize, batch: usize) -> Recipe {
             features,
             latent: 100,
             classes: 0,
+            condition_features: 0,
             d_norm: NormKind::Batch,
         },
         batch,
@@ -33,6 +34,7 @@ fn recipe(features: usize, batch: usize) -> Recipe {
         r1: 0.0,
         augment: Vec::new(),
         ema: 0.995,
+        lecam: 0.0,
     }
 }
 

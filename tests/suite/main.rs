@@ -14,3 +14,4 @@ mod metrics;
 mod parity;
 mod program;
 mod properties;
+mod transfer;

@@ -1,0 +1,414 @@
+//! `graft transfer`: trains on a target with what was learned on a source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use clap::builder::PossibleValuesParser;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+
+use super::progress::Progress;
+use super::train::{DEFAULT_GP, quoted};
+use super::{Compute, DEVICE, count, decay, not_negative, positive, say};
+use crate::backend::Device;
+use crate::data::{Dataset, Spec, Split};
+use crate::error::{Error, Result};
+use crate::gan::{Augmentation, DiscriminatorNorm, Loss, Recipe};
+use crate::run::{Ending, RunFolder};
+use crate::transfer::{self, Arm, Folders, METHODS, Plan, Style, Takes, starting_recipe};
+
+/// The comparison's numbers of steps.
+const STEPS: u64 = 4000;
+const SOURCE_STEPS: u64 = 4000;
+const FEATURE_STEPS: u64 = 2000;
+
+/// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
+const QUICK_SOURCE: &str = "synthetic:strokes";
+const QUICK_TARGET: &str = "synthetic:street";
+const QUICK_SUBSET: usize = 500;
+const QUICK_STEPS: u64 = 1500;
+const QUICK_FEATURE_STEPS: u64 = 500;
+
+/// What may be said beside --resume.
+const RESUME_TAKES: [&str; 5] = ["resume", "steps", "threads", "device", "quiet"];
+
+/// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  graft transfer\n  graft transfer --method trgan --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
+    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1 --subset 100\n  graft transfer --resume runs/trgan-street-0"
+)]
+pub struct Transfer {
+    /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: trgan]
+    #[arg(long, value_name = "METHOD")]
+    method: Option<String>,
+    /// What to learn from: a data set (`graft data --help` lists the kinds), a checkpoint of `graft train`, or its run's folder
+    /// [default: synthetic:strokes]
+    #[arg(long, value_name = "SPEC|CHECKPOINT")]
+    source: Option<String>,
+    /// What to transfer to; its size and channels become the networks' [default: synthetic:street]
+    #[arg(long, value_name = "SPEC")]
+    target: Option<String>,
+    /// Train on N of the target's images only, chosen by seed, in the classes' natural proportions [default: all; 500 without
+    /// --source and --target]
+    #[arg(long, value_name = "N", value_parser = count)]
+    subset: Option<usize>,
+    /// Choose the subset without looking at labels
+    #[arg(long, requires = "subset")]
+    subset_plain: bool,
+    /// Steps on the target [default: 4000; 1500 without --source and --target]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    source_steps: Option<u64>,
+    /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    feature_steps: Option<u64>,
+    /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
+    #[arg(long, value_enum, value_name = "STYLE")]
+    source_style: Option<Style>,
+    /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
+    #[arg(long)]
+    scratch: bool,
+    /// Random seed of everything
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    seed: u64,
+    /// Width of the networks: channels of the layer next to the image
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    features: usize,
+    /// Length of the latent
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    latent: usize,
+    /// Images a batch
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch: usize,
+    /// Adversarial loss
+    #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
+    loss: Loss,
+    /// Learning rate of the target's generator [default: 1e-4 where it starts from the source's, else 2e-4]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Learning rate of the discriminator
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    d_lr: f64,
+    /// Adam's decay of the first moment
+    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true)]
+    beta1: f64,
+    /// Updates of the discriminator a step
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    d_steps: usize,
+    /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    gp: Option<f64>,
+    /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 1; none with wasserstein-gp]
+    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
+    r1: Option<f64>,
+    /// Normalisation of the discriminator; auto: batch without a penalty, layer with wasserstein-gp, else none
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    d_norm: DiscriminatorNorm,
+    /// Differentiable augmentations of all that the target's discriminator sees, comma-separated
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    augment: Vec<Augmentation>,
+    /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    ema: f64,
+    /// Weight of LeCam's regulariser of the target's discriminator; 0 for none
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    lecam: f64,
+    #[command(flatten)]
+    options: MethodOptions,
+    /// Steps between checkpoints
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
+    /// Steps between pictures
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample_every: u64,
+    /// Folder of the run [default: runs/METHOD-TARGET-SEED]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Replace the run that is in --out
+    #[arg(long, requires = "out")]
+    overwrite: bool,
+    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device and -q beside
+    #[arg(long, value_name = "DIR")]
+    resume: Option<PathBuf>,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+/// The options of all methods, from their tables.
+#[derive(Debug, Default)]
+struct MethodOptions(BTreeMap<String, String>);
+
+impl Args for MethodOptions {
+    fn augment_args(mut command: Command) -> Command {
+        let mut seen = BTreeSet::new();
+        for option in METHODS.iter().flat_map(|kind| kind.options) {
+            if !seen.insert(option.name) {
+                continue;
+            }
+            let of = |kind: &&&transfer::Kind| kind.options.iter().any(|own| own.name == option.name);
+            let methods: Vec<String> = METHODS
+                .iter()
+                .filter(of)
+                .map(|kind| {
+                    let own = kind.options.iter().find(|own| own.name == option.name).expect("just filtered");
+                    format!("{}: {}", kind.name, own.default)
+                })
+                .collect();
+            let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
+            let arg = Arg::new(option.name).long(option.name).help(help);
+            command = command.arg(match option.takes {
+                Takes::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+                Takes::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
+                Takes::Count => arg.value_name("N"),
+                Takes::Number | Takes::Share => arg.value_name("NUMBER"),
+                Takes::Text(words) => arg.value_name("VALUE").long_help(format!("{}; takes {words}", option.help)),
+            });
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        MethodOptions::augment_args(command)
+    }
+}
+
+impl FromArgMatches for MethodOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<MethodOptions, clap::Error> {
+        let mut options = MethodOptions::default();
+        options.update_from_arg_matches(matches)?;
+        Ok(options)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for option in METHODS.iter().flat_map(|kind| kind.options) {
+            if let Some(value) = matches.get_one::<String>(option.name) {
+                self.0.insert(option.name.to_string(), value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Transfer {
+    pub fn run(self, matches: &ArgMatches) -> Result<()> {
+        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if let Some(folder) = &self.resume {
+            let groups = ["Transfer", "Compute", "MethodOptions"];
+            let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
+            if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
+                return Err(Error::Usage(format!(
+                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device and -q can be given with it",
+                    other.replace('_', "-")
+                )));
+            }
+            return self.resume(&RunFolder::open(folder)?, &given);
+        }
+        let plan = self.plan()?;
+        let target = plan.load_target()?;
+        say(equivalent_command(&plan)?);
+        let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
+        self.compute.run(|device| {
+            check_fits(&plan, device)?;
+            RunFolder::create(&out, self.overwrite)?;
+            run(&plan, target, &out, device, self.quiet)
+        })
+    }
+
+    fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
+        let mut plan: Plan = folder.read_settings()?;
+        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        let mut compute = Compute { device: plan.device.clone(), threads: plan.threads };
+        if let Some(steps) = self.steps {
+            plan.steps = steps;
+        }
+        if given("threads") {
+            compute.threads = self.compute.threads;
+        }
+        if given("device") {
+            compute.device = self.compute.device.clone();
+        }
+        (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
+        let target = plan.load_target()?;
+        compute.run(|device| {
+            check_fits(&plan, device)?;
+            run(&plan, target, folder.path(), device, self.quiet)
+        })
+    }
+
+    /// The plan that the options stand for.
+    fn plan(&self) -> Result<Plan> {
+        let quick = self.source.is_none() && self.target.is_none();
+        let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
+        let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
+        let wasserstein = self.loss == Loss::WassersteinGp;
+        if !wasserstein && self.gp.is_some() {
+            return Err(Error::Usage("--gp goes with --loss wasserstein-gp; other losses have --r1".to_string()));
+        }
+        let base = starting_recipe(self.seed, 32, 3);
+        let r1 = self.r1.unwrap_or(if wasserstein { 0.0 } else { base.r1 });
+        let mut recipe = Recipe {
+            batch: self.batch,
+            d_lr: self.d_lr,
+            beta1: self.beta1,
+            d_steps: self.d_steps,
+            loss: self.loss,
+            gp: if wasserstein { self.gp.unwrap_or(DEFAULT_GP) } else { 0.0 },
+            r1,
+            ema: self.ema,
+            ..base
+        };
+        recipe.architecture.features = self.features;
+        recipe.architecture.latent = self.latent;
+        recipe.architecture.d_norm = self.d_norm.resolve(self.loss, r1)?;
+        let mut plan = Plan {
+            source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
+            source_style: self.source_style,
+            source_steps: self.source_steps.unwrap_or(preset(QUICK_STEPS, SOURCE_STEPS)),
+            feature_steps: self.feature_steps.unwrap_or(preset(QUICK_FEATURE_STEPS, FEATURE_STEPS)),
+            target: target.to_string(),
+            subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
+            subset_plain: self.subset_plain,
+            steps: self.steps.unwrap_or(preset(QUICK_STEPS, STEPS)),
+            scratch: self.scratch || quick,
+            device: self.compute.device.clone(),
+            threads: self.compute.threads,
+            checkpoint_every: self.checkpoint_every,
+            sample_every: self.sample_every,
+            arm: self.arm()?,
+            recipe,
+        };
+        plan.check()?;
+        let native = target.load(Split::Train)?.images;
+        /// The smaller of the sizes that networks have.
+        const SMALL: usize = 32;
+        plan.recipe.architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        plan.recipe.architecture.channels = native.channels;
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// The arm: what --method names, with the options that are given beside it.
+    fn arm(&self) -> Result<Arm> {
+        let named = Arm::parse(self.method.as_deref().unwrap_or("trgan"))?;
+        let mut options = named.options;
+        options.extend(self.options.0.clone());
+        if let Some(lr) = self.lr {
+            options.insert("lr".into(), lr.to_string());
+        }
+        if self.lecam > 0.0 {
+            options.insert("lecam".into(), self.lecam.to_string());
+        }
+        if !self.augment.is_empty() {
+            options.insert("augment".into(), names(&self.augment));
+        }
+        Arm::new(&named.name, &named.method, options)
+    }
+}
+
+/// The names of augmentations, separated by commas.
+fn names(augment: &[Augmentation]) -> String {
+    let name = |augment: &Augmentation| serde_json::json!(augment).as_str().unwrap_or_default().to_string();
+    augment.iter().map(name).collect::<Vec<_>>().join(",")
+}
+
+/// Refuses a run that memory cannot hold, before anything is trained.
+fn check_fits(plan: &Plan, device: &Device) -> Result<()> {
+    plan.arm.recipe(&plan.recipe)?.check_fits(device)
+}
+
+/// The arm, and scratch beside it where that is wanted.
+fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -> Result<()> {
+    let beside = plan.with_arm(Arm::parse("scratch")?);
+    let runs = [(plan, out.to_path_buf()), (&beside, out.join("scratch"))];
+    let mut progress = Progress::new(0, plan.steps, quiet);
+    for (plan, folder) in runs.into_iter().take(if plan.scratch { 2 } else { 1 }) {
+        let outcome = transfer::run(plan, target.clone(), &Folders::within(&folder), device, &mut progress);
+        progress.pause();
+        let run = RunFolder::open(&folder)?;
+        match outcome?.ending {
+            Ending::Finished => say(format!(
+                "{}: {} steps of {}; last grid {}",
+                folder.display(),
+                plan.steps,
+                plan.arm,
+                run.picture(plan.steps).display()
+            )),
+            Ending::Interrupted => {
+                let name = quoted(&out.display().to_string());
+                say(format!("stopped; continue with: graft transfer --resume {name}"));
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The command that names every setting that determines the results.
+fn equivalent_command(plan: &Plan) -> Result<String> {
+    let Plan { recipe, arm, .. } = plan;
+    let architecture = &recipe.architecture;
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let mut command = format!(
+        "graft transfer --method {} --source {} --target {}",
+        arm.method,
+        quoted(&plan.source),
+        quoted(&plan.target)
+    );
+    if let Some(subset) = plan.subset {
+        command += &format!(" --subset {subset}{}", if plan.subset_plain { " --subset-plain" } else { "" });
+    }
+    command += &format!(
+        " --steps {} --source-steps {} --feature-steps {} --seed {} --features {} --latent {} --batch {} --loss {} --lr {} \
+         --d-lr {} --beta1 {} --d-steps {} --d-norm {} --ema {}",
+        plan.steps,
+        plan.source_steps,
+        plan.feature_steps,
+        recipe.seed,
+        architecture.features,
+        architecture.latent,
+        recipe.batch,
+        word(serde_json::json!(recipe.loss)),
+        arm.recipe(recipe)?.lr,
+        recipe.d_lr,
+        recipe.beta1,
+        recipe.d_steps,
+        word(serde_json::json!(architecture.d_norm)),
+        recipe.ema
+    );
+    match recipe.loss {
+        Loss::WassersteinGp => command += &format!(" --gp {}", recipe.gp),
+        _ => command += &format!(" --r1 {}", recipe.r1),
+    }
+    if let Some(style) = plan.source_style {
+        command += &format!(" --source-style {}", word(serde_json::json!(style)));
+    }
+    for (name, value) in arm.options.iter().filter(|(name, _)| *name != "lr") {
+        command += &match value.as_str() {
+            "true" => format!(" --{name}"),
+            "false" => format!(" --{name}=false"),
+            value => format!(" --{name} {}", quoted(value)),
+        };
+    }
+    if plan.scratch {
+        command += " --scratch";
+    }
+    if plan.device != DEVICE {
+        command += &format!(" --device {}", plan.device);
+    }
+    Ok(command)
+}
+
+/// `runs/ARM-TARGET-SEED`, with a number behind it where that is taken.
+fn default_folder(plan: &Plan) -> PathBuf {
+    let data = plan.target.split_once(':').map_or(plan.target.as_str(), |(kind, rest)| match kind {
+        "synthetic" => rest,
+        kind => kind,
+    });
+    super::train::free_folder(&format!("{}-{data}-{}", plan.arm, plan.recipe.seed))
+}

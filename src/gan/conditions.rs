@@ -1,0 +1,294 @@
+//! Where the conditions of samples come from: the distribution p(c) beside a conditional generator's G(z, c).
+//!
+//! A condition is `[classes | features]`. It is drawn from the class frequencies and the bank of features that travel in
+//! the generator's checkpoint.
+
+use rand::RngExt;
+use rand_chacha::ChaCha12Rng;
+use serde_json::{Value as Json, json};
+
+use super::Architecture;
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::random::{Purpose, generator, normal};
+use crate::tensor::Tensor;
+
+/// Draws for conditions stand this far behind those for latents of the same purpose and step.
+const OFFSET: u64 = 1 << 32;
+/// The bank's name in checkpoints, and the header's field of what is drawn from.
+const BANK: &str = "conditions.bank";
+const FIELD: &str = "conditions";
+
+/// How features are drawn from the bank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum FeatureSource {
+    /// One of the bank's vectors.
+    #[default]
+    Bank,
+    /// The normal distribution with the bank's mean and covariance, brought to the bank's length.
+    Gaussian,
+    /// A point between two of the bank's vectors, brought to the bank's length.
+    Mix,
+}
+
+/// Feature vectors of one length, and the class of each where the network has classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bank {
+    /// `[rows, length]`, each row of norm sqrt(length).
+    pub features: Vec<f32>,
+    /// A class a row, None where it is unknown; empty where the network has no classes.
+    pub labels: Vec<Option<u32>>,
+}
+
+/// The distribution of a generator's conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conditions {
+    classes: usize,
+    features: usize,
+    /// The probability of each class; the classes in turn where there is none.
+    frequencies: Option<Vec<f64>>,
+    bank: Option<Bank>,
+    feature_source: FeatureSource,
+}
+
+impl Conditions {
+    /// All classes in turn, and no features yet.
+    pub fn in_turn(classes: usize, features: usize) -> Conditions {
+        Conditions { classes, features, frequencies: None, bank: None, feature_source: FeatureSource::Bank }
+    }
+
+    /// Classes by their probabilities, p_y.
+    ///
+    /// # Panics
+    /// Where there is not one probability a class.
+    #[track_caller]
+    pub fn with_frequencies(self, frequencies: Vec<f64>) -> Conditions {
+        assert_eq!(frequencies.len(), self.classes, "one probability a class");
+        Conditions { frequencies: Some(frequencies), ..self }
+    }
+
+    /// Features from a bank.
+    ///
+    /// # Panics
+    /// Where it holds no whole row, or labels for another number of rows.
+    #[track_caller]
+    pub fn with_bank(self, bank: Bank) -> Conditions {
+        let rows = bank.features.len() / self.features;
+        assert!(rows > 0 && rows * self.features == bank.features.len(), "a bank of rows of {}", self.features);
+        assert!(self.classes == 0 || bank.labels.len() == rows, "one label a row");
+        Conditions { bank: Some(bank), ..self }
+    }
+
+    /// Features drawn from the bank in another way.
+    pub fn with_feature_source(self, feature_source: FeatureSource) -> Conditions {
+        Conditions { feature_source, ..self }
+    }
+
+    /// Whether there are features to draw.
+    pub fn has_features(&self) -> bool {
+        self.features > 0
+    }
+
+    /// The conditions of samples number `start..start + count`, `[count, classes + features]`, each keyed by (seed, purpose,
+    /// step, number); of `class` where one is asked for. None where the network has none.
+    ///
+    /// # Panics
+    /// Where there is no such class, or the network wants features and has no bank.
+    #[track_caller]
+    pub fn draw(
+        &self,
+        device: &Device,
+        (seed, purpose, step): (u64, Purpose, u64),
+        start: usize,
+        count: usize,
+        class: Option<u32>,
+    ) -> Option<Tensor> {
+        let length = self.classes + self.features;
+        let row = |number: usize| {
+            let mut random = generator(seed, purpose, step, OFFSET + number as u64);
+            self.row(&mut random, number, class)
+        };
+        let rows: Vec<f32> = (start..start + count).flat_map(row).collect();
+        (length > 0).then(|| Tensor::from_slice(device, &rows, [count, length]))
+    }
+
+    #[track_caller]
+    fn row(&self, random: &mut ChaCha12Rng, number: usize, class: Option<u32>) -> Vec<f32> {
+        let mut row = vec![0f32; self.classes];
+        let class = class.map(|class| class as usize).or_else(|| self.class(random, number));
+        if let Some(class) = class {
+            assert!(class < self.classes, "class {class} of {}", self.classes);
+            row[class] = 1.0;
+        }
+        if self.features > 0 {
+            row.extend(self.feature(random, class));
+        }
+        row
+    }
+
+    fn class(&self, random: &mut ChaCha12Rng, number: usize) -> Option<usize> {
+        if self.classes == 0 {
+            return None;
+        }
+        let Some(frequencies) = &self.frequencies else { return Some(number % self.classes) };
+        let point = random.random::<f64>() * frequencies.iter().sum::<f64>();
+        let mut sum = 0.0;
+        let first = frequencies.iter().position(|probability| {
+            sum += probability;
+            point < sum
+        });
+        Some(first.unwrap_or(self.classes - 1))
+    }
+
+    /// A vector of norm sqrt(length), of the bank's rows of this class where it has such rows.
+    #[track_caller]
+    fn feature(&self, random: &mut ChaCha12Rng, class: Option<usize>) -> Vec<f32> {
+        let bank = self.bank.as_ref().unwrap_or_else(|| panic!("features without a bank"));
+        let rows: Vec<&[f32]> = bank.features.chunks_exact(self.features).collect();
+        let labelled = bank.labels.iter().zip(&rows);
+        let of_class: Vec<&[f32]> = labelled
+            .filter(|(label, _)| class.is_some() && label.map(|label| label as usize) == class)
+            .map(|(_, row)| *row)
+            .collect();
+        let rows = if of_class.is_empty() { rows } else { of_class };
+        let mut one = || rows[random.random_range(0..rows.len())];
+        match self.feature_source {
+            FeatureSource::Bank => one().to_vec(),
+            FeatureSource::Mix => {
+                let (a, b) = (one(), one());
+                let share: f32 = random.random();
+                normalised(a.iter().zip(b).map(|(a, b)| a + share * (b - a)).collect())
+            }
+            FeatureSource::Gaussian => {
+                // mean + sum of e_j (f_j - mean) / sqrt(rows), e_j from N(0, 1), has the rows' mean and covariance.
+                let count = rows.len() as f32;
+                let weights = normal(random, rows.len());
+                let drawn = (0..self.features).map(|axis| {
+                    let mean = rows.iter().map(|row| row[axis]).sum::<f32>() / count;
+                    let spread: f32 = rows.iter().zip(&weights).map(|(row, weight)| weight * (row[axis] - mean)).sum();
+                    mean + spread / count.sqrt()
+                });
+                normalised(drawn.collect())
+            }
+        }
+    }
+
+    /// Adds what the conditions are drawn from to a checkpoint; nothing where that is the classes in turn.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub(super) fn store(&self, checkpoint: &mut Checkpoint, device: &Device) -> Result<()> {
+        if self.frequencies.is_none() && self.bank.is_none() {
+            return Ok(());
+        }
+        let labels = self.bank.as_ref().map(|bank| &bank.labels);
+        let field = json!({ "frequencies": self.frequencies, "labels": labels });
+        checkpoint.header.insert(FIELD.to_string(), field);
+        if let Some(bank) = &self.bank {
+            let rows = bank.features.len() / self.features;
+            checkpoint.insert(BANK, &Tensor::from_slice(device, &bank.features, [rows, self.features]))?;
+        }
+        Ok(())
+    }
+
+    /// What a checkpoint's generator draws its conditions from.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where that does not fit the networks.
+    pub(super) fn load(architecture: &Architecture, checkpoint: &Checkpoint) -> Result<Conditions> {
+        let broken = || {
+            let text = "the checkpoint's conditions do not fit its networks; use one that graft wrote";
+            Error::invalid(text)
+        };
+        let mut conditions = Conditions::in_turn(architecture.classes, architecture.condition_features);
+        let field = checkpoint.header.get(FIELD).cloned().unwrap_or(Json::Null);
+        let part = |name: &str| field.get(name).cloned().unwrap_or(Json::Null);
+        let frequencies: Option<Vec<f64>> = serde_json::from_value(part("frequencies")).map_err(|_| broken())?;
+        if let Some(frequencies) = frequencies {
+            let sound = frequencies.iter().all(|&p| p.is_finite() && p >= 0.0) && frequencies.iter().any(|&p| p > 0.0);
+            if frequencies.len() != conditions.classes || !sound {
+                return Err(broken());
+            }
+            conditions.frequencies = Some(frequencies);
+        }
+        if conditions.features > 0 {
+            let bank = checkpoint.tensor(BANK, &Device::cpu())?;
+            let labels: Option<Vec<Option<u32>>> = serde_json::from_value(part("labels")).map_err(|_| broken())?;
+            let labels = labels.unwrap_or_default();
+            let fits = |rows: usize| rows > 0 && (conditions.classes == 0 || labels.len() == rows);
+            match *bank.shape() {
+                [rows, length] if length == conditions.features && fits(rows) => {}
+                _ => return Err(broken()),
+            }
+            conditions.bank = Some(Bank { features: bank.to_vec()?, labels });
+        }
+        Ok(conditions)
+    }
+}
+
+/// A vector brought to the norm sqrt(length); zeros stay.
+pub fn normalised(mut vector: Vec<f32>) -> Vec<f32> {
+    let squared: f64 = vector.iter().map(|&v| f64::from(v).powi(2)).sum();
+    if squared > 0.0 {
+        let factor = ((vector.len() as f64) / squared).sqrt();
+        vector.iter_mut().for_each(|v| *v = (f64::from(*v) * factor) as f32);
+    }
+    vector
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: (u64, Purpose, u64) = (1, Purpose::SampleLatents, 0);
+
+    fn rows(conditions: &Conditions, count: usize, class: Option<u32>) -> Vec<Vec<f32>> {
+        let drawn = conditions.draw(&Device::cpu(), KEY, 0, count, class).unwrap();
+        let length = drawn.shape()[1];
+        drawn.to_vec::<f32>().unwrap().chunks_exact(length).map(<[f32]>::to_vec).collect()
+    }
+
+    fn bank() -> Bank {
+        // Two rows of class 0, one of class 1, of norm sqrt(2) each.
+        let features = [[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]].concat();
+        Bank { features, labels: vec![Some(0), Some(0), Some(1)] }
+    }
+
+    #[test]
+    fn classes_are_drawn_by_their_probabilities() {
+        let conditions = Conditions::in_turn(3, 0).with_frequencies(vec![0.5, 0.0, 0.25]);
+        let drawn = rows(&conditions, 3000, None);
+        let share = |class: usize| drawn.iter().filter(|row| row[class] == 1.0).count() as f64 / 3000.0;
+        // Three standard deviations of a share of 2/3 among 3,000.
+        assert!((share(0) - 2.0 / 3.0).abs() < 0.026 && share(1) == 0.0, "{} {}", share(0), share(1));
+        assert_eq!(rows(&conditions, 4, Some(1)), vec![vec![0.0, 1.0, 0.0]; 4], "the class that is asked for");
+        assert_eq!(rows(&Conditions::in_turn(2, 0), 3, None), [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
+    }
+
+    #[test]
+    fn features_come_from_rows_of_the_class_and_have_their_norm() {
+        let conditions = Conditions::in_turn(2, 2).with_bank(bank());
+        assert_eq!(rows(&conditions, 5, Some(1)), vec![vec![0.0, 1.0, -1.0, 1.0]; 5]);
+        for source in [FeatureSource::Gaussian, FeatureSource::Mix] {
+            for row in rows(&conditions.clone().with_feature_source(source), 50, None) {
+                let squared: f32 = row[2..].iter().map(|v| v * v).sum();
+                assert!((squared - 2.0).abs() < 1e-5 || squared == 0.0, "{source:?}: {row:?}");
+            }
+        }
+        // Between the two rows of class 0, the first axis is positive, and no axis is outside the arc.
+        let mixed = conditions.with_feature_source(FeatureSource::Mix);
+        assert!(rows(&mixed, 50, Some(0)).iter().all(|row| row[2] >= 1.0 - 1e-6));
+    }
+
+    #[test]
+    fn the_gaussian_has_the_banks_mean_and_covariance_before_it_is_normalised() {
+        // Rows (3, 0) and (-1, 0): mean 1, deviation 2; normalised to +-sqrt(2), positive with probability Phi(1/2).
+        let bank = Bank { features: vec![3.0, 0.0, -1.0, 0.0], labels: Vec::new() };
+        let conditions = Conditions::in_turn(0, 2).with_bank(bank).with_feature_source(FeatureSource::Gaussian);
+        let drawn = rows(&conditions, 4000, None);
+        let positive = drawn.iter().filter(|row| row[0] > 0.0).count() as f64 / 4000.0;
+        // Three standard deviations of a share of 0.69 among 4,000.
+        assert!((positive - 0.6915).abs() < 0.022, "{positive}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Arms: ways of training on the target under an equal budget. An arm differs from another only in what its name or its
+//! options say.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::options::Choices;
+use super::{Kind, METHODS};
+use crate::error::{Error, Result};
+use crate::gan::{Augmentation, Recipe};
+
+/// Settings of the recipe that an arm may have of its own, by the names of their options.
+const OF_RECIPE: [&str; 9] = ["augment", "beta1", "d-lr", "d-steps", "ema", "lecam", "loss", "lr", "r1"];
+
+/// One way of training on the target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// What it is called.
+    pub name: String,
+    /// The method's name.
+    pub method: String,
+    /// The options of the method and of the recipe that were said.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+impl Arm {
+    /// An arm of a method with these options.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
+    pub fn new(name: &str, method: &str, options: BTreeMap<String, String>) -> Result<Arm> {
+        let arm = Arm { name: name.into(), method: method.into(), options };
+        arm.check()?;
+        Ok(arm)
+    }
+
+    /// An arm by its name (`trgan-mission`), or described as `METHOD{option=value,..}` or `NAME=METHOD{option=value,..}`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] naming what is known.
+    pub fn parse(text: &str) -> Result<Arm> {
+        if let Some((kind, options)) = named(text) {
+            return Arm::new(text, kind.name, parse_options(options)?);
+        }
+        let (head, options) = match text.split_once('{') {
+            None => (text, ""),
+            Some((head, rest)) => match rest.strip_suffix('}') {
+                Some(options) => (head, options),
+                None => return Err(Error::Usage(format!("the arm `{text}` lacks its closing brace"))),
+            },
+        };
+        let (name, method) = head.split_once('=').unwrap_or((text, head));
+        if name.is_empty() || name.contains(['/', '\\']) && head.contains('=') {
+            return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's")));
+        }
+        Arm::new(name, method, parse_options(options)?)
+    }
+
+    /// The arms that have a name, in the order of the registry.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        METHODS.iter().flat_map(|kind| kind.arms.iter().map(|(name, _)| *name))
+    }
+
+    /// Refuses what no run can be made of.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
+    pub fn check(&self) -> Result<()> {
+        (self.kind()?.check)(&self.choices()?)?;
+        self.parsed_recipe_options(&mut |_, _| ())
+    }
+
+    /// The method's row of the registry.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is none.
+    pub fn kind(&self) -> Result<&'static Kind> {
+        METHODS.iter().copied().find(|kind| kind.name == self.method).ok_or_else(|| {
+            let (methods, arms): (Vec<&str>, Vec<&str>) =
+                (METHODS.iter().map(|kind| kind.name).collect(), Arm::names().collect());
+            Error::Usage(format!(
+                "`{}` is no arm and no method; the arms are {}, the methods {}, and another arm is written NAME=METHOD{{option=value,..}}",
+                self.method,
+                arms.join(", "),
+                methods.join(", ")
+            ))
+        })
+    }
+
+    /// The values of all options of the method.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an option is unknown or takes something else.
+    pub fn choices(&self) -> Result<Choices> {
+        let kind = self.kind()?;
+        let of_method = self
+            .options
+            .iter()
+            .filter(|(name, _)| !OF_RECIPE.contains(&name.as_str()))
+            .map(|(n, v)| (n.clone(), v.clone()));
+        Choices::new(kind.name, kind.options, &of_method.collect())
+    }
+
+    /// The recipe of this arm: `base` with the method's rate and what the options say.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where that cannot train.
+    pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
+        let mut recipe = Recipe { lr: (self.kind()?.rate)(&self.choices()?), ..base.clone() };
+        self.parsed_recipe_options(&mut |set, _| set(&mut recipe))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Hands what each option of the recipe sets to `take`.
+    fn parsed_recipe_options(&self, take: &mut dyn FnMut(Box<dyn Fn(&mut Recipe)>, &str)) -> Result<()> {
+        for (name, text) in self.options.iter().filter(|(name, _)| OF_RECIPE.contains(&name.as_str())) {
+            let bad = || Error::Usage(format!("the arm {}: --{name} does not take `{text}`", self.name));
+            let number = || text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(bad);
+            fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Option<T> {
+                serde_json::from_value(serde_json::Value::String(text.to_string())).ok()
+            }
+            let set: Box<dyn Fn(&mut Recipe)> = match name.as_str() {
+                "augment" if text == "none" => Box::new(|recipe| recipe.augment.clear()),
+                "augment" => {
+                    let list: Option<Vec<Augmentation>> = text.split(',').map(word).collect();
+                    let list = list.ok_or_else(bad)?;
+                    Box::new(move |recipe| recipe.augment = list.clone())
+                }
+                "loss" => {
+                    let loss = word(text).ok_or_else(bad)?;
+                    Box::new(move |recipe| recipe.loss = loss)
+                }
+                "d-steps" => {
+                    let steps = text.parse().map_err(|_| bad())?;
+                    Box::new(move |recipe| recipe.d_steps = steps)
+                }
+                _ => {
+                    let (number, name) = (number()?, name.clone());
+                    Box::new(move |recipe| {
+                        *match name.as_str() {
+                            "beta1" => &mut recipe.beta1,
+                            "d-lr" => &mut recipe.d_lr,
+                            "ema" => &mut recipe.ema,
+                            "lecam" => &mut recipe.lecam,
+                            "lr" => &mut recipe.lr,
+                            _ => &mut recipe.r1,
+                        } = number;
+                    })
+                }
+            };
+            take(set, name);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// The method and the options of an arm that has a name.
+fn named(name: &str) -> Option<(&'static Kind, &'static str)> {
+    METHODS.iter().find_map(|kind| kind.arms.iter().find(|(arm, _)| *arm == name).map(|(_, options)| (*kind, *options)))
+}
+
+/// `option=value,..`; a part without an equals sign belongs to the value before it (`augment=color,translation`).
+fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
+    let mut options: Vec<(String, String)> = Vec::new();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match (part.split_once('='), options.last_mut()) {
+            (Some((name, value)), _) => options.push((name.trim().into(), value.trim().into())),
+            (None, Some((_, value))) => *value = format!("{value},{part}"),
+            (None, None) => return Err(Error::Usage(format!("`{part}` is no option=value"))),
+        }
+    }
+    let count = options.len();
+    let options: BTreeMap<String, String> = options.into_iter().collect();
+    if options.len() < count {
+        return Err(Error::Usage(format!("`{text}` says an option twice")));
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::starting_recipe;
+
+    #[test]
+    fn every_named_arm_is_whole_and_the_list_is_the_documented_one() {
+        let names: Vec<&str> = Arm::names().collect();
+        let documented = [
+            "scratch",
+            "scratch+augment",
+            "trgan",
+            "trgan-mission",
+            "tgan",
+            "tgan-mission",
+            "tgan-untrained",
+            "ctgan",
+            "ctgan-shuffled",
+        ];
+        assert_eq!(names, documented);
+        for name in names {
+            let arm = Arm::parse(name).unwrap();
+            arm.recipe(&starting_recipe(0, 32, 3)).unwrap();
+            assert_eq!(arm.name, name);
+        }
+    }
+
+    #[test]
+    fn an_arm_differs_only_in_what_its_options_say() {
+        let base = starting_recipe(3, 32, 3);
+        let arm = Arm::parse("mine=trgan{freeze-d=1,augment=color,translation,lr=0.0002}").unwrap();
+        assert_eq!((arm.name.as_str(), arm.method.as_str()), ("mine", "trgan"));
+        let recipe = arm.recipe(&base).unwrap();
+        let expected = Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ..base.clone() };
+        assert_eq!(recipe, expected);
+        assert_eq!(arm.choices().unwrap().count("freeze-d"), 1);
+        assert_eq!(arm.choices().unwrap().get("d-init"), "source");
+
+        assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
+        assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
+        assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
+        assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().get("d-init"), "fresh");
+    }
+
+    #[test]
+    fn what_cannot_be_an_arm_is_a_usage_error() {
+        for text in [
+            "dogs",
+            "trgan{",
+            "trgan{d-init=old}",
+            "trgan{bank=source}",
+            "x=trgan{lr=fast}",
+            "=trgan",
+            "trgan{7}",
+            "trgan{lr=1,lr=2}",
+            "a/b=trgan",
+            "x=trgan{augment=flips}",
+            "trgan{freeze-d=-1}",
+        ] {
+            let error = Arm::parse(text).and_then(|arm| arm.recipe(&starting_recipe(0, 32, 3))).unwrap_err();
+            assert!(matches!(error, Error::Usage(_)), "{text}: {error}");
+        }
+    }
+}

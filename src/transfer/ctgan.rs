@@ -1,0 +1,322 @@
+//! CTGAN, transfer of features and labels: a label predictor C_s that learned on the source labels the target's images, and
+//! both networks are conditioned on those labels.
+//!
+//! `min over C_s of E_(x, y)[-log C_s(y | x)]`, then `min over G_t of E_(z, y ~ p_y)[-log D_t(G_t(z, y), y)]`, p_y the target's label
+//! distribution: made images reuse the labels of the real batch. G_t starts from G_s(z, y), pretrained with the source's labels.
+
+use rand::seq::SliceRandom;
+use serde_json::{Value as Json, json};
+
+use super::features::bank_of;
+use super::labels::{LabelSource, Labels, few_shot};
+use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::workshop::Pretraining;
+use super::{Choices, Grafted, Kind, MethodOption, Style, TRANSFER_RATE, Takes, Workshop};
+use crate::checkpoint::Checkpoint;
+use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
+use crate::data::{Dataset, Images};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::nn::{NormKind, Parameter};
+use crate::random::{Purpose, generator};
+use crate::tensor::Tensor;
+
+pub(super) const KIND: Kind = Kind {
+    name: "ctgan",
+    about: "features and labels: a classifier trained on the source labels the target, and both networks are given the labels",
+    options: &[
+        MethodOption {
+            name: "labels",
+            takes: Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"),
+            default: "pseudo",
+            help: "Where the target's labels come from",
+        },
+        MethodOption {
+            name: "soft-labels",
+            takes: Takes::Flag,
+            default: "false",
+            help: "Give the networks the probabilities of classes in place of the most probable one",
+        },
+        MethodOption {
+            name: "confidence",
+            takes: Takes::Share,
+            default: "0.5",
+            help: "An image whose most probable class is less probable gets the null label",
+        },
+        MethodOption {
+            name: "balance",
+            takes: Takes::Number,
+            default: "2",
+            help: "A class keeps at most this many times its equal share of labels, the surest ones; 0 for all",
+        },
+        MethodOption {
+            name: "shuffle-labels",
+            takes: Takes::Flag,
+            default: "false",
+            help: "Deal the labels out to other images at random: a control",
+        },
+        MethodOption {
+            name: "ctgan-features",
+            takes: Takes::Flag,
+            default: "false",
+            help: "Give both networks the predictor's features too",
+        },
+        MethodOption {
+            name: "projection-ramp",
+            takes: Takes::Count,
+            default: "500",
+            help: "Steps over which the weight of the label in the discriminator rises from 0 to 1",
+        },
+        D_INIT,
+        FREEZE_D,
+        COLOUR_BLIND,
+    ],
+    arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
+    rate: |_| TRANSFER_RATE,
+    check: |choices| {
+        LabelSource::parse(choices.get("labels"))?;
+        start::check(choices)
+    },
+    prepare,
+};
+
+/// The predictor's largest rate and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
+const RATE: f64 = 1e-3;
+const WEIGHT_DECAY: f64 = 0.01;
+/// The step under which the styles of the predictor's images are drawn: no other training gets there.
+const STYLE_STEP: u64 = u64::MAX - 1;
+/// Images that are styled at once.
+const STYLED: usize = 1024;
+
+/// The training of C_s.
+struct Predictor {
+    training: Training,
+    settings: Json,
+}
+
+impl Pretraining for Predictor {
+    fn settings(&self) -> Json {
+        self.settings.clone()
+    }
+
+    fn steps(&self) -> u64 {
+        self.training.steps()
+    }
+
+    fn step(&mut self) -> Tensor {
+        self.training.step()
+    }
+
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        self.training.save(checkpoint, "netC")
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
+        self.training.restore(checkpoint, "netC", step)
+    }
+}
+
+#[derive(Debug)]
+struct CtGan {
+    start: Start,
+    /// G_s with the target's channels and conditions: frozen.
+    source: Generator,
+    predictor: Classifier,
+    labels: Labels,
+    soft: bool,
+    /// The features of each image where the networks are given them, and their length.
+    features: Option<(Vec<f32>, usize)>,
+    projection_ramp: u64,
+    settings: Json,
+}
+
+fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let Some(predictor) = predictor(workshop)? else { return Ok(None) };
+    let classes = predictor.classes();
+    let predictions = predictor.predict(&workshop.target.images)?;
+
+    let soft = choices.flag("soft-labels");
+    let (mut labels, mut notes) = labels(choices, workshop.target, &predictions, classes)?;
+    if choices.flag("shuffle-labels") {
+        let mut order: Vec<usize> = (0..workshop.target.len()).collect();
+        order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
+        labels = labels.permuted(&order);
+        notes.push("the labels were then dealt out to other images at random: a control".to_string());
+    }
+    let features = choices.flag("ctgan-features").then(|| {
+        let length = predictions.dimensions;
+        (bank_of(&predictions.features, length), length)
+    });
+    let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
+
+    let Some(gan) = workshop.source_gan(true)? else { return Ok(None) };
+    let target = Architecture { classes, condition_features, ..architecture };
+    let from = From {
+        generator: true,
+        discriminator: choices.is("d-init", "source"),
+        freeze: choices.count("freeze-d"),
+        allow_colour_blind: choices.flag("allow-colour-blind"),
+    };
+    let start = Start::new(&gan, &target, from, device, seed)?;
+    let mut method = CtGan {
+        source: Generator::new(device, &target, seed),
+        predictor,
+        labels,
+        soft,
+        features,
+        projection_ramp: choices.count("projection-ramp") as u64,
+        settings: json!({
+            "name": KIND.name,
+            "options": choices.to_json(),
+            "feature-steps": workshop.plan.feature_steps,
+            "source": gan.digest,
+            "labels": notes,
+        }),
+        start,
+    };
+    method.start.apply_to_generator(&method.source);
+    method.source.set_conditions(method.sampling(classes, condition_features));
+    let report = method.start.report();
+    Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+}
+
+/// C_s, trained on the source's images and labels.
+fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let (steps, batch) = (workshop.plan.feature_steps, workshop.plan.recipe.batch);
+    let Architecture { size, channels, features, .. } = architecture;
+    // Half-widths must be whole. Instance normalisation: a label must not depend on a domain's contrast.
+    let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
+    let (jitter, lr, weight_decay) = (Jitter::SMALL, RATE, WEIGHT_DECAY);
+    let options = Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
+    let (data, style) = workshop.source_data()?;
+    let settings = json!({
+        "name": "classifier",
+        "design": design,
+        "options": options,
+        "style": style,
+        "data": { "digest": data.digest(), "count": data.len() },
+    });
+    let styled = styled(data, style, seed);
+    let training = Training::new(&design, &options, styled, &Targets::Labels, device)?;
+    let mut predictor = Predictor { training, settings };
+    let folder = workshop.folders.classifier.clone();
+    let done = workshop.pretrain(&folder, "classifier", &mut predictor)?;
+    Ok(done.then(|| predictor.training.into_classifier()))
+}
+
+/// A data set with a style of its own for each image.
+fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
+    if style == Style::None {
+        return data.clone();
+    }
+    let Images { height, width, channels, .. } = data.images;
+    let mut pixels = Vec::with_capacity(data.images.pixels.len());
+    for start in (0..data.len()).step_by(STYLED) {
+        let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
+        let mut values = data.batch(&indices);
+        // Each block of images is another seed's, so that no two images share a style.
+        style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
+        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).pixels);
+    }
+    Dataset {
+        images: Images { pixels, ..data.images },
+        labels: data.labels.clone(),
+        name: data.name.clone(),
+        classes: data.classes,
+    }
+}
+
+/// The labels of the target's images, and what a person should know of them.
+fn labels(
+    choices: &Choices,
+    target: &Dataset,
+    predictions: &Predictions,
+    classes: usize,
+) -> Result<(Labels, Vec<String>)> {
+    let truth = target.labels.as_deref().filter(|_| target.classes == classes);
+    let need_truth = || {
+        truth.ok_or_else(|| {
+            Error::invalid(format!(
+                "{} has no labels of the source's {classes} classes, which --labels {} needs; use --labels pseudo",
+                target.name,
+                choices.get("labels")
+            ))
+        })
+    };
+    let confidence = choices.number("confidence");
+    let cap = match choices.number("balance") {
+        0.0 => usize::MAX,
+        times => (times * target.len() as f64 / classes as f64).ceil() as usize,
+    };
+    let (labels, how) = match LabelSource::parse(choices.get("labels"))? {
+        LabelSource::Pseudo => {
+            (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string())
+        }
+        LabelSource::FewShot(shots) => {
+            need_truth()?;
+            let probabilities = few_shot(predictions, target, classes, shots)?;
+            (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
+        }
+        LabelSource::True => (Labels::known(classes, need_truth()?), "true labels, an oracle".to_string()),
+    };
+    let given = labels.assigned.iter().flatten().count();
+    let accuracy = match truth {
+        Some(truth) => format!("{:.1} % of them right", 100.0 * labels.accuracy(truth).0),
+        None => "how many of them are right is not known, as the target has no labels of these classes".to_string(),
+    };
+    let all = truth
+        .map(|truth| format!("; the predictor is right on {:.1} % of all images", 100.0 * predictions.accuracy(truth)));
+    let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
+    Ok((labels, vec![note]))
+}
+
+impl Method for CtGan {
+    fn settings(&self) -> Json {
+        self.settings.clone()
+    }
+
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        self.start.apply(generator, discriminator);
+    }
+
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.start.rate(network, parameter)
+    }
+
+    fn schedule(&self) -> Schedule {
+        Schedule { projection_ramp: self.projection_ramp, ..self.start.schedule() }
+    }
+
+    fn conditions(&self, _round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {
+        let mut rows = Vec::new();
+        for &image in indices {
+            rows.extend(self.labels.row(image, self.soft));
+            if let Some((features, length)) = &self.features {
+                rows.extend_from_slice(&features[image * length..][..*length]);
+            }
+        }
+        BatchConditions { generator: Some(rows.clone()), discriminator: Some(rows) }
+    }
+
+    fn sampling(&self, classes: usize, features: usize) -> Conditions {
+        let conditions = Conditions::in_turn(classes, features).with_frequencies(self.labels.frequencies(self.soft));
+        match &self.features {
+            Some((rows, _)) => {
+                conditions.with_bank(Bank { features: rows.clone(), labels: self.labels.assigned.clone() })
+            }
+            None => conditions,
+        }
+    }
+
+    fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
+        let predictor = [self.predictor.parameters(), self.predictor.statistics()].concat();
+        let source = [self.source.parameters(), self.source.statistics()].concat();
+        vec![("netC", predictor), ("source.netG", source)]
+    }
+
+    fn counterpart(&self) -> Option<&Generator> {
+        Some(&self.source)
+    }
+}

@@ -1,0 +1,217 @@
+//! Labels for target images that have none: predicted, from a few known ones, or, as an oracle, true; and which of them count.
+
+use crate::classifier::Predictions;
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::gan::normalised;
+
+/// How much a cosine counts in the softmax over prototypes (Gidaris & Komodakis 2018 start at 10).
+const PROTOTYPE_SCALE: f32 = 10.0;
+
+/// Where labels come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelSource {
+    /// The predictor's.
+    Pseudo,
+    /// True ones of so many images a class; the others' nearness to them.
+    FewShot(usize),
+    /// True ones of all: an oracle.
+    True,
+}
+
+impl LabelSource {
+    /// Reads `pseudo`, `fewshot:N` or `true`.
+    pub fn parse(text: &str) -> Result<LabelSource> {
+        match text.split_once(':') {
+            None if text == "pseudo" => Some(LabelSource::Pseudo),
+            None if text == "true" => Some(LabelSource::True),
+            Some(("fewshot", count)) => count.parse().ok().filter(|&count| count > 0).map(LabelSource::FewShot),
+            _ => None,
+        }
+        .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
+    }
+}
+
+/// What is believed of each target image's class.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// The number of classes.
+    pub classes: usize,
+    /// `[images, classes]`, row by row.
+    pub probabilities: Vec<f32>,
+    /// The class that an image counts as; None where nothing is sure enough: its label is null.
+    pub assigned: Vec<Option<u32>>,
+}
+
+impl Labels {
+    /// Labels by the most probable class. An image whose probability stays below `confidence` gets none; of each class only
+    /// the most probable `cap` keep theirs. No image is left out of training for it.
+    pub fn assign(classes: usize, probabilities: Vec<f32>, confidence: f64, cap: usize) -> Labels {
+        let best = |row: &[f32]| {
+            let first = |best: usize, class: usize| if row[class] > row[best] { class } else { best };
+            (0..classes).reduce(first).expect("there are classes")
+        };
+        let rows: Vec<&[f32]> = probabilities.chunks_exact(classes).collect();
+        let classes_of: Vec<usize> = rows.iter().map(|row| best(row)).collect();
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        // The surest first; of equal ones the smaller index.
+        order.sort_by(|&a, &b| rows[b][classes_of[b]].total_cmp(&rows[a][classes_of[a]]).then(a.cmp(&b)));
+        let mut assigned = vec![None; rows.len()];
+        let mut counts = vec![0; classes];
+        for image in order {
+            let class = classes_of[image];
+            if f64::from(rows[image][class]) >= confidence && counts[class] < cap {
+                counts[class] += 1;
+                assigned[image] = Some(class as u32);
+            }
+        }
+        Labels { classes, probabilities, assigned }
+    }
+
+    /// True labels, surely.
+    pub fn known(classes: usize, labels: &[u8]) -> Labels {
+        let assigned: Vec<Option<u32>> = labels.iter().map(|&label| Some(u32::from(label))).collect();
+        Labels { classes, probabilities: crate::gan::one_hot(assigned.iter().copied(), classes), assigned }
+    }
+
+    /// The labels in another order: image i gets what image `order[i]` had.
+    pub fn permuted(&self, order: &[usize]) -> Labels {
+        let row = |&image: &usize| &self.probabilities[image * self.classes..][..self.classes];
+        Labels {
+            classes: self.classes,
+            probabilities: order.iter().flat_map(row).copied().collect(),
+            assigned: order.iter().map(|&image| self.assigned[image]).collect(),
+        }
+    }
+
+    /// The conditions of an image: its class, one-hot, zeros where it has none; or its probabilities where `soft`.
+    pub fn row(&self, image: usize, soft: bool) -> Vec<f32> {
+        if soft && self.assigned[image].is_some() {
+            return self.probabilities[image * self.classes..][..self.classes].to_vec();
+        }
+        crate::gan::one_hot([self.assigned[image]].into_iter(), self.classes)
+    }
+
+    /// p_y: the mean of the images' conditions, brought to the sum 1; equal shares where no image has a label.
+    pub fn frequencies(&self, soft: bool) -> Vec<f64> {
+        let mut sums = vec![0f64; self.classes];
+        for image in 0..self.assigned.len() {
+            for (sum, share) in sums.iter_mut().zip(self.row(image, soft)) {
+                *sum += f64::from(share);
+            }
+        }
+        let total: f64 = sums.iter().sum();
+        if total == 0.0 {
+            return vec![1.0 / self.classes as f64; self.classes];
+        }
+        sums.into_iter().map(|sum| sum / total).collect()
+    }
+
+    /// The share of right ones among assigned labels, and how many are assigned.
+    pub fn accuracy(&self, truth: &[u8]) -> (f64, usize) {
+        let given = self.assigned.iter().zip(truth).filter_map(|(label, &truth)| Some((*label)? == u32::from(truth)));
+        let (right, count) =
+            given.fold((0usize, 0usize), |(right, count), same| (right + usize::from(same), count + 1));
+        (right as f64 / count.max(1) as f64, count)
+    }
+}
+
+/// The probabilities of a target's images by their nearness to the mean features of each class's first `shots` images, whose true
+/// labels are known: `p(y | x) = softmax over y of 10 cos(f(x) - m, c_y - m)`, m the mean of all features (prototypes, Snell
+/// 2017; cosines, Gidaris & Komodakis 2018).
+///
+/// # Errors
+/// [`Error::Invalid`] where a class has fewer images.
+pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots: usize) -> Result<Vec<f32>> {
+    let labels = data.labels.as_deref().unwrap_or_default();
+    let length = predictions.dimensions;
+    let features = super::features::bank_of(&predictions.features, length);
+    let row = |image: usize| &features[image * length..][..length];
+    let mut prototypes = Vec::new();
+    let mut known: Vec<Option<u32>> = vec![None; data.len()];
+    for class in 0..classes {
+        let images: Vec<usize> = (0..data.len()).filter(|&i| usize::from(labels[i]) == class).take(shots).collect();
+        if images.len() < shots {
+            return Err(Error::invalid(format!(
+                "{} has {} training images of class {class}, and --labels fewshot:{shots} needs {shots} of each",
+                data.name,
+                images.len()
+            )));
+        }
+        let mean = |axis: usize| images.iter().map(|&image| row(image)[axis]).sum::<f32>() / shots as f32;
+        prototypes.push(normalised((0..length).map(mean).collect()));
+        images.iter().for_each(|&image| known[image] = Some(class as u32));
+    }
+    let probabilities = |image: usize| {
+        if known[image].is_some() {
+            return crate::gan::one_hot([known[image]].into_iter(), classes);
+        }
+        // Both have the norm sqrt(length).
+        let cosine = |c: &Vec<f32>| row(image).iter().zip(c).map(|(a, b)| a * b).sum::<f32>() / length as f32;
+        softmax(prototypes.iter().map(|c| PROTOTYPE_SCALE * cosine(c)).collect())
+    };
+    Ok((0..data.len()).flat_map(probabilities).collect())
+}
+
+fn softmax(logits: Vec<f32>) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::MIN, f32::max);
+    let powers: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let sum: f32 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Images;
+
+    #[test]
+    fn confidence_and_balance_decide_labels() {
+        let rows = vec![0.9, 0.1, 0.7, 0.3, 0.45, 0.55, 0.8, 0.2, 0.2, 0.8];
+        let assigned = |confidence, cap| Labels::assign(2, rows.clone(), confidence, cap).assigned;
+        assert_eq!(assigned(0.0, 9), [Some(0), Some(0), Some(1), Some(0), Some(1)]);
+        assert_eq!(assigned(0.75, 9), [Some(0), None, None, Some(0), Some(1)]);
+        assert_eq!(assigned(0.0, 2), [Some(0), None, Some(1), Some(0), Some(1)], "the two surest of a class");
+        assert_eq!(assigned(0.0, 0), [None; 5]);
+    }
+
+    #[test]
+    fn conditions_are_classes_probabilities_or_nothing() {
+        let labels = Labels::assign(2, vec![0.9, 0.1, 0.4, 0.6, 0.25, 0.75], 0.7, 9);
+        assert_eq!(labels.row(0, false), [1.0, 0.0]);
+        assert_eq!(labels.row(0, true), [0.9, 0.1]);
+        assert_eq!((labels.row(1, false), labels.row(1, true)), (vec![0.0, 0.0], vec![0.0, 0.0]));
+        assert_eq!(labels.frequencies(false), [0.5, 0.5]);
+        let soft = labels.frequencies(true);
+        // (0.9 + 0.25) / 2 and (0.1 + 0.75) / 2, of f32 numbers.
+        assert!((soft[0] - 0.575).abs() < 1e-6 && (soft[1] - 0.425).abs() < 1e-6, "{soft:?}");
+        assert_eq!(Labels::assign(4, vec![0.25; 4], 0.9, 9).frequencies(false), [0.25; 4]);
+        assert_eq!(labels.accuracy(&[0, 0, 0]), (0.5, 2));
+        let moved = labels.permuted(&[2, 0, 1]);
+        assert_eq!(moved.assigned, [Some(1), Some(0), None]);
+        assert_eq!(moved.row(0, true), [0.25, 0.75]);
+    }
+
+    #[test]
+    fn few_known_images_label_what_is_near_them() {
+        let images = Images { count: 4, height: 1, width: 1, channels: 1, pixels: vec![0; 4] };
+        let data = Dataset { name: "four".into(), images, labels: Some(vec![0, 1, 1, 0]), classes: 2 };
+        // The mean is (0, 0); the cosines of the third image are 0.6 and -0.6 times the norms, of the fourth the other way.
+        let features = vec![2.0, 0.0, -2.0, 0.0, 3.0, 4.0, -3.0, -4.0];
+        let (labels, probabilities) = (vec![0; 4], vec![0.5; 8]);
+        let predictions = Predictions { classes: 2, dimensions: 2, labels, probabilities, features };
+        let rows = few_shot(&predictions, &data, 2, 1).unwrap();
+        assert_eq!(rows[..4], [1.0, 0.0, 0.0, 1.0]);
+        let expected = 1.0 / (1.0 + (-12f32).exp());
+        assert!((rows[4] - expected).abs() < 1e-5 && (rows[7] - expected).abs() < 1e-5, "{rows:?}");
+        assert!(few_shot(&predictions, &data, 2, 3).is_err());
+    }
+
+    #[test]
+    fn label_sources_are_read() {
+        assert_eq!(LabelSource::parse("fewshot:5").unwrap(), LabelSource::FewShot(5));
+        for text in ["fewshot", "fewshot:0", "fewshot:x", "truth", ""] {
+            assert!(LabelSource::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Training on the target alone: what every transfer is measured against.
+
+use super::{Grafted, Kind, SCRATCH_RATE};
+use crate::gan::Plain;
+use crate::transfer::surgery::LayerReport;
+
+pub(super) const KIND: Kind = Kind {
+    name: "scratch",
+    about: "nothing is transferred: the target's images alone",
+    options: &[],
+    arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
+    rate: |_| SCRATCH_RATE,
+    check: |_| Ok(()),
+    prepare: |_, _| {
+        Ok(Some(Grafted {
+            method: Box::new(Plain { classes: 0 }),
+            classes: 0,
+            condition_features: 0,
+            report: LayerReport::default(),
+            notes: Vec::new(),
+        }))
+    },
+};

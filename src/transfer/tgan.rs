@@ -1,0 +1,256 @@
+//! TGAN, transfer of features: an encoder F_s that learned on the source says what each target image is, and G_t makes images
+//! of given features.
+//!
+//! `min over F_s of E_x ||x - R_s(F_s(x))||^2`, then `min over G_t of E_z[-log D_t(G_t(z, f))]`. By default f is of the target: a pair
+//! (x_j, f_i) is real where f_i is among the nearest to x_j's features, (G_t(z, f_i), f_i) is made (instance conditioning, Casanova
+//! 2021). The mission text's f are F_s(x) of source samples x, which D_t does not see.
+
+use rand::RngExt;
+use serde_json::{Value as Json, json};
+
+use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
+use super::start::{COLOUR_BLIND, From, Start};
+use super::{Choices, Grafted, Kind, MethodOption, SCRATCH_RATE, TRANSFER_RATE, Takes, Workshop};
+use crate::classifier::Design;
+use crate::data::{Dataset, Images};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::nn::{NormKind, Parameter};
+use crate::random::{Purpose, generator};
+use crate::transfer::surgery::LayerReport;
+
+pub(super) const KIND: Kind = Kind {
+    name: "tgan",
+    about: "features: an encoder trained on the source conditions both networks on what each image shows",
+    options: &[
+        MethodOption {
+            name: "bank",
+            takes: Takes::OneOf(&["target", "source"]),
+            default: "target",
+            help: "Whose features the generator is given; source is the mission text's",
+        },
+        MethodOption {
+            name: "d-condition",
+            takes: Takes::OneOf(&["instance", "none"]),
+            default: "instance",
+            help: "Whether the discriminator sees the features too; none is the mission text's",
+        },
+        MethodOption {
+            name: "g-init",
+            takes: Takes::OneOf(&["fresh", "source"]),
+            default: "fresh",
+            help: "Start both networks fresh, or from the source's GAN",
+        },
+        MethodOption {
+            name: "encoder",
+            takes: Takes::OneOf(&["trained", "untrained"]),
+            default: "trained",
+            help: "Train the encoder on the source, or leave it as it is drawn: a control",
+        },
+        MethodOption { name: "feature-length", takes: Takes::Count, default: "64", help: "Length of the features" },
+        MethodOption {
+            name: "neighbours",
+            takes: Takes::Count,
+            default: "0",
+            help: "Neighbours that an instance is drawn from, itself included; 0 for 5 of 100 images, 10 of 1,000",
+        },
+        COLOUR_BLIND,
+    ],
+    arms: &[("tgan", ""), ("tgan-mission", "bank=source,d-condition=none"), ("tgan-untrained", "encoder=untrained")],
+    rate: |choices| if choices.is("g-init", "source") { TRANSFER_RATE } else { SCRATCH_RATE },
+    check: |choices| {
+        if choices.is("bank", "source") && choices.is("d-condition", "instance") {
+            return Err(Error::Usage(
+                "--d-condition instance pairs target images with their own features: with --bank source say --d-condition none"
+                    .to_string(),
+            ));
+        }
+        match choices.count("feature-length") {
+            1..=4096 => Ok(()),
+            _ => Err(Error::Usage("--feature-length takes a whole number from 1 to 4096".to_string())),
+        }
+    },
+    prepare,
+};
+
+/// Source images whose features make the bank of `--bank source`.
+const SOURCE_BANK: usize = 2048;
+/// The step under which the styles of the bank's images are drawn: no training gets there.
+const BANK_STEP: u64 = u64::MAX;
+
+/// Where the features of a round come from.
+#[derive(Debug)]
+enum Pairing {
+    /// Any row of the source's bank.
+    Source,
+    /// For each target image the rows of its neighbours.
+    Target(Vec<Vec<usize>>),
+}
+
+#[derive(Debug)]
+struct TGan {
+    encoder: Encoder,
+    start: Option<Start>,
+    bank: Vec<f32>,
+    length: usize,
+    pairing: Pairing,
+    instance: bool,
+    settings: Json,
+    seed: u64,
+}
+
+fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+    let length = choices.count("feature-length");
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let Architecture { size, channels, features, .. } = architecture;
+    // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
+    let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
+    let encoder = if choices.is("encoder", "untrained") {
+        Encoder::new(device, &design, length, seed)
+    } else {
+        let batch = workshop.plan.recipe.batch;
+        let (data, style) = workshop.source_data()?;
+        let mut training = Autoencoder::new(device, &design, length, data.clone(), style, batch, seed);
+        let folder = workshop.folders.features.clone();
+        if !workshop.pretrain(&folder, "features", &mut training)? {
+            return Ok(None);
+        }
+        training.into_encoder()
+    };
+
+    let (bank, pairing) = if choices.is("bank", "source") {
+        let (data, style) = workshop.source_data()?;
+        let data = data.select(&(0..data.len().min(SOURCE_BANK)).collect::<Vec<_>>());
+        let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
+        style.apply(&mut values, size, seed, BANK_STEP);
+        let images = Images::from_batch(&values, [data.len(), size, size, channels]);
+        (bank_of(&encoder.encode(&images)?, length), Pairing::Source)
+    } else {
+        let bank = bank_of(&encoder.encode(&workshop.target.images)?, length);
+        let count = match choices.count("neighbours") {
+            0 => neighbourhood(workshop.target.len()),
+            count => count,
+        };
+        let near = neighbours(&bank, length, count);
+        (bank, Pairing::Target(near))
+    };
+
+    let mut source = None;
+    let start = if choices.is("g-init", "source") {
+        let Some(gan) = workshop.source_gan(false)? else { return Ok(None) };
+        let allow_colour_blind = choices.flag("allow-colour-blind");
+        let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
+        let target = Architecture { condition_features: length, ..architecture };
+        let start = Start::new(&gan, &target, from, device, seed)?;
+        source = Some(gan.digest);
+        Some(start)
+    } else {
+        None
+    };
+    let report = start.as_ref().map_or_else(LayerReport::default, Start::report);
+    let settings = json!({
+        "name": KIND.name,
+        "options": choices.to_json(),
+        "feature-steps": workshop.plan.feature_steps,
+        "style": workshop.style_name()?,
+        "source": source,
+    });
+    let instance = choices.is("d-condition", "instance");
+    let method = TGan { encoder, start, bank, length, pairing, instance, settings, seed };
+    Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: length, report, notes: Vec::new() }))
+}
+
+impl TGan {
+    /// The row of the bank that image `place` of a round's batch is paired with.
+    fn row(&self, round: u64, place: usize, image: usize) -> usize {
+        let mut random = generator(self.seed, Purpose::Neighbours, round, place as u64);
+        match &self.pairing {
+            Pairing::Source => random.random_range(0..self.bank.len() / self.length),
+            Pairing::Target(near) => near[image][random.random_range(0..near[image].len())],
+        }
+    }
+}
+
+impl Method for TGan {
+    fn settings(&self) -> Json {
+        self.settings.clone()
+    }
+
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        if let Some(start) = &self.start {
+            start.apply(generator, discriminator);
+        }
+    }
+
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.start.as_ref().map_or(1.0, |start| start.rate(network, parameter))
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.start.as_ref().map_or_else(Schedule::default, Start::schedule)
+    }
+
+    fn conditions(&self, round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {
+        let row = |(place, &image): (usize, &usize)| {
+            let row = self.row(round, place, image);
+            &self.bank[row * self.length..][..self.length]
+        };
+        let rows: Vec<f32> = indices.iter().enumerate().flat_map(row).copied().collect();
+        // The null condition's projection <V 0, h> is nothing: so the discriminator does not see features.
+        let discriminator = if self.instance { rows.clone() } else { vec![0.0; rows.len()] };
+        BatchConditions { generator: Some(rows), discriminator: Some(discriminator) }
+    }
+
+    fn sampling(&self, classes: usize, features: usize) -> Conditions {
+        let bank = Bank { features: self.bank.clone(), labels: Vec::new() };
+        Conditions::in_turn(classes, features).with_bank(bank)
+    }
+
+    fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
+        vec![("netF", self.encoder.parameters())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    fn tgan(pairing: Pairing, instance: bool) -> TGan {
+        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Layer };
+        let encoder = Encoder::new(&Device::cpu(), &design, 2, 0);
+        let bank = vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0];
+        TGan { encoder, start: None, bank, length: 2, pairing, instance, settings: Json::Null, seed: 3 }
+    }
+
+    fn no_data() -> Dataset {
+        let images = Images { count: 0, height: 1, width: 1, channels: 1, pixels: Vec::new() };
+        Dataset { name: "none".into(), images, labels: None, classes: 0 }
+    }
+
+    #[test]
+    fn an_image_is_paired_with_features_of_its_neighbours_and_both_networks_see_the_same() {
+        let tgan = tgan(Pairing::Target(vec![vec![0, 2], vec![1], vec![2, 0]]), true);
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..40 {
+            let conditions = tgan.conditions(round, &[1, 0], &no_data());
+            assert_eq!(conditions.generator, conditions.discriminator);
+            let rows = conditions.generator.unwrap();
+            assert_eq!(rows[..2], [-1.0, 1.0], "image 1 has itself alone");
+            seen.insert(rows[2..].iter().map(|v| *v as i32).collect::<Vec<_>>());
+        }
+        assert_eq!(seen, [vec![1, 1], vec![1, -1]].into_iter().collect(), "image 0 has itself and image 2");
+    }
+
+    #[test]
+    fn the_missions_generator_gets_any_source_features_and_its_discriminator_none() {
+        let tgan = tgan(Pairing::Source, false);
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0..60 {
+            let conditions = tgan.conditions(round, &[0], &no_data());
+            assert_eq!(conditions.discriminator, Some(vec![0.0, 0.0]));
+            seen.insert(conditions.generator.unwrap().iter().map(|v| *v as i32).collect::<Vec<_>>());
+        }
+        assert_eq!(seen.len(), 3, "every row of the bank");
+    }
+}

@@ -1,0 +1,220 @@
+//! TrGAN, transfer of the model: G_t starts from G_s, which stays frozen, and D_t and G_t train on the target.
+//!
+//! `min over G_t of E_z[-log D_t(G_t(z))]` with `D_t` from the source's (TransferGAN, Wang 2018) or fresh (the mission text's).
+//! G_s has a use beyond the start: it may anchor G_t, by its weights (L2-SP, Li 2018) or by the distances between its samples
+//! (cross-domain distance consistency, Ojha 2021), and its samples stand over G_t's in the run's pictures.
+
+use serde_json::{Value as Json, json};
+
+use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::{Choices, Grafted, Kind, MethodOption, TRANSFER_RATE, Takes, Workshop};
+use crate::data::Dataset;
+use crate::error::{Error, Result};
+use crate::gan::{BatchConditions, Discriminator, Generator, GeneratorUpdate, Method, Role, Schedule};
+use crate::nn::{Mode, Parameter};
+use crate::random::{Purpose, generator, normal};
+use crate::tensor::{Tensor, no_grad};
+
+pub(super) const KIND: Kind = Kind {
+    name: "trgan",
+    about: "the model: both networks start from the source's, whose generator stays frozen beside them",
+    options: &[
+        D_INIT,
+        FREEZE_D,
+        COLOUR_BLIND,
+        MethodOption {
+            name: "anchor",
+            takes: Takes::OneOf(&["none", "l2sp", "cdc"]),
+            default: "none",
+            help: "Hold the generator near the source's: by weights (L2-SP), or by distances between samples (CDC)",
+        },
+        MethodOption {
+            name: "anchor-weight",
+            takes: Takes::Text("a number above 0, or auto: 0.1 with l2sp, 1000 with cdc"),
+            default: "auto",
+            help: "Weight of the anchor's term",
+        },
+    ],
+    arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
+    rate: |_| TRANSFER_RATE,
+    check: |choices| {
+        start::check(choices)?;
+        Anchor::of(choices).map(|_| ())
+    },
+    prepare,
+};
+
+/// Ojha 2021 use 1000 for the distances.
+const CDC_WEIGHT: f64 = 1000.0;
+const L2SP_WEIGHT: f64 = 0.1;
+/// Samples among which distances are compared, a step.
+const CDC_SAMPLES: usize = 8;
+/// Statistics that a pass of its own leaves as they are.
+const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
+
+/// What holds the generator near the source's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Anchor {
+    None,
+    L2Sp(f64),
+    Cdc(f64),
+}
+
+impl Anchor {
+    fn of(choices: &Choices) -> Result<Anchor> {
+        let weight =
+            |auto: f64| match choices.get("anchor-weight") {
+                "auto" => Ok(auto),
+                text => text.parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.0).ok_or_else(|| {
+                    Error::Usage(format!("--anchor-weight takes a number above 0, or auto, not {text}"))
+                }),
+            };
+        match choices.get("anchor") {
+            "l2sp" => weight(L2SP_WEIGHT).map(Anchor::L2Sp),
+            "cdc" => weight(CDC_WEIGHT).map(Anchor::Cdc),
+            _ if choices.is("anchor-weight", "auto") => Ok(Anchor::None),
+            _ => Err(Error::Usage("--anchor-weight needs --anchor l2sp or cdc".to_string())),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct TrGan {
+    start: Start,
+    /// G_s with the target's channels: frozen.
+    source: Generator,
+    anchor: Anchor,
+    settings: Json,
+    latent: usize,
+    seed: u64,
+}
+
+fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+    let Some(source) = workshop.source_gan(false)? else { return Ok(None) };
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let from = From {
+        generator: true,
+        discriminator: choices.is("d-init", "source"),
+        freeze: choices.count("freeze-d"),
+        allow_colour_blind: choices.flag("allow-colour-blind"),
+    };
+    let start = Start::new(&source, &architecture, from, device, seed)?;
+    let counterpart = Generator::new(device, &architecture, seed);
+    start.apply_to_generator(&counterpart);
+    let report = start.report();
+    let settings = json!({ "name": KIND.name, "options": choices.to_json(), "source": source.digest });
+    let method =
+        TrGan { anchor: Anchor::of(choices)?, start, source: counterpart, settings, latent: architecture.latent, seed };
+    Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: 0, report, notes: Vec::new() }))
+}
+
+impl Method for TrGan {
+    fn settings(&self) -> Json {
+        self.settings.clone()
+    }
+
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        self.start.apply(generator, discriminator);
+    }
+
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.start.rate(network, parameter)
+    }
+
+    fn schedule(&self) -> Schedule {
+        self.start.schedule()
+    }
+
+    fn conditions(&self, _round: u64, _indices: &[usize], _data: &Dataset) -> BatchConditions {
+        BatchConditions::default()
+    }
+
+    fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
+        match self.anchor {
+            Anchor::None => None,
+            Anchor::L2Sp(weight) => {
+                Some(l2sp(&update.generator.parameters(), &self.source.parameters()) * (weight / 2.0))
+            }
+            Anchor::Cdc(weight) => {
+                let mut random = generator(self.seed, Purpose::Method, update.round, 0);
+                let device = update.latents.device();
+                let latents = normal(&mut random, CDC_SAMPLES * self.latent);
+                let latents = Tensor::from_slice(device, &latents, [CDC_SAMPLES, self.latent]);
+                let (_, target) = update.generator.forward_with_maps(&latents, None, UNTRACKED);
+                let (_, source) = no_grad(|| self.source.forward_with_maps(&latents, None, UNTRACKED));
+                let pairs = target.iter().zip(&source);
+                let sum = pairs.map(|(target, source)| distance_consistency(target, source)).reduce(|a, b| a + b);
+                sum.map(|sum| sum * weight)
+            }
+        }
+    }
+
+    fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
+        vec![("source.netG", [self.source.parameters(), self.source.statistics()].concat())]
+    }
+
+    fn counterpart(&self) -> Option<&Generator> {
+        Some(&self.source)
+    }
+}
+
+/// `sum ||w - w_s||^2` over all parameters (L2-SP without its half and its weight).
+fn l2sp(parameters: &[Parameter], source: &[Parameter]) -> Tensor {
+    let squared = |(own, source): (&Parameter, &Parameter)| (own.get() - source.get()).powi(2).sum();
+    parameters.iter().zip(source).map(squared).reduce(|a, b| a + b).expect("a generator has parameters")
+}
+
+/// `E_i KL(p_i || q_i)` of one layer's maps `[n, ..]`, where `p_i = softmax over j != i of cos(target_i, target_j)` and q_i is the same of the
+/// source (Ojha 2021, equations 1 to 3).
+fn distance_consistency(target: &Tensor, source: &Tensor) -> Tensor {
+    let (p, q) = (log_similarities(target), log_similarities(source));
+    (p.exp() * (p - q)).sum_axes(&[1], false).mean()
+}
+
+/// `[n, n - 1]`: the log-softmax of each sample's cosine similarities to the others.
+fn log_similarities(maps: &Tensor) -> Tensor {
+    /// Keeps a map of zeros from dividing by its norm.
+    const TINY: f64 = 1e-12;
+    let count = maps.shape()[0];
+    let rows = maps.reshape([count, maps.len() / count]);
+    let norms = (&rows * &rows).sum_axes(&[1], true) + TINY;
+    let unit = rows * norms.rsqrt();
+    let cosines = unit.matmul_with(&unit, false, true).reshape([count * count, 1]);
+    let others = (0..count * count).filter(|place| place / count != place % count).map(|place| place as u32);
+    cosines.gather(&others.collect::<Vec<_>>()).reshape([count, count - 1]).log_softmax(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::nn::Layout;
+
+    #[test]
+    fn l2sp_is_the_squared_way_of_the_weights() {
+        let parameter = |values: &[f64]| {
+            Parameter::new("w", Layout::Plain, Tensor::from_slice(&Device::reference(), values, [values.len()]))
+        };
+        let own = [parameter(&[1.0, 2.0]), parameter(&[0.5])];
+        let source = [parameter(&[0.0, 4.0]), parameter(&[0.0])];
+        assert_eq!(l2sp(&own, &source).item().unwrap(), 1.0 + 4.0 + 0.25);
+    }
+
+    #[test]
+    fn distance_consistency_gives_the_hand_computed_number() {
+        let maps = |values: &[f64]| Tensor::from_slice(&Device::reference(), values, [3, 1, 1, 2]);
+        // Cosines of the target: 0 between the first and the second, 1 between the first and the third, 0 for the last pair.
+        let target = maps(&[1.0, 0.0, 0.0, 2.0, 3.0, 0.0]);
+        // Of the source: 0, -1 and 0.
+        let source = maps(&[1.0, 0.0, 0.0, 1.0, -1.0, 0.0]);
+        let kl = |p: [f64; 2], q: [f64; 2]| p.iter().zip(q).map(|(p, q)| p * (p / q).ln()).sum::<f64>();
+        let softmax = |a: f64, b: f64| [a.exp() / (a.exp() + b.exp()), b.exp() / (a.exp() + b.exp())];
+        // The first sample against (second, third), the second against (first, third), the third against (first, second).
+        let expected =
+            (kl(softmax(0.0, 1.0), softmax(0.0, -1.0)) + 0.0 + kl(softmax(1.0, 0.0), softmax(-1.0, 0.0))) / 3.0;
+        let found = distance_consistency(&target, &source).item().unwrap();
+        // The norms carry 1e-12 under their root.
+        assert!((found - expected).abs() < 1e-10, "{found} is not {expected}");
+        assert!(distance_consistency(&target, &target).item().unwrap().abs() < 1e-15);
+    }
+}

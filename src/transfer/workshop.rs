@@ -1,0 +1,304 @@
+//! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+
+use super::plan::{Folders, Plan, Source};
+use super::style::{Style, Styled};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Dataset, Spec, Split};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_generator};
+use crate::run::{Ending, Observer, Pace, RunFolder, Settings};
+use crate::tensor::Tensor;
+
+/// Losses are read back every so many steps: each read waits for the device.
+const READ_EVERY: u64 = 16;
+
+/// The means of a run's preparation.
+pub struct Workshop<'a> {
+    /// Everything that determines the run.
+    pub plan: &'a Plan,
+    /// The target's training images.
+    pub target: &'a Dataset,
+    /// Where phases live.
+    pub folders: &'a Folders,
+    /// Where to compute.
+    pub device: &'a Device,
+    /// Who watches.
+    pub observer: &'a mut dyn Observer,
+    source: Option<(Dataset, Style)>,
+}
+
+/// A source's networks: the generator's average and the discriminator.
+#[derive(Debug)]
+pub struct SourceGan {
+    /// Their shapes.
+    pub architecture: Architecture,
+    /// The averaged generator.
+    pub generator: Generator,
+    /// The discriminator.
+    pub discriminator: Discriminator,
+    /// The digest of the checkpoint that they are from.
+    pub digest: String,
+}
+
+impl<'a> Workshop<'a> {
+    /// A workshop of a run.
+    pub fn new(
+        plan: &'a Plan,
+        target: &'a Dataset,
+        folders: &'a Folders,
+        device: &'a Device,
+        observer: &'a mut dyn Observer,
+    ) -> Workshop<'a> {
+        Workshop { plan, target, folders, device, observer, source: None }
+    }
+
+    /// The networks' shapes, unconditional.
+    pub fn architecture(&self) -> Architecture {
+        self.plan.recipe.architecture
+    }
+
+    /// The random seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.plan.recipe.seed
+    }
+
+    /// The source's images in the target's size and channels, and their style.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the source is a checkpoint; what reading the data says.
+    pub fn source_data(&mut self) -> Result<(&Dataset, Style)> {
+        let Source::Data(spec) = Source::parse(&self.plan.source)? else {
+            return Err(Error::Usage(format!(
+                "--method {} learns from the source's images: name a data set as --source, not a checkpoint",
+                self.plan.arm.method
+            )));
+        };
+        if self.source.is_none() {
+            let Architecture { size, channels, .. } = self.architecture();
+            let data = spec.load(Split::Train)?;
+            let style = self.plan.source_style.unwrap_or(Style::between(data.images.channels, channels));
+            self.source = Some((data.fit(size, channels)?, style));
+        }
+        let (data, style) = self.source.as_ref().expect("just read");
+        Ok((data, *style))
+    }
+
+    /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
+    /// interrupted. Where `conditional`, both networks are conditioned on the source's labels.
+    ///
+    /// # Errors
+    /// What training or reading says.
+    pub fn source_gan(&mut self, conditional: bool) -> Result<Option<SourceGan>> {
+        let folder = match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.checkpoint(),
+            Source::Checkpoint(path) => path,
+            Source::Data(spec) => {
+                if self.train_source(&spec, conditional)? == Ending::Interrupted {
+                    return Ok(None);
+                }
+                RunFolder::open(&self.folders.source)?.checkpoint()
+            }
+        };
+        let checkpoint = Checkpoint::read(&folder)?;
+        SourceGan::load(&checkpoint, self.device)
+            .map(Some)
+            .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))
+    }
+
+    /// The style of the source's images as headers of checkpoints name it; none where the source is a checkpoint.
+    ///
+    /// # Errors
+    /// What reading the data says.
+    pub fn style_name(&mut self) -> Result<Option<Style>> {
+        match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(_) => Ok(None),
+            Source::Data(_) => self.source_data().map(|(_, style)| Some(style)),
+        }
+    }
+
+    /// Trains a network for `--feature-steps`, or continues where its folder's checkpoint stands. False where that was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a loss is not finite, or the checkpoint is of another training; what writing says.
+    pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
+        let path = RunFolder::prepare(folder)?.checkpoint();
+        let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
+        let settings = json!({ "steps": steps, "of": training.settings() });
+        if path.exists() {
+            let checkpoint = Checkpoint::read(&path)?;
+            let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
+            let same = checkpoint.header.get("training") == Some(&settings);
+            let Some(step) = step.filter(|_| same) else {
+                return Err(Error::invalid(format!(
+                    "{} is of another training than this run's; choose another --out, or start again with --overwrite",
+                    path.display()
+                )));
+            };
+            training.restore(&checkpoint, step)?;
+        }
+        if training.steps() == steps {
+            return Ok(true);
+        }
+        self.observer.phase(phase, training.steps(), steps);
+        let (start, first) = (Instant::now(), training.steps());
+        while training.steps() < steps {
+            let loss = training.step();
+            let step = training.steps();
+            let stop = self.observer.stop();
+            let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
+            if write || step.is_multiple_of(READ_EVERY) {
+                let loss = loss.item()?;
+                if !loss.is_finite() {
+                    return Err(Error::invalid(format!(
+                        "the training of {phase} diverged at step {step}: its loss is {loss}"
+                    )));
+                }
+                self.observer.step(step, &[("loss", loss)], (step - first) as f64 / start.elapsed().as_secs_f64());
+            }
+            if write {
+                let header = json!({
+                    "graft": env!("CARGO_PKG_VERSION"),
+                    "step": step,
+                    "training": settings,
+                    "device": self.device.name(),
+                    "microkernel": self.device.backend().microkernel(),
+                });
+                let Json::Object(header) = header else { unreachable!("the header is written as an object") };
+                let mut checkpoint = Checkpoint::new(header);
+                training.save(&mut checkpoint)?;
+                checkpoint.write(&path)?;
+            }
+            if stop && step < steps {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn train_source(&mut self, spec: &Spec, conditional: bool) -> Result<Ending> {
+        let plan = self.plan;
+        let mut recipe: Recipe = plan.recipe.clone();
+        let (data, style) = self.source_data()?;
+        if conditional && data.labels.is_none() {
+            return Err(Error::invalid(format!("{} has no labels, which --method ctgan needs", data.name)));
+        }
+        recipe.architecture.classes = if conditional { data.classes } else { 0 };
+        let method = Styled::new(recipe.architecture, style, recipe.seed);
+        let data = data.clone();
+        recipe.check_fits(self.device)?;
+        let settings = Settings {
+            data: spec.to_string(),
+            subset: None,
+            subset_plain: false,
+            steps: plan.source_steps,
+            device: plan.device.clone(),
+            threads: plan.threads,
+            checkpoint_every: plan.checkpoint_every,
+            sample_every: plan.sample_every,
+            recipe: recipe.clone(),
+        };
+        let folder = RunFolder::prepare(&self.folders.source)?;
+        folder.write_settings(&settings)?;
+        let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
+        continue_in(&folder, "source", &mut trainer, &settings.pace(), &mut Unwatched(self.observer))
+    }
+}
+
+/// A training that is no GAN's: a feature extractor's, a label predictor's.
+pub trait Pretraining {
+    /// What determines its results beside the number of steps.
+    fn settings(&self) -> Json;
+    /// Steps made so far.
+    fn steps(&self) -> u64;
+    /// One step; gives its loss, still on the device.
+    fn step(&mut self) -> Tensor;
+    /// Adds the whole state to a checkpoint.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()>;
+    /// Continues at `step` from a state that [`Pretraining::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where tensors are missing or of other shapes.
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()>;
+}
+
+impl SourceGan {
+    /// The networks of a training checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is none of graft's, or its tensors do not fit its header.
+    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<SourceGan> {
+        let (architecture, generator) = load_generator(checkpoint, device)?;
+        let discriminator = Discriminator::new(device, &architecture, 0);
+        let parameters = discriminator.parameters();
+        checkpoint.load_parameters("netD", parameters.iter().chain(&discriminator.statistics()))?;
+        Ok(SourceGan { architecture, generator, discriminator, digest: checkpoint.digest() })
+    }
+}
+
+/// Continues a run from its last checkpoint where it has one, else from its start, up to the pace's last step.
+///
+/// # Errors
+/// [`Error::Invalid`] where the checkpoint is of another run, or beyond the last step; those of [`RunFolder::train`].
+pub(super) fn continue_in(
+    folder: &RunFolder,
+    phase: &str,
+    trainer: &mut Trainer,
+    pace: &Pace,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    let path = folder.checkpoint();
+    if path.exists() {
+        let restored = trainer.restore(&Checkpoint::read(&path)?);
+        let warning = restored.map_err(|error| {
+            let advice = "choose another --out, or start again with --overwrite";
+            Error::invalid(format!("{}: {error}; {advice}", path.display()))
+        })?;
+        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
+            observer.note(&format!("warning: {warning}"));
+        }
+        if trainer.steps() > pace.steps {
+            return Err(Error::invalid(format!(
+                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
+                path.display(),
+                trainer.steps(),
+                pace.steps
+            )));
+        }
+    }
+    if trainer.steps() == pace.steps && trainer.steps() > 0 {
+        return Ok(Ending::Finished);
+    }
+    observer.phase(phase, trainer.steps(), pace.steps);
+    folder.train(trainer, pace, observer)
+}
+
+/// Hands everything on but the looks, which are for the target alone.
+pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
+
+impl Observer for Unwatched<'_> {
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        self.0.step(step, losses, rate);
+    }
+
+    fn stop(&mut self) -> bool {
+        self.0.stop()
+    }
+
+    fn phase(&mut self, name: &str, from: u64, to: u64) {
+        self.0.phase(name, from, to);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.0.note(text);
+    }
+}

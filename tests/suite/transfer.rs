@@ -1,0 +1,506 @@
+//! The transfer methods: what starts where, what stays frozen, what a kill costs, and what the command line says of it.
+
+use std::path::Path;
+
+use graft::data::{Dataset, Images, Spec, Split};
+use graft::gan::{Architecture, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample};
+use graft::gradcheck::relative_error;
+use graft::nn::{Mode, NormKind, Parameter};
+use graft::random::{Purpose, generator, normal};
+use graft::run::{Ending, Observer};
+use graft::transfer::surgery::{self, Change, Transplant};
+use graft::transfer::{Arm, Folders, METHODS, Plan, Style, run, starting_recipe};
+use graft::{Checkpoint, Device, Error, Result, Tensor};
+use proptest::prelude::*;
+
+use crate::case::elements;
+use crate::program::{Desk, checkpoint};
+
+/// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
+const DOUBLE_ROUNDING: f64 = 1e-12;
+const SINGLE_ROUNDING: f64 = 1e-5;
+
+const TARGET: Architecture = Architecture {
+    size: 32,
+    channels: 3,
+    features: 4,
+    latent: 6,
+    classes: 0,
+    condition_features: 0,
+    d_norm: NormKind::None,
+};
+const GREY: Architecture = Architecture { channels: 1, ..TARGET };
+
+fn all(parameters: Vec<Parameter>, statistics: Vec<Parameter>) -> Vec<Parameter> {
+    [parameters, statistics].concat()
+}
+
+fn of_generator(network: &Generator) -> Vec<Parameter> {
+    all(network.parameters(), network.statistics())
+}
+
+fn of_discriminator(network: &Discriminator) -> Vec<Parameter> {
+    all(network.parameters(), network.statistics())
+}
+
+fn noise(device: &Device, shape: &[usize], seed: u64) -> Tensor {
+    let values = normal(&mut generator(seed, Purpose::GradientCheck, 0, 0), shape.iter().product());
+    Tensor::from_slice(device, &values, shape)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_grey_source_meets_a_colour_target_unchanged(
+        seed in 0u64..1000,
+        norm in prop::sample::select(vec![NormKind::Batch, NormKind::Layer, NormKind::Instance, NormKind::None]),
+    ) {
+        for (device, tolerance) in [(Device::cpu(), SINGLE_ROUNDING), (Device::reference(), DOUBLE_ROUNDING)] {
+            let [grey, colour] = [GREY, TARGET].map(|architecture| Architecture { d_norm: norm, ..architecture });
+            surgery::check(&grey, &colour).unwrap();
+            let (g_s, g_t) = (Generator::new(&device, &grey, seed), Generator::new(&device, &colour, seed + 1));
+            let (d_s, d_t) = (Discriminator::new(&device, &grey, seed), Discriminator::new(&device, &colour, seed + 1));
+            Transplant::new(Role::Generator, &of_generator(&g_s), &of_generator(&g_t)).unwrap().apply(&of_generator(&g_t));
+            Transplant::new(Role::Discriminator, &of_discriminator(&d_s), &of_discriminator(&d_t))
+                .unwrap()
+                .apply(&of_discriminator(&d_t));
+
+            let latents = noise(&device, &[3, TARGET.latent], seed);
+            let made = g_s.forward(&latents, None, Mode::TRAIN);
+            let repeated = made.expand([3, 32, 32, 3]);
+            let coloured = g_t.forward(&latents, None, Mode::TRAIN);
+            prop_assert!(relative_error(&elements(&coloured), &elements(&repeated)) < tolerance, "G_t(z) = rep(G_s(z))");
+
+            let score = elements(&d_s.forward(&made, None, Mode::TRAIN).score);
+            let found = elements(&d_t.forward(&repeated, None, Mode::TRAIN).score);
+            prop_assert!(relative_error(&found, &score) < tolerance, "D_t(rep(x)) = D_s(x)");
+        }
+    }
+
+    #[test]
+    fn a_conditioned_target_starts_as_its_unconditional_source(
+        seed in 0u64..1000, classes in 0usize..4, features in 1usize..5,
+    ) {
+        let conditioned = Architecture { classes, condition_features: features, ..TARGET };
+        for (device, tolerance) in [(Device::cpu(), SINGLE_ROUNDING), (Device::reference(), DOUBLE_ROUNDING)] {
+            surgery::check(&GREY, &conditioned).unwrap();
+            let (g_s, g_t) = (Generator::new(&device, &TARGET, seed), Generator::new(&device, &conditioned, seed + 1));
+            let (d_s, d_t) = (Discriminator::new(&device, &TARGET, seed), Discriminator::new(&device, &conditioned, seed + 1));
+            Transplant::new(Role::Generator, &of_generator(&g_s), &of_generator(&g_t)).unwrap().apply(&of_generator(&g_t));
+            Transplant::new(Role::Discriminator, &of_discriminator(&d_s), &of_discriminator(&d_t))
+                .unwrap()
+                .apply(&of_discriminator(&d_t));
+            let latents = noise(&device, &[3, TARGET.latent], seed);
+            let condition = noise(&device, &[3, conditioned.condition_length()], seed + 2);
+            for mode in [Mode::TRAIN, Mode::Evaluate] {
+                let made = g_s.forward(&latents, None, mode);
+                let found = g_t.forward(&latents, Some(&condition), mode);
+                prop_assert!(relative_error(&elements(&found), &elements(&made)) < tolerance);
+                let score = d_s.forward(&made, None, mode).score;
+                let found = d_t.forward(&made, Some(&condition), mode).score;
+                prop_assert!(relative_error(&elements(&found), &elements(&score)) < tolerance);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_does_not_fit_is_refused_with_what_to_do() {
+    let refused = |source: Architecture, target: Architecture, part: &str| {
+        let error = surgery::check(&source, &target).unwrap_err().to_string();
+        assert!(error.contains(part), "{error} lacks {part}");
+    };
+    refused(Architecture { size: 64, ..TARGET }, TARGET, "size");
+    refused(Architecture { features: 8, ..TARGET }, TARGET, "--features");
+    refused(Architecture { latent: 8, ..TARGET }, TARGET, "--latent");
+    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "--d-norm");
+    refused(Architecture { classes: 3, ..TARGET }, TARGET, "--conditional");
+    refused(TARGET, GREY, "channels");
+    let spectral = |architecture| Architecture { d_norm: NormKind::Spectral, ..architecture };
+    refused(spectral(GREY), spectral(TARGET), "spectral");
+}
+
+#[test]
+fn new_conditions_are_zero_behind_the_old_ones() {
+    let device = Device::reference();
+    let (old, new) =
+        (Architecture { classes: 2, ..TARGET }, Architecture { classes: 2, condition_features: 3, ..TARGET });
+    let (source, target) = (Generator::new(&device, &old, 0), Generator::new(&device, &new, 1));
+    let scale = |network: &Generator| {
+        network.parameters().into_iter().find(|parameter| parameter.name() == "main.1.condition_scale.weight").unwrap()
+    };
+    let values = noise(&device, &scale(&source).stored_shape(), 1);
+    scale(&source).set(values.clone());
+    let transplant = Transplant::new(Role::Generator, &of_generator(&source), &of_generator(&target)).unwrap();
+    transplant.apply(&of_generator(&target));
+    let found = elements(&scale(&target).get());
+    assert_eq!(found[..values.len()], elements(&values));
+    assert!(found[values.len()..].iter().all(|&weight| weight == 0.0));
+    let row = transplant.rows(|_| false).into_iter().find(|row| row.name == "main.1.condition_scale.weight").unwrap();
+    assert_eq!(row.change, Change::Extended);
+}
+
+/// Watches nothing, and stops after so many steps of all phases together.
+struct Patience {
+    left: u64,
+    notes: Vec<String>,
+    phases: Vec<String>,
+    looks: Vec<u64>,
+}
+
+impl Patience {
+    fn new(steps: u64) -> Patience {
+        Patience { left: steps, notes: Vec::new(), phases: Vec::new(), looks: Vec::new() }
+    }
+}
+
+impl Observer for Patience {
+    fn step(&mut self, _: u64, losses: &[(&str, f64)], _: f64) {
+        assert!(losses.iter().all(|(_, loss)| loss.is_finite()), "{losses:?}");
+    }
+
+    fn stop(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left == 0
+    }
+
+    fn phase(&mut self, name: &str, _: u64, _: u64) {
+        self.phases.push(name.to_string());
+    }
+
+    fn note(&mut self, text: &str) {
+        self.notes.push(text.to_string());
+    }
+
+    fn looks_at(&self, step: u64) -> bool {
+        step.is_multiple_of(4)
+    }
+
+    fn look(&mut self, trainer: &Trainer) -> Result<()> {
+        self.looks.push(trainer.steps());
+        let recipe = trainer.recipe();
+        for network in [trainer.average(), &trainer.raw()] {
+            sample(network.network(), &recipe.architecture, recipe.seed, Purpose::SampleLatents, 2, None)?;
+        }
+        Ok(())
+    }
+}
+
+const STEPS: u64 = 8;
+const SOURCE_STEPS: u64 = 6;
+const FEATURE_STEPS: u64 = 5;
+const FOREVER: u64 = u64::MAX;
+
+fn plan(arm: &str) -> Plan {
+    let base = starting_recipe(3, 32, 3);
+    let architecture = Architecture { features: 4, latent: 6, ..base.architecture };
+    Plan {
+        source: "synthetic:strokes".into(),
+        source_style: None,
+        source_steps: SOURCE_STEPS,
+        feature_steps: FEATURE_STEPS,
+        target: "synthetic:street".into(),
+        subset: Some(24),
+        subset_plain: false,
+        steps: STEPS,
+        scratch: false,
+        device: "cpu".into(),
+        threads: 0,
+        checkpoint_every: 3,
+        sample_every: 100,
+        arm: Arm::parse(arm).unwrap(),
+        recipe: Recipe { batch: 8, architecture, ..base },
+    }
+}
+
+fn target(plan: &Plan) -> Dataset {
+    plan.load_target().unwrap()
+}
+
+/// Trains an arm in a folder, its source on a shelf; fails unless it finishes.
+fn finished(plan: &Plan, folders: &Folders) -> Patience {
+    let mut observer = Patience::new(FOREVER);
+    let outcome = run(plan, target(plan), folders, &Device::cpu(), &mut observer).unwrap();
+    assert_eq!(outcome.ending, Ending::Finished);
+    observer
+}
+
+fn last(folder: &Path) -> Checkpoint {
+    Checkpoint::read(&folder.join("checkpoints/last.safetensors")).unwrap()
+}
+
+fn with_prefix(checkpoint: &Checkpoint, prefix: &str) -> Vec<(String, Vec<f64>)> {
+    let names = checkpoint.names().filter(|name| name.starts_with(prefix));
+    let tensor = |name: &str| elements(&checkpoint.tensor(name, &Device::cpu()).unwrap());
+    names.map(|name| (name[prefix.len()..].to_string(), tensor(name))).collect()
+}
+
+#[test]
+fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut arms: Vec<String> = Arm::names().map(str::to_owned).collect();
+    arms.extend(
+        [
+            "trgan{anchor=cdc}",
+            "trgan{anchor=l2sp,freeze-d=1}",
+            "tgan{g-init=source}",
+            "ctgan{soft-labels=true,ctgan-features=true,confidence=0}",
+            "ctgan{labels=fewshot:1}",
+            "ctgan{labels=true,d-init=fresh}",
+        ]
+        .map(str::to_owned),
+    );
+    for (index, arm) in arms.iter().enumerate() {
+        let plan = plan(arm);
+        let whole = Folders::shared(&folder.path().join(format!("{index}")), &folder.path().join("shelf"), &plan.arm);
+        let watched = finished(&plan, &whole);
+        assert_eq!(watched.looks, [0, 4, 8], "{arm}: looks are for the target alone");
+
+        // Stopped in each phase in turn, and gone on with.
+        let split = Folders::within(&folder.path().join(format!("{index}-split")));
+        let mut phases = 0;
+        for _ in 0..20 {
+            let outcome = run(&plan, target(&plan), &split, &Device::cpu(), &mut Patience::new(4)).unwrap();
+            phases += 1;
+            if outcome.ending == Ending::Finished {
+                break;
+            }
+        }
+        assert!(phases > 1, "{arm}");
+        let bytes = |folders: &Folders| std::fs::read(folders.run.join("checkpoints/last.safetensors")).unwrap();
+        assert!(bytes(&whole) == bytes(&split), "{arm}: split and unbroken runs differ");
+    }
+}
+
+#[test]
+fn sources_are_trained_once_and_shared() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = folder.path().join("shelf");
+    let phases = |arm: &str| {
+        let plan = plan(arm);
+        finished(&plan, &Folders::shared(&folder.path().join(arm), &shelf, &plan.arm)).phases
+    };
+    assert_eq!(phases("trgan"), ["source", "trgan"]);
+    assert_eq!(phases("trgan-mission"), ["trgan-mission"]);
+    assert_eq!(phases("tgan"), ["features", "tgan"]);
+    assert_eq!(phases("tgan-mission"), ["tgan-mission"]);
+    assert_eq!(phases("ctgan"), ["classifier", "source", "ctgan"]);
+    assert_eq!(phases("scratch"), ["scratch"]);
+}
+
+#[test]
+fn the_source_generator_is_frozen_and_the_target_starts_as_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan("trgan");
+    let folders = Folders::within(folder.path());
+    /// Takes the state at step 0.
+    struct AtStart(Option<Checkpoint>, Option<Vec<u8>>);
+    impl Observer for AtStart {
+        fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
+        fn stop(&mut self) -> bool {
+            false
+        }
+        fn looks_at(&self, step: u64) -> bool {
+            step == 0
+        }
+        fn look(&mut self, trainer: &Trainer) -> Result<()> {
+            let recipe = trainer.recipe();
+            let images = sample(trainer.average().network(), &recipe.architecture, 1, Purpose::SampleLatents, 4, None)?;
+            (self.0, self.1) = (Some(trainer.checkpoint()?), Some(images.pixels));
+            Ok(())
+        }
+    }
+    let mut start = AtStart(None, None);
+    run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
+    let (start, end, source) = (start.0.unwrap(), last(&folders.run), last(&folders.source));
+
+    let parameters = |checkpoint: &Checkpoint, prefix: &str| -> Vec<(String, Vec<f64>)> {
+        let mut found = with_prefix(checkpoint, prefix);
+        found.retain(|(name, _)| !name.contains("running"));
+        found
+    };
+    let frozen = with_prefix(&source, "netG_ema.");
+    assert_eq!(with_prefix(&start, "source.netG."), frozen, "G_s at the start");
+    assert_eq!(with_prefix(&end, "source.netG."), frozen, "G_s at the end, to the bit");
+    assert_eq!(parameters(&start, "netG."), parameters(&source, "netG_ema."), "G_t starts from G_s's average");
+    assert_eq!(parameters(&start, "netG_ema."), parameters(&source, "netG_ema."));
+    assert_eq!(with_prefix(&start, "netD."), with_prefix(&source, "netD."), "D_t starts from D_s");
+    for (name, weights) in parameters(&end, "netG.") {
+        let (_, first) = parameters(&start, "netG.").into_iter().find(|(own, _)| *own == name).unwrap();
+        assert_ne!(weights, first, "{name} stands still");
+    }
+}
+
+#[test]
+fn frozen_layers_stay_to_the_bit_and_a_fresh_discriminator_goes_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = folder.path().join("shelf");
+    let trained = |arm: &str| {
+        let plan = plan(arm);
+        let folders = Folders::shared(&folder.path().join(arm), &shelf, &plan.arm);
+        finished(&plan, &folders);
+        (last(&folders.run), last(&folders.source))
+    };
+    let (end, source) = trained("frozen=trgan{freeze-d=2}");
+    let (found, before) = (with_prefix(&end, "netD."), with_prefix(&source, "netD."));
+    for ((name, now), (_, then)) in found.iter().zip(&before) {
+        let lowest = ["main.0.", "main.2."].iter().any(|layer| name.starts_with(layer));
+        assert_eq!(now == then, lowest, "{name}");
+    }
+    assert!(with_prefix(&end, "adam.netD.main.0.").is_empty(), "a frozen layer has no moments");
+
+    let (end, source) = trained("trgan-mission");
+    // All 8 steps are the discriminator's own.
+    let weights = |checkpoint: &Checkpoint, prefix: &str, part: &str| {
+        let mut found = with_prefix(checkpoint, prefix);
+        found.retain(|(name, _)| name.contains(part));
+        found
+    };
+    assert_eq!(weights(&end, "netG.", "main.0.weight"), weights(&source, "netG_ema.", "main.0.weight"));
+    assert_ne!(weights(&end, "netD.", "main.0.weight"), weights(&source, "netD.", "main.0.weight"));
+}
+
+/// Writes the checkpoint of a grey source, trained without a style.
+fn grey_source(folder: &Path, architecture: Architecture) -> std::path::PathBuf {
+    let recipe = Recipe { batch: 8, architecture, ..starting_recipe(1, 32, 1) };
+    let strokes = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Train).unwrap();
+    let mut trainer = Trainer::new(&recipe, strokes.select(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), &Device::cpu()).unwrap();
+    trainer.step();
+    let path = folder.join("grey.safetensors");
+    trainer.checkpoint().unwrap().write(&path).unwrap();
+    path
+}
+
+#[test]
+fn layers_of_a_grey_source_are_frozen_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = grey_source(folder.path(), GREY).display().to_string();
+    let with = |arm: &str| {
+        let plan = Plan { source: source.clone(), ..plan(arm) };
+        let mut observer = Patience::new(FOREVER);
+        let folders = Folders::within(&folder.path().join(arm));
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut observer).map(|_| observer.notes.join("\n"))
+    };
+    let report = with("plain=trgan").unwrap();
+    for part in ["tiled from 1 to 3", "divided by 3"] {
+        assert!(report.contains(part), "{report}");
+    }
+    let error = with("frozen=trgan{freeze-d=1}").unwrap_err();
+    assert!(matches!(&error, Error::Usage(text) if text.contains("--allow-colour-blind")), "{error}");
+    let report = with("allowed=trgan{freeze-d=1,allow-colour-blind=true}").unwrap();
+    assert!(report.lines().any(|line| line.contains("D main.0.weight") && line.ends_with("frozen")), "{report}");
+    let error = with("tgan").unwrap_err();
+    assert!(matches!(&error, Error::Usage(text) if text.contains("name a data set")), "{error}");
+}
+
+#[test]
+fn the_accuracy_of_labels_is_reported_and_an_oracle_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let shelf = folder.path().join("shelf");
+    let notes = |arm: &str| {
+        let plan = plan(arm);
+        let folders = Folders::shared(&folder.path().join(arm), &shelf, &plan.arm);
+        let notes = finished(&plan, &folders).notes.join("\n");
+        let header = serde_json::Value::Object(last(&folders.run).header).to_string();
+        let said = notes.lines().last().unwrap().to_string();
+        assert!(header.contains(&said), "{said} stands beside the result: {header}");
+        notes
+    };
+    assert!(notes("ctgan{confidence=0,balance=0}").contains("pseudo-labels: 24 of 24 images have one, "));
+    let oracle = notes("ctgan{labels=true}");
+    assert!(oracle.contains("oracle: 24 of 24 images have one, 100.0 % of them right"), "{oracle}");
+    assert!(notes("ctgan-shuffled").contains("a control"));
+}
+
+#[test]
+fn a_transferred_checkpoint_gives_samples_by_class_and_by_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = |arm: &str, class: Option<u32>| {
+        let plan = plan(arm);
+        let folders = Folders::shared(&folder.path().join("run"), &folder.path().join("shelf"), &plan.arm);
+        let folders = Folders { run: folder.path().join(arm), ..folders };
+        finished(&plan, &folders);
+        let (architecture, network) = load_generator(&last(&folders.run), &Device::cpu()).unwrap();
+        sample(&network, &architecture, 0, Purpose::SampleLatents, 6, class).unwrap()
+    };
+    let images = |images: &Images| (images.count, images.channels);
+    assert_eq!(images(&pixels("tgan", None)), (6, 3));
+    assert_eq!(images(&pixels("ctgan", Some(7))), (6, 3));
+}
+
+#[test]
+fn a_style_is_part_of_what_a_source_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folders = Folders::within(folder.path());
+    finished(&plan("trgan"), &folders);
+    let plain = Plan { source_style: Some(Style::None), ..plan("trgan") };
+    let error = run(&plain, target(&plain), &folders, &Device::cpu(), &mut Patience::new(FOREVER)).unwrap_err();
+    assert!(error.to_string().contains("source") && error.to_string().contains("--out"), "{error}");
+}
+
+#[test]
+fn every_method_is_found_by_name_and_has_its_own_arm() {
+    for kind in METHODS {
+        assert!(kind.arms.iter().any(|(arm, options)| *arm == kind.name && options.is_empty()), "{}", kind.name);
+    }
+}
+
+const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 --feature-steps 4 -q";
+
+#[test]
+fn the_command_leaves_the_documented_folders_and_resumes() {
+    let desk = Desk::new();
+    let said = desk.graft(&format!("transfer {SMALL}")).ok();
+    assert!(
+        said.lines().next().unwrap().starts_with("graft transfer --method trgan --source synthetic:strokes"),
+        "{said}"
+    );
+    let run = "runs/trgan-street-0";
+    for part in ["", "/source", "/scratch"] {
+        assert!(desk.path(checkpoint(&format!("{run}{part}"))).is_file(), "{part}");
+    }
+    assert_eq!(desk.names(&format!("{run}/samples")), ["pairs_000005.png", "step_000005.png"]);
+    // What was printed makes the same run.
+    let command = said.lines().next().unwrap().strip_prefix("graft ").unwrap().to_string();
+    desk.graft(&format!("{command} --out again -q")).ok();
+    for part in ["", "/source", "/scratch"] {
+        assert!(desk.checkpoint(&format!("{run}{part}")) == desk.checkpoint(&format!("again{part}")), "{part}");
+    }
+    desk.graft(&format!("transfer --resume {run} -q")).ok();
+    desk.graft(&format!("transfer --resume {run} --steps 7 -q")).ok();
+    desk.graft(&format!("{command} --steps 7 --out longer -q").replacen("--steps 5 ", "", 1)).ok();
+    for part in ["", "/scratch"] {
+        assert!(desk.checkpoint(&format!("{run}{part}")) == desk.checkpoint(&format!("longer{part}")), "{part}");
+    }
+    desk.refuses(2, &format!("transfer --resume {run} --freeze-d 1"), &["--freeze-d cannot be changed"]);
+    desk.refuses(1, &format!("transfer {SMALL} --out {run}"), &["is not empty"]);
+    desk.graft(&format!("transfer {SMALL} --steps 5 --out {run} --overwrite").replacen("--steps 5 ", "", 1)).ok();
+    assert!(desk.checkpoint(run) == desk.checkpoint("again"), "overwritten");
+
+    desk.graft(&format!("sample {run} --interpolate 5 --count 10 --format npy --out way.npy")).ok();
+    desk.refuses(2, &format!("sample {run} --feature-source mix --out x.png"), &["--feature-source needs"]);
+    desk.refuses(2, &format!("sample {run} --interpolate 1 --out x.png"), &["--interpolate takes"]);
+    desk.refuses(2, "transfer --method dogs", &["trgan-mission", "NAME=METHOD"]);
+    desk.refuses(2, "transfer --method tgan --freeze-d 1", &["tgan has no option freeze-d"]);
+}
+
+#[test]
+fn samples_of_a_command_run_are_by_class_or_by_features() {
+    let desk = Desk::new();
+    for method in ["tgan", "ctgan"] {
+        let made = "--source synthetic:strokes --target synthetic:street --subset 20";
+        desk.graft(&format!("transfer --method {method} {made} {SMALL} --out {method}")).ok();
+    }
+    let sample = |options: &str| {
+        desk.graft(&format!("sample {options} --count 4 --format npy --out out.npy")).ok();
+        let bytes = desk.read("out.npy");
+        std::fs::remove_file(desk.path("out.npy")).unwrap();
+        bytes
+    };
+    let sources = ["bank", "gaussian", "mix"].map(|source| sample(&format!("tgan --feature-source {source}")));
+    assert!(sources[0] != sources[1] && sources[1] != sources[2], "another source gives other features");
+    assert!(sources[0] == sample("tgan"), "the bank is the default");
+    assert!(sample("ctgan --class 3") != sample("ctgan --class 4"));
+    desk.refuses(2, "sample ctgan --class 10 --out x.png", &["classes 0 to 9"]);
+}
