@@ -134,8 +134,8 @@ impl Judge {
         Judge::new(run.into_classifier(), header).map(Some)
     }
 
-    /// The judge that [`Judge::train`] would train: out of the cache where it is there, else trained and put there.
-    /// None where the observer stopped it.
+    /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
+    /// there. None where the observer stopped it.
     ///
     /// # Errors
     /// As [`Judge::train`]; a cache that cannot be read or written is none.
@@ -145,8 +145,22 @@ impl Judge {
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Option<(Judge, Origin)>> {
+        Judge::cached_in(cache_folder(), training, settings, device, observer)
+    }
+
+    /// As [`Judge::cached`], in another folder, or in none for a reason.
+    ///
+    /// # Errors
+    /// As [`Judge::cached`].
+    pub fn cached_in(
+        folder: Result<PathBuf>,
+        training: Dataset,
+        settings: &JudgeSettings,
+        device: &Device,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<(Judge, Origin)>> {
         let header = Header::new(settings, &training, device);
-        let file = cache_folder().map(|folder| folder.join(header.file_name()));
+        let file = folder.map(|folder| folder.join(header.file_name()));
         if let Ok(path) = &file
             && let Ok(judge) = Judge::read(path, device)
             && judge.header == header
@@ -201,10 +215,9 @@ impl Judge {
         header.design.check().map_err(|error| none(&error))?;
         // Before a network of that size is allocated, the file must have shown that it holds one.
         let features = header.design.features();
-        for (name, shape) in [
-            ("dense.weight", vec![features, features, 4, 4]),
-            ("linear.weight", vec![features, header.classes]),
-        ] {
+        for (name, shape) in
+            [("dense.weight", vec![features, features, 4, 4]), ("linear.weight", vec![features, header.classes])]
+        {
             if checkpoint.shape(&format!("{PREFIX}.{name}")) != Some(&shape[..]) {
                 return Err(none(&format!("its {name} does not fit its header")));
             }

@@ -93,7 +93,8 @@ mod tests {
         let fit = |images: &Images| Gaussian::fit(&network.features(images).unwrap());
         let (grey, other_grey, red) = (images([30; 3]), images([30; 3]), images([70, 10, 10]));
         let reference = fit(&grey);
-        let (same, tinted) = (frechet_distance(&reference, &fit(&other_grey)), frechet_distance(&reference, &fit(&red)));
+        let (same, tinted) =
+            (frechet_distance(&reference, &fit(&other_grey)), frechet_distance(&reference, &fit(&red)));
         assert!(tinted > 100.0 * same, "{same} {tinted}");
     }
 }
