@@ -14,8 +14,8 @@
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
-//! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
 //! | [`metrics`] | how well samples match real images |
+//! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
 //! | [`experiment`], [`cli`] | what is made of runs; the command line |
 //!
 //! ```

@@ -33,7 +33,7 @@ pub struct Design {
 }
 
 impl Design {
-    /// The length of the features: channels of the last map.
+    /// Channels of the last map, and the length of a classifier's features.
     pub fn features(&self) -> usize {
         2 * self.width
     }
@@ -123,10 +123,13 @@ impl Trunk {
     }
 }
 
-/// A trunk, pooled, and a linear map from its features to one logit a class.
+/// A trunk, a dense layer from its whole map to features (where in the image something stands matters: SVHN's
+/// neighbouring digits are no evidence), and a linear map from those to one logit a class.
 #[derive(Debug)]
 pub struct Classifier {
     trunk: Trunk,
+    dense: Convolution2d,
+    dense_norm: Norm,
     linear: Linear,
     bias: Parameter,
 }
@@ -136,7 +139,7 @@ pub struct Classifier {
 pub struct Outputs {
     /// `[n, classes]`
     pub logits: Tensor,
-    /// The feature map's mean over its pixels, `[n, features]`.
+    /// What the classes are told from, `[n, features]`, of values from 0 up.
     pub features: Tensor,
 }
 
@@ -169,13 +172,21 @@ impl Predictions {
 }
 
 impl Classifier {
-    /// A fresh classifier: the trunk by He's rule, the linear map zero, so that all classes are equally probable.
+    /// A fresh classifier: filters by He's rule, the linear map zero, so that all classes are equally probable. Beside the trunk's,
+    /// its parameters are named `dense.weight`, `dense.norm.weight`, .., `linear.weight` and `linear.bias`.
     pub fn new(device: &Device, design: &Design, classes: usize, seed: u64) -> Classifier {
         let mut builder = Builder::new(device, seed, NETWORK);
         let trunk = Trunk::new(&mut builder, design);
-        let linear = Linear::zeros(&mut builder, "linear", design.features(), classes);
+        let features = design.features();
+        let he = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
+        let shape = [MAP, MAP, features, features];
+        let dense = Convolution2d::new(&mut builder, "dense", shape, Convolution::new(1, 0), he);
+        // Over the one pixel that is left, instance norm would leave nothing.
+        let kind = if design.norm == NormKind::Instance { NormKind::Layer } else { design.norm };
+        let dense_norm = Norm::new(&mut builder, "dense.norm", kind, features);
+        let linear = Linear::zeros(&mut builder, "linear", features, classes);
         let bias = builder.parameter("linear.bias".to_string(), Layout::Plain, &[classes], Initialiser::Constant(0.0));
-        Classifier { trunk, linear, bias }
+        Classifier { trunk, dense, dense_norm, linear, bias }
     }
 
     /// The convolutions.
@@ -199,7 +210,10 @@ impl Classifier {
     /// Where the images have another size.
     #[track_caller]
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Outputs {
-        let features = self.trunk.forward(images, mode).mean_axes(&[1, 2], false);
+        let map = self.trunk.forward(images, mode);
+        let dense = self.dense.down(&map, &self.dense.weight.get(), Activation::Identity);
+        let features = self.dense_norm.forward(&dense, mode, Activation::Relu);
+        let features = features.reshape([images.shape()[0], self.trunk.design.features()]);
         Outputs { logits: self.linear.forward(&features) + self.bias.get(), features }
     }
 
@@ -251,13 +265,15 @@ impl Classifier {
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = self.trunk.parameters();
+        parameters.push(self.dense.weight.clone());
+        parameters.extend(self.dense_norm.trained());
         parameters.extend([self.linear.weight.clone(), self.bias.clone()]);
         parameters
     }
 
     /// The statistics that forward passes move.
     pub fn statistics(&self) -> Vec<Parameter> {
-        self.trunk.statistics()
+        [self.trunk.statistics(), self.dense_norm.statistics()].concat()
     }
 }
 

@@ -65,8 +65,8 @@ pub enum Targets {
 
 /// What somebody who watches a training is told.
 pub trait Observer {
-    /// The loss of one step of `steps`; `steps_per_second` since this run began.
-    fn step(&mut self, step: u64, steps: u64, loss: f64, steps_per_second: f64);
+    /// The loss of one step; `steps_per_second` since this run began.
+    fn step(&mut self, step: u64, loss: f64, steps_per_second: f64);
     /// Whether to stop after this step.
     fn stop(&mut self) -> bool;
 }
@@ -210,7 +210,7 @@ impl Training {
                     )));
                 }
                 let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
-                observer.step(self.step, self.options.steps, loss, rate);
+                observer.step(self.step, loss, rate);
             }
             if stop {
                 return Ok(self.is_done());
@@ -369,7 +369,7 @@ mod tests {
     fn it_learns_and_stops_when_it_is_asked_to() {
         struct Watch(Vec<(u64, f64)>, u64);
         impl Observer for Watch {
-            fn step(&mut self, step: u64, _steps: u64, loss: f64, _rate: f64) {
+            fn step(&mut self, step: u64, loss: f64, _rate: f64) {
                 self.0.push((step, loss));
             }
             fn stop(&mut self) -> bool {

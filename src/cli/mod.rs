@@ -2,6 +2,8 @@
 
 mod data;
 mod devices;
+mod evaluate;
+mod judge;
 mod progress;
 mod sample;
 mod train;
@@ -39,6 +41,8 @@ enum Command {
     Train(Box<train::Train>),
     Transfer(Box<transfer::Transfer>),
     Sample(sample::Sample),
+    Evaluate(evaluate::Evaluate),
+    Judge(judge::Judge),
     Data(data::Data),
     Devices(devices::Devices),
 }
@@ -83,6 +87,8 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(options),
         Command::Transfer(command) => command.run(options),
         Command::Sample(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Judge(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Devices(command) => command.run(),
     };

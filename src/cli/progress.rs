@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::classifier;
 use crate::run::Observer;
 
 /// How often a plain line is written.
@@ -93,6 +94,16 @@ impl Observer for Progress {
 
     fn stop(&mut self) -> bool {
         INTERRUPTED.load(Ordering::Relaxed)
+    }
+}
+
+impl classifier::Observer for Progress {
+    fn step(&mut self, step: u64, loss: f64, rate: f64) {
+        Observer::step(self, step, &[("loss", loss)], rate);
+    }
+
+    fn stop(&mut self) -> bool {
+        Observer::stop(self)
     }
 }
 

@@ -288,7 +288,7 @@ fn print_profile(profile: Option<Profile>) {
 }
 
 /// The images of a run.
-fn load(settings: &Settings) -> Result<Dataset> {
+pub fn load(settings: &Settings) -> Result<Dataset> {
     prepare(settings.data.parse::<Spec>()?.load(Split::Train)?, settings)
 }
 

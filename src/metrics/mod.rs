@@ -1,4 +1,5 @@
-//! How well samples match real images, as pure functions of features and labels.
+//! How well samples match real images: figures as pure functions of features and labels, the [`Judge`] that gives those, and
+//! the [`Evaluation`] that holds all of them for one set of samples.
 //!
 //! [`Features`] are whatever an image is compared by: a classifier's activations, those of a fixed random convolution, or
 //! the pixels. Everything is computed in f64 and is the same whatever the number of threads.
@@ -11,17 +12,23 @@
 //! | [`memorisation`] | how many samples are copies of training images | |
 //! | [`conditional_accuracy`], [`total_variation`] | whether classes are the ones asked for, and as frequent as real ones | |
 
+mod evaluation;
 mod features;
 mod frechet;
+mod judge;
 mod kid;
 mod labels;
 mod manifold;
 mod memorisation;
 mod pairs;
+mod random_convolution;
 
+pub use evaluation::{COUNT, Copies, Distances, Evaluation, Floors, RealImages, Reference, Samples, gan_train};
 pub use features::Features;
 pub use frechet::{Gaussian, frechet_distance};
+pub use judge::{Judge, JudgeSettings, Origin, cache_folder};
 pub use kid::kernel_distance;
 pub use labels::{class_shares, conditional_accuracy, total_variation};
 pub use manifold::{PrecisionRecall, precision_recall};
 pub use memorisation::{Memorisation, memorisation};
+pub use random_convolution::RandomConvolution;

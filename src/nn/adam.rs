@@ -57,6 +57,11 @@ impl Adam {
         Adam { options, slots: moved.map(slot).collect(), updates: 0 }
     }
 
+    /// Sets the learning rate of the updates to come.
+    pub fn set_rate(&mut self, rate: f64) {
+        self.options.rate = rate;
+    }
+
     /// The tensors that the parameters hold now, in order: what to ask gradients of.
     pub fn tensors(&self) -> Vec<Tensor> {
         self.slots.iter().map(|slot| slot.parameter.get()).collect()
@@ -89,11 +94,6 @@ impl Adam {
             put(&slot.first, state.first_moment);
             put(&slot.second, state.second_moment);
         }
-    }
-
-    /// Sets the learning rate of the updates to come.
-    pub fn set_rate(&mut self, rate: f64) {
-        self.options.rate = rate;
     }
 
     /// How many updates were made.

@@ -11,6 +11,7 @@ mod golden;
 mod gpu;
 mod gpu_training;
 mod gradcheck;
+mod judge;
 mod metrics;
 mod parity;
 mod program;

@@ -1,0 +1,123 @@
+//! `graft judge`: trains the classifier that scores samples, and keeps it in a file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::progress::Progress;
+use super::{Compute, count, say};
+use crate::classifier::Options;
+use crate::data::{Dataset, Spec, Split};
+use crate::error::{Error, Result};
+use crate::metrics::{Judge as Trained, JudgeSettings};
+
+/// What it is trained on unless something is named.
+const DATA: &str = "synthetic:street";
+/// The smaller of the sizes that networks have.
+const SMALL: usize = 32;
+
+/// Train the judge of a data set: a classifier of its real images, whose features and labels score samples
+#[derive(Args)]
+#[command(
+    after_help = "It is trained on the training split less the validation block (its last fifth). `graft evaluate` trains one by itself\n\
+    and keeps it in a cache; with this command the same judge is made to be passed on.\n\n\
+    Examples:\n  graft judge --data svhn:DIR --out judge.safetensors\n  graft evaluate runs/dcgan-svhn-0 --judge judge.safetensors"
+)]
+pub struct Judge {
+    /// What to train on; `graft data --help` lists the kinds
+    #[arg(long, default_value = DATA, value_name = "SPEC")]
+    data: String,
+    /// Side of the images: 32 or 64 [default: 32, or 64 for larger ones]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Channels of the images, 1 or 3 [default: the data's]
+    #[arg(long, value_name = "N")]
+    channels: Option<usize>,
+    /// Width of the network, an even number; there are twice as many features
+    #[arg(long, default_value_t = JudgeSettings::STANDARD.width, value_name = "N")]
+    width: usize,
+    /// Steps to train for
+    #[arg(long, default_value_t = JudgeSettings::STANDARD.options.steps, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Images a batch
+    #[arg(long, default_value_t = JudgeSettings::STANDARD.options.batch, value_name = "N", value_parser = count)]
+    batch: usize,
+    /// Random seed of everything
+    #[arg(long, default_value_t = 0, value_name = "K")]
+    seed: u64,
+    /// Where to write; nothing there is replaced
+    #[arg(long, default_value = "judge.safetensors", value_name = "FILE")]
+    out: PathBuf,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Judge {
+    pub fn run(&self) -> Result<()> {
+        if self.out.exists() {
+            return Err(Error::invalid(format!("{} exists: choose another --out", self.out.display())));
+        }
+        let standard = JudgeSettings::STANDARD.options;
+        let settings = JudgeSettings {
+            width: self.width,
+            options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
+        };
+        let spec: Spec = self.data.parse()?;
+        let native = spec.load(Split::Train)?;
+        let size = self.size.unwrap_or_else(|| default_size(&native));
+        let real = Real::new(&spec, native, size, self.channels)?;
+        self.compute.run(|device| {
+            let mut progress = Progress::new(0, settings.options.steps, self.quiet);
+            let judge = Trained::train(real.training, &settings, device, &mut progress);
+            progress.finish();
+            let judge = judge?.ok_or_else(interrupted)?;
+            judge.write(&self.out)?;
+            let mut accuracies =
+                vec![format!("{} on the validation block", percent(judge.classifier().accuracy(&real.validation)?))];
+            if let Ok(test) = &real.test {
+                accuracies.push(format!("{} on the test split", percent(judge.classifier().accuracy(test)?)));
+            }
+            say(format!("{}: {}; hash {}", self.out.display(), accuracies.join(", "), judge.hash()));
+            Ok(())
+        })
+    }
+}
+
+/// The real images of a data set, in a network's size and channels.
+pub struct Real {
+    /// What methods, and the judge, may learn from.
+    pub training: Dataset,
+    /// The block that is held out of it.
+    pub validation: Dataset,
+    /// The test split, or why there is none.
+    pub test: Result<Dataset>,
+}
+
+impl Real {
+    /// Of a data set whose training split is read already.
+    pub fn new(spec: &Spec, train: Dataset, size: usize, channels: Option<usize>) -> Result<Real> {
+        let channels = channels.unwrap_or(train.images.channels);
+        let (training, validation) = train.split_validation()?;
+        Ok(Real {
+            training: training.fit(size, channels)?,
+            validation: validation.fit(size, channels)?,
+            test: spec.load(Split::Test).and_then(|test| test.fit(size, channels)),
+        })
+    }
+}
+
+/// The smaller size that holds the images.
+fn default_size(native: &Dataset) -> usize {
+    if native.images.height.max(native.images.width) > SMALL { 2 * SMALL } else { SMALL }
+}
+
+pub fn interrupted() -> Error {
+    Error::invalid("stopped: the judge was not trained to its end, and nothing was written; run the command again")
+}
+
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}

@@ -1,0 +1,307 @@
+//! All figures of a set of samples, against real images that nothing was trained on, and the floors to read them by.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::judge::{Judge, JudgeSettings};
+use super::random_convolution::RandomConvolution;
+use super::{
+    Features, Gaussian, Memorisation, PrecisionRecall, class_shares, conditional_accuracy, frechet_distance,
+    kernel_distance, memorisation, precision_recall, total_variation,
+};
+use crate::backend::Device;
+use crate::classifier::{Design, Observer, Predictions, Targets, Training};
+use crate::data::{Dataset, Images};
+use crate::error::{Error, Result};
+use crate::nn::NormKind;
+
+/// Samples, and real images, that are compared: always as many, since most figures change with the count.
+pub const COUNT: usize = 2000;
+/// Fewer members have no fifth neighbour, or hardly a covariance.
+const LEAST: usize = 10;
+/// The seed of the draws of held-out images.
+const DRAW_SEED: u64 = 0;
+
+/// Real images of the judge's size and channels.
+#[derive(Clone, Copy, Debug)]
+pub struct RealImages<'a> {
+    /// What samples are measured against: the test split, or the validation block while settings are chosen.
+    pub held_out: &'a Dataset,
+    /// The other of the two, whose distance to the first is the floor.
+    pub other: &'a Dataset,
+    /// The N images that the generator was trained on, where they are known: samples may be copies of them.
+    pub training: Option<&'a Dataset>,
+}
+
+/// Samples to be measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Samples<'a> {
+    /// The samples.
+    pub images: &'a Images,
+    /// The class that each was asked for, of a generator conditioned on one.
+    pub asked: Option<&'a [u8]>,
+}
+
+/// The figures that a curve over training steps needs: quick to compute.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Distances {
+    /// The Fréchet distance in the judge's features.
+    pub judge_fd: f64,
+    /// The Fréchet distance in the features of a fixed random convolution.
+    pub random_fd: f64,
+    /// The share of each class among the samples, as the judge sees them.
+    pub class_shares: Vec<f64>,
+    /// The share of samples that would have to change class for the held-out images' histogram.
+    pub class_distance: f64,
+}
+
+/// Copies of training images, by two measures of nearness.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Copies {
+    /// In the judge's features.
+    pub judge: Memorisation,
+    /// In pixels.
+    pub pixels: Memorisation,
+}
+
+/// All figures of one set of samples.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// How many samples were measured.
+    pub count: usize,
+    /// Distances and classes.
+    #[serde(flatten)]
+    pub distances: Distances,
+    /// The kernel distance (KID) in the judge's features.
+    pub kid: f64,
+    /// Precision, recall, density and coverage in the judge's features.
+    #[serde(flatten)]
+    pub manifold: PrecisionRecall,
+    /// The share of samples in which the judge sees the class that was asked for.
+    pub conditional_accuracy: Option<f64>,
+    /// Copies of the training images, where those are known and no more than are held out.
+    pub memorisation: Option<Copies>,
+}
+
+/// What the figures of real images would be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Floors {
+    /// Of fresh real images (the validation block measured against the test split): no generator can be expected to do better.
+    /// Its conditional accuracy is the judge's own.
+    pub real: Evaluation,
+    /// Of the N training images themselves: what a generator that copies them gets.
+    pub copy: Option<Evaluation>,
+}
+
+/// The real side of all comparisons, computed once.
+#[derive(Debug)]
+pub struct Reference {
+    judge: Arc<Judge>,
+    random: RandomConvolution,
+    held_out: Side,
+    judge_gaussian: Gaussian,
+    random_gaussian: Gaussian,
+    shares: Vec<f64>,
+    accuracy: Option<f64>,
+    other: (Images, Option<Vec<u8>>),
+    training: Option<TrainingSet>,
+    seen: usize,
+}
+
+/// What the generator was trained on.
+#[derive(Debug)]
+struct TrainingSet {
+    images: Images,
+    labels: Option<Vec<u8>>,
+    side: Side,
+    /// Whether these are all of its images, and no more than are held out: else copies cannot be counted.
+    whole: bool,
+}
+
+/// A set of images as rows of numbers.
+#[derive(Debug)]
+struct Side {
+    judge: Features,
+    pixels: Features,
+}
+
+impl Side {
+    fn new(images: &Images, said: &Predictions) -> Result<Side> {
+        Ok(Side {
+            judge: Features::from_slice(&said.features, said.dimensions)?,
+            pixels: Features::from_slice(&images.pixels, images.bytes_per_image())?,
+        })
+    }
+}
+
+impl Reference {
+    /// Measures the real images. Of more than [`COUNT`] images of a set, that many are taken, evenly spaced; of a set of training
+    /// images too.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the images do not fit the judge, or fewer than ten are held out; the device's first failure.
+    pub fn new(judge: Arc<Judge>, real: &RealImages<'_>) -> Result<Reference> {
+        let held_out = spaced(real.held_out, COUNT);
+        enough(&held_out.images, &format!("{} has", held_out.name))?;
+        let other = spaced(real.other, COUNT);
+        enough(&other.images, &format!("{} has", other.name))?;
+        judge.check(&other.images)?;
+        let said = judge.predict(&held_out.images)?;
+        let random = RandomConvolution::new(&judge.classifier().device(), held_out.images.channels);
+        let side = Side::new(&held_out.images, &said)?;
+        let seen = real.training.map_or(0, |training| {
+            let known: HashSet<&[u8]> = (0..training.len()).map(|index| training.images.image(index)).collect();
+            (0..held_out.len()).filter(|&index| known.contains(held_out.images.image(index))).count()
+        });
+        let training = real.training.map(|all| {
+            let Dataset { images, labels, .. } = spaced(all, COUNT);
+            let side = Side::new(&images, &judge.predict(&images)?)?;
+            Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
+        });
+        Ok(Reference {
+            judge_gaussian: Gaussian::fit(&side.judge),
+            random_gaussian: Gaussian::fit(&random.features(&held_out.images)?),
+            shares: shares(&said),
+            accuracy: held_out.labels.as_ref().map(|labels| said.accuracy(labels)),
+            held_out: side,
+            other: (other.images, other.labels),
+            training: training.transpose()?,
+            random,
+            judge,
+            seen,
+        })
+    }
+
+    /// The judge.
+    pub fn judge(&self) -> &Judge {
+        &self.judge
+    }
+
+    /// How many images are held out: as many samples should be measured.
+    pub fn count(&self) -> usize {
+        self.held_out.judge.count()
+    }
+
+    /// The judge's accuracy on the held-out images, where they have labels.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.accuracy
+    }
+
+    /// The share of each class among the held-out images, as the judge sees them.
+    pub fn class_shares(&self) -> &[f64] {
+        &self.shares
+    }
+
+    /// How many of the held-out images are among the training images, byte for byte: they are held out only where it is none.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// The figures of a point on a curve.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for fewer than ten samples, or of another size than the judge's; the device's first failure.
+    pub fn distances(&self, images: &Images) -> Result<Distances> {
+        enough(images, "there are")?;
+        self.distances_of(images, &self.judge.predict(images)?)
+    }
+
+    fn distances_of(&self, images: &Images, said: &Predictions) -> Result<Distances> {
+        let features = Features::from_slice(&said.features, said.dimensions)?;
+        let class_shares = shares(said);
+        Ok(Distances {
+            judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
+            random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
+            class_distance: total_variation(&class_shares, &self.shares),
+            class_shares,
+        })
+    }
+
+    /// All figures of samples.
+    ///
+    /// # Errors
+    /// As [`Reference::distances`].
+    ///
+    /// # Panics
+    /// Where there is not one class a sample.
+    #[track_caller]
+    pub fn evaluate(&self, samples: &Samples<'_>) -> Result<Evaluation> {
+        enough(samples.images, "there are")?;
+        let said = self.judge.predict(samples.images)?;
+        let side = Side::new(samples.images, &said)?;
+        let copies = |training: &TrainingSet| -> Result<Copies> {
+            Ok(Copies {
+                judge: memorisation(&side.judge, &training.side.judge, &self.held_out.judge, DRAW_SEED)?,
+                pixels: memorisation(&side.pixels, &training.side.pixels, &self.held_out.pixels, DRAW_SEED)?,
+            })
+        };
+        Ok(Evaluation {
+            count: samples.images.count,
+            distances: self.distances_of(samples.images, &said)?,
+            kid: kernel_distance(&self.held_out.judge, &side.judge),
+            manifold: precision_recall(&self.held_out.judge, &side.judge),
+            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(&wide(asked), &wide(&said.labels))),
+            memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
+        })
+    }
+
+    /// The figures of fresh real images, and of the training images where there are ten or more.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn floors(&self) -> Result<Floors> {
+        let evaluate = |images, labels: &Option<Vec<u8>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
+        let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
+        Ok(Floors {
+            real: evaluate(&self.other.0, &self.other.1)?,
+            copy: training.map(|training| evaluate(&training.images, &training.labels)).transpose()?,
+        })
+    }
+}
+
+/// The accuracy on held-out real images of a classifier that was trained on samples and the classes they were asked for
+/// (GAN-train, Shmelkov 2018). None where the observer stopped it.
+///
+/// # Errors
+/// [`Error::Invalid`] where samples or held-out images have no classes, or the training diverged; the device's first failure.
+///
+/// # Panics
+/// Where the two are of different sizes.
+pub fn gan_train(
+    samples: Dataset,
+    held_out: &Dataset,
+    settings: &JudgeSettings,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Option<f64>> {
+    let Images { height, channels, .. } = samples.images;
+    let design = Design { size: height, channels, width: settings.width, norm: NormKind::Batch };
+    let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, device)?;
+    if !training.run(observer)? {
+        return Ok(None);
+    }
+    training.classifier().accuracy(held_out).map(Some)
+}
+
+/// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.
+fn spaced(data: &Dataset, count: usize) -> Dataset {
+    let kept = data.len().min(count);
+    data.select(&(0..kept).map(|index| index * data.len() / kept).collect::<Vec<_>>())
+}
+
+fn enough(images: &Images, who: &str) -> Result<()> {
+    if images.count >= LEAST {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{who} {} images to compare, and figures need {LEAST} or more", images.count)))
+}
+
+fn shares(said: &Predictions) -> Vec<f64> {
+    class_shares(&wide(&said.labels), said.classes)
+}
+
+fn wide(labels: &[u8]) -> Vec<u32> {
+    labels.iter().map(|&label| label.into()).collect()
+}

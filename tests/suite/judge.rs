@@ -1,0 +1,207 @@
+//! The judge and what it measures: its accuracy on real data, that its figures order what can be ordered, that planted
+//! copies are found, and its two commands.
+
+use std::sync::{Arc, LazyLock};
+
+use graft::Device;
+use graft::classifier::{Observer, Options};
+use graft::data::{Dataset, Images, Spec, Split};
+use graft::metrics::{Judge, JudgeSettings, Origin, RealImages, Reference, Samples};
+use graft::random::{Purpose, generator, normal};
+
+use crate::program::{Desk, real_data};
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn step(&mut self, _step: u64, _loss: f64, _rate: f64) {}
+
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// The standard judge of data, after so many steps, and the test split; in a network's size.
+fn judge_of(spec: &str, steps: u64) -> (Judge, Dataset) {
+    let spec: Spec = spec.parse().unwrap();
+    let (training, _) = spec.load(Split::Train).unwrap().split_validation().unwrap();
+    let channels = training.images.channels;
+    let settings = with_steps(steps);
+    let training = training.fit(32, channels).unwrap();
+    let judge = Judge::train(training, &settings, &Device::cpu(), &mut Nobody).unwrap().unwrap();
+    (judge, spec.load(Split::Test).unwrap().fit(32, channels).unwrap())
+}
+
+fn with_steps(steps: u64) -> JudgeSettings {
+    JudgeSettings { options: Options { steps, ..JudgeSettings::STANDARD.options }, ..JudgeSettings::STANDARD }
+}
+
+fn accuracy(spec: &str, steps: u64) -> f64 {
+    let (judge, test) = judge_of(spec, steps);
+    judge.classifier().accuracy(&test).unwrap()
+}
+
+#[test]
+fn the_judge_reaches_99_percent_on_mnist() {
+    let Some(folder) = real_data("mnist") else { return };
+    // Half the standard number of steps is enough.
+    let accuracy = accuracy(&format!("mnist:{}", folder.display()), 500);
+    assert!(accuracy >= 0.99, "{accuracy}");
+}
+
+#[test]
+fn the_judge_reaches_85_percent_on_6400_digits_of_svhn() {
+    let Some(folder) = real_data("svhn") else { return };
+    let accuracy = accuracy(&format!("svhn:{}", folder.display()), 600);
+    assert!(accuracy >= 0.85, "{accuracy}");
+}
+
+/// A judge of the street, hardly trained, and real images of three kinds: held out, others, and 100 of the training split.
+static STREET: LazyLock<(Arc<Judge>, [Dataset; 3])> = LazyLock::new(|| {
+    let (judge, test) = judge_of("synthetic:street", 100);
+    let (training, validation) =
+        "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap().split_validation().unwrap();
+    let some = |data: Dataset, count: usize| data.select(&(0..count).collect::<Vec<_>>()).fit(32, 3).unwrap();
+    (
+        Arc::new(judge),
+        [some(test, 600), some(validation, 600), training.subset(100, 0, false).unwrap().fit(32, 3).unwrap()],
+    )
+});
+
+fn street() -> Reference {
+    let (judge, [held_out, other, training]) = &*STREET;
+    Reference::new(Arc::clone(judge), &RealImages { held_out, other, training: Some(training) }).unwrap()
+}
+
+/// Images with noise of this deviation, of half the range of pixels.
+fn noisy(images: &Images, deviation: f32) -> Images {
+    let shape = [images.count, images.height, images.width, images.channels];
+    let clean = images.batch(&(0..images.count).collect::<Vec<_>>());
+    let noise = normal(&mut generator(5, Purpose::GradientCheck, 0, 0), clean.len());
+    let values: Vec<f32> = clean.iter().zip(noise).map(|(value, noise)| value + deviation * noise).collect();
+    Images::from_batch(&values, shape)
+}
+
+#[test]
+fn distances_fall_as_noise_is_removed_from_real_images() {
+    let reference = street();
+    let (_, [_, other, _]) = &*STREET;
+    let found = [1.0, 0.5, 0.25, 0.12, 0.0].map(|deviation| {
+        let distances = reference.distances(&noisy(&other.images, deviation)).unwrap();
+        (distances.judge_fd, distances.random_fd)
+    });
+    assert!(found.is_sorted_by(|more, less| more.0 > less.0 && more.1 > less.1), "{found:?}");
+}
+
+#[test]
+fn planted_copies_are_found_and_fresh_images_are_cleared() {
+    let reference = street();
+    let (_, [_, other, training]) = &*STREET;
+    let fresh = other.select(&(0..200).collect::<Vec<_>>());
+    let copies = noisy(&training.images.select(&(0..200).map(|index| index % 100).collect::<Vec<_>>()), 0.05);
+    let mut half = fresh.images.clone();
+    half.pixels.extend(&copies.pixels);
+    half.count += copies.count;
+    for (images, expected) in [(&fresh.images, 0.0), (&half, 0.5), (&copies, 1.0)] {
+        let found = reference.evaluate(&Samples { images, asked: None }).unwrap().memorisation.unwrap();
+        for memorisation in [found.judge, found.pixels] {
+            // 20 draws of 100 images leave the share of fresh ones uncertain by about a tenth.
+            assert!((memorisation.copied - expected).abs() < 0.2, "{expected}: {found:?}");
+            assert_eq!(memorisation.flagged, expected > 0.3, "{expected}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn floors_are_those_of_real_images_and_of_the_training_images() {
+    let reference = street();
+    assert_eq!((reference.count(), reference.seen()), (600, 0));
+    let floors = reference.floors().unwrap();
+    let copy = floors.copy.unwrap();
+    assert_eq!((floors.real.count, copy.count), (600, 100));
+    assert!(floors.real.distances.judge_fd < copy.distances.judge_fd);
+    assert!(!floors.real.memorisation.unwrap().judge.flagged);
+    assert_eq!(copy.memorisation.unwrap().pixels.copied, 1.0);
+    assert!((floors.real.conditional_accuracy.unwrap() - reference.accuracy().unwrap()).abs() < 0.1);
+
+    let (judge, [held_out, _, training]) = &*STREET;
+    let real = RealImages { held_out, other: held_out, training: Some(held_out) };
+    let same = Reference::new(Arc::clone(judge), &real).unwrap();
+    assert_eq!(same.seen(), 600, "held-out images that were trained on are counted");
+    let evaluation = same.evaluate(&Samples { images: &held_out.images, asked: None }).unwrap();
+    assert!(evaluation.distances.judge_fd < 1e-6 && evaluation.distances.random_fd < 1e-9, "{evaluation:?}");
+    assert_eq!((evaluation.manifold.precision, evaluation.distances.class_distance), (1.0, 0.0));
+
+    let few = RealImages { held_out: training, other: training, training: Some(held_out) };
+    let few = Reference::new(Arc::clone(judge), &few).unwrap();
+    let evaluation = few.evaluate(&Samples { images: &training.images, asked: None }).unwrap();
+    assert_eq!(evaluation.memorisation, None, "more training images than held-out ones");
+}
+
+#[test]
+fn a_judge_is_trained_once_and_read_from_then_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("deep/cache");
+    let data = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Test).unwrap();
+    let data = data.select(&(0..50).collect::<Vec<_>>()).fit(32, 1).unwrap();
+    let cached = |data: &Dataset, steps: u64| {
+        let settings = with_steps(steps);
+        let found = Judge::cached_in(Ok(cache.clone()), data.clone(), &settings, &Device::cpu(), &mut Nobody);
+        let (judge, origin) = found.unwrap().unwrap();
+        match origin {
+            Origin::Cache(path) => (judge, path, false),
+            Origin::Trained(path) => (judge, path.unwrap(), true),
+        }
+    };
+    let (first, path, trained) = cached(&data, 2);
+    assert!(trained && first.knows(&data) && first.hash().len() == 64);
+    let (second, same, trained) = cached(&data, 2);
+    assert!(!trained && same == path && second.hash() == first.hash());
+    assert_eq!(second.predict(&data.images).unwrap(), first.predict(&data.images).unwrap());
+    assert!(cached(&data, 3).2, "other settings");
+    let other = data.select(&(1..50).collect::<Vec<_>>());
+    assert!(cached(&other, 2).2 && !first.knows(&other), "other data");
+
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    let (third, _, trained) = cached(&data, 2);
+    assert!(trained && third.hash() == first.hash(), "a damaged file is replaced");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_run_is_evaluated_by_a_judge_from_a_file() {
+    let desk = Desk::new();
+    desk.graft("train --features 4 --batch 8 --subset 60 --steps 2 -q --conditional").ok();
+    let said = desk.graft("judge --data synthetic:strokes --steps 5 --width 4 --out j.safetensors -q").ok();
+    assert!(said.contains("j.safetensors: ") && said.contains("on the test split; hash "), "{said}");
+    desk.refuses(1, "judge --data synthetic:strokes --out j.safetensors", &["j.safetensors exists", "--out"]);
+
+    let run = "runs/dcgan-strokes-0";
+    let json = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 40 --json -q")).ok();
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&report["step"], &report["training_images"]), (&2.into(), &60.into()));
+    assert_eq!((&report["data"], &report["split"]), (&"synthetic:strokes".into(), &"test".into()));
+    assert_eq!((&report["samples"]["count"], &report["copy"]["count"]), (&40.into(), &60.into()));
+    assert_eq!(report["judge"]["of_this_data"], true);
+    for part in ["samples", "real", "copy"] {
+        for key in ["judge_fd", "random_fd", "kid", "precision", "recall", "density", "coverage", "class_distance"] {
+            assert!(report[part][key].is_f64(), "{part}.{key} in {json}");
+        }
+        assert_eq!(report[part]["class_shares"].as_array().unwrap().len(), 10);
+        assert!(report[part]["memorisation"]["pixels"]["copied"].is_f64());
+    }
+    let figure = |part: &str| report[part]["judge_fd"].as_f64().unwrap();
+    assert!(figure("real") < figure("copy") && figure("copy") < figure("samples"), "{json}");
+    assert!(report["samples"]["conditional_accuracy"].is_f64() && report["gan_train"].is_f64());
+
+    let file = format!("{run}/checkpoints/last.safetensors");
+    std::fs::rename(desk.path(&file), desk.path("alone.safetensors")).unwrap();
+    desk.refuses(2, "evaluate alone.safetensors", &["--data"]);
+    desk.refuses(1, "evaluate nothing", &["there is no nothing"]);
+    desk.refuses(
+        1,
+        "evaluate alone.safetensors --data synthetic:strokes --judge alone.safetensors",
+        &["holds no judge", "graft judge"],
+    );
+}
