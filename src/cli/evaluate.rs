@@ -318,7 +318,7 @@ fn table(report: &Report) -> String {
     ));
     let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
     lines.push(format!(
-        "\n{:22}{:>12}{:>14}{}",
+        "\n{:22}{:>12}{:>18}{}",
         "",
         "samples",
         format!("{} real ones", floors.real.count),
@@ -328,7 +328,7 @@ fn table(report: &Report) -> String {
         let Some(own) = figure(samples) else { return };
         let beside = |evaluation: &Evaluation| figure(evaluation).unwrap_or_default();
         let copy = floors.copy.as_ref().map_or(String::new(), |copy| format!("{:>26}", beside(copy)));
-        lines.push(format!("{name:22}{own:>12}{:>14}{copy}", beside(&floors.real)).trim_end().to_string());
+        lines.push(format!("{name:22}{own:>12}{:>18}{copy}", beside(&floors.real)).trim_end().to_string());
     };
     row("judge-FD", &|e| Some(format!("{:.2}", e.distances.judge_fd)));
     row("random-FD", &|e| Some(format!("{:.4}", e.distances.random_fd)));
@@ -346,7 +346,7 @@ fn table(report: &Report) -> String {
     row("copied, by pixels", &|e| e.memorisation.map(|m| copied(m.pixels.copied, m.pixels.flagged)));
     if let Some(accuracy) = report.gan_train {
         lines.push(format!(
-            "{:22}{:>12}{:>14}",
+            "{:22}{:>12}{:>18}",
             "GAN-train",
             percent(accuracy),
             report.judge.accuracy.map_or(String::new(), percent)

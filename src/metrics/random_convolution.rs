@@ -95,6 +95,7 @@ mod tests {
         let reference = fit(&grey);
         let (same, tinted) =
             (frechet_distance(&reference, &fit(&other_grey)), frechet_distance(&reference, &fit(&red)));
-        assert!(tinted > 100.0 * same, "{same} {tinted}");
+        // What two sets of the same kind differ by is chance; colour must be an order of magnitude beyond it.
+        assert!(tinted > 10.0 * same, "{same} {tinted}");
     }
 }
