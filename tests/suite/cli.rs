@@ -280,6 +280,7 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--d-norm auto",
         "--augment color",
         "--ema 0.995",
+        "--lecam 0.1",
         "--checkpoint-every 500",
         "--sample-every 250",
         "--out other",
