@@ -13,7 +13,7 @@
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
-//! | [`run`], [`cli`] | a run on disk; the command line |
+//! | [`run`], [`experiment`], [`cli`] | a run on disk; what is made of runs; the command line |
 //!
 //! ```
 //! use graft::{Device, Tensor, grad};
@@ -34,6 +34,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod error;
+pub mod experiment;
 pub mod gan;
 pub mod nn;
 pub mod random;

@@ -1,7 +1,8 @@
 //! One training run on disk: a folder with its settings, its losses step by step, its pictures and its checkpoints.
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
-//! throughout, `checkpoints/last.safetensors` the whole state. Files are written beside their place and renamed.
+//! throughout, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for people. Files are written beside
+//! their place and renamed.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
@@ -24,6 +25,9 @@ const METRICS: &str = "metrics.jsonl";
 const SAMPLES: &str = "samples";
 const CHECKPOINTS: &str = "checkpoints";
 const LAST: &str = "last.safetensors";
+const REPORT: &str = "report.html";
+/// What the names of TensorBoard's event files begin with.
+pub(crate) const EVENTS: &str = "events.out.tfevents.";
 
 /// The grids that a run writes: rows and columns of images, and pixels between them.
 const GRID: usize = 10;
@@ -52,6 +56,9 @@ pub struct Settings {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// Whether it writes event files for TensorBoard.
+    #[serde(default)]
+    pub tensorboard: bool,
     /// What determines the results.
     pub recipe: Recipe,
 }
@@ -71,6 +78,20 @@ pub trait Observer {
     fn step(&mut self, step: u64, d_loss: f64, g_loss: f64, steps_per_second: f64);
     /// Whether to stop after this step.
     fn stop(&mut self) -> bool;
+    /// Every number of one step, as `metrics.jsonl` has it, before [`Observer::step`].
+    ///
+    /// # Errors
+    /// Where the observer cannot keep it; the run then ends.
+    fn numbers(&mut self, _step: u64, _numbers: &Json) -> Result<()> {
+        Ok(())
+    }
+    /// The grid of a step lies at `path`.
+    ///
+    /// # Errors
+    /// Where the observer cannot keep it; the run then ends.
+    fn picture(&mut self, _step: u64, _path: &Path) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// The folder of a run.
@@ -139,16 +160,15 @@ impl RunFolder {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
             _ => Ok(()),
         };
-        let samples = self.samples();
-        for entry in fs::read_dir(&samples).into_iter().flatten() {
-            let name = entry.map_err(Error::io("read", &samples))?.file_name();
-            let digits = name.to_str().and_then(|name| name.strip_prefix("step_")?.strip_suffix(".png"));
-            if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
-                remove(samples.join(name))?;
-            }
+        for (_, path) in self.pictures()? {
+            remove(path)?;
         }
+        for path in event_files(&self.path)? {
+            remove(path)?;
+        }
+        remove(self.report())?;
         remove(self.checkpoint())?;
-        remove(self.path.join(METRICS))
+        remove(self.metrics())
     }
 
     /// The folder.
@@ -164,6 +184,34 @@ impl RunFolder {
     /// The picture of a step.
     pub fn picture(&self, step: u64) -> PathBuf {
         self.samples().join(format!("step_{step:06}.png"))
+    }
+
+    /// The pictures that are there, in the order of their steps.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where their folder cannot be read.
+    pub fn pictures(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let samples = self.samples();
+        let mut pictures = Vec::new();
+        for name in names(&samples)? {
+            let digits = name.strip_prefix("step_").and_then(|name| name.strip_suffix(".png"));
+            let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            if let Some(step) = digits.and_then(|digits| digits.parse().ok()) {
+                pictures.push((step, samples.join(name)));
+            }
+        }
+        pictures.sort();
+        Ok(pictures)
+    }
+
+    /// The losses of each step.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// The report.
+    pub fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
     }
 
     /// The last checkpoint.
@@ -192,7 +240,8 @@ impl RunFolder {
         Ok(settings)
     }
 
-    fn config(&self) -> PathBuf {
+    /// The file of the settings.
+    pub fn config(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
 
@@ -212,7 +261,7 @@ impl RunFolder {
     /// something cannot be written; the device's first failure.
     pub fn train(&self, trainer: &mut Trainer, settings: &Settings, observer: &mut dyn Observer) -> Result<Ending> {
         self.create_parts()?;
-        let (mut metrics, before) = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
+        let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());
         let mut ending = Ending::Finished;
@@ -228,7 +277,9 @@ impl RunFolder {
                 (step.is_multiple_of(settings.sample_every), step.is_multiple_of(settings.checkpoint_every));
             if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
-                    let (d_loss, g_loss) = metrics.write(&losses, before + seconds)?;
+                    let numbers = metrics.write(&losses, before + seconds)?;
+                    observer.numbers(losses.step, &numbers)?;
+                    let [d_loss, g_loss] = ["d_loss", "g_loss"].map(|key| numbers[key].as_f64().unwrap_or(f64::NAN));
                     observer.step(losses.step, d_loss, g_loss, (losses.step - first) as f64 / seconds);
                 }
             }
@@ -241,6 +292,7 @@ impl RunFolder {
                     trainer.average().estimate_statistics(step);
                 }
                 self.write_picture(trainer)?;
+                observer.picture(step, &self.picture(step))?;
             }
         }
         Ok(ending)
@@ -279,6 +331,27 @@ fn is_vacant(path: &Path) -> Result<bool> {
     }
 }
 
+/// The event files in a folder, in the order in which they were begun.
+pub(crate) fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let of_graft = |name: &String| name.strip_prefix(EVENTS).is_some_and(|rest| rest.contains(".graft."));
+    let mut files: Vec<PathBuf> = names(folder)?.into_iter().filter(of_graft).map(|name| folder.join(name)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The names in a folder that are text; none where there is no folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", folder)(error)),
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        Some(entry.map(|entry| entry.file_name().into_string().ok()).transpose()?)
+    };
+    entries.filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
+}
+
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
 }
@@ -296,7 +369,7 @@ impl Metrics {
         let kept: String = match fs::read_to_string(path) {
             Ok(text) => {
                 let of_run = |line: &&str| {
-                    let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+                    let line: Option<Json> = serde_json::from_str(line).ok();
                     line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
                 };
                 text.split_inclusive('\n').filter(of_run).collect()
@@ -304,15 +377,15 @@ impl Metrics {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
-        let last: Option<serde_json::Value> = kept.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let last: Option<Json> = kept.lines().last().and_then(|line| serde_json::from_str(line).ok());
         let seconds = last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0);
         atomic::write(path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
         Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
     }
 
-    /// Reads a step's losses back, checks them and writes them; gives the discriminator's and the generator's.
-    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<(f64, f64)> {
+    /// Reads a step's losses back, checks them and writes them; gives the object that was written.
+    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<Json> {
         let (d_loss, g_loss) = (losses.d_loss.item()?, losses.g_loss.item()?);
         let penalty = losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?;
         let checked =
@@ -337,7 +410,7 @@ impl Metrics {
             line["penalty"] = json!(penalty);
         }
         writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
-        Ok((d_loss, g_loss))
+        Ok(line)
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -3,6 +3,7 @@
 mod data;
 mod devices;
 mod progress;
+mod report;
 mod sample;
 mod train;
 
@@ -38,6 +39,7 @@ enum Command {
     Train(Box<train::Train>),
     Sample(sample::Sample),
     Data(data::Data),
+    Report(report::Report),
     Devices(devices::Devices),
 }
 
@@ -81,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(options),
         Command::Sample(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Devices(command) => command.run(),
     };
     match result {

@@ -13,3 +13,4 @@ mod gradcheck;
 mod parity;
 mod program;
 mod properties;
+mod report;
