@@ -149,7 +149,7 @@ def check(browser, report, width, scheme, out):
                 found.append(f"shows {value(shown)!r} and says {said!r} after {key}, not {label!r}")
         value("document.activeElement.blur()")
     if value("document.querySelectorAll('.plot .line[d]:not([d=\"\"])').length"):
-        value("document.querySelector('.plot').scrollIntoView()")
+        value("document.querySelector('.plot .canvas').scrollIntoView({block: 'center'})")
         box = value("(({left, top, width, height}) => [left + width / 2, top + height / 2])(document.querySelector('.plot .canvas').getBoundingClientRect())")
         call("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
         if not value("document.querySelector('.plot .legend output').value"):
@@ -160,8 +160,8 @@ def check(browser, report, width, scheme, out):
         picture = call("Page.captureScreenshot", captureBeyondViewport=True, clip={
             "x": 0, "y": 0, "width": width, "height": value("document.documentElement.scrollHeight"), "scale": 1,
         })
-        name = f"{report.resolve().parent.name}-{report.stem}-{width}-{scheme}.png"
-        (out / name).write_bytes(base64.b64decode(picture["data"]))
+        name = report.resolve().parent.name if report.stem == "report" else report.stem
+        (out / f"{name}-{width}-{scheme}.png").write_bytes(base64.b64decode(picture["data"]))
     found += complaints(browser.events, url)
     browser.call("Target.closeTarget", targetId=target)
     return [f"{report} at {width} pixels, {scheme}: {complaint}" for complaint in found]

@@ -45,7 +45,7 @@ impl Picture {
         self.png.len().div_ceil(3) * 4
     }
 
-    fn render(&self, html: &mut Html) {
+    fn render(&self, html: &mut Html, captioned: bool) {
         let data = format!("data:image/png;base64,{}", base64(&self.png));
         html.element("figure", &[("class", "picture")], |html| {
             html.void(
@@ -57,7 +57,9 @@ impl Picture {
                     ("height", &self.height.to_string()),
                 ],
             );
-            html.leaf("figcaption", &[], &self.caption);
+            if captioned {
+                html.leaf("figcaption", &[], &self.caption);
+            }
         });
     }
 }
@@ -101,7 +103,7 @@ impl Element for Pictures {
             html.leaf("h3", &[], &self.title);
             html.element("div", &[("class", self.class)], |html| {
                 for picture in &self.pictures {
-                    picture.render(html);
+                    picture.render(html, true);
                 }
             });
             if let Some(note) = &self.note {
@@ -177,7 +179,8 @@ impl Element for Slider {
                 let hidden = if index < last { &hidden[..] } else { &[] };
                 html.element("div", &[&attributes[..], hidden].concat(), |html| {
                     for picture in pictures {
-                        picture.render(html);
+                        // The slider's label says of a single one what there is to say.
+                        picture.render(html, pictures.len() > 1);
                     }
                 });
             }
