@@ -80,7 +80,7 @@ impl Axis {
     /// Ticks at 1, 2 and 5 of each decade, or at decades alone, or at every so many decades.
     fn log_ticks(&self) -> Vec<(f64, String)> {
         let decades = (self.high / self.low).log10();
-        let within: &[f64] = if decades <= 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let within: &[f64] = if decades <= 3.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let every = (decades / INTERVALS).ceil().max(1.0) as i32;
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         (first..=last)
@@ -106,6 +106,7 @@ mod tests {
         assert_eq!(labels(0.12, 1.07, false), ["0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-1.0, 1.0, false), ["−1.0", "−0.5", "0.0", "0.5", "1.0"]);
         assert_eq!(labels(5.0, 500.0, true), ["5", "10", "20", "50", "100", "200", "500"]);
+        assert_eq!(labels(4.0, 1500.0, true), ["5", "10", "20", "50", "100", "200", "500", "1,000"]);
         assert_eq!(labels(1e-4, 1.0, true), ["0.0001", "0.001", "0.01", "0.1", "1"]);
         assert_eq!(labels(90.0, 110.0, true), ["90", "95", "100", "105", "110"]);
         assert_eq!(labels(2.0, 2.0, false), ["2.00"]);

@@ -164,7 +164,15 @@ impl Page {
                 html.leaf("p", &[("class", "lead")], sentence);
             }
             if let Some(command) = &self.command {
-                html.element("pre", &[("class", "command")], |html| html.leaf("code", &[], command));
+                html.element("pre", &[("class", "command")], |html| {
+                    html.element("code", &[], |html| {
+                        // Lines break between words, and not behind the hyphens of an option.
+                        for (index, word) in command.split(' ').enumerate() {
+                            html.text(if index > 0 { " " } else { "" });
+                            html.leaf("span", &[], word);
+                        }
+                    });
+                });
             }
         });
         for element in &self.elements {

@@ -44,7 +44,10 @@ for (const plot of document.querySelectorAll(".plot")) {
     const share = 1 - top / height;
     return svg.dataset.log ? y[0] * (y[1] / y[0]) ** share : y[0] + share * (y[1] - y[0]);
   };
-  const written = (number) => number.toLocaleString("en", { maximumSignificantDigits: 3 });
+  const written = (number) => {
+    const size = Math.abs(number), plain = size === 0 || (size >= 1e-4 && size < 1e6);
+    return plain ? number.toLocaleString("en", { maximumSignificantDigits: 3 }) : number.toExponential(1);
+  };
   const cursor = document.createElement("div");
   cursor.className = "cursor";
   canvas.addEventListener("pointermove", (event) => {
