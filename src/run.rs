@@ -346,9 +346,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", folder)(error)),
     };
-    let name = |entry: std::io::Result<fs::DirEntry>| {
-        Some(entry.map(|entry| entry.file_name().into_string().ok()).transpose()?)
-    };
+    let name =
+        |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
     entries.filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
 }
 

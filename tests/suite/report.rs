@@ -146,16 +146,16 @@ fn comparison() -> Page {
         .summary("Scratch's final FD was reached after 480 of 1,500 steps.")
         .command("graft compare --source synthetic:strokes --target synthetic:street --arms scratch,scratch+augment,trgan,tgan,ctgan --seeds 5")
         .heading("Results")
-        .add(table.note("Intervals are 95 %, paired by seed."))
-        .add(plot)
-        .add(Note::warning("at 100 images the copied share of tgan-untrained is above 0.3."))
-        .add(Note::new("Wall time stands beside steps in compare.json."))
+        .with(table.note("Intervals are 95 %, paired by seed."))
+        .with(plot)
+        .with(Note::warning("at 100 images the copied share of tgan-untrained is above 0.3."))
+        .with(Note::new("Wall time stands beside steps in compare.json."))
         .heading("Samples")
-        .add(slider)
-        .add(stacked)
-        .add(Pictures::beside("Beside real images").picture(Picture::grid("trgan", &discs(40, 7, 1), 8)).picture(Picture::grid("real", &discs(40, 7, 2), 8)))
+        .with(slider)
+        .with(stacked)
+        .with(Pictures::beside("Beside real images").picture(Picture::grid("trgan", &discs(40, 7, 1), 8)).picture(Picture::grid("real", &discs(40, 7, 2), 8)))
         .heading("Settings")
-        .add(Facts::new("Settings").fact("target", "synthetic:street").group("recipe").fact("batch", 64).fact("lr", 2e-4))
+        .with(Facts::new("Settings").fact("target", "synthetic:street").group("recipe").fact("batch", 64).fact("lr", 2e-4))
 }
 
 /// A page on which every text that can come from outside is [`HOSTILE`].
@@ -166,18 +166,18 @@ fn hostile() -> Page {
         .summary(HOSTILE)
         .command(HOSTILE)
         .heading(HOSTILE)
-        .add(Plot::new(HOSTILE, HOSTILE).series(Series::new(HOSTILE, wild)).reference(HOSTILE, 1.0).note(HOSTILE))
-        .add(Plot::new("nothing", "step").log_y().series(Series::new("none", [])))
-        .add(
+        .with(Plot::new(HOSTILE, HOSTILE).series(Series::new(HOSTILE, wild)).reference(HOSTILE, 1.0).note(HOSTILE))
+        .with(Plot::new("nothing", "step").log_y().series(Series::new("none", [])))
+        .with(
             Table::new(HOSTILE, &[HOSTILE])
                 .row(vec![Cell::text(HOSTILE)])
                 .row(vec![Cell::number(f64::NAN, 2)])
                 .note(HOSTILE),
         )
-        .add(Pictures::beside(HOSTILE).picture(picture()).note(HOSTILE))
-        .add(Slider::new(HOSTILE).frame(HOSTILE, vec![picture()]).frame("2", vec![picture()]))
-        .add(Facts::new(HOSTILE).group(HOSTILE).fact(HOSTILE, HOSTILE))
-        .add(Note::warning(HOSTILE))
+        .with(Pictures::beside(HOSTILE).picture(picture()).note(HOSTILE))
+        .with(Slider::new(HOSTILE).frame(HOSTILE, vec![picture()]).frame("2", vec![picture()]))
+        .with(Facts::new(HOSTILE).group(HOSTILE).fact(HOSTILE, HOSTILE))
+        .with(Note::warning(HOSTILE))
 }
 
 #[test]

@@ -29,22 +29,22 @@
 //!     .summary("At equal steps FD 61 instead of 96.")
 //!     .command("graft compare --arms scratch,trgan")
 //!     .heading("Results")
-//!     .add(arms)
-//!     .add(fd)
-//!     .add(Note::warning("One seed is no evidence."))
+//!     .with(arms)
+//!     .with(fd)
+//!     .with(Note::warning("One seed is no evidence."))
 //!     .heading("Samples")
-//!     .add(
+//!     .with(
 //!         Pictures::stacked("The same latents")
 //!             .picture(Picture::grid("G_s(z)", source, 4))
 //!             .picture(Picture::grid("G_t(z)", transferred, 4)),
 //!     )
-//!     .add(
+//!     .with(
 //!         Slider::new("Over target steps")
 //!             .frame("step 0", vec![Picture::grid("scratch", scratch, 2), Picture::grid("trgan", source, 2)])
 //!             .frame("step 1,500", vec![Picture::grid("scratch", scratch, 2), Picture::grid("trgan", transferred, 2)]),
 //!     )
-//!     .add(Pictures::beside("Real images").picture(Picture::grid("street", real, 2)))
-//!     .add(Facts::new("Settings").fact("target", "synthetic:street").group("recipe").fact("batch", 64));
+//!     .with(Pictures::beside("Real images").picture(Picture::grid("street", real, 2)))
+//!     .with(Facts::new("Settings").fact("target", "synthetic:street").group("recipe").fact("batch", 64));
 //! assert!(page.to_html().starts_with("<!doctype html>"));
 //! ```
 
@@ -110,11 +110,11 @@ impl Page {
 
     /// With a heading over what follows.
     pub fn heading(self, text: impl Into<String>) -> Page {
-        self.add(Heading(text.into()))
+        self.with(Heading(text.into()))
     }
 
     /// With one more part.
-    pub fn add(mut self, element: impl Element + 'static) -> Page {
+    pub fn with(mut self, element: impl Element + 'static) -> Page {
         self.elements.push(Box::new(element));
         self
     }

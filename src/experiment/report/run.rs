@@ -39,11 +39,11 @@ pub fn of_run(folder: &RunFolder, command: &str) -> Result<Page> {
     let mut page = Page::new(name)
         .summary(format!("{reached} on {data} in {}{pace}.", duration(seconds)))
         .command(command)
-        .add(samples(folder)?);
+        .with(samples(folder)?);
     for plot in curves(folder)? {
-        page = page.add(plot);
+        page = page.with(plot);
     }
-    Ok(page.add(settings(folder)?))
+    Ok(page.with(settings(folder)?))
 }
 
 /// The curves of a run: its losses, scores and penalty, and whatever other numbers its `metrics.jsonl` has.
