@@ -204,6 +204,7 @@ impl<'a> Workshop<'a> {
             threads: plan.threads,
             checkpoint_every: plan.checkpoint_every,
             sample_every: plan.sample_every,
+            tensorboard: false,
             recipe: recipe.clone(),
         };
         let folder = RunFolder::prepare(&self.folders.source)?;
@@ -284,7 +285,7 @@ pub(super) fn continue_in(
     folder.train(trainer, pace, observer)
 }
 
-/// Hands everything on but the looks, which are for the target alone.
+/// Hands everything on but looks, numbers and pictures, which are for the target alone.
 pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
 
 impl Observer for Unwatched<'_> {
