@@ -116,12 +116,14 @@ def generator(size, latent, width, channels):
 
 def discriminator(size, width, channels, batch_norm=True):
     multiples = {32: [1, 2, 4], 64: [1, 2, 4, 8]}[size]
-    layers = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(LEAKY_SLOPE)]
+    # Without norms nothing else shifts, so that the layers have biases.
+    bias = not batch_norm
+    layers = [nn.Conv2d(channels, width, 4, 2, 1, bias=bias), nn.LeakyReLU(LEAKY_SLOPE)]
     for a, b in zip(multiples, multiples[1:]):
-        layers.append(nn.Conv2d(width * a, width * b, 4, 2, 1, bias=False))
+        layers.append(nn.Conv2d(width * a, width * b, 4, 2, 1, bias=bias))
         layers += [nn.BatchNorm2d(width * b)] if batch_norm else []
         layers.append(nn.LeakyReLU(LEAKY_SLOPE))
-    return Network(*layers, nn.Conv2d(width * multiples[-1], 1, 4, 1, 0, bias=False))
+    return Network(*layers, nn.Conv2d(width * multiples[-1], 1, 4, 1, 0, bias=bias))
 
 
 @torch.no_grad()
@@ -129,6 +131,8 @@ def initialise(network):
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             module.weight.copy_(normal(*module.weight.shape, std=FILTER_STD))
+            if module.bias is not None:
+                module.bias.copy_(normal(*module.bias.shape, std=BETA_STD))
         elif isinstance(module, nn.BatchNorm2d):
             module.weight.copy_(normal(*module.weight.shape, mean=1.0, std=GAMMA_STD))
             module.bias.copy_(normal(*module.bias.shape, std=BETA_STD))
@@ -137,6 +141,7 @@ def initialise(network):
 
 PARTS = {
     (nn.Conv2d, "weight"): "filters [out, in, kh, kw]",
+    (nn.Conv2d, "bias"): "biases",
     (nn.ConvTranspose2d, "weight"): "filters [in, out, kh, kw]",
     (nn.BatchNorm2d, "weight"): "batch norm gamma",
     (nn.BatchNorm2d, "bias"): "batch norm beta",
@@ -160,7 +165,8 @@ def put_state(golden, prefix, when, networks):
 
 def put_gradients(golden, prefix, loss, label, network):
     for name, parameter in network.named_parameters():
-        golden.put(f"{prefix}.{label}.{name}", parameter.grad, f"gradient of {loss} by {part(network, name)}")
+        gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        golden.put(f"{prefix}.{label}.{name}", gradient, f"gradient of {loss} by {part(network, name)}")
 
 
 def bce(scores, target):
@@ -365,7 +371,7 @@ def put_r1(golden):
     golden.put("r1.x", x, "images, NHWC in [-1, 1]")
     for name, tensor in network.named_parameters():
         golden.put(f"r1.netD.{name}", tensor, part(network, name))
-    golden.put("r1.scores", scores, "D(x); LeakyReLU(0.2) after all but the last layer, no norms, no biases")
+    golden.put("r1.scores", scores, "D(x); LeakyReLU(0.2) after all but the last layer, no norms, with biases")
     golden.put("r1.grad_x", grad_x, "gradient of sum(D(x)) by x, NHWC")
     golden.put("r1.penalty", penalty, "0.5 * mean over images of the squared norm of grad_x")
     put_gradients(golden, "r1.grad", "the penalty", "netD", network)

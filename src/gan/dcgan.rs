@@ -187,7 +187,7 @@ struct Stage {
 
 impl Stage {
     fn parameters(&self) -> Vec<Parameter> {
-        [vec![self.filter.convolution.weight.clone()], self.norm.trained()].concat()
+        self.filter.parameters().chain(self.norm.trained()).collect()
     }
 }
 
@@ -196,6 +196,8 @@ impl Stage {
 struct Filter {
     convolution: Convolution2d,
     direction: Option<Parameter>,
+    /// The shift of each channel, where no layer of the network has another.
+    bias: Option<Parameter>,
 }
 
 /// What the discriminator says of a batch.
@@ -215,7 +217,9 @@ impl Judgement {
 }
 
 impl Discriminator {
-    /// A fresh discriminator. Without a normalisation of activations, filters start by He's rule.
+    /// A fresh discriminator. Without a normalisation of activations, filters start by He's rule, and every layer has biases:
+    /// without a shift anywhere, `D(a x) = a D(x)` for all `a > 0`, so that the score of mid-grey images is 0 whatever D
+    /// learns, and a generator that starts there has no reason to leave.
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Discriminator {
         let mut builder = Builder::new(device, seed, 1);
         let kind = architecture.d_norm;
@@ -267,9 +271,8 @@ impl Discriminator {
 
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let last = [self.score.convolution.weight.clone()];
         let projection = self.projection.iter().map(|linear| linear.weight.clone());
-        self.layers.iter().flat_map(Stage::parameters).chain(last).chain(projection).collect()
+        self.layers.iter().flat_map(Stage::parameters).chain(self.score.parameters()).chain(projection).collect()
     }
 
     /// The number of layers below the score.
@@ -307,14 +310,28 @@ impl Filter {
             let by = Initialiser::He { fan_in: outputs, slope: 0.0 };
             builder.parameter(format!("{name}.weight_u"), Layout::Plain, &[outputs], by)
         });
-        Filter { convolution, direction }
+        let shifted = matches!(kind, NormKind::None | NormKind::Spectral);
+        let bias = shifted.then(|| {
+            builder.parameter(format!("{name}.bias"), Layout::Plain, &[outputs], Initialiser::Constant(0.0))
+        });
+        Filter { convolution, direction, bias }
+    }
+
+    /// The parameters that training moves.
+    fn parameters(&self) -> impl Iterator<Item = Parameter> {
+        [self.convolution.weight.clone()].into_iter().chain(self.bias.clone())
     }
 
     fn forward(&self, x: &Tensor, activation: Activation) -> Tensor {
-        let weight = self.convolution.weight.get();
-        let Some(direction) = &self.direction else { return self.convolution.down(x, &weight, activation) };
-        let (filter, improved) = weight.spectral_norm(&direction.get(), SPECTRAL_ROUNDS);
-        direction.set(improved);
-        self.convolution.down(x, &filter, activation)
+        let mut weight = self.convolution.weight.get();
+        if let Some(direction) = &self.direction {
+            let (filter, improved) = weight.spectral_norm(&direction.get(), SPECTRAL_ROUNDS);
+            direction.set(improved);
+            weight = filter;
+        }
+        match &self.bias {
+            None => self.convolution.down(x, &weight, activation),
+            Some(bias) => (self.convolution.down(x, &weight, Activation::Identity) + bias.get()).activate(activation),
+        }
     }
 }
