@@ -3,7 +3,7 @@
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
-//! people. Files are written beside their place and renamed.
+//! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -31,6 +31,8 @@ const LAST: &str = "last.safetensors";
 const STEP: &str = "step";
 const PAIRS: &str = "pairs";
 const REPORT: &str = "report.html";
+const EVALUATIONS: &str = "evaluations.jsonl";
+const OUTCOME: &str = "outcome.json";
 /// What the names of TensorBoard's event files begin with.
 pub(crate) const EVENTS: &str = "events.out.tfevents.";
 
@@ -119,7 +121,8 @@ pub trait Observer {
     fn phase(&mut self, _name: &str, _from: u64, _to: u64) {}
     /// Something to be read by a person: a layer report, the accuracy of labels.
     fn note(&mut self, _text: &str) {}
-    /// Whether to be shown the trainer at this step; at step 0, before the first.
+    /// Whether to be shown the trainer at this step: at step 0 before the first, and where a run continues from a checkpoint, also
+    /// at the checkpoint's.
     fn looks_at(&self, _step: u64) -> bool {
         false
     }
@@ -215,6 +218,8 @@ impl RunFolder {
             remove(path)?;
         }
         remove(self.report())?;
+        remove(self.evaluations())?;
+        remove(self.outcome())?;
         remove(self.checkpoint())?;
         remove(self.metrics())?;
         // The phases and arms beside it are runs of their own.
@@ -283,6 +288,16 @@ impl RunFolder {
         self.path.join(METRICS)
     }
 
+    /// What was measured along the way.
+    pub fn evaluations(&self) -> PathBuf {
+        self.path.join(EVALUATIONS)
+    }
+
+    /// What a transfer's report says beside its curves and pictures.
+    pub fn outcome(&self) -> PathBuf {
+        self.path.join(OUTCOME)
+    }
+
     /// The report.
     pub fn report(&self) -> PathBuf {
         self.path.join(REPORT)
@@ -345,8 +360,9 @@ impl RunFolder {
     /// something cannot be written; the device's first failure.
     pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
         self.create_parts()?;
-        if trainer.steps() == 0 && observer.looks_at(0) {
-            trainer.average().estimate_statistics(0);
+        // A run that was killed behind its checkpoint's writing has not been looked at there.
+        if observer.looks_at(trainer.steps()) {
+            trainer.average().estimate_statistics(trainer.steps());
             observer.look(trainer)?;
         }
         let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;

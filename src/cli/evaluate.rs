@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::judge::{Real, interrupted, percent};
+use super::judge::{Real, halves, interrupted, percent};
 use super::progress::Progress;
 use super::{Compute, say, train, warn};
 use crate::backend::Device;
@@ -131,14 +131,10 @@ impl Evaluate {
             (HeldOut::Test, test) => (test?, validation),
             (HeldOut::Validation, Ok(test)) => (validation, test),
             // Without a test split, the block's halves stand against each other.
-            (HeldOut::Validation, Err(Error::Invalid(_))) => {
-                let (start, end): (Vec<usize>, Vec<usize>) =
-                    (0..validation.len()).partition(|&index| index < validation.len() / 2);
-                (validation.select(&end), validation.select(&start))
-            }
+            (HeldOut::Validation, Err(Error::Invalid(_))) => halves(&validation),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
-        let judge = self.judge(&training, device)?;
+        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;
         let of_this_data = judge.knows(&training);
         if !of_this_data {
             warn(format!("warning: the judge was trained on other images than the training images of {data}"));
@@ -193,25 +189,6 @@ impl Evaluate {
         })
     }
 
-    fn judge(&self, training: &Dataset, device: &Device) -> Result<Judge> {
-        if let Some(path) = &self.judge {
-            return Judge::read(path, device);
-        }
-        let settings = JudgeSettings::STANDARD;
-        let mut progress = Progress::new(0, settings.options.steps, self.quiet);
-        let found = Judge::cached(training.clone(), &settings, device, &mut progress);
-        progress.finish();
-        let (judge, origin) = found?.ok_or_else(interrupted)?;
-        match origin {
-            Origin::Cache(path) => self.note(format!("judge: {}", path.display())),
-            Origin::Trained(Ok(path)) => self.note(format!("judge: trained now, and kept in {}", path.display())),
-            Origin::Trained(Err(error)) => {
-                warn(format!("warning: the judge was trained now and could not be kept: {error}"))
-            }
-        }
-        Ok(judge)
-    }
-
     /// The accuracy on real images of a classifier trained on samples as the judge was on real ones; None where the held-out images
     /// have no labels.
     fn gan_train(
@@ -240,6 +217,31 @@ impl Evaluate {
             warn(text);
         }
     }
+}
+
+/// The judge in a file, or of these training images, from the cache or trained now.
+pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Judge> {
+    if let Some(path) = file {
+        return Judge::read(path, device);
+    }
+    let settings = JudgeSettings::STANDARD;
+    let mut progress = Progress::new(0, settings.options.steps, quiet);
+    let found = Judge::cached(training.clone(), &settings, device, &mut progress);
+    progress.finish();
+    let (judge, origin) = found?.ok_or_else(interrupted)?;
+    let note = |text: String| {
+        if !quiet {
+            warn(text)
+        }
+    };
+    match origin {
+        Origin::Cache(path) => note(format!("judge: {}", path.display())),
+        Origin::Trained(Ok(path)) => note(format!("judge: trained now, and kept in {}", path.display())),
+        Origin::Trained(Err(error)) => {
+            warn(format!("warning: the judge was trained now and could not be kept: {error}"))
+        }
+    }
+    Ok(judge)
 }
 
 impl Subject {
@@ -277,7 +279,7 @@ impl OfRun {
 }
 
 /// Samples, and the class that each was asked for.
-fn samples(
+pub fn samples(
     network: &Generator,
     architecture: &Architecture,
     seed: u64,

@@ -1,8 +1,8 @@
 //! Reports: one HTML file each, which needs nothing beside it, asks nothing of a network, and reads well on a phone, on paper,
 //! in light and in dark.
 //!
-//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`of_run`] makes the page of a training run; the
-//! page of a comparison is filled like this:
+//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`of_run`] makes the page of a training run,
+//! [`of_transfer`] that of a transfer; the page of a comparison is filled like this:
 //!
 //! ```
 //! use graft::experiment::report::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
@@ -56,6 +56,7 @@ mod plot;
 mod run;
 mod series;
 mod table;
+mod transfer;
 mod words;
 
 use std::path::Path;
@@ -68,6 +69,7 @@ pub use plot::Plot;
 pub use run::{curves, of_run, samples, settings};
 pub use series::Series;
 pub use table::{Cell, Table, Verdict};
+pub use transfer::{Findings, Judged, Transferred, of_transfer};
 pub use words::{Facts, Note};
 
 use crate::atomic;
