@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::judge::{Real, interrupted, percent};
@@ -11,18 +11,15 @@ use super::progress::Progress;
 use super::{Compute, say, train, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Images, Spec, Split};
+use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Conditions, Generator, load_generator, sample};
-use crate::metrics::{Evaluation, Floors, Judge, JudgeSettings, Origin, RealImages, Reference, Samples, gan_train};
-use crate::random::Purpose;
+use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
+use crate::metrics::{
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeSettings, Origin, RealImages, Reference,
+    Samples, gan_train,
+};
 use crate::run::{RunFolder, Settings};
 use crate::transfer::Plan;
-
-/// Samples that a classifier is trained on for GAN-train.
-const GAN_TRAIN_SAMPLES: usize = 5000;
-/// Their latents are drawn by another seed than those of the measured samples.
-const GAN_TRAIN_SEED: u64 = 1 << 32;
 
 /// Measure the samples of a checkpoint against held-out real images
 #[derive(Args)]
@@ -55,13 +52,6 @@ pub struct Evaluate {
     quiet: bool,
     #[command(flatten)]
     compute: Compute,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum HeldOut {
-    Test,
-    Validation,
 }
 
 /// What `--json` prints.
@@ -138,7 +128,7 @@ impl Evaluate {
             }
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
-        let judge = self.judge(&training, device)?;
+        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;
         let of_this_data = judge.knows(&training);
         if !of_this_data {
             warn(format!("warning: the judge was trained on other images than the training images of {data}"));
@@ -167,7 +157,7 @@ impl Evaluate {
             let frequencies = reference.class_shares().to_vec();
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
-        let (images, asked) = samples(&network, &architecture, self.seed, count)?;
+        let (images, asked) = sample_asked(&network, &architecture, self.seed, count)?;
         let measured = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
         let gan_train = match asked {
             Some(_) => self.gan_train(&network, &architecture, &held_out, reference.judge(), device)?,
@@ -193,25 +183,6 @@ impl Evaluate {
         })
     }
 
-    fn judge(&self, training: &Dataset, device: &Device) -> Result<Judge> {
-        if let Some(path) = &self.judge {
-            return Judge::read(path, device);
-        }
-        let settings = JudgeSettings::STANDARD;
-        let mut progress = Progress::new(0, settings.options.steps, self.quiet);
-        let found = Judge::cached(training.clone(), &settings, device, &mut progress);
-        progress.finish();
-        let (judge, origin) = found?.ok_or_else(interrupted)?;
-        match origin {
-            Origin::Cache(path) => self.note(format!("judge: {}", path.display())),
-            Origin::Trained(Ok(path)) => self.note(format!("judge: trained now, and kept in {}", path.display())),
-            Origin::Trained(Err(error)) => {
-                warn(format!("warning: the judge was trained now and could not be kept: {error}"))
-            }
-        }
-        Ok(judge)
-    }
-
     /// The accuracy on real images of a classifier trained on samples as the judge was on real ones; None where the held-out images
     /// have no labels.
     fn gan_train(
@@ -225,7 +196,7 @@ impl Evaluate {
         if held_out.labels.is_none() {
             return Ok(None);
         }
-        let (images, labels) = samples(network, architecture, GAN_TRAIN_SEED + self.seed, GAN_TRAIN_SAMPLES)?;
+        let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + self.seed, GAN_TRAIN_COUNT)?;
         let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
@@ -240,6 +211,31 @@ impl Evaluate {
             warn(text);
         }
     }
+}
+
+/// The judge in a file, or of these training images, from the cache or trained now.
+pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Judge> {
+    if let Some(path) = file {
+        return Judge::read(path, device);
+    }
+    let settings = JudgeSettings::STANDARD;
+    let mut progress = Progress::new(0, settings.options.steps, quiet);
+    let found = Judge::cached(training.clone(), &settings, device, &mut progress);
+    progress.finish();
+    let (judge, origin) = found?.ok_or_else(interrupted)?;
+    let note = |text: String| {
+        if !quiet {
+            warn(text)
+        }
+    };
+    match origin {
+        Origin::Cache(path) => note(format!("judge: {}", path.display())),
+        Origin::Trained(Ok(path)) => note(format!("judge: trained now, and kept in {}", path.display())),
+        Origin::Trained(Err(error)) => {
+            warn(format!("warning: the judge was trained now and could not be kept: {error}"))
+        }
+    }
+    Ok(judge)
 }
 
 impl Subject {
@@ -276,39 +272,17 @@ impl OfRun {
     }
 }
 
-/// Samples, and the class that each was asked for.
-fn samples(
-    network: &Generator,
-    architecture: &Architecture,
-    seed: u64,
-    count: usize,
-) -> Result<(Images, Option<Vec<u8>>)> {
-    let images = sample(network, architecture, seed, Purpose::SampleLatents, count, None)?;
-    if architecture.classes == 0 {
-        return Ok((images, None));
-    }
-    let device = Device::cpu();
-    let condition = network.conditions().draw(&device, (seed, Purpose::SampleLatents, 0), 0, count, None);
-    let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
-    let class = |row: &[f32]| row[..architecture.classes].iter().position(|&share| share > 0.0).unwrap_or(0) as u8;
-    let asked = rows.chunks_exact(rows.len() / count).map(class).collect();
-    Ok((images, Some(asked)))
-}
-
 /// The report as a person reads it: a figure a row, its floors beside it.
 fn table(report: &Report) -> String {
     let Report { samples, floors, .. } = report;
-    let split = match report.split {
-        HeldOut::Test => "test",
-        HeldOut::Validation => "validation",
-    };
     let mut lines = vec![format!(
         "{}{}: {} samples against {} held-out images ({split}) of {}",
         report.checkpoint.display(),
         report.step.map_or(String::new(), |step| format!(", step {step}")),
         samples.count,
         report.held_out,
-        report.data
+        report.data,
+        split = report.split,
     )];
     lines.push(format!(
         "judge {}: {}trained on {} images",
