@@ -2,8 +2,8 @@
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
-//! same latents where the method has one, `checkpoints/last.safetensors` the whole state. Files are written beside their place
-//! and renamed.
+//! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
+//! people. Files are written beside their place and renamed.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
@@ -30,6 +30,9 @@ const LAST: &str = "last.safetensors";
 /// What the names of pictures begin with.
 const STEP: &str = "step";
 const PAIRS: &str = "pairs";
+const REPORT: &str = "report.html";
+/// What the names of TensorBoard's event files begin with.
+pub(crate) const EVENTS: &str = "events.out.tfevents.";
 
 /// The grids that a run writes: rows and columns of images, and pixels between them.
 const GRID: usize = 10;
@@ -58,6 +61,9 @@ pub struct Settings {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// Whether it writes event files for TensorBoard.
+    #[serde(default)]
+    pub tensorboard: bool,
     /// What determines the results.
     pub recipe: Recipe,
 }
@@ -95,6 +101,20 @@ pub trait Observer {
     fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64);
     /// Whether to stop after this step.
     fn stop(&mut self) -> bool;
+    /// Every number of one step, as `metrics.jsonl` has it, before [`Observer::step`].
+    ///
+    /// # Errors
+    /// Where the observer cannot keep it; the run then ends.
+    fn numbers(&mut self, _step: u64, _numbers: &Json) -> Result<()> {
+        Ok(())
+    }
+    /// The grid of a step lies at `path`.
+    ///
+    /// # Errors
+    /// Where the observer cannot keep it; the run then ends.
+    fn picture(&mut self, _step: u64, _path: &Path) -> Result<()> {
+        Ok(())
+    }
     /// A phase of a run begins at step `from` and goes to step `to`.
     fn phase(&mut self, _name: &str, _from: u64, _to: u64) {}
     /// Something to be read by a person: a layer report, the accuracy of labels.
@@ -189,20 +209,15 @@ impl RunFolder {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
             _ => Ok(()),
         };
-        let samples = self.samples();
-        for entry in fs::read_dir(&samples).into_iter().flatten() {
-            let name = entry.map_err(Error::io("read", &samples))?.file_name();
-            let number = |name: &str| -> Option<String> {
-                let rest = [STEP, PAIRS].iter().find_map(|kind| name.strip_prefix(kind)?.strip_prefix('_'))?;
-                rest.strip_suffix(".png").map(str::to_owned)
-            };
-            let digits = name.to_str().and_then(number);
-            if digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) {
-                remove(samples.join(name))?;
-            }
+        for (_, path) in [self.numbered(STEP)?, self.numbered(PAIRS)?].concat() {
+            remove(path)?;
         }
+        for path in event_files(&self.path)? {
+            remove(path)?;
+        }
+        remove(self.report())?;
         remove(self.checkpoint())?;
-        remove(self.path.join(METRICS))?;
+        remove(self.metrics())?;
         // The phases and arms beside it are runs of their own.
         for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
             let path = entry.map_err(Error::io("read", &self.path))?.path();
@@ -231,6 +246,47 @@ impl RunFolder {
     /// The picture of a step in which a counterpart's samples stand over the run's.
     pub fn pairs(&self, step: u64) -> PathBuf {
         self.samples().join(format!("{PAIRS}_{step:06}.png"))
+    }
+
+    /// The pictures that are there, in the order of their steps.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where their folder cannot be read.
+    pub fn pictures(&self) -> Result<Vec<(u64, PathBuf)>> {
+        self.numbered(STEP)
+    }
+
+    /// The pictures in which a counterpart's samples stand over the run's, in the order of their steps.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where their folder cannot be read.
+    pub fn all_pairs(&self) -> Result<Vec<(u64, PathBuf)>> {
+        self.numbered(PAIRS)
+    }
+
+    /// The pictures of one kind, in the order of their steps.
+    fn numbered(&self, kind: &str) -> Result<Vec<(u64, PathBuf)>> {
+        let samples = self.samples();
+        let mut pictures = Vec::new();
+        for name in names(&samples)? {
+            let digits = name.strip_prefix(kind).and_then(|name| name.strip_prefix('_')?.strip_suffix(".png"));
+            let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+            if let Some(step) = digits.and_then(|digits| digits.parse().ok()) {
+                pictures.push((step, samples.join(name)));
+            }
+        }
+        pictures.sort();
+        Ok(pictures)
+    }
+
+    /// The losses of each step.
+    pub fn metrics(&self) -> PathBuf {
+        self.path.join(METRICS)
+    }
+
+    /// The report.
+    pub fn report(&self) -> PathBuf {
+        self.path.join(REPORT)
     }
 
     /// The last checkpoint.
@@ -269,7 +325,8 @@ impl RunFolder {
         Error::invalid(format!("{}: {error}; put back what `graft train` wrote there", self.config().display()))
     }
 
-    fn config(&self) -> PathBuf {
+    /// The file of the settings.
+    pub fn config(&self) -> PathBuf {
         self.path.join(CONFIG)
     }
 
@@ -287,7 +344,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] where its losses cannot be read.
     pub fn seconds(&self) -> Result<f64> {
-        let path = self.path.join(METRICS);
+        let path = self.metrics();
         match fs::read_to_string(&path) {
             Ok(text) => Ok(last_seconds(&text)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
@@ -307,7 +364,7 @@ impl RunFolder {
             trainer.average().estimate_statistics(trainer.steps());
             observer.look(trainer)?;
         }
-        let (mut metrics, before) = Metrics::open(&self.path.join(METRICS), trainer.steps())?;
+        let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());
         let mut ending = Ending::Finished;
@@ -323,9 +380,11 @@ impl RunFolder {
                 (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
             if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
                 for (losses, seconds) in pending.drain(..) {
-                    let (d_loss, g_loss) = metrics.write(&losses, before + seconds)?;
-                    let rate = (losses.step - first) as f64 / seconds;
-                    observer.step(losses.step, &[("D", d_loss), ("G", g_loss)], rate);
+                    let numbers = metrics.write(&losses, before + seconds)?;
+                    observer.numbers(losses.step, &numbers)?;
+                    let named = [("D", "d_loss"), ("G", "g_loss")];
+                    let named = named.map(|(name, key)| (name, numbers[key].as_f64().unwrap_or(f64::NAN)));
+                    observer.step(losses.step, &named, (losses.step - first) as f64 / seconds);
                 }
             }
             if last || checkpoint {
@@ -338,6 +397,7 @@ impl RunFolder {
             }
             if picture || step == pace.steps {
                 self.write_picture(trainer)?;
+                observer.picture(step, &self.picture(step))?;
             }
             if look {
                 observer.look(trainer)?;
@@ -393,13 +453,33 @@ fn is_vacant(path: &Path) -> Result<bool> {
     }
 }
 
+/// The event files in a folder, in the order in which they were begun.
+pub(crate) fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let of_graft = |name: &String| name.strip_prefix(EVENTS).is_some_and(|rest| rest.contains(".graft."));
+    let mut files: Vec<PathBuf> = names(folder)?.into_iter().filter(of_graft).map(|name| folder.join(name)).collect();
+    files.sort();
+    Ok(files)
+}
+
+/// The names in a folder that are text; none where there is no folder.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", folder)(error)),
+    };
+    let name =
+        |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
+    entries.filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
+}
+
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
 }
 
 /// The seconds of the last line of `metrics.jsonl`.
 fn last_seconds(lines: &str) -> f64 {
-    let last: Option<serde_json::Value> = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    let last: Option<Json> = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
     last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0)
 }
 
@@ -416,7 +496,7 @@ impl Metrics {
         let kept: String = match fs::read_to_string(path) {
             Ok(text) => {
                 let of_run = |line: &&str| {
-                    let line: Option<serde_json::Value> = serde_json::from_str(line).ok();
+                    let line: Option<Json> = serde_json::from_str(line).ok();
                     line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
                 };
                 text.split_inclusive('\n').filter(of_run).collect()
@@ -430,8 +510,8 @@ impl Metrics {
         Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
     }
 
-    /// Reads a step's losses back, checks them and writes them; gives the discriminator's and the generator's.
-    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<(f64, f64)> {
+    /// Reads a step's losses back, checks them and writes them; gives the object that was written.
+    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<Json> {
         let (d_loss, g_loss) = (losses.d_loss.item()?, losses.g_loss.item()?);
         let penalty = losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?;
         let checked =
@@ -456,7 +536,7 @@ impl Metrics {
             line["penalty"] = json!(penalty);
         }
         writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
-        Ok((d_loss, g_loss))
+        Ok(line)
     }
 
     fn flush(&mut self) -> Result<()> {

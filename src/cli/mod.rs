@@ -6,6 +6,7 @@ mod devices;
 mod evaluate;
 mod judge;
 mod progress;
+mod report;
 mod sample;
 mod train;
 mod transfer;
@@ -46,6 +47,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     Judge(judge::Judge),
     Data(data::Data),
+    Report(report::Report),
     Devices(devices::Devices),
 }
 
@@ -93,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(command) => command.run(),
         Command::Judge(command) => command.run(),
         Command::Data(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Devices(command) => command.run(),
     };
     match result {

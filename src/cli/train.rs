@@ -10,6 +10,8 @@ use super::{Compute, DEVICE, count, decay, not_negative, positive, say, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
+use crate::experiment::report;
+use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer};
 use crate::run::{Ending, RunFolder, Settings};
 
@@ -108,6 +110,9 @@ pub struct Train {
     /// Steps between pictures
     #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample_every: u64,
+    /// Write event files for TensorBoard into the run's folder
+    #[arg(long)]
+    tensorboard: bool,
     /// Folder of the run [default: runs/dcgan-DATA-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -239,6 +244,7 @@ impl Train {
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
+            tensorboard: self.tensorboard,
             recipe: Recipe {
                 seed: self.seed,
                 architecture: Architecture {
@@ -303,15 +309,22 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(trainer.steps(), settings.steps, quiet);
-    let ending = folder.train(trainer, &settings.pace(), &mut progress);
+    let ending = if settings.tensorboard {
+        Recorder::new(folder.path(), trainer.steps(), &mut progress)
+            .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
+    } else {
+        folder.train(trainer, &settings.pace(), &mut progress)
+    };
     progress.finish();
+    let reported = write_report(folder, settings);
     match ending? {
         Ending::Finished => {
             say(format!(
-                "{}: {} steps; last grid {}",
+                "{}: {} steps; last grid {}; report {}",
                 folder.path().display(),
                 trainer.steps(),
-                folder.picture(trainer.steps()).display()
+                folder.picture(trainer.steps()).display(),
+                folder.report().display()
             ));
         }
         Ending::Interrupted => {
@@ -323,7 +336,12 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
             ));
         }
     }
-    Ok(())
+    reported
+}
+
+/// Writes the report of a run as far as it got.
+pub fn write_report(folder: &RunFolder, settings: &Settings) -> Result<()> {
+    report::of_run(folder, &equivalent_command(settings))?.write(&folder.report())
 }
 
 /// The command that names every setting that determines the results.

@@ -1,5 +1,8 @@
-//! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them.
+//! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them;
+//! [`report`], pages for people; [`tensorboard`], event files for TensorBoard.
 
 pub mod compare;
+pub mod report;
 pub mod statistics;
+pub mod tensorboard;
 pub mod verdict;

@@ -208,6 +208,7 @@ impl<'a> Workshop<'a> {
             threads: plan.threads,
             checkpoint_every: plan.checkpoint_every,
             sample_every: plan.sample_every,
+            tensorboard: false,
             recipe: recipe.clone(),
         };
         let turn = turn(&self.folders.source);
@@ -296,7 +297,7 @@ fn turn(folder: &Path) -> Arc<Mutex<()>> {
     TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
 }
 
-/// Hands everything on but the looks, which are for the target alone.
+/// Hands everything on but looks, numbers and pictures, which are for the target alone.
 pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
 
 impl Observer for Unwatched<'_> {

@@ -57,7 +57,7 @@ fn a_run_leaves_its_settings_losses_pictures_and_state_and_says_where() {
     let last = said.lines().last().unwrap();
     assert!(last.contains(run) && last.contains(&format!("{run}/samples/step_000005.png")), "{said}");
 
-    assert_eq!(desk.names(run), ["checkpoints", "config.toml", "metrics.jsonl", "samples"]);
+    assert_eq!(desk.names(run), ["checkpoints", "config.toml", "metrics.jsonl", "report.html", "samples"]);
     assert_eq!(desk.names(&format!("{run}/samples")), ["step_000002.png", "step_000004.png", "step_000005.png"]);
     assert_eq!(desk.names(&format!("{run}/checkpoints")), ["last.safetensors"]);
 
@@ -86,7 +86,7 @@ fn a_run_is_named_after_its_data_and_seed_and_never_takes_a_name_that_is_taken()
     assert_eq!(quiet.stderr, "");
     quiet.ok();
     assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3"]);
-    assert_eq!(desk.names("elsewhere/deep/run").len(), 4);
+    assert_eq!(desk.names("elsewhere/deep/run").len(), 5);
 }
 
 #[test]
@@ -123,7 +123,10 @@ fn overwrite_replaces_a_run_and_leaves_other_files() {
     desk.write("run/notes.txt", b"mine");
     desk.write("run/samples/favourite.png", b"mine too");
     desk.graft(&format!("{TRAIN} --steps 2 --out run --overwrite")).ok();
-    assert_eq!(desk.names("run"), ["checkpoints", "config.toml", "metrics.jsonl", "notes.txt", "samples"]);
+    assert_eq!(
+        desk.names("run"),
+        ["checkpoints", "config.toml", "metrics.jsonl", "notes.txt", "report.html", "samples"]
+    );
     assert_eq!(desk.names("run/samples"), ["favourite.png", "step_000002.png"]);
     assert_eq!(steps_of(&metrics(&desk, "run")), [1, 2]);
 
@@ -233,7 +236,7 @@ fn data_says_what_a_set_holds_and_draws_it() {
 fn help_fits_a_hundred_columns() {
     const COLUMNS: usize = 100;
     let desk = Desk::new();
-    for command in ["", "train", "sample", "data"] {
+    for command in ["", "train", "sample", "data", "report"] {
         for flag in ["-h", "--help"] {
             let help = desk.graft(&format!("{command} {flag}")).ok();
             let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
@@ -280,8 +283,10 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--d-norm auto",
         "--augment color",
         "--ema 0.995",
+        "--lecam 0.1",
         "--checkpoint-every 500",
         "--sample-every 250",
+        "--tensorboard",
         "--out other",
         "--overwrite --out run",
     ];

@@ -16,4 +16,5 @@ mod metrics;
 mod parity;
 mod program;
 mod properties;
+mod report;
 mod transfer;

@@ -1,0 +1,26 @@
+//! `graft report`: makes a run's report again.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{say, train};
+use crate::error::Result;
+use crate::run::RunFolder;
+
+/// Write a run's report.html again, from what lies in its folder
+#[derive(Args)]
+#[command(after_help = "Example:\n  graft report runs/dcgan-strokes-0")]
+pub struct Report {
+    /// The folder of a run, also of one that is still going on
+    run: PathBuf,
+}
+
+impl Report {
+    pub fn run(&self) -> Result<()> {
+        let folder = RunFolder::open(&self.run)?;
+        train::write_report(&folder, &folder.settings()?)?;
+        say(folder.report().display());
+        Ok(())
+    }
+}
