@@ -38,6 +38,9 @@ pub enum Error {
     /// A value from outside that cannot work; the text says what to do instead.
     #[error("{0}")]
     Invalid(String),
+    /// A training came to numbers that are not finite; the text says where, and what to do.
+    #[error("{0}")]
+    Diverged(String),
     /// The command line contradicts itself; the text says what to do instead.
     #[error("{0}")]
     Usage(String),

@@ -353,10 +353,23 @@ impl RunFolder {
         atomic::write(&self.config(), text.as_bytes())
     }
 
+    /// How long its steps took so far, what was done between them included; 0 where none is written.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where its losses cannot be read.
+    pub fn seconds(&self) -> Result<f64> {
+        let path = self.metrics();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(last_seconds(&text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
     /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
+    /// [`Error::Diverged`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
     /// something cannot be written; the device's first failure.
     pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
         self.create_parts()?;
@@ -478,6 +491,12 @@ fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
 }
 
+/// The seconds of the last line of `metrics.jsonl`.
+fn last_seconds(lines: &str) -> f64 {
+    let last: Option<Json> = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0)
+}
+
 /// `metrics.jsonl`: one object a step.
 struct Metrics {
     path: PathBuf,
@@ -499,8 +518,7 @@ impl Metrics {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
-        let last: Option<Json> = kept.lines().last().and_then(|line| serde_json::from_str(line).ok());
-        let seconds = last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0);
+        let seconds = last_seconds(&kept);
         atomic::write(path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
         Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
@@ -514,7 +532,7 @@ impl Metrics {
             [("discriminator's loss", Some(d_loss)), ("generator's loss", Some(g_loss)), ("penalty", penalty)];
         for (name, value) in checked.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             if !value.is_finite() {
-                return Err(Error::invalid(format!(
+                return Err(Error::Diverged(format!(
                     "training diverged: the {name} is {value} at step {}; use a smaller --lr or --d-lr",
                     losses.step
                 )));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::judge::{Real, halves, interrupted, percent};
@@ -11,18 +11,15 @@ use super::progress::Progress;
 use super::{Compute, say, train, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Images, Spec, Split};
+use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Conditions, Generator, load_generator, sample};
-use crate::metrics::{Evaluation, Floors, Judge, JudgeSettings, Origin, RealImages, Reference, Samples, gan_train};
-use crate::random::Purpose;
+use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
+use crate::metrics::{
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeSettings, Origin, RealImages, Reference,
+    Samples, gan_train,
+};
 use crate::run::{RunFolder, Settings};
 use crate::transfer::Plan;
-
-/// Samples that a classifier is trained on for GAN-train.
-const GAN_TRAIN_SAMPLES: usize = 5000;
-/// Their latents are drawn by another seed than those of the measured samples.
-const GAN_TRAIN_SEED: u64 = 1 << 32;
 
 /// Measure the samples of a checkpoint against held-out real images
 #[derive(Args)]
@@ -55,13 +52,6 @@ pub struct Evaluate {
     quiet: bool,
     #[command(flatten)]
     compute: Compute,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum HeldOut {
-    Test,
-    Validation,
 }
 
 /// What `--json` prints.
@@ -163,7 +153,7 @@ impl Evaluate {
             let frequencies = reference.class_shares().to_vec();
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
-        let (images, asked) = samples(&network, &architecture, self.seed, count)?;
+        let (images, asked) = sample_asked(&network, &architecture, self.seed, count)?;
         let measured = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
         let gan_train = match asked {
             Some(_) => self.gan_train(&network, &architecture, &held_out, reference.judge(), device)?,
@@ -202,7 +192,7 @@ impl Evaluate {
         if held_out.labels.is_none() {
             return Ok(None);
         }
-        let (images, labels) = samples(network, architecture, GAN_TRAIN_SEED + self.seed, GAN_TRAIN_SAMPLES)?;
+        let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + self.seed, GAN_TRAIN_COUNT)?;
         let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
@@ -278,39 +268,17 @@ impl OfRun {
     }
 }
 
-/// Samples, and the class that each was asked for.
-pub fn samples(
-    network: &Generator,
-    architecture: &Architecture,
-    seed: u64,
-    count: usize,
-) -> Result<(Images, Option<Vec<u8>>)> {
-    let images = sample(network, architecture, seed, Purpose::SampleLatents, count, None)?;
-    if architecture.classes == 0 {
-        return Ok((images, None));
-    }
-    let device = Device::cpu();
-    let condition = network.conditions().draw(&device, (seed, Purpose::SampleLatents, 0), 0, count, None);
-    let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
-    let class = |row: &[f32]| row[..architecture.classes].iter().position(|&share| share > 0.0).unwrap_or(0) as u8;
-    let asked = rows.chunks_exact(rows.len() / count).map(class).collect();
-    Ok((images, Some(asked)))
-}
-
 /// The report as a person reads it: a figure a row, its floors beside it.
 fn table(report: &Report) -> String {
     let Report { samples, floors, .. } = report;
-    let split = match report.split {
-        HeldOut::Test => "test",
-        HeldOut::Validation => "validation",
-    };
     let mut lines = vec![format!(
         "{}{}: {} samples against {} held-out images ({split}) of {}",
         report.checkpoint.display(),
         report.step.map_or(String::new(), |step| format!(", step {step}")),
         samples.count,
         report.held_out,
-        report.data
+        report.data,
+        split = report.split,
     )];
     lines.push(format!(
         "judge {}: {}trained on {} images",

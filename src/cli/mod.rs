@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod compare;
 mod data;
 mod devices;
 mod evaluate;
@@ -41,6 +42,7 @@ struct Cli {
 enum Command {
     Train(Box<train::Train>),
     Transfer(Box<transfer::Transfer>),
+    Compare(Box<compare::Compare>),
     Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
     Judge(judge::Judge),
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(command) => command.run(options),
         Command::Transfer(command) => command.run(options),
+        Command::Compare(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Judge(command) => command.run(),

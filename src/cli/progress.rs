@@ -93,8 +93,13 @@ impl Observer for Progress {
     }
 
     fn stop(&mut self) -> bool {
-        INTERRUPTED.load(Ordering::Relaxed)
+        interrupted()
     }
+}
+
+/// Whether somebody asked to stop.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 impl classifier::Observer for Progress {
@@ -108,7 +113,7 @@ impl classifier::Observer for Progress {
 }
 
 /// From now on, the first Ctrl-C (or SIGTERM) asks the run to stop after its step, a second one ends the process.
-fn watch_for_interrupts() {
+pub fn watch_for_interrupts() {
     static WATCHING: OnceLock<()> = OnceLock::new();
     WATCHING.get_or_init(|| {
         let handler = || {

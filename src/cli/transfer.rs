@@ -17,7 +17,7 @@ use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
-use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator};
+use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
 use crate::run::{Ending, RunFolder};
 use crate::transfer::surgery::Row;
@@ -437,7 +437,7 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, plan: &Plan, device: 
         let folder = RunFolder::open(folder)?;
         let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
         let count = reference.count();
-        let (images, asked) = evaluate::samples(&network, &architecture, plan.recipe.seed, count)?;
+        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
         let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
         let point = Point::new(plan.steps, &evaluation.distances, count, reference);
         Curve::resume(&folder, plan.steps, reference)?.add(point)?;

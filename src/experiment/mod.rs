@@ -1,6 +1,7 @@
-//! What is made of runs: [`curve`], figures along them; [`report`], pages for people; [`statistics`] of paired comparisons, and the [`verdict`]s they allow;
-//! [`tensorboard`], event files for TensorBoard.
+//! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them; [`curve`],
+//! figures along a run; [`report`], pages for people; [`tensorboard`], event files for TensorBoard.
 
+pub mod compare;
 pub mod curve;
 pub mod report;
 pub mod statistics;

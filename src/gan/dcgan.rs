@@ -311,9 +311,8 @@ impl Filter {
             builder.parameter(format!("{name}.weight_u"), Layout::Plain, &[outputs], by)
         });
         let shifted = matches!(kind, NormKind::None | NormKind::Spectral);
-        let bias = shifted.then(|| {
-            builder.parameter(format!("{name}.bias"), Layout::Plain, &[outputs], Initialiser::Constant(0.0))
-        });
+        let bias = shifted
+            .then(|| builder.parameter(format!("{name}.bias"), Layout::Plain, &[outputs], Initialiser::Constant(0.0)));
         Filter { convolution, direction, bias }
     }
 

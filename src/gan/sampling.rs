@@ -13,6 +13,8 @@ use crate::tensor::{Tensor, no_grad};
 
 /// The network's name in checkpoints.
 pub(super) const PREFIX: &str = "netG_ema";
+/// That of the generator whose weights are averaged.
+pub(super) const RAW: &str = "netG";
 /// Images a forward pass.
 const BATCH: usize = 64;
 /// Batches over which batch-norm statistics are averaged.
@@ -130,6 +132,32 @@ pub fn sample(
     })
 }
 
+/// `count` samples of a seed, and the class that each was asked for where the network has classes: the most probable one where it is
+/// given probabilities.
+///
+/// # Errors
+/// The device's first failure.
+pub fn sample_asked(
+    network: &Generator,
+    architecture: &Architecture,
+    seed: u64,
+    count: usize,
+) -> Result<(Images, Option<Vec<u8>>)> {
+    let purpose = Purpose::SampleLatents;
+    let images = sample(network, architecture, seed, purpose, count, None)?;
+    if architecture.classes == 0 {
+        return Ok((images, None));
+    }
+    let device = Device::cpu();
+    let condition = network.conditions().draw(&device, (seed, purpose, 0), 0, count, None);
+    let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
+    let most = |row: &[f32]| {
+        (0..architecture.classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
+    };
+    let asked = rows.chunks_exact(rows.len() / count).map(|row| most(row) as u8).collect();
+    Ok((images, Some(asked)))
+}
+
 /// Rows of `steps` images each; row r goes from sample number r's latent to the next sample's along the great circle (White 2016), under
 /// sample number r's condition.
 ///
@@ -196,6 +224,28 @@ fn render(
 /// # Errors
 /// [`Error::Invalid`] where the checkpoint is none of graft's, or its tensors do not fit its header.
 pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
+    load_network(PREFIX, checkpoint, device)
+}
+
+/// The generator of a training checkpoint without averaging, as [`Trainer::raw`](super::Trainer::raw) gives it of the run, and its
+/// architecture.
+///
+/// # Errors
+/// As [`load_generator`].
+pub fn load_raw_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Average)> {
+    let (architecture, network) = load_network(RAW, checkpoint, device)?;
+    let header = |key: &str| checkpoint.header.get(key);
+    let seed = header("recipe").and_then(|recipe| recipe.get("seed")).and_then(Json::as_u64);
+    let step = header("step").and_then(Json::as_u64);
+    let (Some(seed), Some(step)) = (seed, step) else {
+        return Err(Error::invalid("the checkpoint's header names no step and seed; use one that `graft train` wrote"));
+    };
+    let raw = Average::new(device, &architecture, &network, 0.0, seed);
+    raw.estimate_statistics(step);
+    Ok((architecture, raw))
+}
+
+fn load_network(prefix: &str, checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
     let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
     let architecture = architecture.cloned().unwrap_or(Json::Null);
     let architecture: Architecture = serde_json::from_value(architecture).map_err(|_| {
@@ -204,7 +254,7 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
     architecture.check()?;
     // Before a network of that size is allocated, the file must have shown that it holds one.
     for (name, expected) in architecture.generator_matrices() {
-        let shape = checkpoint.shape(&format!("{PREFIX}.{name}"));
+        let shape = checkpoint.shape(&format!("{prefix}.{name}"));
         if shape != Some(&expected[..]) {
             let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
             return Err(Error::invalid(format!(
@@ -216,7 +266,7 @@ pub fn load_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(Archi
     let conditions = Conditions::load(&architecture, checkpoint)?;
     let mut network = Generator::new(device, &architecture, 0);
     network.set_conditions(conditions);
-    checkpoint.load_parameters(PREFIX, network.parameters().iter().chain(&network.statistics()))?;
+    checkpoint.load_parameters(prefix, network.parameters().iter().chain(&network.statistics()))?;
     Ok((architecture, network))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::lecam::LeCam;
 use super::losses::Terms;
-use super::sampling::PREFIX as AVERAGE;
+use super::sampling::{PREFIX as AVERAGE, RAW};
 use super::{Average, Discriminator, Generator, GeneratorUpdate, Loss, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -336,7 +336,7 @@ impl Trainer {
     /// All of the run's state: networks, optimisers, and the average with statistics made for it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a tensor is not finite: such a state is never written. The device's first failure.
+    /// [`Error::Diverged`] where a tensor is not finite: such a state is never written. The device's first failure.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.average.estimate_statistics(self.step);
         let mut checkpoint = Checkpoint::new(self.header());
@@ -345,7 +345,7 @@ impl Trainer {
             checkpoint.insert_parameters(prefix, &parameters)?;
             for parameter in &parameters {
                 if !parameter.is_finite()? {
-                    return Err(Error::invalid(format!(
+                    return Err(Error::Diverged(format!(
                         "training diverged: {prefix}.{} is not finite at step {}; use a smaller --lr or --d-lr, \
                          and resume from the last checkpoint",
                         parameter.name(),
@@ -354,6 +354,18 @@ impl Trainer {
                 }
             }
         }
+        Ok(checkpoint)
+    }
+
+    /// The averaged generator alone, with the statistics that it has: enough to sample from.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn average_checkpoint(&self) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::new(self.header());
+        self.generator.conditions().store(&mut checkpoint, &self.device)?;
+        let average = self.average.network();
+        checkpoint.insert_parameters(AVERAGE, average.parameters().iter().chain(&average.statistics()))?;
         Ok(checkpoint)
     }
 
@@ -420,7 +432,7 @@ impl Trainer {
         let all = |parameters: Vec<Parameter>, statistics: Vec<Parameter>| [parameters, statistics].concat();
         let average = self.average.network();
         let mut slots = vec![
-            ("netG", all(self.generator.parameters(), self.generator.statistics())),
+            (RAW, all(self.generator.parameters(), self.generator.statistics())),
             ("netD", all(self.discriminator.parameters(), self.discriminator.statistics())),
             (AVERAGE, all(average.parameters(), average.statistics())),
             ("adam.netG", self.g_adam.moments().cloned().collect()),

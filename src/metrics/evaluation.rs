@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::judge::{Judge, JudgeSettings};
 use super::random_convolution::RandomConvolution;
@@ -19,10 +19,33 @@ use crate::nn::NormKind;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
 pub const COUNT: usize = 2000;
+/// Samples that a classifier is trained on for GAN-train.
+pub const GAN_TRAIN_COUNT: usize = 5000;
+/// What is added to the seed of the measured samples for the latents of those, so that they are others.
+pub const GAN_TRAIN_SEED: u64 = 1 << 32;
 /// Fewer members have no fifth neighbour, or hardly a covariance.
 const LEAST: usize = 10;
 /// The seed of the draws of held-out images.
 const DRAW_SEED: u64 = 0;
+
+/// What samples are measured against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldOut {
+    /// The test split.
+    Test,
+    /// The validation block of the training split, while settings are chosen.
+    Validation,
+}
+
+impl std::fmt::Display for HeldOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            HeldOut::Test => "test",
+            HeldOut::Validation => "validation",
+        })
+    }
+}
 
 /// Real images of the judge's size and channels.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +68,7 @@ pub struct Samples<'a> {
 }
 
 /// The figures that a curve over training steps needs: quick to compute.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
     /// The Fréchet distance in the judge's features.
     pub judge_fd: f64,
@@ -58,7 +81,7 @@ pub struct Distances {
 }
 
 /// Copies of training images, by two measures of nearness.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
     /// In the judge's features.
     pub judge: Memorisation,
@@ -67,7 +90,7 @@ pub struct Copies {
 }
 
 /// All figures of one set of samples.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// How many samples were measured.
     pub count: usize,
@@ -86,7 +109,7 @@ pub struct Evaluation {
 }
 
 /// What the figures of real images would be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
     /// Of fresh real images (the validation block measured against the test split): no generator can be expected to do better.
     /// Its conditional accuracy is the judge's own.

@@ -3,7 +3,7 @@
 //! A set's manifold is the union of the balls around its members that reach to their k-th nearest neighbour in the set,
 //! themselves not counted. A ball holds its surface, so a point at exactly its radius is inside.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Features;
 use super::pairs::{SquaredDifference, map_rows};
@@ -15,7 +15,7 @@ const PRECISION_NEIGHBOUR: usize = 3;
 const COVERAGE_NEIGHBOUR: usize = 5;
 
 /// The figures of [`precision_recall`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PrecisionRecall {
     /// The share of samples inside at least one ball of the real images, k = 3.
     pub precision: f64,

@@ -1,7 +1,7 @@
 //! Whether samples are copies of training images.
 
 use rand::seq::SliceRandom;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Features;
 use super::pairs::{SquaredDifference, map_rows};
@@ -15,7 +15,7 @@ const DRAWS: usize = 20;
 const FLAG: f64 = 0.3;
 
 /// The figures of [`memorisation`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memorisation {
     /// P: the share of samples nearer to the training images than to as many held-out ones.
     pub nearer: f64,

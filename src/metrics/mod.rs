@@ -23,7 +23,10 @@ mod memorisation;
 mod pairs;
 mod random_convolution;
 
-pub use evaluation::{COUNT, Copies, Distances, Evaluation, Floors, RealImages, Reference, Samples, gan_train};
+pub use evaluation::{
+    COUNT, Copies, Distances, Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, RealImages, Reference,
+    Samples, gan_train,
+};
 pub use features::Features;
 pub use frechet::{Gaussian, frechet_distance};
 pub use judge::{Judge, JudgeSettings, Origin, cache_folder};

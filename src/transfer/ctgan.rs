@@ -72,6 +72,7 @@ pub(super) const KIND: Kind = Kind {
         COLOUR_BLIND,
     ],
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
+    control: Some(("shuffle-labels", "true")),
     labelled_source: true,
     rate: |_| TRANSFER_RATE,
     check: |choices| {

@@ -45,6 +45,9 @@ pub struct Kind {
     pub options: &'static [MethodOption],
     /// The arms that have a name, and the options that make them.
     pub arms: &'static [(&'static str, &'static str)],
+    /// The option and its value that take out of an arm what is transferred and leave the rest: its control. None where that
+    /// would be training from scratch.
+    pub control: Option<(&'static str, &'static str)>,
     /// Whether the source's GAN is conditioned on the source's labels.
     pub labelled_source: bool,
     /// The generator's learning rate under these options.

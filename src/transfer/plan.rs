@@ -172,13 +172,18 @@ impl Folders {
     }
 
     /// The target's run in one folder, what is learned of the source on a shelf that arms of the same seed and recipe share. A
-    /// source whose networks are conditioned on classes stands beside the plain one.
+    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length.
     ///
     /// # Errors
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
         let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
-        Ok(Folders { run: run.to_path_buf(), source: shelf.join(source), ..Folders::within(shelf) })
+        let features = match arm.options.get("feature-length") {
+            Some(length) => format!("features-{length}"),
+            None => "features".to_string(),
+        };
+        let (source, features) = (shelf.join(source), shelf.join(features));
+        Ok(Folders { run: run.to_path_buf(), source, features, ..Folders::within(shelf) })
     }
 }
 

@@ -9,6 +9,7 @@ pub(super) const KIND: Kind = Kind {
     about: "nothing is transferred: the target's images alone",
     options: &[],
     arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
+    control: None,
     labelled_source: false,
     rate: |_| SCRATCH_RATE,
     check: |_| Ok(()),

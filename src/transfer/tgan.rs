@@ -57,6 +57,7 @@ pub(super) const KIND: Kind = Kind {
         COLOUR_BLIND,
     ],
     arms: &[("tgan", ""), ("tgan-mission", "bank=source,d-condition=none"), ("tgan-untrained", "encoder=untrained")],
+    control: Some(("encoder", "untrained")),
     labelled_source: false,
     rate: |choices| if choices.is("g-init", "source") { TRANSFER_RATE } else { SCRATCH_RATE },
     check: |choices| {

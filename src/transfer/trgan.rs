@@ -36,6 +36,7 @@ pub(super) const KIND: Kind = Kind {
         },
     ],
     arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
+    control: None,
     labelled_source: false,
     rate: |_| TRANSFER_RATE,
     check: |choices| {

@@ -1,6 +1,8 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Value as Json, json};
@@ -126,8 +128,10 @@ impl<'a> Workshop<'a> {
     /// interrupted.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a loss is not finite, or the checkpoint is of another training; what writing says.
+    /// [`Error::Diverged`] where a loss is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
+        let turn = turn(folder);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = RunFolder::prepare(folder)?.checkpoint();
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
         let settings = json!({ "steps": steps, "of": training.settings() });
@@ -156,7 +160,7 @@ impl<'a> Workshop<'a> {
             if write || step.is_multiple_of(READ_EVERY) {
                 let loss = loss.item()?;
                 if !loss.is_finite() {
-                    return Err(Error::invalid(format!(
+                    return Err(Error::Diverged(format!(
                         "the training of {phase} diverged at step {step}: its loss is {loss}"
                     )));
                 }
@@ -207,6 +211,8 @@ impl<'a> Workshop<'a> {
             tensorboard: false,
             recipe: recipe.clone(),
         };
+        let turn = turn(&self.folders.source);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         folder.write_settings(&settings)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
@@ -283,6 +289,12 @@ pub(super) fn continue_in(
     }
     observer.phase(phase, trainer.steps(), pace.steps);
     folder.train(trainer, pace, observer)
+}
+
+/// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.
+fn turn(folder: &Path) -> Arc<Mutex<()>> {
+    static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
+    TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
 }
 
 /// Hands everything on but looks, numbers and pictures, which are for the target alone.

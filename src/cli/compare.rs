@@ -1,0 +1,296 @@
+//! `graft compare`: arms against each other, at several numbers of target images, over several seeds.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::evaluate;
+use super::progress::{interrupted as stopped, watch_for_interrupts};
+use super::{Compute, count, decay, not_negative, positive, say, warn};
+use crate::backend::Device;
+use crate::data::{Spec, Split};
+use crate::error::{Error, Result};
+use crate::experiment::compare::{
+    self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
+};
+use crate::gan::{DiscriminatorNorm, Loss, Recipe};
+use crate::metrics::{HeldOut, Judge};
+use crate::run::Ending;
+use crate::transfer::{Arm, Style, starting_recipe};
+
+/// How often a run that goes on says where it stands.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Compare ways of training on little data, over seeds, with verdicts
+#[derive(Args)]
+#[command(
+    after_help = "docs/evaluation.md explains the protocol and every key of compare.json. The same command continues a comparison that was stopped, \
+    and with more arms, sizes or seeds extends it.\n\nExamples:\n  \
+    graft compare --source mnist:DIR --target svhn:DIR --arms scratch,scratch+augment,trgan --subset 100,1000 --seeds 5 --out runs/compare\n  \
+    graft compare --split validation --seeds 100,101 --arms scratch,a=trgan{freeze-d=1},b=trgan{lr=0.0002} --subset 100 --out runs/trials"
+)]
+pub struct Compare {
+    /// What to learn from; `graft data --help` lists the kinds
+    #[arg(long, default_value = "synthetic:strokes", value_name = "SPEC|CHECKPOINT")]
+    source: String,
+    /// What to transfer to; its size and channels become the networks'
+    #[arg(long, default_value = "synthetic:street", value_name = "SPEC")]
+    target: String,
+    /// Arms, comma-separated: names (scratch, scratch+augment, trgan, ..) or NAME=METHOD{option=value,..}
+    #[arg(long, default_value = "scratch,scratch+augment,trgan", value_name = "LIST")]
+    arms: String,
+    /// Numbers of target images, comma-separated
+    #[arg(long, default_value = "100,1000", value_delimiter = ',', value_name = "LIST", value_parser = count)]
+    subset: Vec<usize>,
+    /// Choose subsets without looking at labels
+    #[arg(long)]
+    subset_plain: bool,
+    /// So many seeds, from 0; or a list: 0,1,2 (`100,` for that seed alone)
+    #[arg(long, default_value = "5", value_name = "N|LIST")]
+    seeds: String,
+    /// Arms that have only the first N of the seeds, comma-separated
+    #[arg(long, value_name = "ARM=N,..", value_delimiter = ',')]
+    arm_seeds: Vec<String>,
+    /// Steps on the target
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: u64,
+    /// Steps of the source's GAN, trained once a seed
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    source_steps: u64,
+    /// Steps of a feature extractor or label predictor, trained once a seed
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    feature_steps: u64,
+    /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
+    #[arg(long, value_enum, value_name = "STYLE")]
+    source_style: Option<Style>,
+    /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
+    /// then every 500 to 2000, then every 1000]
+    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    looks: Option<Vec<u64>>,
+    /// What to measure against at the end: the test split, or the validation block while settings are chosen (on seeds from 100
+    /// up), which does not open the test images
+    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
+    split: HeldOut,
+    /// A judge that `graft judge` wrote [default: the one of the target, from the cache or trained now]
+    #[arg(long, value_name = "FILE")]
+    judge: Option<PathBuf>,
+    /// Width of the networks
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    features: usize,
+    /// Length of the latent
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    latent: usize,
+    /// Images a batch
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    batch: usize,
+    /// Adversarial loss
+    #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
+    loss: Loss,
+    /// Learning rate of the discriminator; the generator's is the arm's
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    d_lr: f64,
+    /// Gamma of the R1 penalty
+    #[arg(long, default_value_t = 1.0, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
+    r1: f64,
+    /// Normalisation of the discriminator
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    d_norm: DiscriminatorNorm,
+    /// Decay of the generator's moving average
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    ema: f64,
+    /// Runs at once, which share the threads; results do not depend on it
+    #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
+    jobs: usize,
+    /// Folder of the comparison
+    #[arg(long, default_value = "runs/compare", value_name = "DIR")]
+    out: PathBuf,
+    /// Print compare.json instead of a table
+    #[arg(long)]
+    json: bool,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Compare {
+    pub fn run(&self) -> Result<()> {
+        let design = self.design()?;
+        watch_for_interrupts();
+        self.compute.run(|device| {
+            compare::prepare(&self.out, &design)?;
+            let real = RealData::load(&design.settings)?;
+            for cell in design.cells() {
+                cell.arm.recipe(&cell.plan(&design.settings, 0).recipe)?.check_fits(device)?;
+            }
+            let judge = self.judge(&real, device)?;
+            let jobs = Jobs { count: self.jobs, threads: rayon::current_num_threads() };
+            let watch = Lines { quiet: self.quiet, said: Mutex::default() };
+            let (comparison, ending) = compare::run(&self.out, &design, real, judge, device, jobs, &watch)?;
+            if self.json {
+                say(serde_json::to_string_pretty(&comparison).expect("figures are JSON"));
+            } else {
+                say(table(&comparison));
+            }
+            if ending == Ending::Interrupted {
+                warn("stopped; the same command continues");
+            }
+            Ok(())
+        })
+    }
+
+    fn design(&self) -> Result<Design> {
+        if self.loss == Loss::WassersteinGp {
+            return Err(Error::Usage("--loss takes a loss with --r1 here, not wasserstein-gp".to_string()));
+        }
+        let target: Spec = self.target.parse()?;
+        let base = starting_recipe(0, 32, 3);
+        let mut recipe =
+            Recipe { batch: self.batch, d_lr: self.d_lr, loss: self.loss, r1: self.r1, ema: self.ema, ..base };
+        let native = target.load(Split::Train)?.images;
+        let architecture = &mut recipe.architecture;
+        /// The smaller of the sizes that networks have.
+        const SMALL: usize = 32;
+        architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        architecture.channels = native.channels;
+        architecture.features = self.features;
+        architecture.latent = self.latent;
+        architecture.d_norm = self.d_norm.resolve(self.loss, self.r1)?;
+        let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
+        looks.sort_unstable();
+        looks.dedup();
+        let settings = Settings {
+            source: self.source.clone(),
+            source_style: self.source_style,
+            source_steps: self.source_steps,
+            feature_steps: self.feature_steps,
+            target: target.to_string(),
+            subset_plain: self.subset_plain,
+            steps: self.steps,
+            looks,
+            split: self.split,
+            device: self.compute.device.clone(),
+            recipe,
+        };
+        let arms = split_arms(&self.arms)?.iter().map(|arm| Arm::parse(arm)).collect::<Result<_>>()?;
+        Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
+    }
+
+    /// The judge: the comparison's own where it has one.
+    fn judge(&self, real: &RealData, device: &Device) -> Result<Judge> {
+        let own = judge_path(&self.out);
+        let file = self.judge.clone().or_else(|| own.exists().then_some(own));
+        evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
+    }
+}
+
+/// The parts of a list between commas that stand in no braces.
+fn split_arms(text: &str) -> Result<Vec<String>> {
+    let mut arms = vec![String::new()];
+    let mut depth = 0usize;
+    for letter in text.chars() {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                arms.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        arms.last_mut().expect("it begins with one").push(letter);
+    }
+    let arms: Vec<String> = arms.iter().map(|arm| arm.trim().to_string()).filter(|arm| !arm.is_empty()).collect();
+    if depth > 0 {
+        return Err(Error::Usage(format!("--arms `{text}` lacks a closing brace")));
+    }
+    Ok(arms)
+}
+
+/// `5` for the seeds 0 to 4, or a list.
+fn seeds(text: &str) -> Result<Vec<u64>> {
+    /// Seeds beyond it are those of other latents.
+    const MOST: u64 = 1 << 31;
+    let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
+    let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
+    if text.contains(',') {
+        return text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect();
+    }
+    Ok((0..number(text)?).collect())
+}
+
+fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
+    let pair = |text: &String| {
+        let parsed = text.rsplit_once('=').and_then(|(arm, count)| Some((arm.to_string(), count.parse().ok()?)));
+        parsed.ok_or_else(|| Error::Usage(format!("--arm-seeds takes ARM=N, not `{text}`")))
+    };
+    list.iter().map(pair).collect()
+}
+
+/// Says on standard error how runs go on.
+struct Lines {
+    quiet: bool,
+    said: Mutex<HashMap<String, Instant>>,
+}
+
+impl Watch for Lines {
+    fn stop(&self) -> bool {
+        stopped()
+    }
+
+    fn step(&self, cell: &Cell, phase: &str, (step, steps): (u64, u64), rate: f64) {
+        if self.quiet {
+            return;
+        }
+        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
+        let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
+        if due {
+            said.insert(cell.to_string(), Instant::now());
+            let left = ((steps - step) as f64 / rate) as u64;
+            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left}s left"));
+        }
+    }
+
+    fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
+        if self.quiet {
+            return;
+        }
+        let (done, all) = comparison.progress();
+        let how = match &record.readings {
+            Some(readings) => format!("FD {:.1}", readings.last.distances.judge_fd),
+            None => "diverged".to_string(),
+        };
+        warn(format!("{done}/{all} {cell}: {how}, {:.0}s", record.seconds));
+    }
+}
+
+/// The comparison as a person reads it.
+fn table(comparison: &Comparison) -> String {
+    serde_json::to_string(&comparison.findings).expect("figures are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_arms_and_seeds_are_read() {
+        let arms = split_arms("scratch, a=trgan{lr=0.1,augment=color,translation},tgan").unwrap();
+        assert_eq!(arms, ["scratch", "a=trgan{lr=0.1,augment=color,translation}", "tgan"]);
+        assert!(split_arms("trgan{lr=1").is_err());
+        assert_eq!(seeds("3").unwrap(), [0, 1, 2]);
+        assert_eq!(seeds("100,101").unwrap(), [100, 101]);
+        assert_eq!(seeds("100,").unwrap(), [100]);
+        for text in ["", "x", "1,x", "-1", "1,99999999999"] {
+            assert!(seeds(text).is_err(), "{text}");
+        }
+        assert_eq!(arm_seeds(&["a=b=2".to_string()]).unwrap(), [("a=b".to_string(), 2)].into_iter().collect());
+        assert!(arm_seeds(&["a".to_string()]).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! The comparison of ways of training on a target: arms, at numbers of target images, over random seeds.
+//!
+//! Runs are paired: a seed gives every arm the same subset of the target, the same source (trained once a seed, and used at all
+//! sizes, whose subsets are nested) and the same latents, and all arms take equally many steps on the target. On its way a run's
+//! averaged generator is measured against the validation block, and at its end against images that nothing was trained or chosen
+//! on. A [`Design`] says all of it, in the comparison's folder:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `comparison.toml` | the design |
+//! | `compare.json` | a [`Comparison`]: everything found so far |
+//! | `judge.safetensors` | the judge |
+//! | `cells/ARM-SIZE-seedK/` | a run, its figures on its way (`curve/`) and at its end (`evaluation.json`) |
+//! | `source-seedK/` | what that seed learned of the source |
+//! | `floors/` | the figures of real images |
+//!
+//! It can be stopped at any moment: [`run`] continues with what is there.
+
+mod cell;
+mod images;
+mod queue;
+mod result;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use cell::{Best, Point, Readings, Record};
+pub use images::RealData;
+pub use queue::Jobs;
+pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described, JudgeReport};
+pub use settings::{Cell, Design, Row, Settings, standard_looks};
+
+use crate::backend::Device;
+use crate::error::{Error, Result};
+use crate::metrics::{Evaluation, Judge, RealImages, Reference};
+use crate::run::Ending;
+use cell::{Bench, read_json, write_json};
+use queue::Queue;
+
+const RESULT: &str = "compare.json";
+const JUDGE: &str = "judge.safetensors";
+
+/// Who watches a comparison, from several threads at once.
+pub trait Watch: Sync {
+    /// Whether to stop: every run then ends behind its step, with a checkpoint.
+    fn stop(&self) -> bool;
+    /// A run stands at a step of so many of a phase; `rate` in steps a second.
+    fn step(&self, cell: &Cell, phase: &str, step: (u64, u64), rate: f64);
+    /// A run has ended, one of so many.
+    fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison);
+}
+
+/// The file of a comparison's judge.
+pub fn judge_path(root: &Path) -> PathBuf {
+    root.join(JUDGE)
+}
+
+/// Makes a comparison's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for
+/// now are those of `asked`.
+///
+/// # Errors
+/// [`Error::Invalid`] where the folder holds something else, or a comparison with other settings, whose difference it names.
+pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
+    let design = match Design::read(root)? {
+        Some(known) => known.extended(asked).map_err(|error| Error::invalid(format!("{}: {error}", root.display())))?,
+        None => {
+            if root.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+                return Err(Error::invalid(format!(
+                    "{} is not empty and holds no comparison: choose another --out",
+                    root.display()
+                )));
+            }
+            std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
+            asked.clone()
+        }
+    };
+    design.write(root)?;
+    Ok(design)
+}
+
+/// Does the runs of `asked` that have not ended, and writes `compare.json` behind each.
+///
+/// # Errors
+/// The first of any run, except that it diverged; what files and devices say.
+pub fn run(
+    root: &Path,
+    asked: &Design,
+    real: RealData,
+    judge: Judge,
+    device: &Device,
+    jobs: Jobs,
+    watch: &dyn Watch,
+) -> Result<(Comparison, Ending)> {
+    let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
+    let design = prepare(root, &asked)?;
+    if !judge_path(root).exists() {
+        judge.write(&judge_path(root))?;
+    }
+    let judge = Arc::new(judge);
+    let (validation, halves) = (&real.validation, real.floor());
+    let against = RealImages { held_out: validation, other: validation, training: None };
+    let validation = Reference::new(judge.clone(), &against)?;
+    let fresh = Reference::new(judge.clone(), &RealImages { held_out: &halves.0, other: &halves.1, training: None })?;
+    let real_floor = real_floor(root, &fresh)?;
+    let held_out = match &real.test {
+        Some(_) => fresh.count(),
+        None => validation.count(),
+    };
+    let accuracy = match &real.test {
+        Some(_) => fresh.accuracy(),
+        None => validation.accuracy(),
+    };
+    let protocol = design.protocol();
+    let described = Described {
+        settings: design.settings.clone(),
+        arms: design.arms.clone(),
+        sizes: design.sizes(),
+        claims: Claims { baselines: protocol.baselines, candidates: protocol.candidates },
+        held_out,
+        validation: validation.count(),
+        judge: JudgeReport { hash: judge.hash().to_string(), accuracy, trained_on: judge.trained_on() },
+        microkernel: device.backend().microkernel().to_string(),
+    };
+    drop(fresh);
+    let gather = || Comparison::gather(root, &design, described.clone(), real_floor.clone());
+
+    let mut waiting = Vec::new();
+    for cell in asked.cells() {
+        if Record::read(root, &cell)?.is_none() {
+            waiting.push(cell);
+        }
+    }
+    let queue = Queue::new(waiting);
+    let settings = &design.settings;
+    let bench =
+        Bench { root, settings, real, judge, validation, device, threads: jobs.threads_each(), queue: &queue, watch };
+    let writing = Mutex::new(());
+    let work = || -> Result<Ending> {
+        while let Some(cell) = queue.next() {
+            let Some(record) = bench.run(&cell)? else { return Ok(Ending::Interrupted) };
+            queue.prepared(&cell);
+            let _turn = writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let comparison = gather()?;
+            write_json(&root.join(RESULT), &comparison)?;
+            watch.ended(&cell, &record, &comparison);
+        }
+        Ok(Ending::Finished)
+    };
+    let endings = jobs.each(|| {
+        let ending = work();
+        if !matches!(ending, Ok(Ending::Finished)) {
+            queue.end();
+        }
+        ending
+    })?;
+    let ending = if endings.contains(&Ending::Interrupted) { Ending::Interrupted } else { Ending::Finished };
+    let comparison = gather()?;
+    write_json(&root.join(RESULT), &comparison)?;
+    Ok((comparison, ending))
+}
+
+/// The figures of fresh real images, measured once.
+fn real_floor(root: &Path, fresh: &Reference) -> Result<Evaluation> {
+    let path = root.join("floors").join("real.json");
+    if let Some(floor) = read_json(&path)? {
+        return Ok(floor);
+    }
+    let floor = fresh.floors()?.real;
+    write_json(&path, &floor)?;
+    Ok(floor)
+}

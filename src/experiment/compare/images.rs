@@ -1,0 +1,73 @@
+//! The real images of a comparison: what methods may learn from, and what is held out.
+
+use super::Settings;
+use crate::data::{Dataset, Spec, Split};
+use crate::error::Result;
+use crate::metrics::HeldOut;
+
+/// The images of the target.
+#[derive(Debug)]
+pub struct RealData {
+    /// The training split less the validation block, as it was read.
+    native: Dataset,
+    /// The validation block, in the networks' size.
+    pub validation: Dataset,
+    /// The test split in the networks' size; never read while settings are chosen.
+    pub test: Option<Dataset>,
+    size: usize,
+    channels: usize,
+    subset_plain: bool,
+}
+
+impl RealData {
+    /// Reads the target's images; of its test split only where the comparison is measured against that.
+    ///
+    /// # Errors
+    /// What reading the data says.
+    pub fn load(settings: &Settings) -> Result<RealData> {
+        let spec: Spec = settings.target.parse()?;
+        let architecture = &settings.recipe.architecture;
+        let (size, channels) = (architecture.size, architecture.channels);
+        let (native, validation) = spec.load(Split::Train)?.split_validation()?;
+        let test = match settings.split {
+            HeldOut::Test => Some(spec.load(Split::Test)?.fit(size, channels)?),
+            HeldOut::Validation => None,
+        };
+        let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
+        Ok(RealData { native, validation, test, size, channels, subset_plain })
+    }
+
+    /// All that methods, and the judge, may learn from.
+    ///
+    /// # Errors
+    /// Where the images do not fit the networks.
+    pub fn training(&self) -> Result<Dataset> {
+        self.native.clone().fit(self.size, self.channels)
+    }
+
+    /// The images that the runs of a seed learn from.
+    ///
+    /// # Errors
+    /// Where there are not as many.
+    pub fn subset(&self, count: usize, seed: u64) -> Result<Dataset> {
+        self.native.subset(count, seed, self.subset_plain)?.fit(self.size, self.channels)
+    }
+
+    /// What the headline figures are measured against.
+    pub fn held_out(&self) -> &Dataset {
+        self.test.as_ref().unwrap_or(&self.validation)
+    }
+
+    /// The two sets of fresh real images whose distance is the floor: what samples are measured against and the validation block,
+    /// or the halves of that.
+    pub fn floor(&self) -> (Dataset, Dataset) {
+        match &self.test {
+            Some(test) => (test.clone(), self.validation.clone()),
+            None => {
+                let (start, end): (Vec<usize>, Vec<usize>) =
+                    (0..self.validation.len()).partition(|&index| index < self.validation.len() / 2);
+                (self.validation.select(&end), self.validation.select(&start))
+            }
+        }
+    }
+}

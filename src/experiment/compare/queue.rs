@@ -1,0 +1,112 @@
+//! Runs at once: workers of a few threads each take run after run, and two never prepare the same source.
+
+use std::collections::HashSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::Cell;
+use crate::error::{Error, Result};
+
+/// How many runs go on at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// Runs at once.
+    pub count: usize,
+    /// Threads of all of them together.
+    pub threads: usize,
+}
+
+impl Jobs {
+    /// The threads of one run.
+    pub fn threads_each(&self) -> usize {
+        (self.threads / self.count).max(1)
+    }
+
+    /// Does `work` on `self.count` workers at once, each with its own threads; gives the first error.
+    ///
+    /// # Errors
+    /// Those of `work`; [`Error::Invalid`] where threads cannot be started.
+    pub fn each<R: Send>(&self, work: impl Fn() -> Result<R> + Sync) -> Result<Vec<R>> {
+        let worker = || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads_each()).build();
+            let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
+            pool.install(&work)
+        };
+        let results: Vec<Result<R>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.count).map(|_| scope.spawn(worker)).collect();
+            let joined = workers.into_iter().map(|worker| worker.join());
+            joined.map(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        results.into_iter().collect()
+    }
+}
+
+/// Runs that wait to be done, in order.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    waiting: Vec<Cell>,
+    /// What is being learned of a source just now, and what is learned.
+    preparing: HashSet<Source>,
+    ready: HashSet<Source>,
+    over: bool,
+}
+
+/// What runs share of a source: those of one method and seed.
+type Source = (String, u64);
+
+fn source(cell: &Cell) -> Source {
+    (cell.arm.method.clone(), cell.seed)
+}
+
+impl Queue {
+    pub fn new(waiting: Vec<Cell>) -> Queue {
+        let state = State { waiting, preparing: HashSet::new(), ready: HashSet::new(), over: false };
+        Queue { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first run whose source nobody is at; waits for one. None where all are taken, or at an end.
+    pub fn next(&self) -> Option<Cell> {
+        let mut state = self.state();
+        loop {
+            if state.over || state.waiting.is_empty() {
+                return None;
+            }
+            let free = state.waiting.iter().position(|cell| !state.preparing.contains(&source(cell)));
+            if let Some(place) = free {
+                let cell = state.waiting.remove(place);
+                if !state.ready.contains(&source(&cell)) {
+                    state.preparing.insert(source(&cell));
+                }
+                return Some(cell);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The source of a run is learned: others may use it.
+    pub fn prepared(&self, cell: &Cell) {
+        let mut state = self.state();
+        if state.preparing.remove(&source(cell)) {
+            state.ready.insert(source(cell));
+            self.changed.notify_all();
+        }
+    }
+
+    /// No run is begun any more, and those that go on should stop.
+    pub fn end(&self) {
+        self.state().over = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether somebody ended it.
+    pub fn is_over(&self) -> bool {
+        self.state().over
+    }
+}

@@ -1,0 +1,325 @@
+//! What a comparison is made of: settings that all its runs share, arms, and the cells (arm, number of target images, seeds) that
+//! were asked for. `comparison.toml` holds it, so that a comparison is continued as it was begun.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::atomic;
+use crate::data::Spec;
+use crate::error::{Error, Result};
+use crate::experiment::verdict::{Candidate, Protocol};
+use crate::gan::Recipe;
+use crate::metrics::HeldOut;
+use crate::transfer::{Arm, Folders, Plan, Source, Style};
+
+const FILE: &str = "comparison.toml";
+/// Cells are kept apart from what they share.
+const CELLS: &str = "cells";
+/// A run that is killed loses at most so many steps.
+const CHECKPOINT_EVERY: u64 = 250;
+/// The name of the method that everything is measured against.
+const SCRATCH: &str = "scratch";
+
+/// What all runs of a comparison share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// What is learned from, as `--source` takes it.
+    pub source: String,
+    /// What becomes of source images; where missing, colour where a grey source meets a colour target.
+    pub source_style: Option<Style>,
+    /// Steps of the source's GAN, which each seed trains once.
+    pub source_steps: u64,
+    /// Steps of a feature extractor or classifier, which each seed trains once.
+    pub feature_steps: u64,
+    /// What is transferred to, as `--target` takes it.
+    pub target: String,
+    /// Whether subsets ignore labels.
+    pub subset_plain: bool,
+    /// Steps on the target, the same in all arms.
+    pub steps: u64,
+    /// The steps at which the averaged generator is measured against the validation block; the last step always is.
+    pub looks: Vec<u64>,
+    /// What the headline figures are measured against.
+    pub split: HeldOut,
+    /// The device, as `--device` takes it.
+    pub device: String,
+    /// The recipe from which each arm's is made; a run's seed takes the place of its seed.
+    pub recipe: Recipe,
+}
+
+/// The steps at which generators are measured unless something else is said: often at first, where curves bend.
+pub fn standard_looks(steps: u64) -> Vec<u64> {
+    let often = [0, 250].into_iter().chain((500..2000).step_by(500));
+    often.chain((2000..steps).step_by(1000)).filter(|&step| step < steps).collect()
+}
+
+/// The seeds of an arm at a number of target images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The arm's name.
+    pub arm: String,
+    /// The number of target images.
+    pub size: usize,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+}
+
+/// A comparison as it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// The hash of the judge; none while it is not trained.
+    pub judge: Option<String>,
+    /// What all runs share.
+    pub settings: Settings,
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// Which runs there are of them.
+    pub cells: Vec<Row>,
+}
+
+/// One run of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The way of training.
+    pub arm: Arm,
+    /// The number of target images.
+    pub size: usize,
+    /// The seed of everything: the subset, the source, the networks, the latents.
+    pub seed: u64,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} images, seed {}", self.arm, self.size, self.seed)
+    }
+}
+
+impl Cell {
+    /// The folder of its run.
+    pub fn folder(&self, root: &Path) -> PathBuf {
+        root.join(CELLS).join(format!("{}-{}-seed{}", self.arm.name, self.size, self.seed))
+    }
+
+    /// Its run's folder, and those of what its seed learned of the source.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm's method is unknown.
+    pub fn folders(&self, root: &Path) -> Result<Folders> {
+        Folders::shared(&self.folder(root), &root.join(format!("source-seed{}", self.seed)), &self.arm)
+    }
+
+    /// Everything that determines its run.
+    pub fn plan(&self, settings: &Settings, threads: usize) -> Plan {
+        Plan {
+            source: settings.source.clone(),
+            source_style: settings.source_style,
+            source_steps: settings.source_steps,
+            feature_steps: settings.feature_steps,
+            target: settings.target.clone(),
+            subset: Some(self.size),
+            subset_plain: settings.subset_plain,
+            steps: settings.steps,
+            scratch: false,
+            device: settings.device.clone(),
+            threads,
+            checkpoint_every: CHECKPOINT_EVERY,
+            sample_every: settings.steps,
+            evaluate_every: None,
+            arm: self.arm.clone(),
+            recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },
+        }
+    }
+}
+
+impl Design {
+    /// All arms at all sizes. An arm named in `fewer` has only so many of the seeds, the first ones: a control that needs less
+    /// evidence, fixed before anything runs.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is named twice or not at all, or no run can be made of it.
+    pub fn new(
+        settings: Settings,
+        arms: Vec<Arm>,
+        sizes: &[usize],
+        seeds: &[u64],
+        fewer: &BTreeMap<String, usize>,
+    ) -> Result<Design> {
+        let once = |what: &str, twice: Option<String>| match twice {
+            Some(name) => Err(Error::Usage(format!("{what} {name} is named twice; name it once"))),
+            None => Ok(()),
+        };
+        once("the arm", repeated(arms.iter().map(|arm| arm.name.clone())))?;
+        once("the size", repeated(sizes.iter().map(usize::to_string)))?;
+        once("the seed", repeated(seeds.iter().map(u64::to_string)))?;
+        if arms.is_empty() || sizes.is_empty() || seeds.is_empty() {
+            return Err(Error::Usage("a comparison needs an arm, a number of images and a seed".to_string()));
+        }
+        for (name, &count) in fewer {
+            if !arms.iter().any(|arm| arm.name == *name) {
+                return Err(Error::Usage(format!("--arm-seeds names {name}, which is not among --arms")));
+            }
+            if count == 0 || count > seeds.len() {
+                return Err(Error::Usage(format!(
+                    "--arm-seeds gives {name} {count} seeds: take 1 to the {} of --seeds",
+                    seeds.len()
+                )));
+            }
+        }
+        let seeds_of = |arm: &Arm| seeds[..fewer.get(&arm.name).copied().unwrap_or(seeds.len())].to_vec();
+        let row = |arm: &Arm, &size: &usize| Row { arm: arm.name.clone(), size, seeds: seeds_of(arm) };
+        let cells = arms.iter().flat_map(|arm| sizes.iter().map(move |size| row(arm, size))).collect();
+        let design = Design { judge: None, settings, arms, cells };
+        design.check()?;
+        Ok(design)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.settings.steps == 0 || self.settings.looks.iter().any(|&step| step > self.settings.steps) {
+            return Err(Error::Usage(format!("--looks takes steps up to the {} of --steps", self.settings.steps)));
+        }
+        self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, 0).check())
+    }
+
+    /// Reads the design of the comparison in a folder; none where there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the file cannot be one that [`Design::write`] wrote; [`Error::Io`] where it cannot be read.
+    pub fn read(root: &Path) -> Result<Option<Design>> {
+        let path = root.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::invalid(format!("{}: {error}; put back what `graft compare` wrote there", path.display()))
+        };
+        let design: Design = toml::from_str(&text).map_err(|error| broken(&error.message()))?;
+        design.check().map_err(|error| broken(&error))?;
+        Ok(Some(design))
+    }
+
+    /// Writes it into the folder of its comparison.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|error| Error::invalid(format!("{FILE}: {error}")))?;
+        atomic::write(&root.join(FILE), text.as_bytes())
+    }
+
+    /// This design and the runs of another: what a comparison becomes when more of it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the first setting in which the two differ.
+    pub fn extended(&self, asked: &Design) -> Result<Design> {
+        let refused = |what: &str, ours: &Json, theirs: &Json| {
+            Error::invalid(format!(
+                "the comparison was begun with {what} {ours}, and now {theirs} is asked for: say the same, or choose another --out"
+            ))
+        };
+        if let Some((name, ours, theirs)) = difference("", &json!(self.settings), &json!(asked.settings)) {
+            return Err(refused(&name, &ours, &theirs));
+        }
+        if let (Some(ours), Some(theirs)) = (&self.judge, &asked.judge)
+            && ours != theirs
+        {
+            return Err(refused("judge", &json!(ours), &json!(theirs)));
+        }
+        let mut design = self.clone();
+        design.judge = self.judge.clone().or(asked.judge.clone());
+        for arm in &asked.arms {
+            match self.arms.iter().find(|own| own.name == arm.name) {
+                Some(own) if own == arm => {}
+                Some(own) => return Err(refused(&format!("the arm {}", arm.name), &json!(own), &json!(arm))),
+                None => design.arms.push(arm.clone()),
+            }
+        }
+        for row in &asked.cells {
+            match design.cells.iter_mut().find(|own| (&own.arm, own.size) == (&row.arm, row.size)) {
+                Some(own) => {
+                    let new: Vec<u64> = row.seeds.iter().copied().filter(|seed| !own.seeds.contains(seed)).collect();
+                    own.seeds.extend(new);
+                }
+                None => design.cells.push(row.clone()),
+            }
+        }
+        Ok(design)
+    }
+
+    /// Every run: seed by seed, so that what is finished can be paired.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for row in &self.cells {
+            let Some(arm) = self.arms.iter().find(|arm| arm.name == row.arm) else { continue };
+            let of_seed = |(place, &seed): (usize, &u64)| (place, Cell { arm: arm.clone(), size: row.size, seed });
+            cells.extend(row.seeds.iter().enumerate().map(of_seed));
+        }
+        cells.sort_by_key(|(place, cell)| (*place, cell.size));
+        cells.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    /// Numbers of target images.
+    pub fn sizes(&self) -> Vec<usize> {
+        let mut sizes: Vec<usize> = self.cells.iter().map(|row| row.size).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
+    }
+
+    /// The arm that has all of another but what is transferred: its method's control option beside the same others.
+    pub fn control(&self, arm: &Arm) -> Option<&Arm> {
+        let (option, value) = arm.kind().ok()?.control?;
+        let mut options = arm.options.clone();
+        if options.insert(option.to_string(), value.to_string()).is_some_and(|said| said == value) {
+            return None;
+        }
+        self.arms.iter().find(|other| other.method == arm.method && other.options == options)
+    }
+
+    /// What the comparison may claim: every arm but those that train from scratch and those that are another's control is a
+    /// candidate.
+    pub fn protocol(&self) -> Protocol {
+        let is_control = |arm: &Arm| self.arms.iter().any(|other| self.control(other) == Some(arm));
+        let candidates = self.arms.iter().filter(|arm| arm.method != SCRATCH && !is_control(arm));
+        let candidate = |arm: &Arm| Candidate {
+            arm: arm.name.clone(),
+            control: self.control(arm).map(|control| control.name.clone()),
+        };
+        Protocol {
+            baselines: self.arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.clone()).collect(),
+            candidates: candidates.map(candidate).collect(),
+            sizes: self.sizes(),
+        }
+    }
+
+    /// The target and the source as data sets are named.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where one is none.
+    pub fn names(&self) -> Result<(Source, Spec)> {
+        Ok((Source::parse(&self.settings.source)?, self.settings.target.parse()?))
+    }
+}
+
+fn repeated(names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<String> = names.collect();
+    (1..names.len()).find(|&place| names[..place].contains(&names[place])).map(|place| names[place].clone())
+}
+
+/// The first place in which two settings differ, and what stands there.
+fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(String, Json, Json)> {
+    match (ours, theirs) {
+        (Json::Object(ours), Json::Object(theirs)) => ours.keys().chain(theirs.keys()).find_map(|key| {
+            let of = |object: &serde_json::Map<String, Json>| object.get(key).cloned().unwrap_or(Json::Null);
+            difference(key, &of(ours), &of(theirs))
+        }),
+        _ => (ours != theirs).then(|| (name.to_string(), ours.clone(), theirs.clone())),
+    }
+}
