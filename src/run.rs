@@ -3,7 +3,7 @@
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
-//! people. Files are written beside their place and renamed.
+//! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
 use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
@@ -31,6 +31,8 @@ const LAST: &str = "last.safetensors";
 const STEP: &str = "step";
 const PAIRS: &str = "pairs";
 const REPORT: &str = "report.html";
+const EVALUATIONS: &str = "evaluations.jsonl";
+const OUTCOME: &str = "outcome.json";
 /// What the names of TensorBoard's event files begin with.
 pub(crate) const EVENTS: &str = "events.out.tfevents.";
 
@@ -216,6 +218,8 @@ impl RunFolder {
             remove(path)?;
         }
         remove(self.report())?;
+        remove(self.evaluations())?;
+        remove(self.outcome())?;
         remove(self.checkpoint())?;
         remove(self.metrics())?;
         // The phases and arms beside it are runs of their own.
@@ -282,6 +286,16 @@ impl RunFolder {
     /// The losses of each step.
     pub fn metrics(&self) -> PathBuf {
         self.path.join(METRICS)
+    }
+
+    /// What was measured along the way.
+    pub fn evaluations(&self) -> PathBuf {
+        self.path.join(EVALUATIONS)
+    }
+
+    /// What a transfer's report says beside its curves and pictures.
+    pub fn outcome(&self) -> PathBuf {
+        self.path.join(OUTCOME)
     }
 
     /// The report.

@@ -121,11 +121,7 @@ impl Evaluate {
             (HeldOut::Test, test) => (test?, validation),
             (HeldOut::Validation, Ok(test)) => (validation, test),
             // Without a test split, the block's halves stand against each other.
-            (HeldOut::Validation, Err(Error::Invalid(_))) => {
-                let (start, end): (Vec<usize>, Vec<usize>) =
-                    (0..validation.len()).partition(|&index| index < validation.len() / 2);
-                (validation.select(&end), validation.select(&start))
-            }
+            (HeldOut::Validation, Err(Error::Invalid(_))) => validation.halves(),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
         let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{say, train};
+use super::{say, train, transfer};
 use crate::error::Result;
 use crate::run::RunFolder;
+use crate::transfer::Plan;
 
 /// Write a run's report.html again, from what lies in its folder
 #[derive(Args)]
@@ -19,7 +20,10 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Result<()> {
         let folder = RunFolder::open(&self.run)?;
-        train::write_report(&folder, &folder.settings()?)?;
+        match folder.read_settings::<Plan>() {
+            Ok(plan) => transfer::write_report(&folder, &plan)?,
+            Err(_) => train::write_report(&folder, &folder.settings()?)?,
+        }
         say(folder.report().display());
         Ok(())
     }

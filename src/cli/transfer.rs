@@ -2,25 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
+use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, quoted};
-use super::{Compute, DEVICE, count, decay, not_negative, positive, say};
+use super::{Compute, DEVICE, count, decay, evaluate, not_negative, positive, say};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Augmentation, DiscriminatorNorm, Loss, Recipe};
+use crate::experiment::curve::{Curve, Point, Watch};
+use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
+use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
+use crate::metrics::{RealImages, Reference, Samples};
 use crate::run::{Ending, RunFolder};
-use crate::transfer::{self, Arm, Folders, METHODS, Plan, Style, Takes, starting_recipe};
+use crate::transfer::surgery::Row;
+use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, starting_recipe};
 
 /// The comparison's numbers of steps.
 const STEPS: u64 = 4000;
 const SOURCE_STEPS: u64 = 4000;
 const FEATURE_STEPS: u64 = 2000;
+
+/// Points on the curve of the judge's distance behind that of step 0.
+const CURVE_POINTS: u64 = 10;
 
 /// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
 const QUICK_SOURCE: &str = "synthetic:strokes";
@@ -28,6 +37,9 @@ const QUICK_TARGET: &str = "synthetic:street";
 const QUICK_SUBSET: usize = 500;
 const QUICK_STEPS: u64 = 1500;
 const QUICK_FEATURE_STEPS: u64 = 500;
+
+/// The arm beside it, and its folder within the run's.
+const SCRATCH: &str = "scratch";
 
 /// What may be said beside --resume.
 const RESUME_TAKES: [&str; 5] = ["resume", "steps", "threads", "device", "quiet"];
@@ -124,6 +136,12 @@ pub struct Transfer {
     /// Steps between pictures
     #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample_every: u64,
+    /// Steps between points on the curve of the judge's distance to real images [default: a tenth of the steps]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    evaluate_every: Option<u64>,
+    /// Measure nothing, and train no judge
+    #[arg(long, conflicts_with = "evaluate_every")]
+    no_judge: bool,
     /// Folder of the run [default: runs/METHOD-TARGET-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -215,7 +233,9 @@ impl Transfer {
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
         self.compute.run(|device| {
             check_fits(&plan, device)?;
-            RunFolder::create(&out, self.overwrite)?;
+            let folder = RunFolder::create(&out, self.overwrite)?;
+            // From here on it can be continued, even where it is stopped before its first phase.
+            folder.write_settings(&plan)?;
             run(&plan, target, &out, device, self.quiet)
         })
     }
@@ -246,6 +266,7 @@ impl Transfer {
         let quick = self.source.is_none() && self.target.is_none();
         let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
+        let steps = self.steps.unwrap_or(preset(QUICK_STEPS, STEPS));
         let wasserstein = self.loss == Loss::WassersteinGp;
         if !wasserstein && self.gp.is_some() {
             return Err(Error::Usage("--gp goes with --loss wasserstein-gp; other losses have --r1".to_string()));
@@ -274,12 +295,13 @@ impl Transfer {
             target: target.to_string(),
             subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
             subset_plain: self.subset_plain,
-            steps: self.steps.unwrap_or(preset(QUICK_STEPS, STEPS)),
+            steps,
             scratch: self.scratch || quick,
             device: self.compute.device.clone(),
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
+            evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
             arm: self.arm()?,
             recipe,
         };
@@ -322,22 +344,25 @@ fn check_fits(plan: &Plan, device: &Device) -> Result<()> {
     plan.arm.recipe(&plan.recipe)?.check_fits(device)
 }
 
-/// The arm, and scratch beside it where that is wanted.
+/// The arm, and scratch beside it where that is wanted; then what came out.
 fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -> Result<()> {
-    let beside = plan.with_arm(Arm::parse("scratch")?);
-    let runs = [(plan, out.to_path_buf()), (&beside, out.join("scratch"))];
+    let scratch = plan.with_arm(Arm::parse(SCRATCH)?);
+    let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
+    let arms = &arms[..if plan.scratch { 2 } else { 1 }];
+    let reference = reference(plan, &target, device, quiet)?;
     let mut progress = Progress::new(0, plan.steps, quiet);
-    for (plan, folder) in runs.into_iter().take(if plan.scratch { 2 } else { 1 }) {
-        let outcome = transfer::run(plan, target.clone(), &Folders::within(&folder), device, &mut progress);
+    let mut outcomes = Vec::new();
+    for (plan, folder) in arms {
+        let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
         progress.pause();
-        let run = RunFolder::open(&folder)?;
-        match outcome?.ending {
+        let outcome = outcome?;
+        match outcome.ending {
             Ending::Finished => say(format!(
                 "{}: {} steps of {}; last grid {}",
                 folder.display(),
                 plan.steps,
                 plan.arm,
-                run.picture(plan.steps).display()
+                RunFolder::open(folder)?.picture(plan.steps).display()
             )),
             Ending::Interrupted => {
                 let name = quoted(&out.display().to_string());
@@ -345,8 +370,113 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
                 return Ok(());
             }
         }
+        outcomes.push(outcome);
     }
+    let judged = match &reference {
+        Ok(reference) => judge(arms, reference, plan, device)?,
+        Err(why) => Judged::Not(why.clone()),
+    };
+    let folder = RunFolder::open(out)?;
+    let Outcome { report, notes, .. } = outcomes.swap_remove(0);
+    Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged }.write(&folder)?;
+    report_on(&folder, plan, &target)?;
+    say(format!("report: {}", folder.report().display()));
     Ok(())
+}
+
+/// Trains or resumes one arm, and measures it along the way where there is a reference.
+fn train(
+    plan: &Plan,
+    target: Dataset,
+    folder: &Path,
+    reference: Option<&Reference>,
+    device: &Device,
+    progress: &mut Progress,
+) -> Result<Outcome> {
+    let folders = Folders::within(folder);
+    let (Some(reference), Some(every)) = (reference, plan.evaluate_every) else {
+        return transfer::run(plan, target, &folders, device, progress);
+    };
+    let run = RunFolder::prepare(folder)?;
+    let step = match run.checkpoint().exists() {
+        true => run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0),
+        false => 0,
+    };
+    let mut curve = Curve::resume(&run, step, reference)?;
+    transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
+}
+
+/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not.
+fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Result<Reference, String>> {
+    if plan.evaluate_every.is_none() {
+        return Ok(Err("the run was started with --no-judge".to_string()));
+    }
+    if target.labels.is_none() {
+        return Ok(Err(format!("{} has no labels, from which a judge could learn", plan.target)));
+    }
+    let spec: Spec = plan.target.parse()?;
+    let Architecture { size, channels, .. } = plan.recipe.architecture;
+    let Real { training, validation, test } = Real::new(&spec, spec.load(Split::Train)?, size, Some(channels))?;
+    let (held_out, other) = match test {
+        Ok(test) => (test, validation),
+        Err(Error::Invalid(_)) => validation.halves(),
+        Err(error) => return Err(error),
+    };
+    let judge = evaluate::judge(None, &training, device, quiet)?;
+    let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
+    match Reference::new(Arc::new(judge), &real) {
+        Err(Error::Invalid(why)) => Ok(Err(why)),
+        reference => reference.map(Ok),
+    }
+}
+
+/// The figures of each arm's last step, which end its curve, too.
+fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, plan: &Plan, device: &Device) -> Result<Judged> {
+    let mut figures = Vec::new();
+    for (arm, folder) in arms {
+        let folder = RunFolder::open(folder)?;
+        let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
+        let count = reference.count();
+        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
+        let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
+        let point = Point::new(plan.steps, &evaluation.distances, count, reference);
+        Curve::resume(&folder, plan.steps, reference)?.add(point)?;
+        figures.push((arm.arm.name.clone(), evaluation));
+    }
+    let against = format!("{} held-out images of {}", reference.count(), plan.target);
+    Ok(Judged::figures(against, reference.accuracy(), &figures, &reference.floors()?))
+}
+
+/// Writes the report of a transfer, as far as it got.
+pub fn write_report(folder: &RunFolder, plan: &Plan) -> Result<()> {
+    plan.check().map_err(|error| folder.broken_settings(&error))?;
+    report_on(folder, plan, &plan.load_target()?)
+}
+
+fn report_on(folder: &RunFolder, plan: &Plan, target: &Dataset) -> Result<()> {
+    let scratch = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
+    let run = Transferred {
+        command: equivalent_command(plan)?,
+        compare: compare_command(plan),
+        arm: &plan.arm.name,
+        source: &plan.source,
+        target: &plan.target,
+        steps: plan.steps,
+        real: &target.images,
+    };
+    of_transfer(folder, scratch.as_ref(), &run)?.write(&folder.report())
+}
+
+/// The command that compares the arm with scratch over several seeds.
+fn compare_command(plan: &Plan) -> String {
+    let subset = plan.subset.map_or(String::new(), |subset| format!(" --subset {subset}"));
+    format!(
+        "graft compare --source {} --target {} --arms scratch,scratch+augment,{}{subset} --steps {} --seeds 5",
+        quoted(&plan.source),
+        quoted(&plan.target),
+        quoted(&plan.arm.to_string()),
+        plan.steps
+    )
 }
 
 /// The command that names every setting that determines the results.
@@ -395,6 +525,10 @@ fn equivalent_command(plan: &Plan) -> Result<String> {
             value => format!(" --{name} {}", quoted(value)),
         };
     }
+    command += &match plan.evaluate_every {
+        Some(every) => format!(" --evaluate-every {every}"),
+        None => " --no-judge".to_string(),
+    };
     if plan.scratch {
         command += " --scratch";
     }

@@ -98,6 +98,9 @@ pub struct Plan {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// Steps between points on the curve of the judge's distances; no judge where missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
     /// The way of training on the target.
     pub arm: Arm,
     /// The source's recipe, from which the arm's is made.

@@ -55,23 +55,31 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerReport(pub Vec<Row>);
 
+impl Row {
+    /// The network, the parameter, its shape, and what became of it, in words.
+    pub fn words(&self) -> [String; 4] {
+        let network = match self.role {
+            Role::Generator => "G",
+            Role::Discriminator => "D",
+        };
+        let change = match self.change {
+            Change::Copied => "copied",
+            Change::Tiled => "tiled from 1 to 3 channels (colour-blind)",
+            Change::Divided => "tiled from 1 to 3 channels and divided by 3 (colour-blind)",
+            Change::Extended => "copied, new conditions zero",
+            Change::Fresh => "fresh",
+        };
+        let frozen = if self.frozen { ", frozen" } else { "" };
+        [network.to_string(), self.name.clone(), format!("{:?}", self.shape), format!("{change}{frozen}")]
+    }
+}
+
 impl fmt::Display for LayerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Row { role, name, shape, change, frozen }) in self.0.iter().enumerate() {
-            let network = match role {
-                Role::Generator => "G",
-                Role::Discriminator => "D",
-            };
-            let change = match change {
-                Change::Copied => "copied",
-                Change::Tiled => "tiled from 1 to 3 channels (colour-blind)",
-                Change::Divided => "tiled from 1 to 3 channels and divided by 3 (colour-blind)",
-                Change::Extended => "copied, new conditions zero",
-                Change::Fresh => "fresh",
-            };
+        for (index, row) in self.0.iter().enumerate() {
+            let [network, name, shape, change] = row.words();
             let end = if index + 1 == self.0.len() { "" } else { "\n" };
-            let frozen = if *frozen { ", frozen" } else { "" };
-            write!(f, "{network} {name:<32} {:<20} {change}{frozen}{end}", format!("{shape:?}"))?;
+            write!(f, "{network} {name:<32} {shape:<20} {change}{end}")?;
         }
         Ok(())
     }

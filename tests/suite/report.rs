@@ -5,7 +5,7 @@ use std::process::Command;
 
 use graft::data::Images;
 use graft::experiment::report::{
-    Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
+    Cell, Facts, Findings, Judged, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
 };
 use graft::run::RunFolder;
 
@@ -226,6 +226,66 @@ fn a_run_is_reported_at_its_end_and_again_by_its_name() {
     assert!(again.contains("40 steps on"));
     desk.refuses(1, "report gone", &["gone holds no run", "name the folder"]);
     desk.refuses(2, "report", &["<RUN>"]);
+}
+
+#[test]
+fn a_transfer_is_reported_with_what_came_out() {
+    let desk = Desk::new();
+    let data = "idx:images,labels";
+    let small = "--features 4 --latent 6 --batch 8 --steps 4 --source-steps 4 --no-judge -q";
+    desk.graft(&format!("transfer --source {data} --target {data} --subset 20 --scratch {small} --out run")).ok();
+    let report = desk.text("run/report.html");
+    assert_sound(&report);
+    let parts = [
+        "Nothing was measured: the run was started with --no-judge.",
+        "<span>--subset</span> <span>20</span>",
+        "One seed is no evidence: run graft compare --source idx:images,labels --target idx:images,labels",
+        "alt=\"trgan, step 4\"",
+        "alt=\"scratch, step 4\"",
+        "alt=\"20 of the 20 real images that it was trained on\"",
+        "odd rows are G_s(z)",
+        "<th scope=\"row\">main.0.weight</th><td class=\"\">G</td>",
+        ">copied<",
+    ];
+    for part in parts {
+        assert!(report.contains(part), "the report has no {part}");
+    }
+    assert!(!report.contains("Judge-FD over target steps"));
+
+    // As a judge would have left it.
+    for (run, fds) in [("run", [300.0, 61.0]), ("run/scratch", [500.0, 96.0])] {
+        let point = |(step, fd): (u64, f64)| {
+            format!("{{\"step\":{step},\"judge_fd\":{fd},\"random_fd\":1,\"count\":2000,\"judge\":\"x\"}}\n")
+        };
+        let lines: String = [0, 4].into_iter().zip(fds).map(point).collect();
+        desk.write(&format!("{run}/evaluations.jsonl"), lines.as_bytes());
+    }
+    let folder = RunFolder::open(&desk.path("run")).unwrap();
+    let figures = |fd: f64| serde_json::json!({ "judge_fd": fd, "kid": 0.25 });
+    let judged = Judged::Figures {
+        against: "2,000 held-out images of it".to_string(),
+        accuracy: Some(0.875),
+        arms: vec![("trgan".to_string(), figures(61.0)), ("scratch".to_string(), figures(96.0))],
+        real: figures(5.25),
+        copy: None,
+    };
+    Findings { judged, ..Findings::read(&folder).unwrap().unwrap() }.write(&folder).unwrap();
+    desk.graft("report run").ok();
+    let report = desk.text("run/report.html");
+    assert_sound(&report);
+    let parts = [
+        "At equal steps judge-FD 61 instead of scratch&#39;s 96; scratch&#39;s final judge-FD was reached by 4 of 4 steps.",
+        "Judge-FD over target steps",
+        "<span class=\"name\">real images 5.25</span>",
+        "The judge is right on 87.5 % of these.",
+        "<th scope=\"row\">KID</th>",
+    ];
+    for part in parts {
+        assert!(report.contains(part), "the report has no {part}");
+    }
+    assert!(!report.contains(">recall<"), "what no arm has is no row");
+    desk.write("run/outcome.json", b"{}");
+    desk.refuses(1, "report run", &["outcome.json", "--resume"]);
 }
 
 #[test]

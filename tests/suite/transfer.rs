@@ -1,13 +1,17 @@
 //! The transfer methods: what starts where, what stays frozen, what a kill costs, and what the command line says of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use graft::classifier;
 use graft::data::{Dataset, Images, Spec, Split};
+use graft::experiment::curve::{Curve, Watch};
 use graft::gan::{Architecture, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample};
 use graft::gradcheck::relative_error;
+use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::run::{Ending, Observer};
+use graft::run::{Ending, Observer, RunFolder};
 use graft::transfer::surgery::{self, Change, Transplant};
 use graft::transfer::{Arm, Folders, METHODS, Plan, Style, run, starting_recipe};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
@@ -211,6 +215,7 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         threads: 0,
         checkpoint_every: 3,
         sample_every: 100,
+        evaluate_every: None,
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },
     }
@@ -273,6 +278,74 @@ fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
         assert!(phases > 1, "{arm}");
         let bytes = |folders: &Folders| std::fs::read(folders.run.join("checkpoints/last.safetensors")).unwrap();
         assert!(bytes(&whole) == bytes(&split), "{arm}: split and unbroken runs differ");
+    }
+}
+
+#[test]
+fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
+    const EVERY: u64 = 2;
+    let desk = Desk::new();
+    let plan = plan(&desk, "trgan");
+    let images = target(&plan);
+    let options = classifier::Options { steps: 5, ..JudgeSettings::STANDARD.options };
+    let device = Device::cpu();
+    let judge = Judge::train(images.clone(), &JudgeSettings { width: 4, options }, &device, &mut Impassive);
+    let real = RealImages { held_out: &images, other: &images, training: None };
+    let reference = Reference::new(Arc::new(judge.unwrap().unwrap()), &real).unwrap();
+    let watched = |name: &str, patience: u64| {
+        let folders = Folders::within(&desk.path(name));
+        let folder = RunFolder::prepare(&folders.run).unwrap();
+        let step = folder.read_checkpoint().map_or(0, |checkpoint| checkpoint.header["step"].as_u64().unwrap());
+        let mut curve = Curve::resume(&folder, step, &reference).unwrap();
+        assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
+        let mut inner = Patience::new(patience);
+        let mut watch = Watch { curve: &mut curve, reference: &reference, every: EVERY, inner: &mut inner };
+        run(&plan, images.clone(), &folders, &device, &mut watch).unwrap().ending
+    };
+    let steps = |name: &str| -> Vec<u64> {
+        let folder = RunFolder::open(&desk.path(name)).unwrap();
+        Curve::read(&folder).unwrap().points().iter().map(|point| point.step).collect()
+    };
+    assert_eq!(watched("whole", FOREVER), Ending::Finished);
+    assert_eq!(steps("whole"), [0, 2, 4, 6, 8]);
+    finished(&plan, &Folders::within(&desk.path("unwatched")));
+    assert!(desk.checkpoint("whole") == desk.checkpoint("unwatched"), "looks change nothing");
+
+    // In the source's phase, then behind step 3 of the target's, where the point of step 4 is still to come.
+    for patience in [SOURCE_STEPS - 1, 4] {
+        assert_eq!(watched("split", patience), Ending::Interrupted);
+    }
+    assert_eq!(steps("split"), [0, 2]);
+    // Killed behind its checkpoint of step 3: a later point is there, and is not to be trusted.
+    let text = desk.text("split/evaluations.jsonl");
+    let later = text.lines().last().unwrap().replace("\"step\":2", "\"step\":4").replace("judge_fd\":", "judge_fd\":9");
+    desk.write("split/evaluations.jsonl", format!("{text}{later}\n{{\"step\":6,\"ju").as_bytes());
+    assert_eq!(watched("split", FOREVER), Ending::Finished);
+    assert_eq!(desk.text("split/evaluations.jsonl"), desk.text("whole/evaluations.jsonl"));
+    assert!(desk.checkpoint("split") == desk.checkpoint("whole"));
+
+    // A point that a kill left out between a checkpoint and the look at it is made up for.
+    let resumed = Plan { steps: STEPS + 2, ..plan.clone() };
+    let text = desk.text("whole/evaluations.jsonl");
+    let cut: String = text.split_inclusive('\n').take(4).collect();
+    desk.write("whole/evaluations.jsonl", cut.as_bytes());
+    let folder = RunFolder::open(&desk.path("whole")).unwrap();
+    let mut curve = Curve::resume(&folder, STEPS, &reference).unwrap();
+    let mut watch =
+        Watch { curve: &mut curve, reference: &reference, every: EVERY, inner: &mut Patience::new(FOREVER) };
+    run(&resumed, images.clone(), &Folders::within(folder.path()), &device, &mut watch).unwrap();
+    assert!(desk.text("whole/evaluations.jsonl").starts_with(&text));
+    assert_eq!(steps("whole"), [0, 2, 4, 6, 8, 10]);
+}
+
+/// Watches a classifier's training for nothing.
+struct Impassive;
+
+impl classifier::Observer for Impassive {
+    fn step(&mut self, _: u64, _: f64, _: f64) {}
+
+    fn stop(&mut self) -> bool {
+        false
     }
 }
 
@@ -449,7 +522,7 @@ fn every_method_is_found_by_name_and_has_its_own_arm() {
     }
 }
 
-const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 --feature-steps 4 -q";
+const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 --feature-steps 4 --no-judge -q";
 
 #[test]
 fn the_command_leaves_the_documented_folders_and_resumes() {
@@ -464,6 +537,7 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
         assert!(desk.path(checkpoint(&format!("{run}{part}"))).is_file(), "{part}");
     }
     assert_eq!(desk.names(&format!("{run}/samples")), ["pairs_000005.png", "step_000005.png"]);
+    assert!(desk.text(format!("{run}/report.html")).contains("Nothing was measured"));
     // What was printed makes the same run.
     let command = said.lines().next().unwrap().strip_prefix("graft ").unwrap().to_string();
     desk.graft(&format!("{command} --out again -q")).ok();

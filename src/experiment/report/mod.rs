@@ -1,8 +1,8 @@
 //! Reports: one HTML file each, which needs nothing beside it, asks nothing of a network, and reads well on a phone, on paper,
 //! in light and in dark.
 //!
-//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`of_run`] makes the page of a training run; the
-//! page of a comparison is filled like this:
+//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`of_run`] makes the page of a training run,
+//! [`of_transfer`] that of a transfer; the page of a comparison is filled like this:
 //!
 //! ```
 //! use graft::experiment::report::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
@@ -49,6 +49,7 @@
 //! ```
 
 mod axis;
+mod comparison;
 mod html;
 mod number;
 mod pictures;
@@ -56,18 +57,21 @@ mod plot;
 mod run;
 mod series;
 mod table;
+mod transfer;
 mod words;
 
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use comparison::of_comparison;
 pub use html::Html;
 pub use pictures::{Picture, Pictures, Slider};
 pub use plot::Plot;
 pub use run::{curves, of_run, samples, settings};
 pub use series::Series;
 pub use table::{Cell, Table, Verdict};
+pub use transfer::{Findings, Judged, Transferred, of_transfer};
 pub use words::{Facts, Note};
 
 use crate::atomic;

@@ -1,0 +1,150 @@
+//! Figures along a run: an observer that measures samples at some of its steps, and `evaluations.jsonl`, which keeps them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Generator, Trainer, sample};
+use crate::metrics::{Distances, Reference};
+use crate::random::Purpose;
+use crate::run::{Observer, RunFolder};
+
+/// The samples of one step, measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// The step, 0 before the first.
+    pub step: u64,
+    /// The Fréchet distance in the judge's features.
+    pub judge_fd: f64,
+    /// The Fréchet distance in the features of a fixed random convolution.
+    pub random_fd: f64,
+    /// How many samples were measured.
+    pub count: usize,
+    /// The judge's hash: figures of different judges do not compare.
+    pub judge: String,
+}
+
+impl Point {
+    /// A point of figures that a reference gave of `count` samples.
+    pub fn new(step: u64, distances: &Distances, count: usize, reference: &Reference) -> Point {
+        let judge = reference.judge().hash().to_string();
+        Point { step, judge_fd: distances.judge_fd, random_fd: distances.random_fd, count, judge }
+    }
+
+    fn measure(
+        step: u64,
+        network: &Generator,
+        architecture: &Architecture,
+        seed: u64,
+        reference: &Reference,
+    ) -> Result<Point> {
+        let count = reference.count();
+        let images = sample(network, architecture, seed, Purpose::SampleLatents, count, None)?;
+        Ok(Point::new(step, &reference.distances(&images)?, count, reference))
+    }
+}
+
+/// The points of a run in the order of their steps, as its `evaluations.jsonl` has them, one object a line.
+#[derive(Debug)]
+pub struct Curve {
+    path: PathBuf,
+    points: Vec<Point>,
+}
+
+impl Curve {
+    /// The curve of a run in a folder; empty where none is written.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read.
+    pub fn read(folder: &RunFolder) -> Result<Curve> {
+        let path = folder.evaluations();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let points = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Curve { path, points })
+    }
+
+    /// The curve of a run that goes on behind `step` under a judge: points of later steps, and of other judges, are dropped.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read or written.
+    pub fn resume(folder: &RunFolder, step: u64, reference: &Reference) -> Result<Curve> {
+        let mut curve = Curve::read(folder)?;
+        curve.points.retain(|point| point.step <= step && point.judge == reference.judge().hash());
+        curve.write()?;
+        Ok(curve)
+    }
+
+    /// The points.
+    pub fn points(&self) -> &[Point] {
+        &self.points
+    }
+
+    /// Whether there is a point of this step.
+    pub fn has(&self, step: u64) -> bool {
+        self.points.iter().any(|point| point.step == step)
+    }
+
+    /// Adds a point unless there is one of its step, and writes the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn add(&mut self, point: Point) -> Result<()> {
+        if self.has(point.step) {
+            return Ok(());
+        }
+        self.points.push(point);
+        self.points.sort_by_key(|point| point.step);
+        self.write()
+    }
+
+    fn write(&self) -> Result<()> {
+        let line = |point: &Point| serde_json::to_string(point).expect("a point is JSON") + "\n";
+        atomic::write(&self.path, self.points.iter().map(line).collect::<String>().as_bytes())
+    }
+}
+
+/// An observer that measures the averaged generator at every so many steps, and tells another everything else.
+pub struct Watch<'a> {
+    /// Where points go.
+    pub curve: &'a mut Curve,
+    /// What they are measured against.
+    pub reference: &'a Reference,
+    /// Steps between points; the first is of step 0.
+    pub every: u64,
+    /// Who is told everything else.
+    pub inner: &'a mut dyn Observer,
+}
+
+impl Observer for Watch<'_> {
+    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        self.inner.step(step, losses, rate);
+    }
+
+    fn stop(&mut self) -> bool {
+        self.inner.stop()
+    }
+
+    fn phase(&mut self, name: &str, from: u64, to: u64) {
+        self.inner.phase(name, from, to);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.inner.note(text);
+    }
+
+    fn looks_at(&self, step: u64) -> bool {
+        step.is_multiple_of(self.every) && !self.curve.has(step)
+    }
+
+    fn look(&mut self, trainer: &Trainer) -> Result<()> {
+        let (step, recipe, network) = (trainer.steps(), trainer.recipe(), trainer.average().network());
+        self.curve.add(Point::measure(step, network, &recipe.architecture, recipe.seed, self.reference)?)
+    }
+}

@@ -1,0 +1,326 @@
+//! The report of a transfer run, from what lies in its folder.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::number::{decimal, whole};
+use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
+use crate::atomic;
+use crate::data::Images;
+use crate::error::{Error, Result};
+use crate::experiment::curve::{Curve, Point};
+use crate::metrics::{Evaluation, Floors};
+use crate::run::RunFolder;
+
+/// Real images beside the samples, and how many of them stand in a row.
+const REAL: usize = 100;
+const COLUMNS: usize = 10;
+
+/// The figures of the table: their keys in an evaluation, their names, and their decimals.
+const FIGURES: [(&str, &str, usize); 9] = [
+    ("/judge_fd", "judge-FD", 1),
+    ("/random_fd", "random-FD", 3),
+    ("/kid", "KID", 4),
+    ("/precision", "precision", 3),
+    ("/recall", "recall", 3),
+    ("/coverage", "coverage", 3),
+    ("/class_distance", "class distance", 3),
+    ("/conditional_accuracy", "class as asked", 3),
+    ("/memorisation/judge/copied", "copied, by judge", 3),
+];
+
+/// What a transfer's report says beside curves and pictures, as `outcome.json` keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// What became of each layer: the network, the parameter, its shape, and a word.
+    pub layers: Vec<[String; 4]>,
+    /// What else a person should read.
+    pub notes: Vec<String>,
+    /// The figures of the last step.
+    pub judged: Judged,
+}
+
+/// Figures, or why there are none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judged {
+    /// Why nothing was measured.
+    Not(String),
+    /// The figures of each arm, the run's own first, with their floors.
+    Figures {
+        /// What they are measured against.
+        against: String,
+        /// The judge's accuracy on that.
+        accuracy: Option<f64>,
+        /// Evaluations by the arms' names.
+        arms: Vec<(String, Json)>,
+        /// Fresh real images.
+        real: Json,
+        /// The training images themselves.
+        copy: Option<Json>,
+    },
+}
+
+impl Judged {
+    /// The figures of arms and their floors.
+    pub fn figures(against: String, accuracy: Option<f64>, arms: &[(String, Evaluation)], floors: &Floors) -> Judged {
+        let json = |evaluation: &Evaluation| serde_json::to_value(evaluation).expect("figures are JSON");
+        Judged::Figures {
+            against,
+            accuracy,
+            arms: arms.iter().map(|(name, evaluation)| (name.clone(), json(evaluation))).collect(),
+            real: json(&floors.real),
+            copy: floors.copy.as_ref().map(json),
+        }
+    }
+}
+
+impl Findings {
+    /// Keeps them in a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be written.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).expect("findings are JSON");
+        atomic::write(&folder.outcome(), text.as_bytes())
+    }
+
+    /// Those that a run's folder keeps; None where it has none yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are none.
+    pub fn read(folder: &RunFolder) -> Result<Option<Findings>> {
+        let path = folder.outcome();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let findings = serde_json::from_str(&text);
+        findings.map(Some).map_err(|error| {
+            Error::invalid(format!("{}: {error}; continue the run with --resume to write it again", path.display()))
+        })
+    }
+}
+
+/// What the page cannot know from the folders.
+#[derive(Debug)]
+pub struct Transferred<'a> {
+    /// The command that makes the same run again.
+    pub command: String,
+    /// The command that compares its arms over several seeds.
+    pub compare: String,
+    /// The arm's name.
+    pub arm: &'a str,
+    /// What it learned from, and on what.
+    pub source: &'a str,
+    /// See `source`.
+    pub target: &'a str,
+    /// Steps on the target.
+    pub steps: u64,
+    /// The images that it was trained on.
+    pub real: &'a Images,
+}
+
+/// The report of a transfer in `folder`, and of the arm `scratch` beside it where there is one, as far as they got.
+///
+/// # Errors
+/// [`Error::Io`] where files cannot be read; [`Error::Invalid`] where they are not what graft wrote.
+pub fn of_transfer(folder: &RunFolder, beside: Option<&RunFolder>, run: &Transferred<'_>) -> Result<Page> {
+    let arms: Vec<(&str, &RunFolder)> =
+        [Some((run.arm, folder)), beside.map(|scratch| ("scratch", scratch))].into_iter().flatten().collect();
+    let lines: Vec<(&str, Curve)> =
+        arms.iter().map(|(name, folder)| Ok((*name, Curve::read(folder)?))).collect::<Result<_>>()?;
+    let findings = Findings::read(folder)?;
+    let mut page = Page::new(format!("{} from {} to {}", run.arm, run.source, run.target));
+    let points: Vec<(&str, &[Point])> = lines.iter().map(|(name, curve)| (*name, curve.points())).collect();
+    for sentence in outcome(&points, run.steps) {
+        page = page.summary(sentence);
+    }
+    let not_judged = match &findings {
+        Some(Findings { judged: Judged::Not(why), .. }) => Some(format!("Nothing was measured: {why}.")),
+        None => Some("The run has not ended yet: continue it with --resume.".to_string()),
+        _ => None,
+    };
+    if let Some(text) = not_judged {
+        page = page.summary(text);
+    }
+    if beside.is_some() {
+        page = page.summary(format!("One seed is no evidence: run {}", run.compare));
+    }
+    page = page.command(run.command.clone());
+    page = page.with(last(&arms, run)?);
+    if let Some(plot) = distances(&points, findings.as_ref()) {
+        page = page.with(plot);
+    }
+    if let Some(table) = findings.as_ref().and_then(figures) {
+        page = page.with(table);
+    }
+    page = page.heading("Over the steps");
+    let pairs = folder.all_pairs()?;
+    if !pairs.is_empty() {
+        let title = "Source over target: odd rows are G_s(z), and below each of them is G_t(z) of the same latents";
+        page = page.with(slider(title, &[("", pairs)])?);
+    }
+    let pictures: Vec<_> = arms.iter().map(|(name, folder)| Ok((*name, folder.pictures()?))).collect::<Result<_>>()?;
+    page = page.with(slider("Samples, from the same latents", &pictures)?);
+    if let Some(findings) = findings {
+        page = page.heading("What was transferred");
+        for note in findings.notes {
+            page = page.with(Note::new(note));
+        }
+        if !findings.layers.is_empty() {
+            let table = Table::new("Layers of the target's networks", &["layer", "network", "shape", "at the start"]);
+            let row =
+                |[network, name, shape, change]: [String; 4]| [name, network, shape, change].map(Cell::Text).to_vec();
+            page = page.with(findings.layers.into_iter().map(row).fold(table, Table::row));
+        }
+    }
+    page = page.heading("Training on the target");
+    for plot in curves(folder)? {
+        page = page.with(plot);
+    }
+    let settings: Facts = settings(folder)?;
+    Ok(page.with(settings))
+}
+
+/// What came out, in sentences: the arm against scratch where both were measured at the last step.
+fn outcome(lines: &[(&str, &[Point])], steps: u64) -> Vec<String> {
+    let end = |points: &[Point]| points.iter().find(|point| point.step == steps).map(|point| point.judge_fd);
+    let Some((arm, points)) = lines.first() else { return Vec::new() };
+    let Some(fd) = end(points) else { return Vec::new() };
+    let shown = |fd: f64| decimal(fd, if fd < 10.0 { 1 } else { 0 });
+    let Some((scratch, its_fd)) = lines.get(1).and_then(|(_, points)| Some((points, end(points)?))) else {
+        let start = points.first().filter(|point| point.step == 0);
+        let start = start.map_or(String::new(), |point| format!(", from {} at step 0", shown(point.judge_fd)));
+        return vec![format!("Judge-FD {} after {} steps{start}.", shown(fd), whole(steps))];
+    };
+    let first = |points: &[Point], bar: f64| points.iter().find(|point| point.judge_fd <= bar).map(|point| point.step);
+    let equal = format!("At equal steps judge-FD {} instead of scratch's {}", shown(fd), shown(its_fd));
+    let of = |step: u64| format!("{} of {} steps", whole(step), whole(steps));
+    let sentence = if fd < its_fd {
+        let step = first(points, its_fd).unwrap_or(steps);
+        format!("{equal}; scratch's final judge-FD was reached by {}.", of(step))
+    } else {
+        let step = first(scratch, fd).unwrap_or(steps);
+        format!("{equal}: {arm} did not help here; scratch reached its final judge-FD by {}.", of(step))
+    };
+    vec![sentence]
+}
+
+/// The arms' last samples beside real images.
+fn last(arms: &[(&str, &RunFolder)], run: &Transferred<'_>) -> Result<Pictures> {
+    let mut pictures = Pictures::beside("Samples at the last step, and real images");
+    for (name, folder) in arms {
+        if let Some((step, path)) = folder.pictures()?.pop() {
+            pictures = pictures.picture(read(&path, format!("{name}, step {}", whole(step)))?);
+        }
+    }
+    let count = run.real.count.min(REAL);
+    let chosen: Vec<usize> = (0..count).map(|index| index * run.real.count / count).collect();
+    let caption = format!("{count} of the {} real images that it was trained on", whole(run.real.count as u64));
+    Ok(pictures.picture(Picture::grid(caption, &run.real.select(&chosen), COLUMNS)))
+}
+
+/// The curves of the judge's distance.
+fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<Plot> {
+    let counts = lines.iter().flat_map(|(_, points)| points.iter().map(|point| point.count)).max()?;
+    let mut plot = Plot::new("Judge-FD over target steps: the lower, the nearer to real images", "target steps")
+        .log_y()
+        .note(format!("Each point measures {} samples of the averaged generator.", whole(counts as u64)));
+    for (name, points) in lines.iter().filter(|(_, points)| !points.is_empty()) {
+        plot = plot.series(Series::new(*name, points.iter().map(|point| (point.step as f64, point.judge_fd))));
+    }
+    if let Some(Findings { judged: Judged::Figures { real, copy, .. }, .. }) = findings {
+        let fd = |figures: &Json| figures.pointer("/judge_fd").and_then(Json::as_f64);
+        if let Some(fd) = fd(real) {
+            plot = plot.reference("real images", fd);
+        }
+        if let Some(fd) = copy.as_ref().and_then(fd) {
+            plot = plot.reference("copies of the training images", fd);
+        }
+    }
+    Some(plot)
+}
+
+/// All figures of the last step beside their floors.
+fn figures(findings: &Findings) -> Option<Table> {
+    let Judged::Figures { against, accuracy, arms, real, copy } = &findings.judged else { return None };
+    let own = arms.iter().map(|(name, figures)| (name.as_str(), figures));
+    let floors = [Some(("real images", real)), copy.as_ref().map(|copy| ("training images", copy))];
+    let columns: Vec<(&str, &Json)> = own.chain(floors.into_iter().flatten()).collect();
+    let names: Vec<&str> = ["figure"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
+    let mut table = Table::new("Figures at the last step, and those of real images as floors", &names);
+    for (key, name, decimals) in FIGURES {
+        let value = |figures: &Json| figures.pointer(key).and_then(Json::as_f64);
+        if !arms.iter().any(|(_, figures)| value(figures).is_some()) {
+            continue;
+        }
+        let cells = columns.iter().map(|(_, figures)| match value(figures) {
+            Some(value) => Cell::number(value, decimals),
+            None => Cell::Missing,
+        });
+        table = table.row([Cell::text(name)].into_iter().chain(cells).collect());
+    }
+    let right = accuracy
+        .map_or(String::new(), |share| format!(" The judge is right on {} % of these.", decimal(100.0 * share, 1)));
+    Some(table.note(format!("Measured against {against}.{right} docs/evaluation.md explains each figure.")))
+}
+
+/// Pictures by step, those of several runs side by side at the steps that all of them have.
+fn slider(title: &str, runs: &[(&str, Vec<(u64, std::path::PathBuf)>)]) -> Result<Slider> {
+    let mut slider = Slider::new(title);
+    let Some((_, first)) = runs.first() else { return Ok(slider) };
+    for (step, _) in first {
+        let found: Option<Vec<_>> = runs
+            .iter()
+            .map(|(name, pictures)| Some((*name, &pictures.iter().find(|(other, _)| other == step)?.1)))
+            .collect();
+        let Some(found) = found else { continue };
+        let pictures = found.into_iter().map(|(name, path)| read(path, name)).collect::<Result<_>>()?;
+        slider = slider.frame(format!("step {}", whole(*step)), pictures);
+    }
+    Ok(slider)
+}
+
+fn read(path: &std::path::Path, caption: impl Into<String>) -> Result<Picture> {
+    Picture::png(caption, fs::read(path).map_err(Error::io("read", path))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(fds: &[f64]) -> Vec<Point> {
+        let point = |(index, &judge_fd)| Point {
+            step: 100 * index as u64,
+            judge_fd,
+            random_fd: 0.0,
+            count: 10,
+            judge: String::new(),
+        };
+        fds.iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn the_sentence_says_what_came_out() {
+        let (good, poor) = (curve(&[300.0, 120.0, 80.0, 61.2]), curve(&[500.0, 200.0, 130.0, 96.0]));
+        assert_eq!(
+            outcome(&[("trgan", &good), ("scratch", &poor)], 300),
+            [
+                "At equal steps judge-FD 61 instead of scratch's 96; scratch's final judge-FD was reached by 200 of 300 steps."
+            ]
+        );
+        assert_eq!(
+            outcome(&[("trgan", &poor), ("scratch", &good)], 300),
+            [
+                "At equal steps judge-FD 96 instead of scratch's 61: trgan did not help here; scratch reached its final judge-FD by 200 of 300 steps."
+            ]
+        );
+        assert_eq!(outcome(&[("trgan", &good)], 300), ["Judge-FD 61 after 300 steps, from 300 at step 0."]);
+        assert_eq!(outcome(&[("trgan", &good), ("scratch", &poor[..2])], 300).len(), 1, "scratch has not ended");
+        assert!(outcome(&[("trgan", &[])], 300).is_empty());
+    }
+}
