@@ -87,13 +87,13 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
         _ => format!("{:.decimals$}", mean(values)),
     };
     let by_seed: Vec<String> =
-        fds.iter().map(|fd| fd.map_or("diverged".to_string(), |fd| format!("{fd:.0}"))).collect();
+        fds.iter().map(|fd| fd.map_or("diverged".to_string(), |fd| format!("{fd:.1}"))).collect();
     let finding = comparison.findings.iter().find(|finding| finding.arm == *arm && finding.size == size);
     let beside = comparison.beside.iter().find(|beside| beside.arm == *arm && beside.size == size);
     let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
     let ratio = |name: &String| {
         let found = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == *name));
-        found.map_or("-".to_string(), |contrast| ratio(contrast))
+        found.map_or("-".to_string(), self::ratio)
     };
     let copies: Vec<_> = records.iter().filter_map(|r| r.readings.as_ref()?.last.memorisation).collect();
     let flagged = copies.iter().any(|copies| copies.judge.flagged || copies.pixels.flagged);

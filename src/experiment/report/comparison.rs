@@ -163,12 +163,18 @@ fn badge(finding: &Finding) -> Cell {
 
 /// What has to stand beside verdicts.
 fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut caveats: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
+        let Some(caveat) = &finding.caveat else { continue };
+        match caveats.iter_mut().find(|(known, _)| known == caveat) {
+            Some((_, arms)) => arms.push(&finding.arm),
+            None => caveats.push((caveat, vec![&finding.arm])),
+        }
+    }
+    let caveats = caveats.into_iter().map(|(caveat, arms)| format!("{}: {caveat}.", arms.join(", ")));
+    let mut warnings: Vec<String> = caveats.collect();
     for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
         let arm = &finding.arm;
-        if let Some(caveat) = &finding.caveat {
-            warnings.push(format!("{arm}: {caveat}."));
-        }
         for (reading, other) in &finding.changes_under {
             let name = match reading {
                 Reading::Final => "at the last step",
