@@ -49,7 +49,7 @@ impl Design {
         match () {
             () if ![INNER, 2 * INNER].contains(&size) => wrong(format!("images of side 32 or 64, not {size}")),
             () if ![1, 3].contains(&channels) => wrong(format!("images of 1 or 3 channels, not {channels}")),
-            () if width < 2 || width > MOST || width % 2 == 1 => {
+            () if !(2..=MOST).contains(&width) || width % 2 == 1 => {
                 wrong(format!("an even width from 2 to {MOST}, not {width}"))
             }
             () if norm == NormKind::Spectral => wrong("batch, instance, layer or no normalisation".to_string()),

@@ -150,7 +150,7 @@ impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         let elements = match &mut self.memory {
             Memory::Lines(lines) => bytemuck::cast_slice_mut(lines),
-            Memory::Block(block) => bytemuck::cast_slice_mut(&mut **block),
+            Memory::Block(block) => bytemuck::cast_slice_mut(block),
         };
         &mut elements[..self.len]
     }

@@ -105,10 +105,11 @@ impl pulp::WithSimd for CoarsePixels<'_> {
                 // SAFETY: a line of a panel is `width` elements long, a multiple of the lanes.
                 let at = |row: usize, of: usize| unsafe { load::<S>(lines[row * AXIS + of].add(column)) };
                 let mut sums = [[simd.splat_f32s(0.0); AXIS]; SIDE];
-                for of in 0..AXIS {
+                let [upper, lower] = &mut sums;
+                for (of, (upper, lower)) in upper.iter_mut().zip(lower).enumerate() {
                     let middle = at(1, of);
-                    sums[0][of] = add(at(0, of), middle);
-                    sums[1][of] = add(middle, at(2, of));
+                    *upper = add(at(0, of), middle);
+                    *lower = add(middle, at(2, of));
                 }
                 for (row, [left, middle, right]) in sums.into_iter().enumerate() {
                     // SAFETY: each pixel has `columns` elements, a multiple of the width.
