@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::compare_tables as tables;
 use super::evaluate;
 use super::progress::{interrupted as stopped, watch_for_interrupts};
+use super::train::quoted;
 use super::{Compute, count, decay, not_negative, positive, say, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
@@ -17,11 +19,14 @@ use crate::error::{Error, Result};
 use crate::experiment::compare::{
     self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
 };
+use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
 use crate::run::Ending;
 use crate::transfer::{Arm, Style, starting_recipe};
 
+/// The report's file.
+const REPORT: &str = "report.html";
 /// How often a run that goes on says where it stands.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
@@ -105,9 +110,15 @@ pub struct Compare {
     /// Runs at once, which share the threads; results do not depend on it
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
+    /// Steps between checkpoints; results do not depend on it
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
     out: PathBuf,
+    /// Print what would run and about how long it takes, and write nothing
+    #[arg(long)]
+    plan: bool,
     /// Print compare.json instead of a table
     #[arg(long)]
     json: bool,
@@ -123,19 +134,32 @@ impl Compare {
         let design = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
-            compare::prepare(&self.out, &design)?;
+            let threads = rayon::current_num_threads();
+            let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
+            compare::joined(&self.out, &design)?;
             let real = RealData::load(&design.settings)?;
             for cell in design.cells() {
-                cell.arm.recipe(&cell.plan(&design.settings, 0).recipe)?.check_fits(device)?;
+                real.subset(cell.size, cell.seed)?;
+                cell.arm.recipe(&cell.plan(&design.settings, jobs).recipe)?.check_fits(device)?;
             }
+            if self.plan {
+                let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
+                say(tables::planned(&estimate, &design, jobs));
+                return Ok(());
+            }
+            compare::prepare(&self.out, &design)?;
             let judge = self.judge(&real, device)?;
-            let jobs = Jobs { count: self.jobs, threads: rayon::current_num_threads() };
             let watch = Lines { quiet: self.quiet, said: Mutex::default() };
-            let (comparison, ending) = compare::run(&self.out, &design, real, judge, device, jobs, &watch)?;
+            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
+            let report = self.out.join(REPORT);
+            let (size, seed) = (self.subset.iter().copied().max().unwrap_or(1), seeds(&self.seeds)?[0]);
+            let images = real.subset(size, seed)?.images;
+            of_comparison(&self.out, &comparison, &images, &command())?.write(&report)?;
             if self.json {
                 say(serde_json::to_string_pretty(&comparison).expect("figures are JSON"));
             } else {
-                say(table(&comparison));
+                say(tables::results(&comparison));
+                say(format!("report: {}", report.display()));
             }
             if ending == Ending::Interrupted {
                 warn("stopped; the same command continues");
@@ -270,9 +294,10 @@ impl Watch for Lines {
     }
 }
 
-/// The comparison as a person reads it.
-fn table(comparison: &Comparison) -> String {
-    serde_json::to_string(&comparison.findings).expect("figures are JSON")
+/// The command as it was given.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|word| quoted(&word));
+    ["graft".to_string()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use super::judge::{Real, halves, interrupted, percent};
+use super::judge::{Real, interrupted, percent};
 use super::progress::Progress;
 use super::{Compute, say, train, warn};
 use crate::backend::Device;
@@ -121,7 +121,7 @@ impl Evaluate {
             (HeldOut::Test, test) => (test?, validation),
             (HeldOut::Validation, Ok(test)) => (validation, test),
             // Without a test split, the block's halves stand against each other.
-            (HeldOut::Validation, Err(Error::Invalid(_))) => halves(&validation),
+            (HeldOut::Validation, Err(Error::Invalid(_))) => validation.halves(),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
         let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;

@@ -109,12 +109,6 @@ impl Real {
     }
 }
 
-/// A validation block's later half, and its first: they stand against each other where there is no test split.
-pub fn halves(block: &Dataset) -> (Dataset, Dataset) {
-    let (first, later): (Vec<usize>, Vec<usize>) = (0..block.len()).partition(|&index| index < block.len() / 2);
-    (block.select(&later), block.select(&first))
-}
-
 /// The smaller size that holds the images.
 fn default_size(native: &Dataset) -> usize {
     if native.images.height.max(native.images.width) > SMALL { 2 * SMALL } else { SMALL }

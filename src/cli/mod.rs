@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod compare;
+mod compare_tables;
 mod data;
 mod devices;
 mod evaluate;

@@ -8,7 +8,7 @@ use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::judge::{Real, halves};
+use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, quoted};
 use super::{Compute, DEVICE, count, decay, evaluate, not_negative, positive, say};
@@ -419,7 +419,7 @@ fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Res
     let Real { training, validation, test } = Real::new(&spec, spec.load(Split::Train)?, size, Some(channels))?;
     let (held_out, other) = match test {
         Ok(test) => (test, validation),
-        Err(Error::Invalid(_)) => halves(&validation),
+        Err(Error::Invalid(_)) => validation.halves(),
         Err(error) => return Err(error),
     };
     let judge = evaluate::judge(None, &training, device, quiet)?;

@@ -40,6 +40,12 @@ impl Dataset {
             Dataset { name, images: block, labels: block_labels, classes },
         ))
     }
+
+    /// Its later half, and its first: they stand against each other where there is no other held-out set.
+    pub fn halves(&self) -> (Dataset, Dataset) {
+        let (first, later): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&index| index < self.len() / 2);
+        (self.select(&later), self.select(&first))
+    }
 }
 
 #[cfg(test)]

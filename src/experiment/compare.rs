@@ -17,6 +17,7 @@
 //! It can be stopped at any moment: [`run`] continues with what is there.
 
 mod cell;
+mod estimate;
 mod images;
 mod queue;
 mod result;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use cell::{Best, Point, Readings, Record};
+pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
 pub use queue::Jobs;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described, JudgeReport};
@@ -51,6 +53,17 @@ pub trait Watch: Sync {
     fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison);
 }
 
+/// The design of the comparison in a folder with what is asked for now; changes nothing.
+///
+/// # Errors
+/// [`Error::Invalid`] where the comparison in the folder has other settings, naming the difference.
+pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
+    match Design::read(root)? {
+        Some(known) => known.extended(asked).map_err(|error| Error::invalid(format!("{}: {error}", root.display()))),
+        None => Ok(asked.clone()),
+    }
+}
+
 /// The file of a comparison's judge.
 pub fn judge_path(root: &Path) -> PathBuf {
     root.join(JUDGE)
@@ -62,19 +75,16 @@ pub fn judge_path(root: &Path) -> PathBuf {
 /// # Errors
 /// [`Error::Invalid`] where the folder holds something else, or a comparison with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
-    let design = match Design::read(root)? {
-        Some(known) => known.extended(asked).map_err(|error| Error::invalid(format!("{}: {error}", root.display())))?,
-        None => {
-            if root.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-                return Err(Error::invalid(format!(
-                    "{} is not empty and holds no comparison: choose another --out",
-                    root.display()
-                )));
-            }
-            std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
-            asked.clone()
+    if !Design::is_in(root) {
+        if root.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(Error::invalid(format!(
+                "{} is not empty and holds no comparison: choose another --out",
+                root.display()
+            )));
         }
-    };
+        std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    }
+    let design = joined(root, asked)?;
     design.write(root)?;
     Ok(design)
 }
@@ -86,7 +96,7 @@ pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
 pub fn run(
     root: &Path,
     asked: &Design,
-    real: RealData,
+    real: &RealData,
     judge: Judge,
     device: &Device,
     jobs: Jobs,
@@ -133,8 +143,7 @@ pub fn run(
     }
     let queue = Queue::new(waiting);
     let settings = &design.settings;
-    let bench =
-        Bench { root, settings, real, judge, validation, device, threads: jobs.threads_each(), queue: &queue, watch };
+    let bench = Bench { root, settings, real, judge, validation, device, jobs, queue: &queue, watch };
     let writing = Mutex::new(());
     let work = || -> Result<Ending> {
         while let Some(cell) = queue.next() {

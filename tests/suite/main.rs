@@ -3,6 +3,7 @@
 mod case;
 mod cases;
 mod cli;
+mod compare;
 mod datasets;
 mod extreme;
 mod faults;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::images::RealData;
 use super::queue::Queue;
-use super::{Cell, Settings, Watch};
+use super::{Cell, Jobs, Settings, Watch};
 use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -96,11 +96,11 @@ impl Record {
 pub(super) struct Bench<'a> {
     pub root: &'a Path,
     pub settings: &'a Settings,
-    pub real: RealData,
+    pub real: &'a RealData,
     pub judge: Arc<Judge>,
     pub validation: Reference,
     pub device: &'a Device,
-    pub threads: usize,
+    pub jobs: Jobs,
     pub queue: &'a Queue,
     pub watch: &'a dyn Watch,
 }
@@ -115,7 +115,7 @@ impl Bench<'_> {
         let folder = cell.folder(self.root);
         let subset = self.real.subset(cell.size, cell.seed)?;
         let mut way = Way::new(self, cell, &folder)?;
-        let plan = cell.plan(self.settings, self.threads);
+        let plan = cell.plan(self.settings, self.jobs);
         let outcome = transfer::run(&plan, subset.clone(), &cell.folders(self.root)?, self.device, &mut way);
         let record = match outcome {
             Err(Error::Diverged(text)) => Record {

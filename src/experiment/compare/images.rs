@@ -63,11 +63,7 @@ impl RealData {
     pub fn floor(&self) -> (Dataset, Dataset) {
         match &self.test {
             Some(test) => (test.clone(), self.validation.clone()),
-            None => {
-                let (start, end): (Vec<usize>, Vec<usize>) =
-                    (0..self.validation.len()).partition(|&index| index < self.validation.len() / 2);
-                (self.validation.select(&end), self.validation.select(&start))
-            }
+            None => self.validation.halves(),
         }
     }
 }

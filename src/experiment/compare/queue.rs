@@ -6,16 +6,21 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::Cell;
 use crate::error::{Error, Result};
 
-/// How many runs go on at once.
+/// How runs are carried out: nothing of it changes results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs {
     /// Runs at once.
     pub count: usize,
     /// Threads of all of them together.
     pub threads: usize,
+    /// Steps between checkpoints: a run that is killed loses no more.
+    pub checkpoint_every: u64,
 }
 
 impl Jobs {
+    /// One run at a time, on every core.
+    pub const ONE: Jobs = Jobs { count: 1, threads: 0, checkpoint_every: 250 };
+
     /// The threads of one run.
     pub fn threads_each(&self) -> usize {
         (self.threads / self.count).max(1)

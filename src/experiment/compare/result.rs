@@ -1,11 +1,11 @@
 //! What a comparison found so far: `compare.json`, written anew after every run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::cell::{Record, copy_floor_path, read_json};
-use super::settings::{Design, Settings};
+use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Outcome, Protocol, Reading};
 use crate::metrics::Evaluation;
@@ -84,6 +84,13 @@ pub struct CellReport {
     pub seed: u64,
     /// What became of it; none where it has not ended.
     pub record: Option<Record>,
+}
+
+impl CellReport {
+    /// The folder of its run.
+    pub fn folder(&self, root: &Path) -> PathBuf {
+        run_folder(root, &self.arm, self.size, self.seed)
+    }
 }
 
 /// An arm that no claim is about, against a baseline.

@@ -7,19 +7,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::Jobs;
 use crate::atomic;
-use crate::data::Spec;
 use crate::error::{Error, Result};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::HeldOut;
-use crate::transfer::{Arm, Folders, Plan, Source, Style};
+use crate::transfer::{Arm, Folders, Plan, Style};
 
 const FILE: &str = "comparison.toml";
 /// Cells are kept apart from what they share.
 const CELLS: &str = "cells";
-/// A run that is killed loses at most so many steps.
-const CHECKPOINT_EVERY: u64 = 250;
 /// The name of the method that everything is measured against.
 const SCRATCH: &str = "scratch";
 
@@ -103,7 +101,7 @@ impl std::fmt::Display for Cell {
 impl Cell {
     /// The folder of its run.
     pub fn folder(&self, root: &Path) -> PathBuf {
-        root.join(CELLS).join(format!("{}-{}-seed{}", self.arm.name, self.size, self.seed))
+        run_folder(root, &self.arm.name, self.size, self.seed)
     }
 
     /// Its run's folder, and those of what its seed learned of the source.
@@ -115,7 +113,7 @@ impl Cell {
     }
 
     /// Everything that determines its run.
-    pub fn plan(&self, settings: &Settings, threads: usize) -> Plan {
+    pub fn plan(&self, settings: &Settings, jobs: Jobs) -> Plan {
         Plan {
             source: settings.source.clone(),
             source_style: settings.source_style,
@@ -127,8 +125,8 @@ impl Cell {
             steps: settings.steps,
             scratch: false,
             device: settings.device.clone(),
-            threads,
-            checkpoint_every: CHECKPOINT_EVERY,
+            threads: jobs.threads_each(),
+            checkpoint_every: jobs.checkpoint_every,
             sample_every: settings.steps,
             evaluate_every: None,
             arm: self.arm.clone(),
@@ -183,7 +181,12 @@ impl Design {
         if self.settings.steps == 0 || self.settings.looks.iter().any(|&step| step > self.settings.steps) {
             return Err(Error::Usage(format!("--looks takes steps up to the {} of --steps", self.settings.steps)));
         }
-        self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, 0).check())
+        self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, Jobs::ONE).check())
+    }
+
+    /// Whether a folder holds a comparison.
+    pub fn is_in(root: &Path) -> bool {
+        root.join(FILE).exists()
     }
 
     /// Reads the design of the comparison in a folder; none where there is none yet.
@@ -298,14 +301,11 @@ impl Design {
             sizes: self.sizes(),
         }
     }
+}
 
-    /// The target and the source as data sets are named.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] where one is none.
-    pub fn names(&self) -> Result<(Source, Spec)> {
-        Ok((Source::parse(&self.settings.source)?, self.settings.target.parse()?))
-    }
+/// The folder of a run.
+pub(super) fn run_folder(root: &Path, arm: &str, size: usize, seed: u64) -> PathBuf {
+    root.join(CELLS).join(format!("{arm}-{size}-seed{seed}"))
 }
 
 fn repeated(names: impl Iterator<Item = String>) -> Option<String> {

@@ -49,6 +49,7 @@
 //! ```
 
 mod axis;
+mod comparison;
 mod html;
 mod number;
 mod pictures;
@@ -63,6 +64,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+pub use comparison::of_comparison;
 pub use html::Html;
 pub use pictures::{Picture, Pictures, Slider};
 pub use plot::Plot;

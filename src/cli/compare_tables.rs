@@ -1,0 +1,161 @@
+//! What `graft compare` prints: its plan, and what it found.
+
+use super::judge::percent;
+use crate::experiment::compare::{CellReport, Comparison, Design, Estimate, Jobs, Planned};
+use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
+
+/// What would run, and how long it takes.
+pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
+    let settings = &design.settings;
+    let mut lines = vec![format!(
+        "{} to {}: {} steps each, measured against the {} images; {} at once",
+        settings.source, settings.target, settings.steps, settings.split, jobs.count
+    )];
+    let mut rows = vec![["arm", "images", "ended", "to run"].map(str::to_string).to_vec()];
+    for Planned { arm, size, ended, left } in &estimate.rows {
+        rows.push(vec![arm.clone(), size.to_string(), listed(ended), listed(left)]);
+    }
+    lines.extend(aligned(&rows));
+    let runs: usize = estimate.rows.iter().map(|row| row.left.len()).sum();
+    let [target, source] = estimate.steps;
+    lines.push(format!(
+        "{runs} runs to go: {target} steps on the target and about {source} on sources at {:.3} s a step and run, {} in all",
+        estimate.seconds_per_step,
+        duration(estimate.seconds)
+    ));
+    lines.join("\n")
+}
+
+fn listed(seeds: &[u64]) -> String {
+    match seeds {
+        [] => "-".to_string(),
+        _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// Roughly: two numbers.
+fn duration(seconds: f64) -> String {
+    let minutes = (seconds / 60.0).round() as u64;
+    match minutes {
+        0 => format!("{seconds:.0} s"),
+        1..60 => format!("{minutes} min"),
+        _ => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// An arm and size a row, and what has to be said beside it.
+pub fn results(comparison: &Comparison) -> String {
+    let protocol = &comparison.protocol;
+    let mut lines = vec![format!(
+        "judge-FD of {} samples against {} {} images; fresh real ones {:.1}",
+        protocol.held_out, protocol.held_out, protocol.settings.split, comparison.floors.real.distances.judge_fd
+    )];
+    let against: Vec<String> = protocol.claims.baselines.iter().map(|name| format!("/ {name}")).collect();
+    let head = ["arm", "images", "FD", "by seed"].into_iter().map(str::to_string);
+    let mut rows = vec![head.chain(against).chain(["verdict", "copied", "min"].map(str::to_string)).collect()];
+    let mut remarks = Vec::new();
+    for &size in &protocol.sizes {
+        for arm in &protocol.arms {
+            let of = |cell: &&CellReport| cell.arm == arm.name && cell.size == size;
+            let cells: Vec<&CellReport> = comparison.cells.iter().filter(of).collect();
+            if !cells.is_empty() {
+                rows.push(row(comparison, &cells, &mut remarks));
+            }
+        }
+    }
+    lines.extend(aligned(&rows));
+    let (ended, all) = comparison.progress();
+    if ended < all {
+        remarks.push(format!("{ended} of {all} runs have ended"));
+    }
+    if protocol.claims.baselines.is_empty() {
+        remarks.push("no arm trains from scratch: there is nothing to hold arms against, and no verdict".to_string());
+    }
+    lines.extend(remarks);
+    lines.join("\n")
+}
+
+fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>) -> Vec<String> {
+    let (arm, size) = (&cells[0].arm, cells[0].size);
+    let records: Vec<_> = cells.iter().filter_map(|cell| cell.record.as_ref()).collect();
+    let fds: Vec<Option<f64>> =
+        records.iter().map(|record| record.readings.as_ref().map(|r| r.last.distances.judge_fd)).collect();
+    let known: Vec<f64> = fds.iter().flatten().copied().collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let shown = |values: &[f64], decimals: usize| match values {
+        [] => "-".to_string(),
+        _ => format!("{:.decimals$}", mean(values)),
+    };
+    let by_seed: Vec<String> =
+        fds.iter().map(|fd| fd.map_or("diverged".to_string(), |fd| format!("{fd:.1}"))).collect();
+    let finding = comparison.findings.iter().find(|finding| finding.arm == *arm && finding.size == size);
+    let beside = comparison.beside.iter().find(|beside| beside.arm == *arm && beside.size == size);
+    let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
+    let ratio = |name: &String| {
+        let found = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == *name));
+        found.map_or("-".to_string(), self::ratio)
+    };
+    let copies: Vec<_> = records.iter().filter_map(|r| r.readings.as_ref()?.last.memorisation).collect();
+    let flagged = copies.iter().any(|copies| copies.judge.flagged || copies.pixels.flagged);
+    let copied: Vec<f64> = copies.iter().map(|copies| copies.judge.copied.max(copies.pixels.copied)).collect();
+    let copied = match copied.is_empty() {
+        true => "-".to_string(),
+        false => format!("{}{}", percent(mean(&copied)), if flagged { " !" } else { "" }),
+    };
+    if let Some(finding) = finding {
+        remarks.extend(caveats(finding).into_iter().map(|text| format!("{arm} at {size}: {text}")));
+    }
+    let minutes: Vec<f64> = records.iter().map(|record| record.seconds / 60.0).collect();
+    let mut row = vec![arm.clone(), size.to_string(), shown(&known, 1), by_seed.join(" ")];
+    row.extend(comparison.protocol.claims.baselines.iter().map(ratio));
+    row.extend([finding.map_or("-", |finding| word(finding.verdict)).to_string(), copied, shown(&minutes, 1)]);
+    row
+}
+
+fn ratio(contrast: &Contrast) -> String {
+    let Some(ratio) = contrast.ratio else { return "-".to_string() };
+    match &contrast.test {
+        Some(test) => format!("{ratio:.2} [{:.2}, {:.2}]", test.interval[0].exp(), test.interval[1].exp()),
+        None => format!("{ratio:.2}"),
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Helps => "helps",
+        Verdict::Hurts => "hurts",
+        Verdict::Equivalent => "equivalent",
+        Verdict::Undecided => "undecided",
+    }
+}
+
+fn caveats(finding: &Finding) -> Vec<String> {
+    let mut said: Vec<String> = finding.caveat.iter().cloned().collect();
+    for (reading, verdict) in &finding.changes_under {
+        let name = match reading {
+            Reading::Final => "the last step",
+            Reading::Best => "the step that was best on validation",
+            Reading::Raw => "the weights without averaging",
+        };
+        said.push(format!("{name} would say {}", word(*verdict)));
+    }
+    match finding.transfer_helps {
+        Some(true) => said.push("better than its control too: transfer helps".to_string()),
+        Some(false) if finding.verdict == Verdict::Helps => said.push("not shown to beat its control".to_string()),
+        _ => {}
+    }
+    said
+}
+
+/// Columns of one width each, the first to the left and the others to the right.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let line = |row: &Vec<String>| {
+        let cell = |(column, text): (usize, &String)| match column {
+            0 => format!("{text:<width$}", width = width(column)),
+            _ => format!("{text:>width$}", width = width(column)),
+        };
+        row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,355 @@
+//! The report of a comparison, from what it found and the pictures in its runs' folders.
+
+use std::path::Path;
+
+use super::number::{decimal, whole};
+use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
+use crate::data::Images;
+use crate::error::{Error, Result};
+use crate::experiment::compare::{CellReport, Comparison, Readings};
+use crate::experiment::verdict::{self, Contrast, Finding, Reading};
+use crate::metrics::{Evaluation, Memorisation};
+use crate::run::RunFolder;
+
+/// Real images beside the samples, and how many of them stand in a row.
+const REAL: usize = 100;
+const COLUMNS: usize = 10;
+
+/// A figure of a run's last step: its name, its decimals, and how it is read.
+type Figure = (&'static str, usize, fn(&Readings) -> Option<f64>);
+
+/// The figures beside the headline.
+const FIGURES: [Figure; 11] = [
+    ("random-FD", 3, |r| Some(r.last.distances.random_fd)),
+    ("KID", 4, |r| Some(r.last.kid)),
+    ("precision", 3, |r| Some(r.last.manifold.precision)),
+    ("recall", 3, |r| Some(r.last.manifold.recall)),
+    ("coverage", 3, |r| Some(r.last.manifold.coverage)),
+    ("class distance", 3, |r| Some(r.last.distances.class_distance)),
+    ("class as asked", 3, |r| r.last.conditional_accuracy),
+    ("GAN-train", 3, |r| r.gan_train),
+    ("copied, by judge", 3, |r| r.last.memorisation.map(|copies| copies.judge.copied)),
+    ("copied, by pixels", 3, |r| r.last.memorisation.map(|copies| copies.pixels.copied)),
+    ("best step", 0, |r| Some(r.best.step as f64)),
+];
+
+/// The report of a comparison in a folder, as far as it got; `real` are images that its runs learn from.
+///
+/// # Errors
+/// [`Error::Io`] where pictures cannot be read; [`Error::Invalid`] where one is none.
+pub fn of_comparison(root: &Path, comparison: &Comparison, real: &Images, command: &str) -> Result<Page> {
+    let settings = &comparison.protocol.settings;
+    let mut page = Page::new(format!("{} to {}, compared", settings.source, settings.target)).command(command);
+    for sentence in outcome(comparison) {
+        page = page.summary(sentence);
+    }
+    for &size in &comparison.protocol.sizes {
+        page = page.heading(format!("{} target images", whole(size as u64)));
+        page = page.with(verdicts(comparison, size));
+        for warning in warnings(comparison, size) {
+            page = page.with(Note::warning(warning));
+        }
+        if let Some(plot) = curves(comparison, size) {
+            page = page.with(plot);
+        }
+        if let Some(pictures) = grids(root, comparison, size, real)? {
+            page = page.with(pictures);
+        }
+        page = page.with(figures(comparison, size)).with(readings(comparison, size));
+    }
+    if let Some(table) = notes(comparison) {
+        page = page.heading("What the methods say").with(table);
+    }
+    Ok(page.heading("Settings").with(facts(comparison)))
+}
+
+/// What came out, in sentences.
+fn outcome(comparison: &Comparison) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let (ended, all) = comparison.progress();
+    if ended < all {
+        sentences.push(format!("{ended} of {all} runs have ended; what follows rests on those."));
+    }
+    for (wanted, says) in [
+        (verdict::Verdict::Helps, "Helps, beyond every baseline"),
+        (verdict::Verdict::Hurts, "Hurts, against a baseline"),
+        (verdict::Verdict::Equivalent, "Equivalent, within 10 % of the better baseline"),
+        (verdict::Verdict::Undecided, "Undecided"),
+    ] {
+        let found = comparison.findings.iter().filter(|finding| finding.verdict == wanted);
+        let names: Vec<String> = found.map(|finding| format!("{} at {} images", finding.arm, finding.size)).collect();
+        if !names.is_empty() {
+            sentences.push(format!("{says}: {}.", names.join(", ")));
+        }
+    }
+    sentences
+}
+
+/// The runs of an arm that have figures.
+fn runs<'a>(comparison: &'a Comparison, arm: &str, size: usize) -> Vec<(&'a CellReport, &'a Readings)> {
+    let of = comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
+    of.filter_map(|cell| Some((cell, cell.record.as_ref()?.readings.as_ref()?))).collect()
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+fn fd(evaluation: &Evaluation) -> f64 {
+    evaluation.distances.judge_fd
+}
+
+fn arms(comparison: &Comparison) -> Vec<&str> {
+    comparison.protocol.arms.iter().map(|arm| arm.name.as_str()).collect()
+}
+
+/// An arm a row: its distances, its ratios to the baselines, and the verdict.
+fn verdicts(comparison: &Comparison, size: usize) -> Table {
+    let baselines = &comparison.protocol.claims.baselines;
+    let against: Vec<String> = baselines.iter().map(|name| format!("against {name}")).collect();
+    let head = ["arm", "judge-FD", "seeds"].into_iter().chain(against.iter().map(String::as_str));
+    let head: Vec<&str> = head.chain(["against its control", "verdict", "minutes"]).collect();
+    let means: Vec<Option<f64>> = arms(comparison)
+        .iter()
+        .map(|arm| mean(&runs(comparison, arm, size).iter().map(|(_, r)| fd(&r.last)).collect::<Vec<_>>()))
+        .collect();
+    let least = means.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    let mut table = Table::new("Verdicts", &head);
+    for (arm, mean_fd) in arms(comparison).into_iter().zip(&means) {
+        let runs = runs(comparison, arm, size);
+        let finding = comparison.findings.iter().find(|finding| finding.arm == arm && finding.size == size);
+        let beside = comparison.beside.iter().find(|beside| beside.arm == arm && beside.size == size);
+        let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
+        let ratio =
+            |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Cell::Missing, ratio);
+        let shown = match mean_fd {
+            Some(value) if *value == least => Cell::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
+            Some(value) => Cell::number(*value, 1).floor(fd(&comparison.floors.real)),
+            None => Cell::Missing,
+        };
+        let seeds: Vec<String> =
+            runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), 1))).collect();
+        let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
+        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Cell::Missing, ratio);
+        let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
+        let minutes = mean(&seconds).map_or(Cell::Missing, |seconds| Cell::number(seconds / 60.0, 1));
+        let mut cells = vec![Cell::text(arm), shown, Cell::text(seeds.join(", "))];
+        cells.extend(baselines.iter().map(|name| if name == arm { Cell::Missing } else { ratio(name) }));
+        cells.extend([control, finding.map_or(Cell::Missing, badge), minutes]);
+        table = table.row(cells);
+    }
+    table.note(
+        "Ratios of judge-FD are geometric means over paired seeds with 95 % intervals before correction; below 1 the arm is better. \
+        Verdicts hold for all arms and sizes together (Holm). A mean's floor is the distance of fresh real images.",
+    )
+}
+
+fn ratio(contrast: &Contrast) -> Cell {
+    match (&contrast.ratio, &contrast.test) {
+        (Some(ratio), Some(test)) => Cell::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
+        (Some(ratio), None) => Cell::number(*ratio, 2),
+        _ => Cell::Missing,
+    }
+}
+
+fn badge(finding: &Finding) -> Cell {
+    Cell::Verdict(match finding.verdict {
+        verdict::Verdict::Helps => Verdict::Helps,
+        verdict::Verdict::Hurts => Verdict::Hurts,
+        verdict::Verdict::Equivalent => Verdict::Equivalent,
+        verdict::Verdict::Undecided => Verdict::Undecided,
+    })
+}
+
+/// What has to stand beside verdicts.
+fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
+    let mut caveats: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
+        let Some(caveat) = &finding.caveat else { continue };
+        match caveats.iter_mut().find(|(known, _)| known == caveat) {
+            Some((_, arms)) => arms.push(&finding.arm),
+            None => caveats.push((caveat, vec![&finding.arm])),
+        }
+    }
+    let caveats = caveats.into_iter().map(|(caveat, arms)| format!("{}: {caveat}.", arms.join(", ")));
+    let mut warnings: Vec<String> = caveats.collect();
+    for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
+        let arm = &finding.arm;
+        for (reading, other) in &finding.changes_under {
+            let name = match reading {
+                Reading::Final => "at the last step",
+                Reading::Best => "at the step that was best on validation",
+                Reading::Raw => "without averaging",
+            };
+            warnings.push(format!("{arm}: {name} the verdict would be {}.", word(*other)));
+        }
+        if finding.verdict == verdict::Verdict::Helps && finding.transfer_helps == Some(false) {
+            warnings
+                .push(format!("{arm} helps, but not beyond its control: what helps is not shown to be the transfer."));
+        }
+    }
+    for arm in arms(comparison) {
+        let flagged = |copies: &Memorisation| copies.flagged;
+        let runs = runs(comparison, arm, size);
+        let copies = runs.iter().filter(|(_, r)| {
+            r.last.memorisation.is_some_and(|copies| flagged(&copies.judge) || flagged(&copies.pixels))
+        });
+        let count = copies.count();
+        if count > 0 {
+            warnings.push(format!("{arm}: the samples of {count} of {} runs are flagged as copies.", runs.len()));
+        }
+        let of = comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
+        for cell in of {
+            if let Some(text) = cell.record.as_ref().and_then(|record| record.diverged.as_ref()) {
+                warnings.push(format!("{arm}, seed {}: {text}.", cell.seed));
+            }
+        }
+    }
+    warnings
+}
+
+fn word(verdict: verdict::Verdict) -> &'static str {
+    match verdict {
+        verdict::Verdict::Helps => "helps",
+        verdict::Verdict::Hurts => "hurts",
+        verdict::Verdict::Equivalent => "equivalent",
+        verdict::Verdict::Undecided => "undecided",
+    }
+}
+
+/// The arms' distances on their way: means over seeds, and between the least and the largest.
+fn curves(comparison: &Comparison, size: usize) -> Option<Plot> {
+    let mut plot = Plot::new("Judge-FD against the validation block over target steps", "target steps").log_y();
+    let mut any = false;
+    for arm in arms(comparison) {
+        let of = comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
+        let all: Vec<_> = of.filter_map(|cell| cell.record.as_ref().map(|record| &record.curve)).collect();
+        let mut steps: Vec<u64> = all.iter().flat_map(|curve| curve.iter().map(|point| point.step)).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let at = |step: u64| -> Vec<f64> {
+            let points = all.iter().flat_map(|curve| curve.iter().filter(move |point| point.step == step));
+            points.map(|point| point.distances.judge_fd).collect()
+        };
+        let points: Vec<(f64, Vec<f64>)> = steps.into_iter().map(|step| (step as f64, at(step))).collect();
+        any |= !points.is_empty();
+        let line = points.iter().filter_map(|(step, values)| Some((*step, mean(values)?)));
+        let band = points.iter().map(|(step, values)| {
+            let ends = values.iter().fold((f64::INFINITY, 0.0f64), |(low, high), &v| (low.min(v), high.max(v)));
+            (*step, ends.0, ends.1)
+        });
+        plot = plot.series(Series::new(arm, line).band(band));
+    }
+    let copies = comparison.floors.copies.iter().filter(|copy| copy.size == size);
+    let copies: Vec<f64> = copies.filter_map(|copy| copy.evaluation.as_ref().map(fd)).collect();
+    plot = plot.reference("real images", fd(&comparison.floors.real));
+    if let Some(copies) = mean(&copies) {
+        plot = plot.reference("copies of the training images", copies);
+    }
+    let text = format!(
+        "Lines are means over seeds, areas reach from the least to the largest. Each point measures {} samples of the averaged generator. \
+        The two floors are measured against the held-out images ({}).",
+        whole(comparison.protocol.validation as u64),
+        comparison.protocol.settings.split
+    );
+    any.then(|| plot.note(text))
+}
+
+/// The last samples of each arm from the same latents, of the first seed that has them, beside real images.
+fn grids(root: &Path, comparison: &Comparison, size: usize, real: &Images) -> Result<Option<Pictures>> {
+    let settings = &comparison.protocol.settings;
+    let ended = |cell: &&CellReport| cell.size == size && cell.record.as_ref().is_some_and(|r| r.readings.is_some());
+    let Some(seed) = comparison.cells.iter().filter(ended).map(|cell| cell.seed).next() else { return Ok(None) };
+    let title = format!("Samples at step {}, from the same latents (seed {seed})", whole(settings.steps));
+    let mut pictures = Pictures::beside(title);
+    for cell in comparison.cells.iter().filter(ended).filter(|cell| cell.seed == seed) {
+        let path = RunFolder::open(&cell.folder(root))?.picture(settings.steps);
+        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
+        pictures = pictures.picture(Picture::png(cell.arm.clone(), bytes)?);
+    }
+    let count = real.count.min(REAL);
+    let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
+    Ok(Some(pictures.picture(Picture::grid("real images", &real.select(&chosen), COLUMNS))))
+}
+
+/// The means of the other figures.
+fn figures(comparison: &Comparison, size: usize) -> Table {
+    let all: Vec<(&str, Vec<&Readings>)> = arms(comparison)
+        .into_iter()
+        .map(|arm| (arm, runs(comparison, arm, size).into_iter().map(|(_, readings)| readings).collect()))
+        .collect();
+    let measured = |figure: &Figure| all.iter().any(|(_, runs)| runs.iter().any(|r| (figure.2)(r).is_some()));
+    let kept: Vec<&Figure> = FIGURES.iter().filter(|figure| measured(figure)).collect();
+    let head: Vec<&str> = ["arm"].into_iter().chain(kept.iter().map(|figure| figure.0)).collect();
+    let mut table = Table::new("Other figures at the last step, means over seeds", &head);
+    for (arm, runs) in &all {
+        let cell = |figure: &&Figure| {
+            let values: Vec<f64> = runs.iter().filter_map(|readings| (figure.2)(readings)).collect();
+            mean(&values).map_or(Cell::Missing, |value| Cell::number(value, figure.1))
+        };
+        table = table.row([Cell::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
+    }
+    table.note("docs/evaluation.md explains each figure.")
+}
+
+/// The headline beside the other readings.
+fn readings(comparison: &Comparison, size: usize) -> Table {
+    let mut table = Table::new(
+        "Judge-FD of three readings, means over seeds",
+        &["arm", "last step", "best on validation", "without averaging"],
+    );
+    for arm in arms(comparison) {
+        let runs = runs(comparison, arm, size);
+        let of = |part: fn(&Readings) -> &Evaluation| {
+            let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();
+            mean(&values).map_or(Cell::Missing, |value| Cell::number(value, 1))
+        };
+        table = table.row(vec![Cell::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
+    }
+    table
+}
+
+/// What methods said of runs: the accuracy of pseudo-labels, say.
+fn notes(comparison: &Comparison) -> Option<Table> {
+    let mut table = Table::new("Notes of runs", &["arm", "images", "seed", "note"]);
+    let mut any = false;
+    for cell in &comparison.cells {
+        for note in cell.record.iter().flat_map(|record| &record.notes) {
+            any = true;
+            let (size, seed) = (whole(cell.size as u64), cell.seed.to_string());
+            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Cell::Text).to_vec());
+        }
+    }
+    any.then_some(table)
+}
+
+fn facts(comparison: &Comparison) -> Facts {
+    let described = &comparison.protocol;
+    let settings = serde_json::to_value(&described.settings).expect("settings are JSON");
+    let mut facts = Facts::new("What all runs share");
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    let mut groups = vec![(String::new(), &settings)];
+    while let Some((name, group)) = groups.pop() {
+        if !name.is_empty() {
+            facts = facts.group(name);
+        }
+        for (key, value) in group.as_object().into_iter().flatten() {
+            match value.is_object() {
+                true => groups.push((key.clone(), value)),
+                false => facts = facts.fact(key, text(value)),
+            }
+        }
+    }
+    facts = facts.group("arms");
+    for arm in &described.arms {
+        let options: Vec<String> = arm.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        facts = facts.fact(&arm.name, format!("{} {{{}}}", arm.method, options.join(", ")));
+    }
+    let judge = &described.judge;
+    facts = facts.group("judging").fact("held-out images", described.held_out);
+    facts = facts.fact("images of the validation block", described.validation);
+    if let Some(accuracy) = judge.accuracy {
+        facts = facts.fact("judge's accuracy", format!("{} %", decimal(100.0 * accuracy, 1)));
+    }
+    facts.fact("judge", &judge.hash).fact("microkernel", &described.microkernel)
+}

@@ -1,0 +1,198 @@
+//! `graft compare`: that it can be stopped anywhere, that nothing depends on how many runs go on at once, and that what was begun
+//! is not continued as something else.
+
+use std::process::Child;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::program::{Desk, Ended, SIDE, idx};
+
+/// Images of the target's splits: as few as figures need.
+const TRAINING: usize = 120;
+const TEST: usize = 24;
+
+/// Two arms that share a source and one without, at two sizes, over two seeds: tiny networks, and a judge of a few steps.
+const COMPARE: &str = "compare --source mnist:target --target mnist:target --features 4 --latent 6 --batch 8 --steps 6 \
+    --source-steps 4 --feature-steps 4 --looks 0,2,4 --subset 12,20 --judge judge.safetensors --checkpoint-every 2 -q";
+const ARMS: &str = "--arms scratch,trgan,warm=trgan{lr=0.0002},ctgan --seeds 2 --arm-seeds ctgan=1";
+
+/// A place with a target of two splits in ten classes, and its judge.
+fn desk() -> Desk {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("target")).unwrap();
+    for (split, count, shift) in [("train", TRAINING, 0), ("t10k", TEST, 7)] {
+        let pixel = |index: usize| {
+            let (image, row) = (index / (SIDE * SIDE) + shift, index / SIDE % SIDE);
+            let texture = (index * 31 + image * 17) % 96;
+            if row == image % 10 % SIDE { 255 - texture as u8 } else { texture as u8 }
+        };
+        let pixels: Vec<u8> = (0..count * SIDE * SIDE).map(pixel).collect();
+        let labels: Vec<u8> = (0..count).map(|image| ((image + shift) % 10) as u8).collect();
+        desk.write(&format!("target/{split}-images-idx3-ubyte"), &idx(&[count, SIDE, SIDE], &pixels));
+        desk.write(&format!("target/{split}-labels-idx1-ubyte"), &idx(&[count], &labels));
+    }
+    desk.graft("judge --data mnist:target --width 4 --steps 4 --batch 8 -q --out judge.safetensors").ok();
+    desk
+}
+
+/// A file of a comparison without its times, which no two runs share.
+fn figures(desk: &Desk, folder: &str) -> Json {
+    fn timeless(value: Json) -> Json {
+        match value {
+            Json::Object(map) => map
+                .into_iter()
+                .filter(|(key, _)| key != "seconds")
+                .map(|(key, value)| (key, timeless(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+            Json::Array(list) => list.into_iter().map(timeless).collect(),
+            other => other,
+        }
+    }
+    timeless(serde_json::from_slice(&desk.read(format!("{folder}/compare.json"))).unwrap())
+}
+
+/// A comparison that nobody disturbed, one run at a time.
+static UNBROKEN: LazyLock<(Desk, Json)> = LazyLock::new(|| {
+    let desk = desk();
+    desk.graft(&format!("{COMPARE} {ARMS} --out whole")).ok();
+    let figures = figures(&desk, "whole");
+    (desk, figures)
+});
+
+/// The comparison once more, killed without warning as soon as `moment` is there.
+fn kill_when(desk: &Desk, arguments: &str, moment: &str) {
+    let mut child: Child = desk.command().args(arguments.split_whitespace()).spawn().unwrap();
+    let start = Instant::now();
+    while !desk.path(moment).exists() && child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(120), "{moment} never came");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_comparison_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
+    let (_, expected) = &*UNBROKEN;
+    let desk = desk();
+    let again = format!("{COMPARE} {ARMS} --out killed --jobs 2 --threads 2");
+    for moment in [
+        "killed/source-seed0/source/metrics.jsonl",
+        "killed/cells/scratch-12-seed0/curve/step_000002.json",
+        "killed/cells/trgan-20-seed0/checkpoints/last.safetensors",
+        "killed/cells/ctgan-12-seed0/evaluation.json",
+    ] {
+        kill_when(&desk, &again, moment);
+    }
+    let said = desk.graft(&again).ok();
+    assert!(said.contains("trgan") && said.contains("too few") && said.contains("report: "), "{said}");
+    assert_eq!(&figures(&desk, "killed"), expected);
+}
+
+#[test]
+fn every_run_is_measured_on_its_way_and_at_its_end() {
+    let (desk, comparison) = &*UNBROKEN;
+    let cells = comparison["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2 * (3 * 2 + 1), "two sizes, three arms of two seeds and one of one");
+    for cell in cells {
+        let record = &cell["record"];
+        let steps: Vec<u64> = record["curve"].as_array().unwrap().iter().map(|p| p["step"].as_u64().unwrap()).collect();
+        assert_eq!(steps, [0, 2, 4, 6], "{cell}");
+        let readings = &record["readings"];
+        for reading in ["last", "best", "raw"] {
+            let figures = &readings[reading];
+            assert_eq!(figures["count"], TEST, "{cell}");
+            for figure in ["judge_fd", "random_fd", "kid", "precision", "recall", "coverage", "class_distance"] {
+                assert!(figures[figure].is_number(), "{figure} of {cell}");
+            }
+            assert!(figures["memorisation"]["judge"]["copied"].is_number(), "{cell}");
+        }
+        assert_eq!(readings["gan_train"].is_number(), cell["arm"] == "ctgan", "{cell}");
+        assert_eq!(record["notes"].as_array().unwrap().len(), usize::from(cell["arm"] == "ctgan"), "{cell}");
+        // The best step is the one of the least distance on the way, not counting the start.
+        let points = record["curve"].as_array().unwrap()[1..].iter();
+        let best = points.min_by(|a, b| a["judge_fd"].as_f64().unwrap().total_cmp(&b["judge_fd"].as_f64().unwrap()));
+        assert_eq!(readings["best"]["step"], best.unwrap()["step"], "{cell}");
+        assert_eq!(
+            readings["best"]["step"] == 6,
+            readings["best"]["judge_fd"] == readings["last"]["judge_fd"],
+            "{cell}"
+        );
+    }
+    // One source of a seed for both arms and sizes, and one with labels.
+    assert_eq!(desk.names("whole/source-seed0"), ["classifier", "source", "source-conditional"]);
+    assert_eq!(desk.names("whole/source-seed1"), ["source"]);
+    let findings = comparison["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3 * 2, "scratch is the baseline");
+    assert!(findings.iter().all(|finding| finding["verdict"] == "undecided"), "two seeds decide nothing");
+    let report = desk.text("whole/report.html");
+    assert!(report.contains("undecided") && report.contains("data:image/png"));
+}
+
+#[test]
+fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
+    let desk = desk();
+    let begin = format!("{COMPARE} --arms scratch --out grows");
+    desk.graft(&format!("{begin} --seeds 1")).ok();
+    let first = figures(&desk, "grows")["cells"][0].clone();
+    let before = desk.read("grows/cells/scratch-12-seed0/evaluation.json");
+
+    let steps = begin.replace("--steps 6", "--steps 7");
+    desk.refuses(1, &format!("{steps} --seeds 2"), &["steps 6", "7 is asked for", "another --out"]);
+    desk.refuses(1, &format!("{begin} --r1 10 --seeds 2"), &["r1 1.0", "10.0"]);
+    desk.refuses(1, &begin.replace("scratch", "scratch=scratch{ema=0}"), &["the arm scratch"]);
+    desk.refuses(1, &format!("{begin} --split validation"), &["split", "validation"]);
+    let elsewhere = begin.replace("--out grows", "--out target");
+    desk.refuses(1, &elsewhere, &["not empty", "another --out"]);
+
+    let printed: Json = serde_json::from_str(&desk.graft(&format!("{begin} --seeds 2 --json")).ok()).unwrap();
+    assert_eq!(printed["cells"].as_array().unwrap().len(), 4);
+    let after = figures(&desk, "grows");
+    assert!(after["cells"].as_array().unwrap().contains(&first));
+    assert_eq!(desk.read("grows/cells/scratch-12-seed0/evaluation.json"), before, "what has ended is not done again");
+}
+
+#[test]
+fn a_plan_runs_nothing() {
+    let desk = desk();
+    let before = desk.snapshot();
+    let plan = desk.graft(&format!("{COMPARE} {ARMS} --out planned --plan")).ok();
+    assert_eq!(desk.snapshot(), before);
+    assert!(plan.contains("14 runs to go: 84 steps on the target"), "{plan}");
+    let row = plan.lines().find(|line| line.starts_with("ctgan")).unwrap();
+    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["ctgan", "12", "-", "0"]);
+}
+
+#[test]
+fn settings_are_chosen_without_the_test_images() {
+    let desk = desk();
+    std::fs::remove_file(desk.path("target/t10k-images-idx3-ubyte")).unwrap();
+    let command =
+        format!("{COMPARE} --arms scratch --seeds 100, --subset 12 --out trials").replace("--subset 12,20", "");
+    let refused: Ended = desk.graft(&command);
+    assert_eq!(refused.code, Some(1), "there is no test split");
+    desk.graft(&format!("{command} --split validation")).ok();
+    let cell = &figures(&desk, "trials")["cells"][0];
+    assert_eq!(cell["seed"], 100);
+    let (last, curve) = (&cell["record"]["readings"]["last"], &cell["record"]["curve"][3]);
+    assert_eq!(last["judge_fd"], curve["judge_fd"], "the figures are the validation block's");
+}
+
+#[test]
+fn what_no_comparison_can_be_made_of_is_a_usage_error() {
+    let desk = desk();
+    for (arguments, parts) in [
+        ("--arms scratch,scratch", &["scratch is named twice"][..]),
+        ("--arms dogs", &["dogs", "no arm"]),
+        ("--arms scratch --seeds 1,1", &["seed 1 is named twice"]),
+        ("--arms scratch --arm-seeds trgan=1", &["trgan", "not among --arms"]),
+        ("--arms scratch --arm-seeds scratch=9", &["scratch 9 seeds"]),
+        ("--arms trgan{lr=1", &["closing brace"]),
+    ] {
+        desk.refuses(2, &format!("{COMPARE} {arguments} --out no"), parts);
+    }
+    desk.refuses(1, &format!("{COMPARE} --arms scratch --out no").replace("12,20", "12,97"), &["97", "take 1 to 96"]);
+}
