@@ -30,6 +30,8 @@
 //! ```
 
 #![warn(missing_docs)]
+// A device nests wgpu's types deeper than the default of 128 when rustdoc works out which of ours are Send and Sync.
+#![recursion_limit = "256"]
 
 pub mod atomic;
 pub mod backend;
