@@ -123,7 +123,7 @@ def discriminator(size, width, channels, batch_norm=True):
         layers.append(nn.Conv2d(width * a, width * b, 4, 2, 1, bias=bias))
         layers += [nn.BatchNorm2d(width * b)] if batch_norm else []
         layers.append(nn.LeakyReLU(LEAKY_SLOPE))
-    return Network(*layers, nn.Conv2d(width * multiples[-1], 1, 4, 1, 0, bias=bias))
+    return Network(*layers, nn.Conv2d(width * multiples[-1], 1, 4, 1, 0, bias=False))
 
 
 @torch.no_grad()
@@ -371,7 +371,7 @@ def put_r1(golden):
     golden.put("r1.x", x, "images, NHWC in [-1, 1]")
     for name, tensor in network.named_parameters():
         golden.put(f"r1.netD.{name}", tensor, part(network, name))
-    golden.put("r1.scores", scores, "D(x); LeakyReLU(0.2) after all but the last layer, no norms, with biases")
+    golden.put("r1.scores", scores, "D(x); LeakyReLU(0.2) after all but the last layer, no norms, biases below it")
     golden.put("r1.grad_x", grad_x, "gradient of sum(D(x)) by x, NHWC")
     golden.put("r1.penalty", penalty, "0.5 * mean over images of the squared norm of grad_x")
     put_gradients(golden, "r1.grad", "the penalty", "netD", network)

@@ -217,8 +217,8 @@ impl Judgement {
 }
 
 impl Discriminator {
-    /// A fresh discriminator. Without a normalisation of activations, filters start by He's rule, and every layer has biases:
-    /// without a shift anywhere, `D(a x) = a D(x)` for all `a > 0`, so that the score of mid-grey images is 0 whatever D
+    /// A fresh discriminator. Without a normalisation of activations, filters start by He's rule, and every layer
+    /// below the score has biases: without a shift anywhere, `D(a x) = a D(x)` for all `a > 0`, so that the score of mid-grey images is 0 whatever D
     /// learns, and a generator that starts there has no reason to leave.
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Discriminator {
         let mut builder = Builder::new(device, seed, 1);
@@ -235,7 +235,10 @@ impl Discriminator {
             layers.push(Stage { filter, norm });
             inputs = width;
         }
-        let score = Filter::new(&mut builder, &format!("main.{module}"), [inputs, 1], Convolution::new(1, 0), kind);
+        // A shift of all scores would be nothing to a relativistic loss.
+        let by = Convolution::new(1, 0);
+        let score =
+            Filter { bias: None, ..Filter::new(&mut builder, &format!("main.{module}"), [inputs, 1], by, kind) };
         let conditions = architecture.condition_length();
         let projection = (conditions > 0).then(|| Linear::zeros(&mut builder, "projection", conditions, inputs));
         Discriminator { layers, score, projection }

@@ -476,15 +476,16 @@ fn linear_trainer(recipe: &Recipe) -> (Trainer, f64) {
     fill(&mut state, "netG.main.9.weight", 0.01, 0.1);
     trainer.restore(&state).unwrap();
 
-    // A linear function's gradient has as elements its values at the unit images.
+    // An affine function's gradient has as elements its values at the unit images, less that at zero.
     let critic = Discriminator::new(&device, &recipe.architecture, 0);
     state.load_parameters("netD", &critic.parameters()).unwrap();
     let pixels = recipe.architecture.size * recipe.architecture.size;
     let mut units = vec![0f32; pixels * pixels];
     units.iter_mut().step_by(pixels + 1).for_each(|pixel| *pixel = 1.0);
     let units = Tensor::from_slice(&device, &units, [pixels, recipe.architecture.size, recipe.architecture.size, 1]);
-    let slope = elements(&critic.forward(&units, None, Mode::TRAIN).score);
-    (trainer, slope.iter().map(|v| v * v).sum())
+    let score = |images: &Tensor| elements(&critic.forward(images, None, Mode::TRAIN).score);
+    let zero = score(&(&units * 0.0))[0];
+    (trainer, score(&units).iter().map(|v| (v - zero).powi(2)).sum())
 }
 
 #[test]

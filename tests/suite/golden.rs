@@ -170,10 +170,11 @@ fn the_r1_penalty_of_a_discriminator() {
     for golden in ops() {
         let names = [0, 2, 4, 6].map(|layer| format!("netD.main.{layer}.weight"));
         let weights = names.each_ref().map(|name| golden.tensor(&format!("r1.{name}")));
+        let biases = [0, 2, 4].map(|layer| golden.tensor(&format!("r1.netD.main.{layer}.bias")));
         let x = golden.tensor("r1.x");
         let mut hidden = x.clone();
-        for weight in &weights[..3] {
-            hidden = hidden.conv2d(&filter(weight), Convolution::new(2, 1)).leaky_relu(0.2);
+        for (weight, bias) in weights.iter().zip(&biases) {
+            hidden = (hidden.conv2d(&filter(weight), Convolution::new(2, 1)) + bias).leaky_relu(0.2);
         }
         let scores = hidden.conv2d(&filter(&weights[3]), Convolution::new(1, 0)).reshape([2]);
         golden.check("r1.scores", &scores);
