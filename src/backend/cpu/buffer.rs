@@ -43,8 +43,11 @@ impl Memory {
     }
 }
 
-/// What is in use, and what waits. Both together never take more than what was in use at once at some time: a step's
-/// sizes come again in the next, and what does not come again gives way.
+/// What both may take together in any case: a small network's step, with room for blocks that wait for their next use.
+const KEPT_LINES: usize = (128 << 20) / size_of::<Line>();
+
+/// What is in use, and what waits. Above [`KEPT_LINES`] both together never take more than what was in use at once at some
+/// time: a step's sizes come again in the next, and what does not come again gives way.
 #[derive(Default)]
 struct Pool {
     /// Waiting blocks by their lines, each with the time at which it came back; the last came last.
@@ -70,7 +73,7 @@ impl Pool {
             self.waiting_lines -= lines;
             return Some(block);
         }
-        while self.used_lines + self.waiting_lines > self.most_used_lines {
+        while self.used_lines + self.waiting_lines > self.most_used_lines.max(KEPT_LINES) {
             self.drop_oldest();
         }
         None
