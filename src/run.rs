@@ -401,17 +401,19 @@ impl RunFolder {
                     observer.step(losses.step, &named, (losses.step - first) as f64 / seconds);
                 }
             }
-            if last || checkpoint {
-                metrics.flush()?;
-                trainer.checkpoint()?.write(&self.checkpoint())?;
-            }
+            let saved = (last || checkpoint).then(|| trainer.checkpoint()).transpose()?;
             let look = observer.looks_at(step);
-            if (picture || look) && !(last || checkpoint) {
+            if (picture || look) && saved.is_none() {
                 trainer.average().estimate_statistics(step);
             }
+            // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
             if picture || step == pace.steps {
                 self.write_picture(trainer)?;
                 observer.picture(step, &self.picture(step))?;
+            }
+            if let Some(saved) = saved {
+                metrics.flush()?;
+                saved.write(&self.checkpoint())?;
             }
             if look {
                 observer.look(trainer)?;
