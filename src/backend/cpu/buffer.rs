@@ -1,15 +1,16 @@
 //! Memory for the elements of a tensor: aligned to a cache line, and reused.
 //!
 //! A training step allocates the same sizes again and again. Handing large blocks back to the system would
-//! cost a page fault for every page on the next use, so they wait in a pool instead. They are mapped by themselves: what the
-//! pool lets go is free for others at once, and the system may back them with huge pages.
+//! cost a page fault for every page on the next use, so they are ranges of one arena, whose pages stay once they were
+//! touched: it takes as much memory as was in use at once, and what fragments add.
 
-use std::collections::HashMap;
-use std::ops::{Deref, DerefMut};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::ops::{Deref, DerefMut, Range};
+use std::ptr::NonNull;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
-use memmap2::MmapMut;
+use memmap2::{MmapOptions, MmapRaw};
+use range_alloc::RangeAllocator;
 
 /// A cache line, and the widest vector.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
@@ -17,81 +18,95 @@ use memmap2::MmapMut;
 struct Line([f32; 16]);
 
 /// Blocks below this many lines (64 KiB) go back to the allocator, which keeps them by itself.
-const POOLED_LINES: usize = 1024;
+const LEAST_LINES: usize = 1024;
+/// Blocks of the arena are whole numbers of these (4 KiB), which keeps its list of free ranges short.
+const UNIT_LINES: usize = 64;
+
+/// Addresses that are asked of the system, in lines: halved from the first to the last until it agrees.
+const MOST_LINES: usize = 1 << 34;
+/// See [`MOST_LINES`].
+const FEWEST_LINES: usize = 1 << 24;
+
+/// One reserved range of addresses, of which only the pages that were touched take memory.
+struct Arena {
+    memory: MmapRaw,
+    free: Mutex<RangeAllocator<usize>>,
+}
+
+/// None where the system reserves no addresses without memory for them; the allocator is as good there.
+static ARENA: LazyLock<Option<Arena>> = LazyLock::new(|| if cfg!(unix) { Arena::reserve() } else { None });
+
+impl Arena {
+    fn reserve() -> Option<Arena> {
+        let mut lines = MOST_LINES;
+        while lines >= FEWEST_LINES {
+            let bytes = lines.checked_mul(size_of::<Line>()).filter(|&bytes| isize::try_from(bytes).is_ok());
+            let mapped = bytes.and_then(|bytes| MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok());
+            if let Some(memory) = mapped {
+                // A wish: systems without huge pages go on without.
+                #[cfg(target_os = "linux")]
+                let _ = memory.advise(memmap2::Advice::HugePage);
+                return Some(Arena { memory: memory.into(), free: Mutex::new(RangeAllocator::new(0..lines)) });
+            }
+            lines /= 2;
+        }
+        None
+    }
+
+    /// The smallest free range that is large enough, which is the untouched end only where no other is.
+    fn take(&self, lines: usize) -> Option<Range<usize>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).allocate_range(lines).ok()
+    }
+
+    fn put(&self, range: Range<usize>) {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).free_range(range);
+    }
+
+    fn at(&self, line: usize) -> NonNull<Line> {
+        // SAFETY: `line` is inside the mapping, which starts on a page, is never null and stays for good.
+        unsafe { NonNull::new_unchecked(self.memory.as_mut_ptr().cast::<Line>().add(line)) }
+    }
+}
+
+/// A range of the arena, which nobody else has.
+#[derive(Debug)]
+struct Block {
+    range: Range<usize>,
+    start: NonNull<Line>,
+}
+
+// SAFETY: a block owns its lines, as a box would.
+unsafe impl Send for Block {}
+// SAFETY: as above.
+unsafe impl Sync for Block {}
+
+impl Block {
+    fn new(lines: usize) -> Option<Block> {
+        let arena = ARENA.as_ref()?;
+        let range = arena.take(lines.next_multiple_of(UNIT_LINES))?;
+        Some(Block { start: arena.at(range.start), range })
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        let arena = ARENA.as_ref().expect("a block is of the arena");
+        arena.put(self.range.clone());
+    }
+}
 
 /// Where a buffer's elements are.
 #[derive(Debug)]
 enum Memory {
     /// In the allocator's memory.
     Lines(Vec<Line>),
-    /// In a block of the pool.
-    Block(MmapMut),
+    Block(Block),
 }
 
 impl Memory {
-    /// A new block of the pool. The allocator takes over where the system maps no more, and ends the program where it has none either.
-    fn block(lines: usize) -> Memory {
-        let Ok(block) = MmapMut::map_anon(lines * size_of::<Line>()) else { return Memory::lines(lines) };
-        // A wish: systems without huge pages go on without.
-        #[cfg(target_os = "linux")]
-        let _ = block.advise(memmap2::Advice::HugePage);
-        Memory::Block(block)
-    }
-
-    fn lines(lines: usize) -> Memory {
-        Memory::Lines(vec![Line::zeroed(); lines])
-    }
-}
-
-/// What both may take together in any case: a small network's step, with room for blocks that wait for their next use.
-const KEPT_LINES: usize = (128 << 20) / size_of::<Line>();
-
-/// What is in use, and what waits. Above [`KEPT_LINES`] both together never take more than what was in use at once at some
-/// time: a step's sizes come again in the next, and what does not come again gives way.
-#[derive(Default)]
-struct Pool {
-    /// Waiting blocks by their lines, each with the time at which it came back; the last came last.
-    waiting: HashMap<usize, Vec<(u64, MmapMut)>>,
-    time: u64,
-    used_lines: usize,
-    waiting_lines: usize,
-    most_used_lines: usize,
-}
-
-static POOL: LazyLock<Mutex<Pool>> = LazyLock::new(Mutex::default);
-
-impl Pool {
-    fn lock() -> MutexGuard<'static, Pool> {
-        POOL.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A waiting block, or None after making room for a new one.
-    fn take(&mut self, lines: usize) -> Option<MmapMut> {
-        self.used_lines += lines;
-        self.most_used_lines = self.most_used_lines.max(self.used_lines);
-        if let Some((_, block)) = self.waiting.get_mut(&lines).and_then(Vec::pop) {
-            self.waiting_lines -= lines;
-            return Some(block);
-        }
-        while self.used_lines + self.waiting_lines > self.most_used_lines.max(KEPT_LINES) {
-            self.drop_oldest();
-        }
-        None
-    }
-
-    fn put(&mut self, block: MmapMut) {
-        let lines = block.len() / size_of::<Line>();
-        self.used_lines -= lines;
-        self.waiting_lines += lines;
-        self.time += 1;
-        self.waiting.entry(lines).or_default().push((self.time, block));
-    }
-
-    /// Hands the block back to the system that has waited longest.
-    fn drop_oldest(&mut self) {
-        let blocks = self.waiting.values_mut().filter(|blocks| !blocks.is_empty());
-        let oldest = blocks.min_by_key(|blocks| blocks[0].0).expect("lines wait in blocks");
-        self.waiting_lines -= oldest.remove(0).1.len() / size_of::<Line>();
+    fn new(lines: usize) -> Memory {
+        let block = if lines < LEAST_LINES { None } else { Block::new(lines) };
+        block.map_or_else(|| Memory::Lines(vec![Line::zeroed(); lines]), Memory::Block)
     }
 }
 
@@ -105,14 +120,7 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer whose contents are whatever was there; the caller writes every element.
     pub fn scratch(len: usize) -> Buffer {
-        let lines = size_class(len.div_ceil(16));
-        let memory = if lines < POOLED_LINES {
-            Memory::lines(lines)
-        } else {
-            let waiting = Pool::lock().take(lines);
-            waiting.map_or_else(|| Memory::block(lines), Memory::Block)
-        };
-        Buffer { memory, len }
+        Buffer { memory: Memory::new(len.div_ceil(16)), len }
     }
 
     /// A buffer of one value.
@@ -123,27 +131,15 @@ impl Buffer {
     }
 }
 
-/// Rounds up so that sizes share blocks: eight classes an octave, at most an eighth wasted.
-fn size_class(lines: usize) -> usize {
-    let step = (lines.next_power_of_two() / 16).max(1);
-    lines.next_multiple_of(step)
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        let memory = std::mem::replace(&mut self.memory, Memory::Lines(Vec::new()));
-        if let Memory::Block(block) = memory {
-            Pool::lock().put(block);
-        }
-    }
-}
-
 impl Deref for Buffer {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
         let elements = match &self.memory {
             Memory::Lines(lines) => bytemuck::cast_slice(lines),
-            Memory::Block(block) => bytemuck::cast_slice(block),
+            // SAFETY: the lines are the block's own, and zeros or numbers that were written before.
+            Memory::Block(block) => {
+                bytemuck::cast_slice(unsafe { std::slice::from_raw_parts(block.start.as_ptr(), block.range.len()) })
+            }
         };
         &elements[..self.len]
     }
@@ -153,7 +149,10 @@ impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
         let elements = match &mut self.memory {
             Memory::Lines(lines) => bytemuck::cast_slice_mut(lines),
-            Memory::Block(block) => bytemuck::cast_slice_mut(block),
+            // SAFETY: as above, and `self` is borrowed alone.
+            Memory::Block(block) => bytemuck::cast_slice_mut(unsafe {
+                std::slice::from_raw_parts_mut(block.start.as_ptr(), block.range.len())
+            }),
         };
         &mut elements[..self.len]
     }
@@ -172,12 +171,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn size_classes_waste_at_most_an_eighth_and_are_their_own_class() {
-        for lines in 1..5000 {
-            let class = size_class(lines);
-            assert!(class >= lines && class <= lines + lines / 8 + 1, "{lines} lines in {class}");
-            assert_eq!(size_class(class), class);
-        }
+    fn blocks_do_not_overlap_and_come_back() {
+        let numbers = |buffer: &Buffer, value: f32| buffer.iter().all(|&v| v == value);
+        let (a, b) = (Buffer::full(100_000, 1.0), Buffer::full(30_001, 2.0));
+        let c = Buffer::full(50_000, 3.0);
+        drop(a);
+        let d = Buffer::full(40_000, 4.0);
+        assert!(numbers(&b, 2.0) && numbers(&c, 3.0) && numbers(&d, 4.0));
+        assert_eq!([b.len(), c.len(), d.len()], [30_001, 50_000, 40_000]);
     }
 
     #[test]
