@@ -545,16 +545,18 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(3, [12, 16], [64, 32], [4, 4], [2, 2], [1, 1]),
         geometry(2, [4, 32], [32, 96], [4, 4], [2, 2], [1, 1]),
         geometry(23, [4, 4], [96, 64], [4, 4], [2, 2], [1, 1]),
+        // The same with larger tiles.
         geometry(33, [16, 32], [32, 32], [4, 4], [2, 2], [1, 1]),
+        geometry(26, [8, 64], [32, 96], [4, 4], [2, 2], [1, 1]),
+        geometry(49, [32, 8], [64, 32], [4, 4], [2, 2], [1, 1]),
+        geometry(193, [8, 8], [32, 32], [4, 4], [2, 2], [1, 1]),
     ];
     let plain = geometries.into_iter().flat_map(roles);
-    let fused = fused(geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1])).into_iter().chain(fused(geometry(
-        5,
-        [8, 8],
-        [32, 64],
-        [4, 4],
-        [2, 2],
-        [1, 1],
-    )));
+    let fused = [
+        geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1]),
+        geometry(5, [8, 8], [32, 64], [4, 4], [2, 2], [1, 1]),
+        geometry(12, [32, 32], [32, 32], [4, 4], [2, 2], [1, 1]),
+    ];
+    let fused = fused.into_iter().flat_map(self::fused);
     plain.chain(fused).map(Case::large).collect()
 }

@@ -1,92 +1,84 @@
 //! The filter's side: `G` in panels for the products of images, and the filter gradient through its adjoint.
 
-use super::transform::{CoarseLines, FineLines};
-use super::{AXIS, AXIS_PHASES, COMPONENTS, Lines, PHASES, SPACE, Tiling};
+use std::marker::PhantomData;
+
+use super::scheme::{MOST, Scheme};
+use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines};
+use super::{AXIS_PHASES, CHANNELS, Lines, PHASES, Panels, SPACE, Tiling};
 use crate::backend::Geometry;
 use crate::backend::cpu::convolution::image::Product;
-use crate::backend::cpu::microkernel::{MAX_ROWS, Panel, Panels, Segment, TileJob, pack_column};
-use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
+use crate::backend::cpu::microkernel::{MAX_ROWS, Segment, TileJob, pack_column};
+use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 
-/// The taps of a phase that a component sums, along an axis: `G`.
-const TAPS: [&[usize]; AXIS] = [&[0], &[0, 1], &[1]];
-
-/// Where the one, two or four taps `[c, k]` start that a component of a phase sums.
-fn summands(geometry: &Geometry, component: usize, phase: usize) -> Vec<usize> {
+/// Calls `at` with where the matrix `[c, k]` of each of a phase's taps starts.
+fn taps<P>(geometry: &Geometry, phase: usize, at: impl Fn(usize) -> P) -> [[P; 2]; 2] {
     let matrix = geometry.fine_channels * geometry.coarse_channels;
-    let across = |p: usize| {
-        let p = phase / AXIS_PHASES + AXIS_PHASES * p;
-        let taps = TAPS[component % AXIS].iter().map(move |&q| phase % AXIS_PHASES + AXIS_PHASES * q);
-        taps.map(move |q| (p * geometry.kernel[1] + q) * matrix)
+    let tap = |p: usize, q: usize| {
+        let row = phase / AXIS_PHASES + AXIS_PHASES * p;
+        (row * geometry.kernel[1] + phase % AXIS_PHASES + AXIS_PHASES * q) * matrix
     };
-    TAPS[component / AXIS].iter().flat_map(|&p| across(p)).collect()
+    [[at(tap(0, 0)), at(tap(0, 1))], [at(tap(1, 0)), at(tap(1, 1))]]
 }
 
-/// `out = sum over starts of values[start + offset..]`, of one, two or four lines.
-#[inline(always)]
-fn add_up(values: &[f32], starts: &[usize], offset: usize, out: &mut [f32]) {
-    let line = |start: usize| &values[start + offset..][..out.len()];
-    match *starts {
-        [a] => out.copy_from_slice(line(a)),
-        [a, b] => {
-            let (a, b) = (line(a), line(b));
-            out.iter_mut().zip(a.iter().zip(b)).for_each(|(out, (a, b))| *out = a + b);
-        }
-        [a, b, c, d] => {
-            let (a, b, c, d) = (line(a), line(b), line(c), line(d));
-            let lines = a.iter().zip(b).zip(c.iter().zip(d));
-            out.iter_mut().zip(lines).for_each(|(out, ((a, b), (c, d)))| *out = (a + b) + (c + d));
-        }
-        _ => unreachable!("a component sums one, two or four lines"),
-    }
+/// `G w` for the coarse role: lines (phase, c), columns k.
+pub fn pack<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
+    let (lines, columns) = (geometry.fine_channels, geometry.coarse_channels);
+    let mut panels = Panels::new::<K>(simd, PHASES * lines, columns);
+    let (component, width) = (panels.component(), panels.width);
+    let out = Disjoint::new(&mut panels.values);
+    tasks(PHASES * (columns / width), |task| {
+        let (phase, column) = (task % PHASES, task / PHASES * width);
+        let taps = taps(geometry, phase, |start| w[start + column..][..(lines - 1) * columns + width].as_ptr());
+        // SAFETY: a phase's lines of a panel are one task's in every component.
+        let out = unsafe { out.slice(column * PHASES * lines + phase * lines * width, 0) }.as_mut_ptr();
+        simd.dispatch(FilterLines { scheme: PhantomData::<K>, taps, stride: columns, lines, width, out, component });
+    });
+    panels
 }
 
-/// `G w` for the coarse role: lines (phase, c), columns (component, k).
-pub fn pack(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
-    let (channels, columns) = (geometry.fine_channels, geometry.coarse_channels);
-    Panels::pack(simd.tile(), PHASES * channels, COMPONENTS * columns, |panel, out| {
-        let (component, column) = (panel.column / columns, panel.column % columns);
-        for (phase, out) in out.chunks_exact_mut(channels * panel.width).enumerate() {
-            let starts = summands(geometry, component, phase);
-            simd.dispatch(
-                #[inline(always)]
-                || {
-                    for (c, out) in out.chunks_exact_mut(panel.width).enumerate() {
-                        add_up(w, &starts, c * columns + column, out);
-                    }
-                },
-            );
-        }
-    })
-}
-
-/// `G w` for the fine role: lines k, columns (component, phase, c).
-pub fn pack_transposed(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
+/// `G w` for the fine role: lines k, columns (phase, c).
+pub fn pack_transposed<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
     let (channels, depth) = (geometry.fine_channels, geometry.coarse_channels);
-    Panels::pack(simd.tile(), depth, COMPONENTS * PHASES * channels, |panel, out| {
-        let (component, column) = (panel.column / (PHASES * channels), panel.column % (PHASES * channels));
-        let starts = summands(geometry, component, column / channels);
-        simd.dispatch(
-            #[inline(always)]
-            || transpose_sums(w, &starts, column % channels, depth, panel, out),
-        );
-    })
+    let mut panels = Panels::new::<K>(simd, depth, PHASES * channels);
+    let (component, width) = (panels.component(), panels.width);
+    let out = Disjoint::new(&mut panels.values);
+    tasks(PHASES * (channels / width), |task| {
+        let (phase, channel) = (task % PHASES, task / PHASES * width);
+        let matrices = taps(geometry, phase, |start| &w[start + channel * depth..][..width * depth]);
+        // A few lines of each tap at a time, transposed where the L1 cache holds them.
+        let mut strips = [[0f32; STRIP * CHANNELS]; 4];
+        for first in (0..depth).step_by(STRIP) {
+            for (strip, matrix) in strips.iter_mut().zip(matrices.iter().flatten()) {
+                simd.dispatch(
+                    #[inline(always)]
+                    || transpose_strip(&matrix[first..], depth, width, strip),
+                );
+            }
+            let [[a, b], [c, d]] = [[0, 1], [2, 3]].map(|row| row.map(|tap: usize| strips[tap].as_ptr()));
+            // SAFETY: a phase's panel is one task's in every component.
+            let out = unsafe { out.slice((phase * channels + channel) * depth + first * width, 0) }.as_mut_ptr();
+            let (scheme, taps) = (PhantomData::<K>, [[a, b], [c, d]]);
+            simd.dispatch(FilterLines { scheme, taps, stride: width, lines: STRIP, width, out, component });
+        }
+    });
+    panels
 }
 
-/// The transpose of a panel's sums, in square blocks that stay in registers and the L1 cache.
+/// Lines that are transposed at a time, and the side of the squares that stay in registers meanwhile.
+const STRIP: usize = 8;
+
+/// The first `STRIP` columns of a matrix of `width` rows as lines.
 #[inline(always)]
-fn transpose_sums(w: &[f32], starts: &[usize], channel: usize, depth: usize, panel: Panel, out: &mut [f32]) {
-    const SQUARE: usize = 8;
-    for (k, out) in out.chunks_exact_mut(SQUARE * panel.width).enumerate() {
-        for c in (0..panel.width).step_by(SQUARE) {
-            let mut square = [[0f32; SQUARE]; SQUARE];
-            for (row, line) in square.iter_mut().enumerate() {
-                add_up(w, starts, (channel + c + row) * depth + k * SQUARE, line);
-            }
-            for (column, out) in out.chunks_exact_mut(panel.width).enumerate() {
-                let out: &mut [f32; SQUARE] = (&mut out[c..c + SQUARE]).try_into().expect("a row of the square");
-                *out = std::array::from_fn(|row| square[row][column]);
-            }
+fn transpose_strip(matrix: &[f32], depth: usize, width: usize, strip: &mut [f32]) {
+    for first in (0..width).step_by(STRIP) {
+        let mut square = [[0f32; STRIP]; STRIP];
+        for (row, line) in square.iter_mut().enumerate() {
+            line.copy_from_slice(&matrix[(first + row) * depth..][..STRIP]);
+        }
+        for (column, out) in strip.chunks_exact_mut(width).take(STRIP).enumerate() {
+            let out: &mut [f32; STRIP] = (&mut out[first..first + STRIP]).try_into().expect("a row of the square");
+            *out = std::array::from_fn(|row| square[row][column]);
         }
     }
 }
@@ -95,21 +87,18 @@ fn transpose_sums(w: &[f32], starts: &[usize], channel: usize, depth: usize, pan
 const STRETCH: usize = 128;
 /// Microkernel tiles of rows a task: each part of a panel is read so many times from the L1 cache.
 const BLOCK: usize = 8;
-/// Tiles of the batch that are transformed before the products take them.
-const HELD: usize = 512;
-
 /// The filter from (fine image, coarse image).
-pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-    let tiling = Tiling::new(geometry);
+pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
+    let tiling = Tiling::<K>::new(geometry);
     let length = PHASES * geometry.fine_channels;
-    let cut =
-        Cut { tile_rows: simd.tile().rows, width: simd.tile().columns, length, columns: geometry.coarse_channels };
+    let (tile_rows, width) = (simd.tile().rows, simd.tile().columns);
+    let cut = Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels };
     let outside = Buffer::full(geometry.fine_channels, 0.0);
     let mut sums = Buffer::scratch(cut.size());
-    for first in (0..tiling.count()).step_by(HELD) {
-        let tiles = HELD.min(tiling.count() - first);
-        let mut left = Lines::new(tiles, length);
-        let mut right = Buffer::scratch(COMPONENTS * tiles * cut.columns);
+    for first in (0..tiling.count()).step_by(K::HELD) {
+        let tiles = K::HELD.min(tiling.count() - first);
+        let mut left = Lines::new::<K>(tiles, length);
+        let mut right = Buffer::scratch(K::COMPONENTS * tiles * cut.columns);
         transform(simd, &tiling, fine, &outside, coarse, first, &mut left, &mut right);
         let out = Disjoint::new(&mut sums);
         tasks(cut.blocks(), |block| {
@@ -118,14 +107,14 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
             add_products(simd, cut, block, &left, &right, first > 0, out);
         });
     }
-    collect(simd, geometry, cut, &sums)
+    collect::<K>(simd, geometry, cut, &sums)
 }
 
 /// `B x` of some tiles as lines `[phase, c]`, and `A y` in panels: lines tiles, columns (component, k).
 #[expect(clippy::too_many_arguments, reason = "both images and both results")]
-fn transform(
+fn transform<K: Scheme>(
     simd: Simd,
-    tiling: &Tiling,
+    tiling: &Tiling<K>,
     fine: &[f32],
     outside: &[f32],
     coarse: &[f32],
@@ -142,15 +131,16 @@ fn transform(
     tasks(tiles.div_ceil(TILES), |task| {
         for tile in (task * TILES..tiles).take(TILES) {
             let place = tiling.place(first + tile);
-            let patch = tiling.patch(fine, outside, place);
+            let scheme = PhantomData::<K>;
+            let patch = tiling.patch(place, outside[..channels].as_ptr(), |start| fine[start..][..channels].as_ptr());
             // SAFETY: a tile is in one task, and writes its own lines only.
             let out = unsafe { left.slice(tile * (PHASES * channels + SPACE), 0) }.as_mut_ptr();
-            simd.dispatch(FineLines { patch, channels, out, component });
-            let pixels = tiling.coarse_pixels(place).map(|row| row.map(|start| coarse[start..][..columns].as_ptr()));
+            simd.dispatch(FineLines { scheme, patch, channels, out, component });
+            let pixels = tiling.pixels(place, std::ptr::null(), |start| coarse[start..][..columns].as_ptr());
             // SAFETY: as above.
             let out = unsafe { right.slice(tile * width, 0) }.as_mut_ptr();
             let (component, panel) = (tiles * columns, tiles * width);
-            simd.dispatch(CoarseLines { pixels, channels: columns, out, component, width, panel });
+            simd.dispatch(CoarseLines { scheme, pixels, channels: columns, out, component, width, panel });
         }
     });
 }
@@ -159,6 +149,7 @@ fn transform(
 /// and those into tiles of the microkernel.
 #[derive(Clone, Copy)]
 struct Cut {
+    components: usize,
     tile_rows: usize,
     /// Columns of a panel.
     width: usize,
@@ -177,7 +168,7 @@ impl Cut {
     }
 
     fn blocks(self) -> usize {
-        COMPONENTS * self.row_blocks()
+        self.components * self.row_blocks()
     }
 
     /// Elements of a block.
@@ -235,27 +226,28 @@ fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32],
 }
 
 /// The adjoint of `G`: the filter from its components' sums.
-fn collect(simd: Simd, geometry: &Geometry, cut: Cut, sums: &[f32]) -> Buffer {
-    let channels = geometry.fine_channels;
+fn collect<K: Scheme>(simd: Simd, geometry: &Geometry, cut: Cut, sums: &[f32]) -> Buffer {
+    /// Channels a task.
+    const PART: usize = 16;
+    let (scheme, channels, columns, width) = (PhantomData::<K>, geometry.fine_channels, cut.columns, cut.width);
     let mut filter = Buffer::scratch(geometry.filter_shape().iter().product());
-    blocks(&mut filter, channels * cut.columns, |start, out| {
-        let tap = start / (channels * cut.columns);
-        let (p, q) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
-        let phase = p % AXIS_PHASES * AXIS_PHASES + q % AXIS_PHASES;
-        // Tap 0 of a phase is in components 0 and 1, tap 1 in 1 and 2.
-        let components: [usize; 4] =
-            std::array::from_fn(|i| (p / AXIS_PHASES + i / 2) * AXIS + q / AXIS_PHASES + i % 2);
-        simd.dispatch(
-            #[inline(always)]
-            || {
-                for (c, out) in out.chunks_exact_mut(cut.columns).enumerate() {
-                    let places = components.map(|component| cut.place(component, phase * channels + c));
-                    for (panel, out) in out.chunks_exact_mut(cut.width).enumerate() {
-                        add_up(sums, &places, panel * cut.panel(), out);
-                    }
+    let out = Disjoint::new(&mut filter);
+    tasks(PHASES * (channels / PART), |task| {
+        let (phase, first) = (task % PHASES, task / PHASES * PART);
+        for (c, panel) in (first..first + PART).flat_map(|c| (0..columns / width).map(move |panel| (c, panel))) {
+            let mut lines = [[std::ptr::null(); MOST]; MOST];
+            for (v, lines) in lines.iter_mut().enumerate().take(K::AXIS) {
+                for (h, line) in lines.iter_mut().enumerate().take(K::AXIS) {
+                    let place = cut.place(v * K::AXIS + h, phase * channels + c) + panel * cut.panel();
+                    *line = sums[place..place + width].as_ptr();
                 }
-            },
-        );
+            }
+            let taps = taps(geometry, phase, |start| {
+                // SAFETY: a channel of a phase's taps is one task's, and lies inside the filter.
+                unsafe { out.slice(start + c * columns + panel * width, width) }.as_mut_ptr()
+            });
+            simd.dispatch(FilterTaps { scheme, sums: lines, width, taps });
+        }
     });
     filter
 }

@@ -1,20 +1,46 @@
-//! The transforms of images, channels side by side in vectors: `A` and `B`, and their adjoints.
+//! The transforms of images and filters, channels side by side in vectors: `A`, `B` and `G`, and their adjoints.
+
+use std::marker::PhantomData;
 
 use pulp::Simd as Lanes;
 
-use super::{AXIS, AXIS_PHASES, COMPONENTS, Patch, Products, SIDE};
+use super::scheme::{MOST, Scheme, Square, at_all_places, both_axes};
+use super::{AXIS_PHASES, MOST_PATCH, MOST_SIDE, Products};
+
+/// The pixels that reach a tile, each of as many elements as the image has channels.
+pub type Patch<P> = [[P; MOST_PATCH]; MOST_PATCH];
+/// A tile's own coarse pixels.
+pub type Pixels<P> = [[P; MOST_SIDE]; MOST_SIDE];
+
+/// `at(row, column)` for the first `size` rows and columns.
+#[inline(always)]
+fn square<S: Lanes>(simd: S, size: usize, at: impl Fn(usize, usize) -> S::f32s) -> Square<S> {
+    let mut out = [[simd.splat_f32s(0.0); MOST]; MOST];
+    at_all_places!(|row, column| if row < size && column < size {
+        out[row][column] = at(row, column);
+    });
+    out
+}
+
+/// Calls `put(row, column, vector)` for the first `size` rows and columns.
+#[inline(always)]
+fn each<S: Lanes>(values: Square<S>, size: usize, put: impl Fn(usize, usize, S::f32s)) {
+    at_all_places!(|row, column| if row < size && column < size {
+        put(row, column, values[row][column]);
+    });
+}
 
 /// `B` on a tile's fine pixels: a line `[phase, channel]` a component.
-pub struct FineLines {
-    /// The patch's pixels, each of `channels` elements.
-    pub patch: Patch,
+pub struct FineLines<K> {
+    pub scheme: PhantomData<K>,
+    pub patch: Patch<*const f32>,
     pub channels: usize,
     /// The first component's line, and elements from there to the next component's.
     pub out: *mut f32,
     pub component: usize,
 }
 
-impl pulp::WithSimd for FineLines {
+impl<K: Scheme> pulp::WithSimd for FineLines<K> {
     type Output = ();
 
     #[inline(always)]
@@ -23,31 +49,37 @@ impl pulp::WithSimd for FineLines {
             let start = (p * AXIS_PHASES + q) * self.channels;
             for channel in (0..self.channels).step_by(S::F32_LANES) {
                 // SAFETY: the tiling made the pointers from slices of `channels` elements, a multiple of the lanes.
-                let at = |row: usize, column: usize| unsafe {
-                    load::<S>(self.patch[2 * row + p][2 * column + q].add(channel))
-                };
-                let mut rows = [[simd.splat_f32s(0.0); AXIS]; AXIS];
-                for (row, values) in rows.iter_mut().enumerate() {
-                    let [d0, d1, d2] = [at(row, 0), at(row, 1), at(row, 2)];
-                    *values = [simd.sub_f32s(d0, d1), d1, simd.sub_f32s(d2, d1)];
-                }
-                for column in 0..AXIS {
-                    let [d0, d1, d2] = rows.map(|row| row[column]);
-                    for (row, value) in [simd.sub_f32s(d0, d1), d1, simd.sub_f32s(d2, d1)].into_iter().enumerate() {
-                        let offset = (row * AXIS + column) * self.component + start + channel;
+                let pixels = square(
+                    simd,
+                    K::AXIS,
+                    #[inline(always)]
+                    |row, column| unsafe { load::<S>(self.patch[2 * row + p][2 * column + q].add(channel)) },
+                );
+                let values = both_axes::<S>(
+                    pixels,
+                    #[inline(always)]
+                    |line| K::inputs(simd, line),
+                );
+                each::<S>(
+                    values,
+                    K::AXIS,
+                    #[inline(always)]
+                    |row, column, value| {
+                        let offset = (row * K::AXIS + column) * self.component + start + channel;
                         // SAFETY: `Lines` has room for every component of this line.
                         unsafe { store::<S>(self.out.add(offset), value) };
-                    }
-                }
+                    },
+                );
             }
         }
     }
 }
 
 /// `A` on a tile's coarse pixels: a line `[channel]` a component.
-pub struct CoarseLines {
-    /// The tile's pixels, each of `channels` elements.
-    pub pixels: [[*const f32; SIDE]; SIDE],
+pub struct CoarseLines<K> {
+    pub scheme: PhantomData<K>,
+    /// Each of `channels` elements.
+    pub pixels: Pixels<*const f32>,
     pub channels: usize,
     /// The first component's line, and elements from there to the next component's.
     pub out: *mut f32,
@@ -57,106 +89,225 @@ pub struct CoarseLines {
     pub panel: usize,
 }
 
-impl pulp::WithSimd for CoarseLines {
+impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         for (panel, first) in (0..self.channels).step_by(self.width).enumerate() {
             for column in (0..self.width).step_by(S::F32_LANES) {
-                let channel = first + column;
                 // SAFETY: the tiling made the pointers from slices of `channels` elements, a multiple of the lanes.
-                let [top, bottom] = self.pixels.map(|row| row.map(|pixel| unsafe { load::<S>(pixel.add(channel)) }));
-                let middle = [simd.add_f32s(top[0], bottom[0]), simd.add_f32s(top[1], bottom[1])];
-                for (row, [left, right]) in [top, middle, bottom].into_iter().enumerate() {
-                    for (of, value) in [left, simd.add_f32s(left, right), right].into_iter().enumerate() {
-                        let offset = (row * AXIS + of) * self.component + panel * self.panel + column;
+                let pixels = square(
+                    simd,
+                    K::SIDE,
+                    #[inline(always)]
+                    |row, of| unsafe { load::<S>(self.pixels[row][of].add(first + column)) },
+                );
+                let values = both_axes::<S>(
+                    pixels,
+                    #[inline(always)]
+                    |line| K::outputs(simd, line),
+                );
+                each::<S>(
+                    values,
+                    K::AXIS,
+                    #[inline(always)]
+                    |row, of, value| {
+                        let offset = (row * K::AXIS + of) * self.component + panel * self.panel + column;
                         // SAFETY: there is room for every component of this line.
                         unsafe { store::<S>(self.out.add(offset), value) };
-                    }
-                }
+                    },
+                );
             }
         }
     }
 }
 
 /// The adjoint of `A`: a tile's coarse pixels from its products.
-pub struct CoarsePixels<'a> {
+pub struct CoarsePixels<'a, K> {
+    pub scheme: PhantomData<K>,
     pub products: &'a Products,
     pub tile: usize,
     /// Elements of a pixel.
     pub columns: usize,
-    pub out: [[*mut f32; SIDE]; SIDE],
+    pub out: Pixels<*mut f32>,
 }
 
-impl pulp::WithSimd for CoarsePixels<'_> {
+impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
-        let add = |a, b| simd.add_f32s(a, b);
         let width = self.products.width;
         for panel in (0..self.columns).step_by(width) {
-            let mut lines = [std::ptr::null::<f32>(); COMPONENTS];
-            for (component, line) in lines.iter_mut().enumerate() {
-                *line = self.products.values[self.products.offset(component, self.tile, panel)..][..width].as_ptr();
-            }
+            let lines = self.products.lines::<K>(self.tile, panel);
             for column in (0..width).step_by(S::F32_LANES) {
                 // SAFETY: a line of a panel is `width` elements long, a multiple of the lanes.
-                let at = |row: usize, of: usize| unsafe { load::<S>(lines[row * AXIS + of].add(column)) };
-                let mut sums = [[simd.splat_f32s(0.0); AXIS]; SIDE];
-                let [upper, lower] = &mut sums;
-                for (of, (upper, lower)) in upper.iter_mut().zip(lower).enumerate() {
-                    let middle = at(1, of);
-                    *upper = add(at(0, of), middle);
-                    *lower = add(middle, at(2, of));
-                }
-                for (row, [left, middle, right]) in sums.into_iter().enumerate() {
-                    // SAFETY: each pixel has `columns` elements, a multiple of the width.
-                    unsafe {
-                        store::<S>(self.out[row][0].add(panel + column), add(left, middle));
-                        store::<S>(self.out[row][1].add(panel + column), add(middle, right));
-                    }
+                let sums = square(
+                    simd,
+                    K::AXIS,
+                    #[inline(always)]
+                    |row, of| unsafe { load::<S>(lines[row][of].add(column)) },
+                );
+                let values = both_axes::<S>(
+                    sums,
+                    #[inline(always)]
+                    |line| K::outputs_adjoint(simd, line),
+                );
+                each::<S>(
+                    values,
+                    K::SIDE,
+                    #[inline(always)]
+                    |row, of, value| {
+                        // SAFETY: each pixel has `columns` elements, a multiple of the width.
+                        unsafe { store::<S>(self.out[row][of].add(panel + column), value) };
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// The adjoint of `B`: what a tile gives to the fine pixels that reach it, in the order of tiles.
+pub struct FinePixels<'a, K> {
+    pub scheme: PhantomData<K>,
+    pub products: &'a Products,
+    pub tile: usize,
+    /// Elements of a pixel.
+    pub channels: usize,
+    /// Null off the image.
+    pub patch: Patch<*mut f32>,
+    /// Whether there are tiles above and to the left, which gave to the shared pixels before.
+    pub above: bool,
+    pub left: bool,
+}
+
+impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Lanes>(self, simd: S) {
+        let width = self.products.width;
+        for (p, q) in (0..AXIS_PHASES).flat_map(|p| (0..AXIS_PHASES).map(move |q| (p, q))) {
+            for panel in (0..self.channels).step_by(width) {
+                let lines = self.products.lines::<K>(self.tile, (p * AXIS_PHASES + q) * self.channels + panel);
+                for column in (0..width).step_by(S::F32_LANES) {
+                    // SAFETY: a line of a panel is `width` elements long, a multiple of the lanes.
+                    let sums = square(
+                        simd,
+                        K::AXIS,
+                        #[inline(always)]
+                        |row, of| unsafe { load::<S>(lines[row][of].add(column)) },
+                    );
+                    let values = both_axes::<S>(
+                        sums,
+                        #[inline(always)]
+                        |line| K::inputs_adjoint(simd, line),
+                    );
+                    each::<S>(
+                        values,
+                        K::AXIS,
+                        #[inline(always)]
+                        |row, of, value| {
+                            let pixel = self.patch[2 * row + p][2 * of + q];
+                            if !pixel.is_null() {
+                                let add = (self.above && row == 0) || (self.left && of == 0);
+                                // SAFETY: each pixel has `channels` elements, a multiple of the width.
+                                unsafe {
+                                    let out = pixel.add(panel + column);
+                                    store::<S>(out, if add { simd.add_f32s(load::<S>(out), value) } else { value });
+                                }
+                            }
+                        },
+                    );
                 }
             }
         }
     }
 }
 
-/// A line of products that is added to a fine pixel, or taken from it.
-pub struct Term {
-    /// Where its first panel's part starts.
-    pub offset: usize,
-    /// 1 or -1.
-    pub sign: f32,
+/// `G` on lines of a phase's four taps: a line a component.
+pub struct FilterLines<K> {
+    pub scheme: PhantomData<K>,
+    /// Where each tap's first line starts, and elements to its next.
+    pub taps: [[*const f32; 2]; 2],
+    pub stride: usize,
+    pub lines: usize,
+    /// Elements of a line; those of a component follow one another.
+    pub width: usize,
+    /// The first component's first line, and elements from there to the next component's.
+    pub out: *mut f32,
+    pub component: usize,
 }
 
-/// The adjoint of `B`, pixel by pixel: a signed sum of lines of products.
-pub struct FinePixels<'a> {
-    pub products: &'a Products,
-    pub terms: &'a [Term],
-    pub out: &'a mut [f32],
-}
-
-impl pulp::WithSimd for FinePixels<'_> {
+impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
-        let (width, values) = (self.products.width, &self.products.values);
-        for (panel, out) in self.out.chunks_exact_mut(width).enumerate() {
-            let start = panel * self.products.panel();
-            for column in (0..width).step_by(S::F32_LANES) {
-                let mut sum = simd.splat_f32s(0.0);
-                for term in self.terms {
-                    let line = &values[term.offset + start..][..width];
-                    // SAFETY: `column` and the lanes behind it lie inside the line, since the width is a multiple of them.
-                    let value = unsafe { load::<S>(line.as_ptr().add(column)) };
-                    sum = simd.mul_add_e_f32s(simd.splat_f32s(term.sign), value, sum);
-                }
-                // SAFETY: as above.
-                unsafe { store::<S>(out.as_mut_ptr().add(column), sum) };
+        for line in 0..self.lines {
+            for column in (0..self.width).step_by(S::F32_LANES) {
+                // SAFETY: the caller made the pointers from slices of that many lines, whose width is a multiple of the lanes.
+                let taps = square(
+                    simd,
+                    2,
+                    #[inline(always)]
+                    |p, q| unsafe { load::<S>(self.taps[p][q].add(line * self.stride + column)) },
+                );
+                let values = both_axes::<S>(
+                    taps,
+                    #[inline(always)]
+                    |line| K::taps(simd, line),
+                );
+                each::<S>(
+                    values,
+                    K::AXIS,
+                    #[inline(always)]
+                    |row, of, value| {
+                        let offset = (row * K::AXIS + of) * self.component + line * self.width + column;
+                        // SAFETY: there is room for every component of these lines.
+                        unsafe { store::<S>(self.out.add(offset), value) };
+                    },
+                );
             }
+        }
+    }
+}
+
+/// The adjoint of `G`: a vector's width of a phase's four taps from the components' sums.
+pub struct FilterTaps<K> {
+    pub scheme: PhantomData<K>,
+    /// A line of sums a component, and elements of it.
+    pub sums: [[*const f32; MOST]; MOST],
+    pub width: usize,
+    pub taps: [[*mut f32; 2]; 2],
+}
+
+impl<K: Scheme> pulp::WithSimd for FilterTaps<K> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Lanes>(self, simd: S) {
+        for column in (0..self.width).step_by(S::F32_LANES) {
+            // SAFETY: the caller made the pointers from slices of `width` elements, a multiple of the lanes.
+            let sums = square(
+                simd,
+                K::AXIS,
+                #[inline(always)]
+                |row, of| unsafe { load::<S>(self.sums[row][of].add(column)) },
+            );
+            let values = both_axes::<S>(
+                sums,
+                #[inline(always)]
+                |line| K::taps_adjoint(simd, line),
+            );
+            // SAFETY: as above.
+            each::<S>(
+                values,
+                2,
+                #[inline(always)]
+                |p, q, value| unsafe { store::<S>(self.taps[p][q].add(column), value) },
+            );
         }
     }
 }
@@ -164,7 +315,7 @@ impl pulp::WithSimd for FinePixels<'_> {
 /// # Safety
 /// A vector's elements from `at` on are readable.
 #[inline(always)]
-pub unsafe fn load<S: Lanes>(at: *const f32) -> S::f32s {
+unsafe fn load<S: Lanes>(at: *const f32) -> S::f32s {
     // SAFETY: as the caller promises; vectors are read unaligned.
     unsafe { at.cast::<S::f32s>().read_unaligned() }
 }
@@ -172,7 +323,7 @@ pub unsafe fn load<S: Lanes>(at: *const f32) -> S::f32s {
 /// # Safety
 /// A vector's elements from `at` on are writable.
 #[inline(always)]
-pub unsafe fn store<S: Lanes>(at: *mut f32, value: S::f32s) {
+unsafe fn store<S: Lanes>(at: *mut f32, value: S::f32s) {
     // SAFETY: as the caller promises; vectors are written unaligned.
     unsafe { at.cast::<S::f32s>().write_unaligned(value) }
 }

@@ -1,0 +1,112 @@
+//! The roles that give an image.
+
+use std::marker::PhantomData;
+
+use super::scheme::Scheme;
+use super::transform::{CoarseLines, CoarsePixels, FineLines, FinePixels};
+use super::{CHANNELS, Lines, PHASES, Products, Tiling, filter};
+use crate::backend::cpu::parallel::{Disjoint, tasks};
+use crate::backend::cpu::{Buffer, Simd};
+use crate::backend::{Activation, Geometry};
+
+/// How many tasks are worth having.
+const TASKS: usize = 10;
+
+/// Images a task, so that no row of the last product is left empty where that can be.
+fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
+    let unit = (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).unwrap_or(1);
+    let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / TASKS);
+    (wanted / unit).max(1) * unit
+}
+
+/// The coarse image from (fine image, filter).
+pub fn coarse<K: Scheme>(
+    simd: Simd,
+    geometry: &Geometry,
+    fine: &[f32],
+    filter: &[f32],
+    activation: Activation,
+) -> Buffer {
+    let (scheme, tiling) = (PhantomData::<K>, Tiling::<K>::new(geometry));
+    let (channels, columns) = (geometry.fine_channels, geometry.coarse_channels);
+    let panels = filter::pack::<K>(simd, geometry, filter);
+    let outside = Buffer::full(channels, 0.0);
+    let mut output = Buffer::scratch(geometry.coarse_shape().iter().product());
+    let out = Disjoint::new(&mut output);
+    let images = images(&tiling, simd.tile().rows);
+    tasks(geometry.batch.div_ceil(images), |task| {
+        let first = task * images * tiling.each();
+        let tiles = tiling.count().min(first + images * tiling.each()) - first;
+        let mut lines = Lines::new::<K>(tiles, PHASES * channels);
+        for tile in 0..tiles {
+            let pixel = |start: usize| fine[start..start + channels].as_ptr();
+            let patch = tiling.patch(tiling.place(first + tile), outside[..channels].as_ptr(), pixel);
+            let (out, component) = (lines.line(tile), lines.component());
+            simd.dispatch(FineLines { scheme, patch, channels, out, component });
+        }
+        let products = Products::of::<K>(simd, &lines, &panels);
+        for tile in 0..tiles {
+            // SAFETY: a pixel is in one tile, and a tile in one task; they lie inside `output`.
+            let pixel = |start: usize| unsafe { out.slice(start, columns) }.as_mut_ptr();
+            let pixels = tiling.pixels(tiling.place(first + tile), std::ptr::null_mut(), pixel);
+            simd.dispatch(CoarsePixels { scheme, products: &products, tile, columns, out: pixels });
+        }
+        let image = geometry.coarse[0] * geometry.coarse[1] * columns;
+        // SAFETY: the task's own tiles again, whole images of them.
+        activate(simd, activation, unsafe { out.slice(first / tiling.each() * image, tiles / tiling.each() * image) });
+    });
+    output
+}
+
+/// The fine image from (filter, coarse image).
+pub fn fine<K: Scheme>(
+    simd: Simd,
+    geometry: &Geometry,
+    filter: &[f32],
+    coarse: &[f32],
+    activation: Activation,
+) -> Buffer {
+    let (scheme, tiling) = (PhantomData::<K>, Tiling::<K>::new(geometry));
+    let (channels, depth) = (geometry.fine_channels, geometry.coarse_channels);
+    let panels = filter::pack_transposed::<K>(simd, geometry, filter);
+    let mut output = Buffer::scratch(geometry.fine_shape().iter().product());
+    let out = Disjoint::new(&mut output);
+    let images = images(&tiling, simd.tile().rows);
+    tasks(geometry.batch.div_ceil(images), |task| {
+        let first = task * images;
+        let count = images.min(geometry.batch - first);
+        let place = |tile| tiling.place(first * tiling.each() + tile);
+        let mut lines = Lines::new::<K>(count * tiling.each(), depth);
+        for tile in 0..count * tiling.each() {
+            let pixel = |start: usize| coarse[start..start + depth].as_ptr();
+            let pixels = tiling.pixels(place(tile), std::ptr::null(), pixel);
+            let (out, component) = (lines.line(tile), lines.component());
+            simd.dispatch(CoarseLines { scheme, pixels, channels: depth, out, component, width: depth, panel: depth });
+        }
+        let products = Products::of::<K>(simd, &lines, &panels);
+        for tile in 0..count * tiling.each() {
+            let place = place(tile);
+            // SAFETY: an image is in one task; its pixels lie inside `output`.
+            let pixel = |start: usize| unsafe { out.slice(start, channels) }.as_mut_ptr();
+            let patch = tiling.patch(place, std::ptr::null_mut(), pixel);
+            let (above, left) = (place.down > 0, place.across > 0);
+            simd.dispatch(FinePixels { scheme, products: &products, tile, channels, patch, above, left });
+        }
+        let image = geometry.fine[0] * geometry.fine[1] * channels;
+        // SAFETY: the task's own images again.
+        activate(simd, activation, unsafe { out.slice(first * image, count * image) });
+    });
+    output
+}
+
+fn activate(simd: Simd, activation: Activation, pixels: &mut [f32]) {
+    let Some(function) = activation.unary() else { return };
+    let mut copy = [0f32; CHANNELS];
+    for part in pixels.chunks_exact_mut(CHANNELS) {
+        copy.copy_from_slice(part);
+        simd.dispatch(
+            #[inline(always)]
+            || function.map_f32(&copy, part),
+        );
+    }
+}
