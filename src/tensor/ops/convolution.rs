@@ -71,7 +71,13 @@ impl Op for Trilinear {
             // Inputs are (fine, filter).
             Role::Coarse => (&|| other(Role::Fine, &b(), &g), &|| other(Role::Filter, &a(), &g)),
         };
-        vec![wanted[0].then(da), wanted[1].then(db)]
+        // The filter's first: it takes the most room to compute, and an image's gradient stays.
+        if self.role == Role::Coarse {
+            let db = wanted[1].then(db);
+            vec![wanted[0].then(da), db]
+        } else {
+            vec![wanted[0].then(da), wanted[1].then(db)]
+        }
     }
 }
 
