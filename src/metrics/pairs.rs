@@ -121,19 +121,10 @@ fn sums_of_terms<S: Simd, T: Term, const VECTORS: usize, const R: usize>(
     b: &[f64],
 ) -> [f64; R] {
     let mut lanes = [[simd.splat_f64s(0.0); VECTORS]; R];
-    let mut add = |rows: [&[f64; LANES]; R], b: &[f64; LANES]| {
-        let b = S::as_simd_f64s(b).0;
-        for r in 0..R {
-            let a = S::as_simd_f64s(rows[r]).0;
-            for v in 0..VECTORS {
-                lanes[r][v] = simd.add_f64s(lanes[r][v], term.of(simd, a[v], b[v]));
-            }
-        }
-    };
     let (chunks, rest) = b.as_chunks::<LANES>();
     let row_chunks = rows.map(|row| &row.as_chunks::<LANES>().0[..chunks.len()]);
     for (c, b) in chunks.iter().enumerate() {
-        add(row_chunks.map(|row| &row[c]), b);
+        add(simd, term, row_chunks.map(|row| &row[c]), b, &mut lanes);
     }
     if !rest.is_empty() {
         let padded = |row: &[f64]| {
@@ -142,11 +133,29 @@ fn sums_of_terms<S: Simd, T: Term, const VECTORS: usize, const R: usize>(
             padded
         };
         let rows = rows.map(padded);
-        add(rows.each_ref(), &padded(rest));
+        add(simd, term, rows.each_ref(), &padded(rest), &mut lanes);
     }
     lanes.map(|lanes| {
         lanes.iter().flat_map(|vector| bytemuck::cast_slice::<S::f64s, f64>(std::slice::from_ref(vector))).sum()
     })
+}
+
+/// Adds the terms of some features to the lanes. Not a closure: it must be compiled for the same instructions as its caller.
+#[inline(always)]
+fn add<S: Simd, T: Term, const VECTORS: usize, const R: usize>(
+    simd: S,
+    term: T,
+    rows: [&[f64; LANES]; R],
+    b: &[f64; LANES],
+    lanes: &mut [[S::f64s; VECTORS]; R],
+) {
+    let b = S::as_simd_f64s(b).0;
+    for r in 0..R {
+        let a = S::as_simd_f64s(rows[r]).0;
+        for v in 0..VECTORS {
+            lanes[r][v] = simd.add_f64s(lanes[r][v], term.of(simd, a[v], b[v]));
+        }
+    }
 }
 
 #[cfg(test)]
