@@ -10,7 +10,7 @@ use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry};
 
 /// How many tasks are worth having.
-const TASKS: usize = 10;
+const TASKS: usize = 20;
 
 /// Images a task, so that no row of the last product is left empty where that can be.
 fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
