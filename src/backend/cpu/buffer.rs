@@ -22,12 +22,12 @@ const LEAST_LINES: usize = 1024;
 /// Blocks of the arena are whole numbers of these (4 KiB), which keeps its list of free ranges short.
 const UNIT_LINES: usize = 64;
 
-/// Very large blocks (from 16 MiB on) are whole numbers of these (8 MiB), so that one fits where another was: a training step's
-/// sizes are mixed, and its holes otherwise grow slowly (386 MiB of addresses for 338 in use, where this has 374).
+/// Very large blocks (from 16 MiB on) are whole numbers of these (8 MiB), so that one fits where another was: the holes
+/// between sizes that are nearly equal would add up from step to step.
 const LARGE_UNIT_LINES: usize = 1 << 17;
 
-/// Addresses that are asked of the system, in lines: halved from the first to the last until it agrees.
-const MOST_LINES: usize = 1 << 34;
+/// Addresses that are asked of the system, in lines (1 TiB): halved until it agrees, but not below the second number (1 GiB).
+const MOST_LINES: usize = 1 << (usize::BITS / 2 + 2);
 /// See [`MOST_LINES`].
 const FEWEST_LINES: usize = 1 << 24;
 
@@ -37,24 +37,32 @@ struct Arena {
     free: Mutex<RangeAllocator<usize>>,
 }
 
-/// None where the system reserves no addresses without memory for them; the allocator is as good there.
+/// None where the system would count reserved addresses as memory in use, or gives none.
 static ARENA: LazyLock<Option<Arena>> = LazyLock::new(|| if cfg!(unix) { Arena::reserve() } else { None });
 
 impl Arena {
     fn reserve() -> Option<Arena> {
+        let map = |lines: usize| {
+            let bytes = lines.checked_mul(size_of::<Line>()).filter(|&bytes| isize::try_from(bytes).is_ok())?;
+            MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok()
+        };
         let mut lines = MOST_LINES;
-        while lines >= FEWEST_LINES {
-            let bytes = lines.checked_mul(size_of::<Line>()).filter(|&bytes| isize::try_from(bytes).is_ok());
-            let mapped = bytes.and_then(|bytes| MmapOptions::new().len(bytes).no_reserve_swap().map_anon().ok());
-            if let Some(memory) = mapped {
-                // A wish: systems without huge pages go on without.
-                #[cfg(target_os = "linux")]
-                let _ = memory.advise(memmap2::Advice::HugePage);
-                return Some(Arena { memory: memory.into(), free: Mutex::new(RangeAllocator::new(0..lines)) });
-            }
+        let mut memory = map(lines);
+        while memory.is_none() && lines > FEWEST_LINES {
             lines /= 2;
+            memory = map(lines);
         }
-        None
+        if lines < MOST_LINES {
+            // Addresses are limited: most of what is left is for others.
+            lines /= 4;
+            drop(memory.take()?);
+            memory = map(lines);
+        }
+        let memory = memory?;
+        // A wish: systems without huge pages go on without.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        Some(Arena { memory: memory.into(), free: Mutex::new(RangeAllocator::new(0..lines)) })
     }
 
     /// The smallest free range that is large enough, which is the untouched end only where no other is.
@@ -111,7 +119,7 @@ enum Memory {
 impl Memory {
     fn new(lines: usize) -> Memory {
         let block = if lines < LEAST_LINES { None } else { Block::new(lines) };
-        block.map_or_else(|| Memory::Lines(vec![Line::zeroed(); lines]), Memory::Block)
+        block.map_or_else(|| Memory::Lines(bytemuck::zeroed_vec(lines)), Memory::Block)
     }
 }
 
@@ -176,14 +184,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_do_not_overlap_and_come_back() {
+    fn buffers_do_not_overlap() {
         let numbers = |buffer: &Buffer, value: f32| buffer.iter().all(|&v| v == value);
-        let (a, b) = (Buffer::full(100_000, 1.0), Buffer::full(30_001, 2.0));
+        let (a, b) = (Buffer::full(100_000, 1.0), Buffer::full(5_000_001, 2.0));
         let c = Buffer::full(50_000, 3.0);
         drop(a);
         let d = Buffer::full(40_000, 4.0);
         assert!(numbers(&b, 2.0) && numbers(&c, 3.0) && numbers(&d, 4.0));
-        assert_eq!([b.len(), c.len(), d.len()], [30_001, 50_000, 40_000]);
+        assert_eq!([b.len(), c.len(), d.len()], [5_000_001, 50_000, 40_000]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_range_of_the_arena_is_used_again() {
+        let arena = Arena::reserve().expect("Linux reserves addresses");
+        let (first, second) = (arena.take(2048).unwrap(), arena.take(4096).unwrap());
+        arena.put(first.clone());
+        assert_eq!(arena.take(1024).unwrap().start, first.start);
+        assert_eq!(arena.take(1024).unwrap().end, first.end);
+        assert_eq!(arena.take(1024).unwrap().start, second.end);
     }
 
     #[test]

@@ -38,6 +38,15 @@ impl Disjoint {
         Disjoint(slice.as_mut_ptr())
     }
 
+    /// Where element `start` is, for kernels that write in several places.
+    ///
+    /// # Safety
+    /// As for [`Disjoint::slice`], for every element that is written or read through the pointer.
+    pub unsafe fn at(self, start: usize) -> *mut f32 {
+        // SAFETY: as the caller promises.
+        unsafe { self.0.add(start) }
+    }
+
     /// Elements `start..start + len`.
     ///
     /// # Safety

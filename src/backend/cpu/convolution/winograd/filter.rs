@@ -31,7 +31,7 @@ pub fn pack<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
         let (phase, column) = (task % PHASES, task / PHASES * width);
         let taps = taps(geometry, phase, |start| w[start + column..][..(lines - 1) * columns + width].as_ptr());
         // SAFETY: a phase's lines of a panel are one task's in every component.
-        let out = unsafe { out.slice(column * PHASES * lines + phase * lines * width, 0) }.as_mut_ptr();
+        let out = unsafe { out.at(column * PHASES * lines + phase * lines * width) };
         simd.dispatch(FilterLines { scheme: PhantomData::<K>, taps, stride: columns, lines, width, out, component });
     });
     panels
@@ -57,7 +57,7 @@ pub fn pack_transposed<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) ->
             }
             let [[a, b], [c, d]] = [[0, 1], [2, 3]].map(|row| row.map(|tap: usize| strips[tap].as_ptr()));
             // SAFETY: a phase's panel is one task's in every component.
-            let out = unsafe { out.slice((phase * channels + channel) * depth + first * width, 0) }.as_mut_ptr();
+            let out = unsafe { out.at((phase * channels + channel) * depth + first * width) };
             let (scheme, taps) = (PhantomData::<K>, [[a, b], [c, d]]);
             simd.dispatch(FilterLines { scheme, taps, stride: width, lines: STRIP, width, out, component });
         }
@@ -134,11 +134,11 @@ fn transform<K: Scheme>(
             let scheme = PhantomData::<K>;
             let patch = tiling.patch(place, outside[..channels].as_ptr(), |start| fine[start..][..channels].as_ptr());
             // SAFETY: a tile is in one task, and writes its own lines only.
-            let out = unsafe { left.slice(tile * (PHASES * channels + SPACE), 0) }.as_mut_ptr();
+            let out = unsafe { left.at(tile * (PHASES * channels + SPACE)) };
             simd.dispatch(FineLines { scheme, patch, channels, out, component });
             let pixels = tiling.pixels(place, std::ptr::null(), |start| coarse[start..][..columns].as_ptr());
             // SAFETY: as above.
-            let out = unsafe { right.slice(tile * width, 0) }.as_mut_ptr();
+            let out = unsafe { right.at(tile * width) };
             let (component, panel) = (tiles * columns, tiles * width);
             simd.dispatch(CoarseLines { scheme, pixels, channels: columns, out, component, width, panel });
         }

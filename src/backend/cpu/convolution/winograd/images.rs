@@ -12,9 +12,11 @@ use crate::backend::{Activation, Geometry};
 /// How many tasks are worth having.
 const TASKS: usize = 20;
 
-/// Images a task, so that no row of the last product is left empty where that can be.
+/// Images a task, so that no row of the last product is left empty where that takes few tiles.
 fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
-    let unit = (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).unwrap_or(1);
+    let few = |unit: usize| unit * tiling.each() <= 2 * K::TASK;
+    let unit =
+        (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).filter(|&unit| few(unit)).unwrap_or(1);
     let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / TASKS);
     (wanted / unit).max(1) * unit
 }

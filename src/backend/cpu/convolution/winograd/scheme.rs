@@ -76,7 +76,7 @@ impl Scheme for Two {
     }
 }
 
-/// F(4, 2): 25 products on a tile for 64 multiplications, by Toom and Cook's way at the points -P, P, -Q, Q and infinity.
+/// F(4, 2): 25 products on a tile for 64 multiplications, by the Toom-Cook method at the points -P, P, -Q, Q and infinity.
 ///
 /// `A y` and `G g` are the values of polynomials with these coefficients (at infinity the highest coefficient), those of `g` divided by what
 /// Lagrange's polynomials are; `B d` has the coefficients of `product of (x - q) over the other points q`, at infinity over all. Points that are
@@ -99,14 +99,14 @@ impl Four {
 
 /// `a + factor b`.
 #[inline(always)]
-fn plus<S: Lanes>(simd: S, a: S::f32s, factor: f32, b: S::f32s) -> S::f32s {
+fn mul_add<S: Lanes>(simd: S, a: S::f32s, factor: f32, b: S::f32s) -> S::f32s {
     simd.mul_add_e_f32s(simd.splat_f32s(factor), b, a)
 }
 
 /// The values of a polynomial at `-point` and `point` from those of its even part and of its odd part over `point`.
 #[inline(always)]
 fn pair<S: Lanes>(simd: S, point: f32, even: S::f32s, odd: S::f32s) -> [S::f32s; 2] {
-    [plus(simd, even, -point, odd), plus(simd, even, point, odd)]
+    [mul_add(simd, even, -point, odd), mul_add(simd, even, point, odd)]
 }
 
 /// `factor a`.
@@ -122,17 +122,17 @@ impl Scheme for Four {
 
     #[inline(always)]
     fn outputs<S: Lanes>(simd: S, [a, b, c, d, _]: Line<S>) -> Line<S> {
-        let [p, q] = pair(simd, Self::P, plus(simd, a, Self::P2, c), plus(simd, b, Self::P2, d));
-        let [r, s] = pair(simd, Self::Q, plus(simd, a, Self::Q2, c), plus(simd, b, Self::Q2, d));
+        let [p, q] = pair(simd, Self::P, mul_add(simd, a, Self::P2, c), mul_add(simd, b, Self::P2, d));
+        let [r, s] = pair(simd, Self::Q, mul_add(simd, a, Self::Q2, c), mul_add(simd, b, Self::Q2, d));
         [p, q, r, s, d]
     }
 
     #[inline(always)]
     fn inputs<S: Lanes>(simd: S, [a, b, c, d, e]: Line<S>) -> Line<S> {
         // (x -+ P) (x^2 - Q^2), and the other way round.
-        let [p, q] = pair(simd, Self::P, plus(simd, d, -Self::Q2, b), plus(simd, c, -Self::Q2, a));
-        let [r, s] = pair(simd, Self::Q, plus(simd, d, -Self::P2, b), plus(simd, c, -Self::P2, a));
-        let all = plus(simd, plus(simd, e, -(Self::P2 + Self::Q2), c), Self::P2 * Self::Q2, a);
+        let [p, q] = pair(simd, Self::P, mul_add(simd, d, -Self::Q2, b), mul_add(simd, c, -Self::Q2, a));
+        let [r, s] = pair(simd, Self::Q, mul_add(simd, d, -Self::P2, b), mul_add(simd, c, -Self::P2, a));
+        let all = mul_add(simd, mul_add(simd, e, -(Self::P2 + Self::Q2), c), Self::P2 * Self::Q2, a);
         [p, q, r, s, all]
     }
 
@@ -147,40 +147,40 @@ impl Scheme for Four {
 
     #[inline(always)]
     fn outputs_adjoint<S: Lanes>(simd: S, [p, q, r, s, e]: Line<S>) -> Line<S> {
-        let (p, q) = (simd.add_f32s(p, q), simd.sub_f32s(q, p));
-        let (r, s) = (simd.add_f32s(r, s), simd.sub_f32s(s, r));
+        let (even_p, odd_p) = (simd.add_f32s(p, q), simd.sub_f32s(q, p));
+        let (even_q, odd_q) = (simd.add_f32s(r, s), simd.sub_f32s(s, r));
         let zero = simd.splat_f32s(0.0);
         [
-            simd.add_f32s(p, r),
-            plus(simd, times(simd, Self::P, q), Self::Q, s),
-            plus(simd, times(simd, Self::P2, p), Self::Q2, r),
-            plus(simd, plus(simd, e, Self::P * Self::P2, q), Self::Q * Self::Q2, s),
+            simd.add_f32s(even_p, even_q),
+            mul_add(simd, times(simd, Self::P, odd_p), Self::Q, odd_q),
+            mul_add(simd, times(simd, Self::P2, even_p), Self::Q2, even_q),
+            mul_add(simd, mul_add(simd, e, Self::P * Self::P2, odd_p), Self::Q * Self::Q2, odd_q),
             zero,
         ]
     }
 
     #[inline(always)]
     fn inputs_adjoint<S: Lanes>(simd: S, [p, q, r, s, e]: Line<S>) -> Line<S> {
-        let (p, q) = (simd.add_f32s(p, q), simd.sub_f32s(p, q));
-        let (r, s) = (simd.add_f32s(r, s), simd.sub_f32s(r, s));
+        let (even_p, odd_p) = (simd.add_f32s(p, q), simd.sub_f32s(p, q));
+        let (even_q, odd_q) = (simd.add_f32s(r, s), simd.sub_f32s(r, s));
         let (p2, q2) = (Self::P2, Self::Q2);
         [
-            plus(simd, plus(simd, times(simd, p2 * q2, e), Self::P * q2, q), Self::Q * p2, s),
-            plus(simd, times(simd, -q2, p), -p2, r),
-            plus(simd, plus(simd, times(simd, -(p2 + q2), e), -Self::P, q), -Self::Q, s),
-            simd.add_f32s(p, r),
+            mul_add(simd, mul_add(simd, times(simd, p2 * q2, e), Self::P * q2, odd_p), Self::Q * p2, odd_q),
+            mul_add(simd, times(simd, -q2, even_p), -p2, even_q),
+            mul_add(simd, mul_add(simd, times(simd, -(p2 + q2), e), -Self::P, odd_p), -Self::Q, odd_q),
+            simd.add_f32s(even_p, even_q),
             e,
         ]
     }
 
     #[inline(always)]
     fn taps_adjoint<S: Lanes>(simd: S, [p, q, r, s, e]: Line<S>) -> Line<S> {
-        let (p, q) = (simd.add_f32s(p, q), simd.sub_f32s(q, p));
-        let (r, s) = (simd.add_f32s(r, s), simd.sub_f32s(s, r));
+        let (even_p, odd_p) = (simd.add_f32s(p, q), simd.sub_f32s(q, p));
+        let (even_q, odd_q) = (simd.add_f32s(r, s), simd.sub_f32s(s, r));
         let zero = simd.splat_f32s(0.0);
-        let even = plus(simd, times(simd, Self::OVER_P, q), Self::OVER_Q, s);
-        let odd = plus(simd, plus(simd, e, Self::P * Self::OVER_P, p), Self::Q * Self::OVER_Q, r);
-        [even, odd, zero, zero, zero]
+        let first = mul_add(simd, times(simd, Self::OVER_P, odd_p), Self::OVER_Q, odd_q);
+        let second = mul_add(simd, mul_add(simd, e, Self::P * Self::OVER_P, even_p), Self::Q * Self::OVER_Q, even_q);
+        [first, second, zero, zero, zero]
     }
 }
 
