@@ -85,6 +85,16 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// The first tensor, in the order of names, that holds a number that is not finite.
+    pub fn first_broken(&self) -> Option<&str> {
+        let broken = |stored: &Stored| match stored.dtype {
+            Dtype::F32 => stored.bytes.as_chunks().0.iter().any(|&bytes| !f32::from_le_bytes(bytes).is_finite()),
+            Dtype::F64 => stored.bytes.as_chunks().0.iter().any(|&bytes| !f64::from_le_bytes(bytes).is_finite()),
+            _ => false,
+        };
+        self.tensors.iter().find(|(_, stored)| broken(stored)).map(|(name, _)| &**name)
+    }
+
     /// The shape of a tensor, as it is stored.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|stored| &*stored.shape)

@@ -67,6 +67,15 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
+/// ` (did you mean NAME?)` with the name that a mistyped word is most like, to stand behind the word; empty where it is like none.
+pub(crate) fn did_you_mean<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    /// The similarity from which clap suggests an option.
+    const ALIKE: f64 = 0.7;
+    let rated = names.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
+    let best = rated.filter(|(alike, _)| *alike > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or(String::new(), |(_, name)| format!(" (did you mean `{name}`?)"))
+}
+
 impl Error {
     /// An [`Error::Io`] for `action` (a verb: "read", "write", "create") on `path`; made to be used with `map_err`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {

@@ -5,22 +5,24 @@
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
 //! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
+mod metrics;
+mod training;
+
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Images, Spec, picture};
+use crate::data::Spec;
 use crate::error::{Error, Result};
-use crate::gan::{Recipe, StepLosses, Trainer, sample};
-use crate::random::Purpose;
+use crate::gan::{Recipe, Trainer};
+use metrics::last_seconds;
+pub use training::OnNan;
 
 const CONFIG: &str = "config.toml";
 const METRICS: &str = "metrics.jsonl";
@@ -35,13 +37,6 @@ const EVALUATIONS: &str = "evaluations.jsonl";
 const OUTCOME: &str = "outcome.json";
 /// What the names of TensorBoard's event files begin with.
 pub(crate) const EVENTS: &str = "events.out.tfevents.";
-
-/// The grids that a run writes: rows and columns of images, and pixels between them.
-const GRID: usize = 10;
-const GRID_MARGIN: usize = 2;
-
-/// Losses are read back, and written, every so many steps: each read waits for the device.
-const READ_EVERY: u64 = 16;
 
 /// Every setting of a run, as `config.toml` holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,11 +61,14 @@ pub struct Settings {
     /// Whether it writes event files for TensorBoard.
     #[serde(default)]
     pub tensorboard: bool,
+    /// What to do where numbers are no longer finite.
+    #[serde(default, skip_serializing_if = "OnNan::is_stop")]
+    pub on_nan: OnNan,
     /// What determines the results.
     pub recipe: Recipe,
 }
 
-/// How far a run goes, and how often it writes.
+/// How far a run goes, how often it writes, and what it does where it diverges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// The step at which it ends.
@@ -79,12 +77,15 @@ pub struct Pace {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// What to do where numbers are no longer finite.
+    pub on_nan: OnNan,
 }
 
 impl Settings {
     /// How far the run goes, and how often it writes.
     pub fn pace(&self) -> Pace {
-        Pace { steps: self.steps, checkpoint_every: self.checkpoint_every, sample_every: self.sample_every }
+        let Settings { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
+        Pace { steps, checkpoint_every, sample_every, on_nan }
     }
 }
 
@@ -115,6 +116,13 @@ pub trait Observer {
     /// # Errors
     /// Where the observer cannot keep it; the run then ends.
     fn picture(&mut self, _step: u64, _path: &Path) -> Result<()> {
+        Ok(())
+    }
+    /// The run diverged and went back to this step: what was told of later ones is void.
+    ///
+    /// # Errors
+    /// Where the observer cannot forget it; the run then ends.
+    fn rolled_back(&mut self, _step: u64) -> Result<()> {
         Ok(())
     }
     /// A phase of a run begins at step `from` and goes to step `to`.
@@ -366,77 +374,6 @@ impl RunFolder {
         }
     }
 
-    /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes.
-    ///
-    /// # Errors
-    /// [`Error::Diverged`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
-    /// something cannot be written; the device's first failure.
-    pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
-        self.create_parts()?;
-        // A run that was killed behind its checkpoint's writing has not been looked at there.
-        if observer.looks_at(trainer.steps()) {
-            trainer.average().estimate_statistics(trainer.steps());
-            observer.look(trainer)?;
-        }
-        let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
-        let mut pending: Vec<(StepLosses, f64)> = Vec::new();
-        let (start, first) = (Instant::now(), trainer.steps());
-        let mut ending = Ending::Finished;
-        while trainer.steps() < pace.steps && ending == Ending::Finished {
-            let losses = trainer.step();
-            pending.push((losses, start.elapsed().as_secs_f64()));
-            let step = trainer.steps();
-            if observer.stop() {
-                ending = Ending::Interrupted;
-            }
-            let last = step == pace.steps || ending == Ending::Interrupted;
-            let (picture, checkpoint) =
-                (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
-            if last || picture || checkpoint || step.is_multiple_of(READ_EVERY) {
-                for (losses, seconds) in pending.drain(..) {
-                    let numbers = metrics.write(&losses, before + seconds)?;
-                    observer.numbers(losses.step, &numbers)?;
-                    let named = [("D", "d_loss"), ("G", "g_loss")];
-                    let named = named.map(|(name, key)| (name, numbers[key].as_f64().unwrap_or(f64::NAN)));
-                    observer.step(losses.step, &named, (losses.step - first) as f64 / seconds);
-                }
-            }
-            let saved = (last || checkpoint).then(|| trainer.checkpoint()).transpose()?;
-            let look = observer.looks_at(step);
-            if (picture || look) && saved.is_none() {
-                trainer.average().estimate_statistics(step);
-            }
-            // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
-            if picture || step == pace.steps {
-                self.write_picture(trainer)?;
-                observer.picture(step, &self.picture(step))?;
-            }
-            if let Some(saved) = saved {
-                metrics.flush()?;
-                saved.write(&self.checkpoint())?;
-            }
-            if look {
-                observer.look(trainer)?;
-            }
-        }
-        Ok(ending)
-    }
-
-    /// Writes the grid of the step at which the trainer stands, for which the average has statistics.
-    fn write_picture(&self, trainer: &Trainer) -> Result<()> {
-        let (average, recipe) = (trainer.average(), trainer.recipe());
-        let count = GRID * GRID;
-        let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
-        picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)?;
-        let Some(counterpart) = trainer.method().counterpart() else { return Ok(()) };
-        let above = sample(counterpart, &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
-        picture::write_png(
-            &self.pairs(trainer.steps()),
-            &picture::grid(&alternate(&above, &images), GRID, GRID_MARGIN),
-            0,
-        )
-    }
-
     /// The last checkpoint, read.
     ///
     /// # Errors
@@ -451,13 +388,6 @@ impl RunFolder {
         }
         Checkpoint::read(&path)
     }
-}
-
-/// Rows of a grid by turns: the first half of `above`'s over the first half of `below`'s.
-fn alternate(above: &Images, below: &Images) -> Images {
-    let row = |images: &Images, row: usize| images.select(&(row * GRID..(row + 1) * GRID).collect::<Vec<_>>()).pixels;
-    let pixels = (0..GRID / 2).flat_map(|index| [row(above, index), row(below, index)].concat()).collect();
-    Images { pixels, ..*below }
 }
 
 /// Whether there is nothing at a path, or an empty folder.
@@ -491,71 +421,4 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
-}
-
-/// The seconds of the last line of `metrics.jsonl`.
-fn last_seconds(lines: &str) -> f64 {
-    let last: Option<Json> = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
-    last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0)
-}
-
-/// `metrics.jsonl`: one object a step.
-struct Metrics {
-    path: PathBuf,
-    file: BufWriter<File>,
-}
-
-impl Metrics {
-    /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off. Gives the seconds
-    /// that the run took up to there, too.
-    fn open(path: &Path, step: u64) -> Result<(Metrics, f64)> {
-        let kept: String = match fs::read_to_string(path) {
-            Ok(text) => {
-                let of_run = |line: &&str| {
-                    let line: Option<Json> = serde_json::from_str(line).ok();
-                    line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
-                };
-                text.split_inclusive('\n').filter(of_run).collect()
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io("read", path)(error)),
-        };
-        let seconds = last_seconds(&kept);
-        atomic::write(path, kept.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
-        Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
-    }
-
-    /// Reads a step's losses back, checks them and writes them; gives the object that was written.
-    fn write(&mut self, losses: &StepLosses, seconds: f64) -> Result<Json> {
-        let (d_loss, g_loss) = (losses.d_loss.item()?, losses.g_loss.item()?);
-        let penalty = losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?;
-        let checked =
-            [("discriminator's loss", Some(d_loss)), ("generator's loss", Some(g_loss)), ("penalty", penalty)];
-        for (name, value) in checked.into_iter().filter_map(|(name, value)| Some((name, value?))) {
-            if !value.is_finite() {
-                return Err(Error::Diverged(format!(
-                    "training diverged: the {name} is {value} at step {}; use a smaller --lr or --d-lr",
-                    losses.step
-                )));
-            }
-        }
-        let mut line = json!({
-            "step": losses.step,
-            "d_loss": d_loss,
-            "g_loss": g_loss,
-            "real_score": losses.real_score.item()?,
-            "fake_score": losses.fake_score.item()?,
-            "seconds": seconds,
-        });
-        if let Some(penalty) = penalty {
-            line["penalty"] = json!(penalty);
-        }
-        writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
-        Ok(line)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(Error::io("write", &self.path))
-    }
 }

@@ -7,12 +7,14 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::json;
 
 use super::compare_tables as tables;
 use super::evaluate;
+use super::output::emit;
 use super::progress::{interrupted as stopped, watch_for_interrupts};
 use super::train::quoted;
-use super::{Compute, count, decay, not_negative, positive, say, warn};
+use super::{Compute, count, decay, not_negative, positive, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
 use crate::error::{Error, Result};
@@ -52,66 +54,66 @@ pub struct Compare {
     #[arg(long, default_value = "100,1000", value_delimiter = ',', value_name = "LIST", value_parser = count)]
     subset: Vec<usize>,
     /// Choose subsets without looking at labels
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     subset_plain: bool,
     /// So many seeds, from 0; or a list: 0,1,2 (`100,` for that seed alone)
     #[arg(long, default_value = "5", value_name = "N|LIST")]
     seeds: String,
     /// Arms that have only the first N of the seeds, comma-separated
-    #[arg(long, value_name = "ARM=N,..", value_delimiter = ',')]
+    #[arg(long, value_name = "ARM=N,..", value_delimiter = ',', hide_short_help = true)]
     arm_seeds: Vec<String>,
     /// Steps on the target
     #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     steps: u64,
     /// Steps of the source's GAN, trained once a seed
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     source_steps: u64,
     /// Steps of a feature extractor or label predictor, trained once a seed
-    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     feature_steps: u64,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_enum, value_name = "STYLE")]
+    #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
     source_style: Option<Style>,
     /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
     /// then every 500 to 2000, then every 1000]
-    #[arg(long, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
     looks: Option<Vec<u64>>,
     /// What to measure against at the end: the test split, or the validation block while settings are chosen (on seeds from 100
     /// up), which does not open the test images
-    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
+    #[arg(long, value_enum, default_value_t = HeldOut::Test, hide_short_help = true)]
     split: HeldOut,
     /// A judge that `graft judge` wrote [default: the one of the target, from the cache or trained now]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
     /// Width of the networks
-    #[arg(long, default_value_t = 32, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
     features: usize,
     /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
     latent: usize,
     /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
     batch: usize,
     /// Adversarial loss
-    #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
+    #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
     loss: Loss,
     /// Learning rate of the discriminator; the generator's is the arm's
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     d_lr: f64,
     /// Gamma of the R1 penalty
-    #[arg(long, default_value_t = 1.0, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1.0, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     r1: f64,
     /// Normalisation of the discriminator
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
     d_norm: DiscriminatorNorm,
     /// Decay of the generator's moving average
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
     ema: f64,
     /// Runs at once, which share the threads; results do not depend on it
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
     /// Steps between checkpoints; results do not depend on it
-    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     checkpoint_every: u64,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
@@ -119,9 +121,6 @@ pub struct Compare {
     /// Print what would run and about how long it takes, and write nothing
     #[arg(long)]
     plan: bool,
-    /// Print compare.json instead of a table
-    #[arg(long)]
-    json: bool,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -144,7 +143,8 @@ impl Compare {
             }
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
-                say(tables::planned(&estimate, &design, jobs));
+                let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
+                tell("plan", fields, tables::planned(&estimate, &design, jobs));
                 return Ok(());
             }
             compare::prepare(&self.out, &design)?;
@@ -155,12 +155,8 @@ impl Compare {
             let (size, seed) = (self.subset.iter().copied().max().unwrap_or(1), seeds(&self.seeds)?[0]);
             let images = real.subset(size, seed)?.images;
             of_comparison(&self.out, &comparison, &images, &command())?.write(&report)?;
-            if self.json {
-                say(serde_json::to_string_pretty(&comparison).expect("figures are JSON"));
-            } else {
-                say(tables::results(&comparison));
-                say(format!("report: {}", report.display()));
-            }
+            let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
+            tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
                 warn("stopped; the same command continues");
             }
@@ -282,10 +278,17 @@ impl Watch for Lines {
     }
 
     fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
+        let (done, all) = comparison.progress();
+        let Cell { arm, size, seed } = cell;
+        let fd = record.readings.as_ref().map(|readings| readings.last.distances.judge_fd);
+        let seconds = record.seconds;
+        emit(
+            "run",
+            json!({ "arm": arm.name, "images": size, "seed": seed, "judge_fd": fd, "seconds": seconds, "done": done, "of": all }),
+        );
         if self.quiet {
             return;
         }
-        let (done, all) = comparison.progress();
         let how = match &record.readings {
             Some(readings) => format!("FD {:.1}", readings.last.distances.judge_fd),
             None => "diverged".to_string(),

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
 use super::sample::write_grid;
-use super::{count, say};
-use crate::data::{Dataset, Spec, Split};
+use super::{count, tell};
+use crate::data::{Dataset, Images, Spec, Split};
 use crate::error::{Error, Result};
 
 /// Show what a data set holds: count, size, class counts, and a grid to look at
@@ -46,23 +47,34 @@ impl Data {
         };
         let data: Dataset = self.spec.parse::<Spec>()?.load(split)?;
         let images = &data.images;
-        say(format!(
-            "{} ({split}): {} images of {}x{}x{}",
-            data.name, images.count, images.height, images.width, images.channels
-        ));
-        if data.labels.is_some() {
-            let counts = data.class_counts();
-            let counts: Vec<String> =
-                counts.iter().enumerate().map(|(class, count)| format!("{class}: {count}")).collect();
-            say(format!("classes: {}", counts.join(", ")));
-        } else {
-            say("no labels");
-        }
         if let Some(out) = &self.out {
             let shown: Vec<usize> = (0..self.count.min(images.count)).collect();
             write_grid(out, &images.select(&shown))?;
-            say(out.display());
         }
+        let counts = data.labels.as_ref().map(|_| data.class_counts());
+        let classes = match &counts {
+            Some(counts) => {
+                let counts = counts.iter().enumerate().map(|(class, count)| format!("{class}: {count}"));
+                format!("classes: {}", counts.collect::<Vec<_>>().join(", "))
+            }
+            None => "no labels".to_string(),
+        };
+        let Images { count, height, width, channels, .. } = images;
+        let mut text = format!("{} ({split}): {count} images of {height}x{width}x{channels}\n{classes}", data.name);
+        if let Some(out) = &self.out {
+            text += &format!("\n{}", out.display());
+        }
+        let fields = json!({
+            "data": data.name,
+            "split": split.to_string(),
+            "count": count,
+            "height": height,
+            "width": width,
+            "channels": channels,
+            "classes": counts,
+            "grid": self.out,
+        });
+        tell("data", fields, text);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::say;
+use super::tell;
 use crate::backend::gpu::{Adapter, adapters, automatic};
 use crate::backend::{cpu, gpu};
 use crate::error::Result;
@@ -11,11 +11,7 @@ use crate::error::Result;
 /// Show where this machine can compute, and what --device takes
 #[derive(Args)]
 #[command(after_help = "Examples:\n  graft devices\n  graft train --device gpu:nvidia")]
-pub struct Devices {
-    /// One JSON object: `auto`, `cpu`, and `gpus` with name, kind, backend, driver, tensor_bytes, buffer_bytes, usable, chosen
-    #[arg(long)]
-    json: bool,
-}
+pub struct Devices {}
 
 impl Devices {
     pub fn run(&self) -> Result<()> {
@@ -24,42 +20,36 @@ impl Devices {
         // The order is that of choice, so `--device gpu` takes the first that is usable.
         let chosen = adapters.iter().position(Adapter::is_enough);
         let auto = if automatic().is_some() { "gpu" } else { "cpu" };
-        if self.json {
-            let row = |(index, adapter): (usize, &Adapter)| {
-                json!({
-                    "name": adapter.info.name,
-                    "kind": adapter.kind(),
-                    "backend": adapter.info.backend.to_str(),
-                    "driver": adapter.driver(),
-                    "tensor_bytes": adapter.largest(),
-                    "buffer_bytes": adapter.limits.max_buffer_size,
-                    "usable": adapter.is_enough(),
-                    "chosen": chosen == Some(index),
-                })
-            };
-            let gpus: Vec<_> = adapters.iter().enumerate().map(row).collect();
-            say(json!({ "auto": auto, "cpu": simd, "gpus": gpus }));
-            return Ok(());
-        }
-        for (index, adapter) in adapters.iter().enumerate() {
+        let row = |(index, adapter): (usize, &Adapter)| {
+            json!({
+                "name": adapter.info.name,
+                "kind": adapter.kind(),
+                "backend": adapter.info.backend.to_str(),
+                "driver": adapter.driver(),
+                "tensor_bytes": adapter.largest(),
+                "buffer_bytes": adapter.limits.max_buffer_size,
+                "usable": adapter.is_enough(),
+                "chosen": chosen == Some(index),
+            })
+        };
+        let gpus: Vec<_> = adapters.iter().enumerate().map(row).collect();
+        let line = |(index, adapter): (usize, &Adapter)| {
             const MIB: u64 = 1 << 20;
             let name = match (adapter.is_enough(), chosen == Some(index)) {
                 (_, true) => "gpu",
                 (true, false) => "gpu:NAME",
                 (false, false) => "too small",
             };
-            say(format!(
-                "{name:<10} {adapter}, driver {}, tensors up to {} MiB",
-                adapter.driver(),
-                adapter.largest() / MIB
-            ));
-        }
+            format!("{name:<10} {adapter}, driver {}, tensors up to {} MiB", adapter.driver(), adapter.largest() / MIB)
+        };
+        let mut lines: Vec<String> = adapters.iter().enumerate().map(line).collect();
         if adapters.is_empty() {
-            say(format!("gpu        none: {}", gpu::ADVICE));
+            lines.push(format!("gpu        none: {}", gpu::ADVICE));
         }
-        say(format!("cpu        {simd}"));
-        say("reference  f64, one thread, slow");
-        say(format!("auto       {auto}"));
+        lines.push(format!("cpu        {simd}"));
+        lines.push("reference  f64, one thread, slow".to_string());
+        lines.push(format!("auto       {auto}"));
+        tell("devices", json!({ "auto": auto, "cpu": simd, "gpus": gpus }), lines.join("\n"));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{Real, interrupted, percent};
 use super::progress::Progress;
-use super::{Compute, say, train, warn};
+use super::{Compute, tell, train, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
@@ -44,9 +44,6 @@ pub struct Evaluate {
     /// Seed of the latents
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = clap::value_parser!(u64).range(..GAN_TRAIN_SEED))]
     seed: u64,
-    /// One JSON object instead of a table
-    #[arg(long)]
-    json: bool,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -96,11 +93,7 @@ impl Evaluate {
         let subject = Subject::read(&self.checkpoint)?;
         self.compute.run(|device| {
             let report = self.evaluate(&subject, device)?;
-            if self.json {
-                say(serde_json::to_string_pretty(&report).expect("figures are JSON"));
-            } else {
-                say(table(&report));
-            }
+            tell("evaluation", serde_json::to_value(&report).expect("figures are JSON"), table(&report));
             Ok(())
         })
     }
@@ -196,7 +189,7 @@ impl Evaluate {
         let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
-        let mut progress = Progress::new(0, settings.options.steps, self.quiet);
+        let mut progress = Progress::new("GAN-train", 0, settings.options.steps, self.quiet);
         let accuracy = gan_train(data, held_out, settings, device, &mut progress);
         progress.finish();
         accuracy?.ok_or_else(interrupted).map(Some)
@@ -215,7 +208,7 @@ pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bo
         return Judge::read(path, device);
     }
     let settings = JudgeSettings::STANDARD;
-    let mut progress = Progress::new(0, settings.options.steps, quiet);
+    let mut progress = Progress::new("judge", 0, settings.options.steps, quiet);
     let found = Judge::cached(training.clone(), &settings, device, &mut progress);
     progress.finish();
     let (judge, origin) = found?.ok_or_else(interrupted)?;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
 use super::progress::Progress;
-use super::{Compute, count, say};
+use super::{Compute, count, tell};
 use crate::classifier::Options;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -70,17 +71,20 @@ impl Judge {
         let size = self.size.unwrap_or_else(|| default_size(&native));
         let real = Real::new(&spec, native, size, self.channels)?;
         self.compute.run(|device| {
-            let mut progress = Progress::new(0, settings.options.steps, self.quiet);
+            let mut progress = Progress::new("judge", 0, settings.options.steps, self.quiet);
             let judge = Trained::train(real.training, &settings, device, &mut progress);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;
-            let mut accuracies =
-                vec![format!("{} on the validation block", percent(judge.classifier().accuracy(&real.validation)?))];
-            if let Ok(test) = &real.test {
-                accuracies.push(format!("{} on the test split", percent(judge.classifier().accuracy(test)?)));
-            }
-            say(format!("{}: {}; hash {}", self.out.display(), accuracies.join(", "), judge.hash()));
+            let validation = judge.classifier().accuracy(&real.validation)?;
+            let test = real.test.as_ref().ok().map(|test| judge.classifier().accuracy(test)).transpose()?;
+            let mut accuracies = vec![format!("{} on the validation block", percent(validation))];
+            accuracies.extend(test.map(|test| format!("{} on the test split", percent(test))));
+            tell(
+                "judge",
+                json!({ "judge": self.out, "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash() }),
+                format!("{}: {}; hash {}", self.out.display(), accuracies.join(", "), judge.hash()),
+            );
             Ok(())
         })
     }

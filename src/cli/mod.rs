@@ -6,20 +6,22 @@ mod data;
 mod devices;
 mod evaluate;
 mod judge;
+mod output;
 mod progress;
 mod report;
 mod sample;
+mod shell;
 mod train;
 mod transfer;
 
-use std::fmt::Display;
-use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
+use crate::run::OnNan;
+use output::{say, tell, warn};
 
 /// Where to compute unless something else is said.
 const DEVICE: &str = "cpu";
@@ -35,6 +37,9 @@ const USAGE: u8 = 2;
     max_term_width = 100
 )]
 struct Cli {
+    /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists them
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -50,6 +55,8 @@ enum Command {
     Data(data::Data),
     Report(report::Report),
     Devices(devices::Devices),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// Where and how wide to compute.
@@ -87,6 +94,9 @@ impl Compute {
 pub fn main() -> ExitCode {
     let matches = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if cli.json {
+        output::speak_json();
+    }
     let (_, options) = matches.subcommand().expect("clap requires a subcommand");
     let result = match cli.command {
         Command::Train(command) => command.run(options),
@@ -98,6 +108,8 @@ pub fn main() -> ExitCode {
         Command::Data(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Devices(command) => command.run(),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -108,14 +120,15 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Writes a line to standard output. Who closed it does not want it; that is no reason to stop.
-fn say(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
-}
-
-/// Writes a line to standard error, as [`say`] does to standard output.
-fn warn(line: impl Display) {
-    let _ = writeln!(stderr(), "{line}");
+/// A training's error, with what to do about numbers that are not finite.
+fn advised(error: Error, on_nan: OnNan) -> Error {
+    match (error, on_nan) {
+        (Error::Diverged(what), OnNan::Stop) => {
+            Error::Diverged(format!("{what}; use a smaller --lr or --d-lr, or --on-nan rollback"))
+        }
+        (Error::Diverged(what), OnNan::Rollback) => Error::Diverged(format!("{what}; use a smaller --lr or --d-lr")),
+        (other, _) => other,
+    }
 }
 
 /// A number above 0.

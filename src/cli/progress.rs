@@ -1,13 +1,18 @@
 //! How a run is watched: a bar on a terminal, plain lines elsewhere; Ctrl-C ends it after its step.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
+use super::output::emit;
+use super::{say, warn};
 use crate::classifier;
+use crate::error::Result;
 use crate::run::Observer;
 
 /// How often a plain line is written.
@@ -15,8 +20,9 @@ const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Shows a run's progress on standard error.
+/// Shows a run's progress on standard error, and tells scripts of it on standard output.
 pub struct Progress {
+    phase: String,
     steps: u64,
     shown: Shown,
 }
@@ -28,8 +34,8 @@ enum Shown {
 }
 
 impl Progress {
-    /// For a run from `step` to `steps`.
-    pub fn new(step: u64, steps: u64, quiet: bool) -> Progress {
+    /// For a phase of that name, from `step` to `steps`.
+    pub fn new(phase: &str, step: u64, steps: u64, quiet: bool) -> Progress {
         watch_for_interrupts();
         let shown = if quiet {
             Shown::Nothing
@@ -40,7 +46,7 @@ impl Progress {
         } else {
             Shown::Lines { last: None }
         };
-        Progress { steps, shown }
+        Progress { phase: phase.to_string(), steps, shown }
     }
 
     /// Ends the bar where it stands; the next phase begins another.
@@ -60,7 +66,18 @@ impl Progress {
 
 impl Observer for Progress {
     fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
-        let named: Vec<String> = losses.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+        let mut fields = json!({ "phase": self.phase, "step": step, "steps": self.steps, "steps_per_second": rate });
+        for (name, loss) in losses {
+            fields[*name] = json!(loss);
+        }
+        emit("step", fields);
+        // People read D and G.
+        let short = |name: &str| match name {
+            "d_loss" => "D".to_string(),
+            "g_loss" => "G".to_string(),
+            other => other.to_string(),
+        };
+        let named: Vec<String> = losses.iter().map(|(name, loss)| format!("{} {loss:.3}", short(name))).collect();
         let losses = format!("{}, {rate:.1} steps/s", named.join(" "));
         match &mut self.shown {
             Shown::Bar(bar) => {
@@ -70,8 +87,7 @@ impl Observer for Progress {
             Shown::Lines { last } => {
                 if step == self.steps || last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
                     let left = ((self.steps - step) as f64 / rate) as u64;
-                    // Who closed standard error does not want it; that is no reason to stop.
-                    let _ = writeln!(stderr(), "step {step}/{} {losses}, {left}s left", self.steps);
+                    warn(format!("step {step}/{} {losses}, {left}s left", self.steps));
                     *last = Some(Instant::now());
                 }
             }
@@ -79,17 +95,31 @@ impl Observer for Progress {
         }
     }
 
+    fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
+        emit("picture", json!({ "phase": self.phase, "step": step, "path": path }));
+        Ok(())
+    }
+
+    fn rolled_back(&mut self, step: u64) -> Result<()> {
+        emit("rolled_back", json!({ "phase": self.phase, "step": step }));
+        Ok(())
+    }
+
     fn phase(&mut self, name: &str, from: u64, to: u64) {
         self.pause();
         let quiet = matches!(self.shown, Shown::Nothing);
-        *self = Progress::new(from, to, quiet);
+        *self = Progress::new(name, from, to, quiet);
+        emit("phase", json!({ "phase": name, "step": from, "steps": to }));
         if !quiet {
-            super::warn(format!("{name}: step {from} to {to}"));
+            warn(format!("{name}: step {from} to {to}"));
         }
     }
 
     fn note(&mut self, text: &str) {
-        super::say(text);
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(|| say(text)),
+            _ => say(text),
+        }
     }
 
     fn stop(&mut self) -> bool {
@@ -123,7 +153,7 @@ pub fn watch_for_interrupts() {
             }
         };
         if let Err(error) = ctrlc::set_handler(handler) {
-            super::warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
+            warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
         }
     });
 }

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use serde_json::json;
 
-use super::{Compute, count, say};
+use super::{Compute, count, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
@@ -134,7 +135,7 @@ impl Sample {
                 }
             }
         }
-        say(out.display());
+        tell("samples", json!({ "path": out, "count": images.count }), out.display());
         Ok(())
     }
 

@@ -4,16 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
+use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
-use super::{Compute, DEVICE, count, decay, not_negative, positive, say, warn};
+use super::{Compute, DEVICE, advised, count, decay, not_negative, positive, say, tell, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer};
-use crate::run::{Ending, RunFolder, Settings};
+use crate::run::{Ending, OnNan, RunFolder, Settings};
 
 /// WGAN-GP's weight of the penalty (Gulrajani 2017, section 4).
 pub(super) const DEFAULT_GP: f64 = 10.0;
@@ -29,7 +30,8 @@ const PRESET_FEATURES: usize = 32;
 const PRESET_STEPS: u64 = 2000;
 
 /// What may be said beside --resume.
-const RESUME_TAKES: [&str; 6] = ["resume", "steps", "threads", "device", "quiet", "profile"];
+pub(super) const RESUME_TAKES: [&str; 8] =
+    ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile"];
 
 /// Train a DCGAN; without options, a small one on digits drawn in code
 #[derive(Args)]
@@ -45,7 +47,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = count)]
     subset: Option<usize>,
     /// Choose the subset without looking at labels
-    #[arg(long, requires = "subset")]
+    #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
     /// Side of the images: 32 or 64
     #[arg(long, default_value_t = 32, value_name = "PIXELS")]
@@ -57,7 +59,7 @@ pub struct Train {
     #[arg(long, value_name = "N")]
     features: Option<usize>,
     /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
     latent: usize,
     /// Condition both networks on the data's labels
     #[arg(long)]
@@ -66,7 +68,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
     batch: usize,
     /// Random seed of everything
     #[arg(long, default_value_t = 0, value_name = "K")]
@@ -75,55 +77,58 @@ pub struct Train {
     #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
     loss: Loss,
     /// Learning rate of the generator, and of the discriminator unless --d-lr says otherwise
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     lr: f64,
     /// Learning rate of the discriminator [default: --lr]
-    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     d_lr: Option<f64>,
     /// Adam's decay of the first moment
-    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
     beta1: f64,
     /// Updates of the discriminator a step
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", hide_short_help = true)]
     d_steps: usize,
     /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
-    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     gp: Option<f64>,
     /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 0; 1 with r3gan]
     #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
     r1: Option<f64>,
     /// Normalisation of the discriminator; auto: batch, none with R1 or r3gan, layer with wasserstein-gp
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
     d_norm: DiscriminatorNorm,
     /// Differentiable augmentations of all that the discriminator sees, comma-separated
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
     augment: Vec<Augmentation>,
     /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
     ema: f64,
     /// Weight of LeCam's regulariser of the discriminator; 0 for none
-    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     lecam: f64,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     sample_every: u64,
     /// Write event files for TensorBoard into the run's folder
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     tensorboard: bool,
+    /// Where a loss or a weight is NaN or infinite
+    #[arg(long, value_enum, default_value_t = OnNan::Stop)]
+    on_nan: OnNan,
     /// Folder of the run [default: runs/dcgan-DATA-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
     #[arg(long, requires = "out")]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device and -q beside
+    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device, --on-nan and -q beside
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Print, at the end, where the time went, a kernel a row; waits for each kernel
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     profile: bool,
     /// No progress
     #[arg(short, long)]
@@ -141,19 +146,19 @@ impl Train {
                 options.iter().find(|id| !RESUME_TAKES.contains(id) && **id != "Train" && **id != "Compute")
             {
                 return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --profile and -q can be given with it",
+                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --profile, --json and -q can be given with it",
                     other.replace('_', "-")
                 )));
             }
             return self.resume(&RunFolder::open(folder)?, &given);
         }
         let (data, settings) = self.settings()?;
-        say(equivalent_command(&settings));
         let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
         self.compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
+            tell_command(&equivalent_command(&settings));
             let folder = RunFolder::create(&out, self.overwrite)?;
             folder.write_settings(&settings)?;
             train(&folder, &mut trainer, &settings, self.quiet)?;
@@ -170,6 +175,9 @@ impl Train {
         }
         if given("threads") {
             compute.threads = self.compute.threads;
+        }
+        if given("on_nan") {
+            settings.on_nan = self.on_nan;
         }
         if given("device") {
             compute.device = self.compute.device.clone();
@@ -193,12 +201,11 @@ impl Train {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
-                say(format!(
-                    "{} is already at step {} of {}",
-                    folder.path().display(),
-                    trainer.steps(),
-                    settings.steps
-                ));
+                tell(
+                    "finished",
+                    ended_fields(folder, &trainer, &settings),
+                    format!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps),
+                );
                 return Ok(());
             }
             folder.write_settings(&settings)?;
@@ -245,6 +252,7 @@ impl Train {
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
             tensorboard: self.tensorboard,
+            on_nan: self.on_nan,
             recipe: Recipe {
                 seed: self.seed,
                 architecture: Architecture {
@@ -308,7 +316,7 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
-    let mut progress = Progress::new(trainer.steps(), settings.steps, quiet);
+    let mut progress = Progress::new("train", trainer.steps(), settings.steps, quiet);
     let ending = if settings.tensorboard {
         Recorder::new(folder.path(), trainer.steps(), &mut progress)
             .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
@@ -317,26 +325,42 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     };
     progress.finish();
     let reported = write_report(folder, settings);
-    match ending? {
+    match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
-            say(format!(
+            let text = format!(
                 "{}: {} steps; last grid {}; report {}",
                 folder.path().display(),
                 trainer.steps(),
                 folder.picture(trainer.steps()).display(),
                 folder.report().display()
-            ));
+            );
+            tell("finished", ended_fields(folder, trainer, settings), text);
         }
         Ending::Interrupted => {
-            say(format!(
-                "stopped at step {} of {}; continue with: graft train --resume {}",
-                trainer.steps(),
-                settings.steps,
-                quoted(&folder.path().display().to_string())
-            ));
+            let resume = format!("graft train --resume {}", quoted(&folder.path().display().to_string()));
+            let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
+            let mut fields = ended_fields(folder, trainer, settings);
+            fields["resume"] = json!(resume);
+            tell("stopped", fields, text);
         }
     }
     reported
+}
+
+/// What scripts learn of a run that ended.
+fn ended_fields(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> Json {
+    json!({
+        "run": folder.path(),
+        "step": trainer.steps(),
+        "steps": settings.steps,
+        "checkpoint": folder.checkpoint(),
+        "report": folder.report(),
+    })
+}
+
+/// Says the command that stands for all settings.
+pub(super) fn tell_command(command: &str) {
+    tell("command", json!({ "command": command }), command);
 }
 
 /// Writes the report of a run as far as it got.
@@ -348,9 +372,9 @@ pub fn write_report(folder: &RunFolder, settings: &Settings) -> Result<()> {
 fn equivalent_command(settings: &Settings) -> String {
     let Settings { data, steps, recipe, .. } = settings;
     let Recipe { architecture: a, .. } = recipe;
-    let name = |value: &dyn Fn() -> serde_json::Value| value().as_str().unwrap_or_default().to_string();
-    let loss = name(&|| serde_json::json!(recipe.loss));
-    let norm = name(&|| serde_json::json!(a.d_norm));
+    let name = |value: &dyn Fn() -> Json| value().as_str().unwrap_or_default().to_string();
+    let loss = name(&|| json!(recipe.loss));
+    let norm = name(&|| json!(a.d_norm));
     let mut command = format!(
         "graft train --data {} --size {} --channels {} --features {} --latent {} --steps {steps} --batch {} --seed {} \
          --loss {loss} --lr {} --d-lr {} --beta1 {} --d-steps {} --d-norm {norm} --ema {}",
@@ -378,7 +402,7 @@ fn equivalent_command(settings: &Settings) -> String {
         command += &format!(" --r1 {}", recipe.r1);
     }
     if !recipe.augment.is_empty() {
-        let names: Vec<String> = recipe.augment.iter().map(|augment| name(&|| serde_json::json!(augment))).collect();
+        let names: Vec<String> = recipe.augment.iter().map(|augment| name(&|| json!(augment))).collect();
         command += &format!(" --augment {}", names.join(","));
     }
     if recipe.lecam > 0.0 {
@@ -386,6 +410,9 @@ fn equivalent_command(settings: &Settings) -> String {
     }
     if a.classes > 0 {
         command += " --conditional";
+    }
+    if settings.on_nan == OnNan::Rollback {
+        command += " --on-nan rollback";
     }
     if settings.device != DEVICE {
         command += &format!(" --device {}", settings.device);

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use serde_json::json;
 
 use super::judge::Real;
 use super::progress::Progress;
-use super::train::{DEFAULT_GP, quoted};
-use super::{Compute, DEVICE, count, decay, evaluate, not_negative, positive, say};
+use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
+use super::{Compute, DEVICE, advised, count, decay, evaluate, not_negative, positive, tell};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -19,7 +20,7 @@ use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
-use crate::run::{Ending, RunFolder};
+use crate::run::{Ending, OnNan, RunFolder};
 use crate::transfer::surgery::Row;
 use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, starting_recipe};
 
@@ -40,9 +41,6 @@ const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// The arm beside it, and its folder within the run's.
 const SCRATCH: &str = "scratch";
-
-/// What may be said beside --resume.
-const RESUME_TAKES: [&str; 5] = ["resume", "steps", "threads", "device", "quiet"];
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -66,19 +64,19 @@ pub struct Transfer {
     #[arg(long, value_name = "N", value_parser = count)]
     subset: Option<usize>,
     /// Choose the subset without looking at labels
-    #[arg(long, requires = "subset")]
+    #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
     /// Steps on the target [default: 4000; 1500 without --source and --target]
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
     steps: Option<u64>,
     /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     source_steps: Option<u64>,
     /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     feature_steps: Option<u64>,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_enum, value_name = "STYLE")]
+    #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
     source_style: Option<Style>,
     /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
     #[arg(long)]
@@ -90,65 +88,68 @@ pub struct Transfer {
     #[arg(long, default_value_t = 32, value_name = "N")]
     features: usize,
     /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
     latent: usize,
     /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N")]
+    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
     batch: usize,
     /// Adversarial loss
-    #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
+    #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
     loss: Loss,
     /// Learning rate of the target's generator [default: 1e-4 where it starts from the source's, else 2e-4]
-    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     lr: Option<f64>,
     /// Learning rate of the discriminator
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     d_lr: f64,
     /// Adam's decay of the first moment
-    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
     beta1: f64,
     /// Updates of the discriminator a step
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", hide_short_help = true)]
     d_steps: usize,
     /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
-    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     gp: Option<f64>,
     /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 1; none with wasserstein-gp]
-    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     r1: Option<f64>,
     /// Normalisation of the discriminator; auto: batch without a penalty, layer with wasserstein-gp, else none
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto)]
+    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
     d_norm: DiscriminatorNorm,
     /// Differentiable augmentations of all that the target's discriminator sees, comma-separated
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
     augment: Vec<Augmentation>,
     /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
     ema: f64,
     /// Weight of LeCam's regulariser of the target's discriminator; 0 for none
-    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     lecam: f64,
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     sample_every: u64,
     /// Steps between points on the curve of the judge's distance to real images [default: a tenth of the steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
     evaluate_every: Option<u64>,
     /// Measure nothing, and train no judge
-    #[arg(long, conflicts_with = "evaluate_every")]
+    #[arg(long, conflicts_with = "evaluate_every", hide_short_help = true)]
     no_judge: bool,
+    /// Where a loss or a weight of a GAN is NaN or infinite
+    #[arg(long, value_enum, default_value_t = OnNan::Stop, hide_short_help = true)]
+    on_nan: OnNan,
     /// Folder of the run [default: runs/METHOD-TARGET-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
     #[arg(long, requires = "out")]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device and -q beside
+    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan and -q beside
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// No progress
@@ -179,7 +180,7 @@ impl Args for MethodOptions {
                 })
                 .collect();
             let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
-            let arg = Arg::new(option.name).long(option.name).help(help);
+            let arg = Arg::new(option.name).long(option.name).help(help).hide_short_help(true);
             command = command.arg(match option.takes {
                 Takes::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
                 Takes::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
@@ -221,7 +222,7 @@ impl Transfer {
             let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
             if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
                 return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device and -q can be given with it",
+                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --json and -q can be given with it",
                     other.replace('_', "-")
                 )));
             }
@@ -229,10 +230,10 @@ impl Transfer {
         }
         let plan = self.plan()?;
         let target = plan.load_target()?;
-        say(equivalent_command(&plan)?);
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
         self.compute.run(|device| {
             check_fits(&plan, device)?;
+            tell_command(&equivalent_command(&plan)?);
             let folder = RunFolder::create(&out, self.overwrite)?;
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
@@ -249,6 +250,9 @@ impl Transfer {
         }
         if given("threads") {
             compute.threads = self.compute.threads;
+        }
+        if given("on_nan") {
+            plan.on_nan = self.on_nan;
         }
         if given("device") {
             compute.device = self.compute.device.clone();
@@ -301,6 +305,7 @@ impl Transfer {
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
+            on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
             arm: self.arm()?,
             recipe,
@@ -335,7 +340,7 @@ impl Transfer {
 
 /// The names of augmentations, separated by commas.
 fn names(augment: &[Augmentation]) -> String {
-    let name = |augment: &Augmentation| serde_json::json!(augment).as_str().unwrap_or_default().to_string();
+    let name = |augment: &Augmentation| json!(augment).as_str().unwrap_or_default().to_string();
     augment.iter().map(name).collect::<Vec<_>>().join(",")
 }
 
@@ -350,23 +355,26 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
     let reference = reference(plan, &target, device, quiet)?;
-    let mut progress = Progress::new(0, plan.steps, quiet);
+    let mut progress = Progress::new(&plan.arm.name, 0, plan.steps, quiet);
     let mut outcomes = Vec::new();
     for (plan, folder) in arms {
         let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
         progress.pause();
-        let outcome = outcome?;
+        let outcome = outcome.map_err(|error| advised(error, plan.on_nan))?;
         match outcome.ending {
-            Ending::Finished => say(format!(
-                "{}: {} steps of {}; last grid {}",
-                folder.display(),
-                plan.steps,
-                plan.arm,
-                RunFolder::open(folder)?.picture(plan.steps).display()
-            )),
+            Ending::Finished => {
+                let run = RunFolder::open(folder)?;
+                let grid = run.picture(plan.steps);
+                tell(
+                    "trained",
+                    json!({ "arm": plan.arm.name, "run": folder, "steps": plan.steps, "checkpoint": run.checkpoint() }),
+                    format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
+                );
+            }
             Ending::Interrupted => {
-                let name = quoted(&out.display().to_string());
-                say(format!("stopped; continue with: graft transfer --resume {name}"));
+                let resume = format!("graft transfer --resume {}", quoted(&out.display().to_string()));
+                let text = format!("stopped; continue with: {resume}");
+                tell("stopped", json!({ "run": out, "resume": resume }), text);
                 return Ok(());
             }
         }
@@ -378,9 +386,11 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     };
     let folder = RunFolder::open(out)?;
     let Outcome { report, notes, .. } = outcomes.swap_remove(0);
-    Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged }.write(&folder)?;
+    let findings = Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged };
+    findings.write(&folder)?;
     report_on(&folder, plan, &target)?;
-    say(format!("report: {}", folder.report().display()));
+    let fields = json!({ "run": out, "report": folder.report(), "findings": findings });
+    tell("finished", fields, format!("report: {}", folder.report().display()));
     Ok(())
 }
 
@@ -503,12 +513,12 @@ fn equivalent_command(plan: &Plan) -> Result<String> {
         architecture.features,
         architecture.latent,
         recipe.batch,
-        word(serde_json::json!(recipe.loss)),
+        word(json!(recipe.loss)),
         arm.recipe(recipe)?.lr,
         recipe.d_lr,
         recipe.beta1,
         recipe.d_steps,
-        word(serde_json::json!(architecture.d_norm)),
+        word(json!(architecture.d_norm)),
         recipe.ema
     );
     match recipe.loss {
@@ -516,7 +526,7 @@ fn equivalent_command(plan: &Plan) -> Result<String> {
         _ => command += &format!(" --r1 {}", recipe.r1),
     }
     if let Some(style) = plan.source_style {
-        command += &format!(" --source-style {}", word(serde_json::json!(style)));
+        command += &format!(" --source-style {}", word(json!(style)));
     }
     for (name, value) in arm.options.iter().filter(|(name, _)| *name != "lr") {
         command += &match value.as_str() {
@@ -531,6 +541,9 @@ fn equivalent_command(plan: &Plan) -> Result<String> {
     };
     if plan.scratch {
         command += " --scratch";
+    }
+    if plan.on_nan == OnNan::Rollback {
+        command += " --on-nan rollback";
     }
     if plan.device != DEVICE {
         command += &format!(" --device {}", plan.device);

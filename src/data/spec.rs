@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Dataset, Split, cifar10, folder, idx, mnist, svhn, synthetic};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 
 /// Every kind of data set, in the order in which errors list them.
 const KINDS: &[&Kind] = &[&mnist::KIND, &svhn::KIND, &cifar10::KIND, &folder::KIND, &idx::KIND, &synthetic::KIND];
@@ -58,7 +58,8 @@ impl FromStr for Spec {
             .split_once(':')
             .ok_or_else(|| Error::Usage(format!("`{text}` names no data set; give one of {}", known())))?;
         let kind = *KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
-            Error::Usage(format!("`{name}` in `{text}` is no kind of data set; give one of {}", known()))
+            let meant = did_you_mean(name, KINDS.iter().map(|kind| kind.name));
+            Error::Usage(format!("`{name}` in `{text}` is no kind of data set{meant}; give one of {}", known()))
         })?;
         (kind.check)(argument)?;
         Ok(Spec { kind, argument: argument.into() })

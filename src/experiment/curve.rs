@@ -76,9 +76,15 @@ impl Curve {
     /// [`Error::Io`] where it cannot be read or written.
     pub fn resume(folder: &RunFolder, step: u64, reference: &Reference) -> Result<Curve> {
         let mut curve = Curve::read(folder)?;
-        curve.points.retain(|point| point.step <= step && point.judge == reference.judge().hash());
-        curve.write()?;
+        curve.points.retain(|point| point.judge == reference.judge().hash());
+        curve.cut(step)?;
         Ok(curve)
+    }
+
+    /// Drops the points behind a step.
+    fn cut(&mut self, step: u64) -> Result<()> {
+        self.points.retain(|point| point.step <= step);
+        self.write()
     }
 
     /// The points.
@@ -137,6 +143,11 @@ impl Observer for Watch<'_> {
 
     fn note(&mut self, text: &str) {
         self.inner.note(text);
+    }
+
+    fn rolled_back(&mut self, step: u64) -> Result<()> {
+        self.curve.cut(step)?;
+        self.inner.rolled_back(step)
     }
 
     fn looks_at(&self, step: u64) -> bool {

@@ -21,6 +21,7 @@ const SAMPLES: &str = "samples";
 /// An observer that records what it sees in an event file, and tells another.
 #[derive(Debug)]
 pub struct Recorder<'a, O> {
+    folder: PathBuf,
     events: EventFile,
     inner: &'a mut O,
 }
@@ -32,7 +33,7 @@ impl<'a, O: Observer> Recorder<'a, O> {
     /// # Errors
     /// [`Error::Io`] where event files cannot be read or written.
     pub fn new(folder: &Path, step: u64, inner: &'a mut O) -> Result<Recorder<'a, O>> {
-        Ok(Recorder { events: EventFile::create(folder, step)?, inner })
+        Ok(Recorder { folder: folder.to_path_buf(), events: EventFile::create(folder, step)?, inner })
     }
 }
 
@@ -47,6 +48,11 @@ impl<O: Observer> Observer for Recorder<'_, O> {
     fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
         let png = fs::read(path).map_err(Error::io("read", path))?;
         self.events.picture(step, SAMPLES, &png)
+    }
+
+    fn rolled_back(&mut self, step: u64) -> Result<()> {
+        self.events = EventFile::create(&self.folder, step)?;
+        self.inner.rolled_back(step)
     }
 
     fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64) {

@@ -24,6 +24,12 @@ const FORMAT: u64 = 1;
 /// The header's field of the method's settings.
 const METHOD: &str = "method";
 
+/// The header's field that counts rollbacks; missing where there was none.
+const ROLLBACKS: &str = "rollbacks";
+
+/// What a rollback makes of both learning rates.
+const ROLLBACK_FACTOR: f64 = 0.5;
+
 /// No run gets there, and updates of the discriminator can be counted up to it.
 const MOST_STEPS: u64 = 1 << 48;
 
@@ -70,6 +76,7 @@ pub struct Trainer {
     d_adam: Adam,
     lecam: LeCam,
     step: u64,
+    rollbacks: u32,
 }
 
 impl Trainer {
@@ -138,6 +145,7 @@ impl Trainer {
             generator,
             discriminator,
             step: 0,
+            rollbacks: 0,
         })
     }
 
@@ -328,7 +336,7 @@ impl Trainer {
         let weights = self.g_adam.tensors();
         let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
         drop(weights);
-        self.g_adam.set_rate(self.recipe.lr * rate);
+        self.g_adam.set_rate(self.rates().0 * rate);
         self.g_adam.step(gradients);
         value
     }
@@ -338,21 +346,30 @@ impl Trainer {
     /// # Errors
     /// [`Error::Diverged`] where a tensor is not finite: such a state is never written. The device's first failure.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
+        let state = self.state()?;
+        match state.first_broken() {
+            None => Ok(state),
+            Some(name) => Err(Error::Diverged(format!(
+                "training diverged: at step {} {name} is the first tensor that is not finite",
+                self.step
+            ))),
+        }
+    }
+
+    /// The first tensor of the state, in a checkpoint's order, that is not finite.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn first_broken(&self) -> Result<Option<String>> {
+        Ok(self.state()?.first_broken().map(str::to_string))
+    }
+
+    fn state(&self) -> Result<Checkpoint> {
         self.average.estimate_statistics(self.step);
         let mut checkpoint = Checkpoint::new(self.header());
         self.generator.conditions().store(&mut checkpoint, &self.device)?;
         for (prefix, parameters) in self.slots() {
             checkpoint.insert_parameters(prefix, &parameters)?;
-            for parameter in &parameters {
-                if !parameter.is_finite()? {
-                    return Err(Error::Diverged(format!(
-                        "training diverged: {prefix}.{} is not finite at step {}; use a smaller --lr or --d-lr, \
-                         and resume from the last checkpoint",
-                        parameter.name(),
-                        self.step
-                    )));
-                }
-            }
         }
         Ok(checkpoint)
     }
@@ -390,9 +407,12 @@ impl Trainer {
         }
         let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);
         let step = step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))?;
+        let rollbacks = theirs.get(ROLLBACKS).map_or(Some(0), Json::as_u64).and_then(|count| u32::try_from(count).ok());
+        let rollbacks = rollbacks.ok_or_else(|| Error::invalid("the checkpoint's header counts no rollbacks"))?;
         for (prefix, parameters) in self.slots() {
             checkpoint.load_parameters(prefix, &parameters)?;
         }
+        self.set_rollbacks(rollbacks);
         self.step = step;
         self.g_adam.set_updates(self.schedule.generator_updates(step));
         self.d_adam.set_updates(step * self.recipe.d_steps as u64);
@@ -405,6 +425,34 @@ impl Trainer {
                 text(&ours)
             )
         }))
+    }
+
+    /// Goes back to a checkpoint of this run after numbers were no longer finite, and halves both learning rates.
+    ///
+    /// # Errors
+    /// Those of [`Trainer::restore`].
+    pub fn roll_back(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        // The checkpoint may be from before earlier rollbacks.
+        let rollbacks = self.rollbacks + 1;
+        self.restore(checkpoint)?;
+        self.set_rollbacks(rollbacks);
+        Ok(())
+    }
+
+    /// How often the run went back.
+    pub fn rollbacks(&self) -> u32 {
+        self.rollbacks
+    }
+
+    /// The learning rates of generator and discriminator as they are now.
+    pub fn rates(&self) -> (f64, f64) {
+        let factor = ROLLBACK_FACTOR.powi(self.rollbacks as i32);
+        (self.recipe.lr * factor, self.recipe.d_lr * factor)
+    }
+
+    fn set_rollbacks(&mut self, rollbacks: u32) {
+        self.rollbacks = rollbacks;
+        self.d_adam.set_rate(self.rates().1);
     }
 
     /// What determines results, as the checkpoint's header has it.
@@ -420,6 +468,9 @@ impl Trainer {
             "microkernel": self.device.backend().microkernel(),
         });
         let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
+        if self.rollbacks > 0 {
+            header.insert(ROLLBACKS.to_string(), json!(self.rollbacks));
+        }
         let method = self.method.settings();
         if !method.is_null() {
             header.insert(METHOD.to_string(), method);

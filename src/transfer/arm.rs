@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::options::Choices;
 use super::{Kind, METHODS};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::gan::{Augmentation, Recipe};
 
 /// Settings of the recipe that an arm may have of its own, by the names of their options.
@@ -85,8 +85,9 @@ impl Arm {
         METHODS.iter().copied().find(|kind| kind.name == self.method).ok_or_else(|| {
             let (methods, arms): (Vec<&str>, Vec<&str>) =
                 (METHODS.iter().map(|kind| kind.name).collect(), Arm::names().collect());
+            let meant = did_you_mean(&self.method, arms.iter().chain(&methods).copied());
             Error::Usage(format!(
-                "`{}` is no arm and no method; the arms are {}, the methods {}, and another arm is written NAME=METHOD{{option=value,..}}",
+                "`{}` is no arm and no method{meant}; the arms are {}, the methods {}, and another arm is written NAME=METHOD{{option=value,..}}",
                 self.method,
                 arms.join(", "),
                 methods.join(", ")

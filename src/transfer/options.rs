@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 
 /// What an option takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,7 +74,8 @@ impl Choices {
         if let Some(unknown) = given.keys().find(|name| options.iter().all(|option| option.name != **name)) {
             let known: Vec<&str> = options.iter().map(|option| option.name).collect();
             let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
-            return Err(Error::Usage(format!("{method} has no option {unknown}; its options are {known}")));
+            let meant = did_you_mean(unknown, options.iter().map(|option| option.name));
+            return Err(Error::Usage(format!("{method} has no option {unknown}{meant}; its options are {known}")));
         }
         let value = |option: &MethodOption| {
             let value = given.get(option.name).map_or(option.default, String::as_str);

@@ -12,7 +12,7 @@ use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe, Trainer};
 use crate::nn::NormKind;
-use crate::run::{Ending, Observer, Pace, RunFolder};
+use crate::run::{Ending, Observer, OnNan, Pace, RunFolder};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images. Source and target share what is said here, so that
 /// the discriminator transfers; a method sets the generator's rate after a transfer.
@@ -98,6 +98,9 @@ pub struct Plan {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// What to do where numbers of a GAN are no longer finite.
+    #[serde(default, skip_serializing_if = "OnNan::is_stop")]
+    pub on_nan: OnNan,
     /// Steps between points on the curve of the judge's distances; no judge where missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<u64>,
@@ -143,7 +146,8 @@ impl Plan {
     }
 
     fn pace(&self) -> Pace {
-        Pace { steps: self.steps, checkpoint_every: self.checkpoint_every, sample_every: self.sample_every }
+        let Plan { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
+        Pace { steps, checkpoint_every, sample_every, on_nan }
     }
 }
 

@@ -209,6 +209,7 @@ impl<'a> Workshop<'a> {
             checkpoint_every: plan.checkpoint_every,
             sample_every: plan.sample_every,
             tensorboard: false,
+            on_nan: plan.on_nan,
             recipe: recipe.clone(),
         };
         let turn = turn(&self.folders.source);

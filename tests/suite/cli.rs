@@ -233,10 +233,16 @@ fn data_says_what_a_set_holds_and_draws_it() {
 }
 
 #[test]
-fn help_fits_a_hundred_columns() {
+fn help_fits_a_screen_and_has_examples() {
     const COLUMNS: usize = 100;
+    /// What a screen holds that is a hundred columns wide.
+    const LINES: usize = 50;
     let desk = Desk::new();
-    for command in ["", "train", "sample", "data", "report"] {
+    let commands = "train transfer compare sample evaluate judge data report devices completions man";
+    for command in [""].into_iter().chain(commands.split(' ')) {
+        let help = desk.graft(&format!("{command} -h")).ok();
+        assert!(help.lines().count() <= LINES, "graft {command} -h has {} lines", help.lines().count());
+        assert!(command.is_empty() || help.contains("\nExample"), "graft {command} -h has no example");
         for flag in ["-h", "--help"] {
             let help = desk.graft(&format!("{command} {flag}")).ok();
             let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
@@ -296,7 +302,8 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
     let first = |options: &'static str| options.split(' ').next().unwrap();
     for option in listed {
         let allowed =
-            ["--resume", "--steps", "--threads", "--device", "--quiet", "--profile", "--help"].contains(&option);
+            ["--resume", "--steps", "--threads", "--device", "--on-nan", "--quiet", "--json", "--profile", "--help"]
+                .contains(&option);
         assert!(allowed || others.into_iter().map(first).any(|other| other == option), "{option} is not tested here");
     }
     for other in others {

@@ -148,7 +148,9 @@ fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
     let elsewhere = begin.replace("--out grows", "--out target");
     desk.refuses(1, &elsewhere, &["not empty", "another --out"]);
 
-    let printed: Json = serde_json::from_str(&desk.graft(&format!("{begin} --seeds 2 --json")).ok()).unwrap();
+    let said = desk.graft(&format!("{begin} --seeds 2 --json")).ok();
+    let printed: Json = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((&printed["event"], said.matches("\"event\":\"run\"").count()), (&"comparison".into(), 2));
     assert_eq!(printed["cells"].as_array().unwrap().len(), 4);
     let after = figures(&desk, "grows");
     assert!(after["cells"].as_array().unwrap().contains(&first));

@@ -1,5 +1,6 @@
 //! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
 
+mod arguments;
 mod case;
 mod cases;
 mod cli;
@@ -18,4 +19,6 @@ mod parity;
 mod program;
 mod properties;
 mod report;
+mod scripting;
+mod survival;
 mod transfer;

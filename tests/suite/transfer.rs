@@ -11,7 +11,7 @@ use graft::gradcheck::relative_error;
 use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::run::{Ending, Observer, RunFolder};
+use graft::run::{Ending, Observer, OnNan, RunFolder};
 use graft::transfer::surgery::{self, Change, Transplant};
 use graft::transfer::{Arm, Folders, METHODS, Plan, Style, run, starting_recipe};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
@@ -215,6 +215,7 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         threads: 0,
         checkpoint_every: 3,
         sample_every: 100,
+        on_nan: OnNan::Stop,
         evaluate_every: None,
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },

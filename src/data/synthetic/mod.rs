@@ -1,6 +1,6 @@
 //! Data sets that are drawn in code, so that the first command works on a machine without any data.
 //!
-//! `strokes` looks like handwriting, `street` like house numbers on photographs. An image is a function of (domain,
+//! `strokes` looks like handwriting, `street` like house numbers on photographs; `textures` is noise, which has nothing to do with either. An image is a function of (domain,
 //! split, index) alone. They are fixed before any method runs on them and never altered for a result: a test holds
 //! their digests.
 
@@ -10,6 +10,7 @@ mod signs;
 mod skeletons;
 mod street;
 mod strokes;
+mod textures;
 mod walls;
 
 use rand_chacha::ChaCha12Rng;
@@ -17,16 +18,16 @@ use rayon::prelude::*;
 
 use super::spec::Kind;
 use super::{Dataset, Images, Split};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::random::{self, Purpose};
 
 /// `synthetic:DOMAIN`: one of the domains below.
 pub(super) const KIND: Kind =
-    Kind { name: "synthetic", forms: &["synthetic:strokes", "synthetic:street"], check, load };
+    Kind { name: "synthetic", forms: &["synthetic:strokes", "synthetic:street", "synthetic:textures"], check, load };
 
 /// The side of every synthetic image.
 const SIDE: usize = 32;
-/// The classes are the ten digits.
+/// The classes are the ten digits, or as many kinds of texture.
 const CLASSES: usize = 10;
 
 const TRAIN_COUNT: usize = 10_000;
@@ -38,19 +39,21 @@ struct Domain {
     channels: usize,
     /// Keys the domain's random numbers; another seed would be another data set.
     seed: u64,
-    /// Draws one digit into `[SIDE, SIDE, channels]` bytes.
-    draw: fn(digit: usize, &mut ChaCha12Rng, &mut [u8]),
+    /// Draws one image of a class into `[SIDE, SIDE, channels]` bytes.
+    draw: fn(class: usize, &mut ChaCha12Rng, &mut [u8]),
 }
 
-const DOMAINS: [Domain; 2] = [
+const DOMAINS: [Domain; 3] = [
     Domain { name: "strokes", channels: 1, seed: 0x5712_0ce5, draw: strokes::draw },
     Domain { name: "street", channels: 3, seed: 0x57_2ee7, draw: street::draw },
+    Domain { name: "textures", channels: 1, seed: 0x7e_c5_70_e5, draw: textures::draw },
 ];
 
 fn domain(name: &str) -> Result<&'static Domain> {
     DOMAINS.iter().find(|domain| domain.name == name).ok_or_else(|| {
         let known: Vec<&str> = DOMAINS.iter().map(|domain| domain.name).collect();
-        Error::Usage(format!("`synthetic:{name}` is no synthetic data set; there are {}", known.join(" and ")))
+        let meant = did_you_mean(name, known.iter().copied());
+        Error::Usage(format!("`synthetic:{name}` is no synthetic data set{meant}; there are {}", known.join(", ")))
     })
 }
 
@@ -68,7 +71,7 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
 }
 
 impl Domain {
-    /// The first `count` images of a split. The digits follow each other in turn, so every run of ten has every
+    /// The first `count` images of a split. The classes follow each other in turn, so every run of ten has every
     /// class.
     fn dataset(&self, split: Split, count: usize) -> Dataset {
         let step = match split {
@@ -103,6 +106,8 @@ mod tests {
             (&DOMAINS[0], Split::Test, "d938e9146a5a8fde9a2eb7782c3f4c4f095019432c2f5d1a8025104c86e2750a"),
             (&DOMAINS[1], Split::Train, "a528f450a2f98398652afcb6cb843257efdecaf0144c929c73707723897d541b"),
             (&DOMAINS[1], Split::Test, "56c2f0d129828fba9eddc10d33fd8cb3587bc1e855add9fa400365315442e993"),
+            (&DOMAINS[2], Split::Train, "4604c0a4ac72182eccc22e6c88c0ad00d515cfd962b74f52879fceda8a0e2d9d"),
+            (&DOMAINS[2], Split::Test, "211434c2907bc745cafb863cb28ee9fc1e5cacd5c61a06f0e62479ad99121a4a"),
         ] {
             assert_eq!(domain.dataset(split, 200).digest(), digest, "{}, {split}", domain.name);
         }

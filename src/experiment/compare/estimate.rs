@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Instant;
 
+use serde::Serialize;
+
 use super::cell::Record;
 use super::{Design, Jobs, RealData};
 use crate::backend::Device;
@@ -20,7 +22,7 @@ const MEASURING: f64 = 2.0;
 const LAST_LOOKS: f64 = 6.0;
 
 /// The runs of an arm at a number of target images.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Planned {
     /// The arm's name.
     pub arm: String,
@@ -33,7 +35,7 @@ pub struct Planned {
 }
 
 /// What would run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Estimate {
     /// All runs.
     pub rows: Vec<Planned>,

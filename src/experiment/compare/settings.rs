@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::HeldOut;
+use crate::run::OnNan;
 use crate::transfer::{Arm, Folders, Plan, Style};
 
 const FILE: &str = "comparison.toml";
@@ -128,6 +129,7 @@ impl Cell {
             threads: jobs.threads_each(),
             checkpoint_every: jobs.checkpoint_every,
             sample_every: settings.steps,
+            on_nan: OnNan::Stop,
             evaluate_every: None,
             arm: self.arm.clone(),
             recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },

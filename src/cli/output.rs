@@ -1,0 +1,55 @@
+//! What commands say on standard output: lines for people, or with `--json` one object a line and nothing else. Progress, warnings
+//! and errors go to standard error.
+
+use std::fmt::Display;
+use std::io::{Write, stderr, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value as Json, json};
+
+/// What the whole process speaks, said once at its start.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on, objects.
+pub fn speak_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// Whether it speaks objects.
+pub fn speaks_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Says something that has no more to it than its words.
+pub fn say(text: impl Display) {
+    tell("note", json!({ "text": text.to_string() }), text);
+}
+
+/// Says what happened: `text` to people, else an object of `event` and these fields.
+pub fn tell(event: &str, fields: Json, text: impl Display) {
+    if !speaks_json() {
+        return print(text);
+    }
+    emit(event, fields);
+}
+
+/// Says what happened where objects are spoken; people see it elsewhere.
+pub fn emit(event: &str, fields: Json) {
+    if speaks_json() {
+        let mut object = json!({ "event": event });
+        if let (Some(object), Json::Object(fields)) = (object.as_object_mut(), fields) {
+            object.extend(fields);
+        }
+        print(object);
+    }
+}
+
+/// Writes a line. Who closed standard output does not want it; that is no reason to stop.
+fn print(line: impl Display) {
+    let _ = writeln!(stdout(), "{line}");
+}
+
+/// Writes a line to standard error, as [`say`] does to standard output.
+pub fn warn(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
+}

@@ -1,0 +1,119 @@
+//! `metrics.jsonl`: the losses of a run, one object a step.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::gan::StepLosses;
+
+/// The numbers of one step, read back.
+pub struct Numbers {
+    step: u64,
+    /// The discriminator's loss.
+    pub d_loss: f64,
+    /// The generator's loss.
+    pub g_loss: f64,
+    real_score: f64,
+    fake_score: f64,
+    penalty: Option<f64>,
+    seconds: f64,
+    rollbacks: u32,
+}
+
+impl Numbers {
+    /// Reads a step's losses back; `seconds` is how long the run took up to it.
+    pub fn read(losses: &StepLosses, seconds: f64, rollbacks: u32) -> Result<Numbers> {
+        Ok(Numbers {
+            step: losses.step,
+            d_loss: losses.d_loss.item()?,
+            g_loss: losses.g_loss.item()?,
+            real_score: losses.real_score.item()?,
+            fake_score: losses.fake_score.item()?,
+            penalty: losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?,
+            seconds,
+            rollbacks,
+        })
+    }
+
+    /// The first number that is not finite, said in words; `None` where all are.
+    pub fn broken(&self) -> Option<String> {
+        let named = [
+            ("discriminator's loss", Some(self.d_loss)),
+            ("generator's loss", Some(self.g_loss)),
+            ("penalty", self.penalty),
+            ("mean score of real images", Some(self.real_score)),
+            ("mean score of generated images", Some(self.fake_score)),
+        ];
+        let broken =
+            named.into_iter().find_map(|(name, value)| Some((name, value.filter(|value| !value.is_finite())?)));
+        broken.map(|(name, value)| format!("the {name} is {value} at step {}", self.step))
+    }
+
+    fn json(&self) -> Json {
+        let mut line = json!({
+            "step": self.step,
+            "d_loss": self.d_loss,
+            "g_loss": self.g_loss,
+            "real_score": self.real_score,
+            "fake_score": self.fake_score,
+            "seconds": self.seconds,
+        });
+        if let Some(penalty) = self.penalty {
+            line["penalty"] = json!(penalty);
+        }
+        if self.rollbacks > 0 {
+            line["rollbacks"] = json!(self.rollbacks);
+        }
+        line
+    }
+}
+
+/// The file, open behind its last line.
+pub struct Metrics {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl Metrics {
+    /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off. Gives the seconds
+    /// that the run took up to there, too.
+    pub fn open(path: &Path, step: u64) -> Result<(Metrics, f64)> {
+        let kept: String = match fs::read_to_string(path) {
+            Ok(text) => {
+                let of_run = |line: &&str| {
+                    let line: Option<Json> = serde_json::from_str(line).ok();
+                    line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
+                };
+                text.split_inclusive('\n').filter(of_run).collect()
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        let seconds = last_seconds(&kept);
+        atomic::write(path, kept.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;
+        Ok((Metrics { path: path.to_path_buf(), file: BufWriter::new(file) }, seconds))
+    }
+
+    /// Writes a step's numbers; gives the object that was written.
+    pub fn write(&mut self, numbers: &Numbers) -> Result<Json> {
+        let line = numbers.json();
+        writeln!(self.file, "{line}").map_err(Error::io("write", &self.path))?;
+        Ok(line)
+    }
+
+    /// Hands everything to the system.
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(Error::io("write", &self.path))
+    }
+}
+
+/// The seconds of the last line of such a file's text.
+pub fn last_seconds(lines: &str) -> f64 {
+    let last: Option<Json> = lines.lines().last().and_then(|line| serde_json::from_str(line).ok());
+    last.and_then(|line| line.get("seconds")?.as_f64()).unwrap_or(0.0)
+}

@@ -1,0 +1,167 @@
+//! The training of a run: steps, and what is written between them; where numbers are no longer finite, the way back.
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use super::metrics::{Metrics, Numbers};
+use super::{Ending, Observer, Pace, RunFolder};
+use crate::checkpoint::Checkpoint;
+use crate::data::{Images, picture};
+use crate::error::{Error, Result};
+use crate::gan::{StepLosses, Trainer, sample};
+use crate::random::Purpose;
+
+/// The grids that a run writes: rows and columns of images, and pixels between them.
+const GRID: usize = 10;
+const GRID_MARGIN: usize = 2;
+
+/// Losses are read back, and written, every so many steps, or seconds where steps are slow: each read waits for the device.
+const READ_EVERY: u64 = 16;
+const READ_AFTER: Duration = Duration::from_secs(2);
+
+/// The rates are then a thousandth of what they were, and something else is wrong.
+const MOST_ROLLBACKS: u32 = 10;
+
+/// What to do where a loss or a parameter is no longer finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnNan {
+    /// Stop with an error; the last checkpoint stays.
+    #[default]
+    Stop,
+    /// Go back to the last checkpoint, halve both learning rates, and go on.
+    Rollback,
+}
+
+impl OnNan {
+    /// Whether it is what happens where nothing is said.
+    pub(crate) fn is_stop(&self) -> bool {
+        *self == OnNan::Stop
+    }
+}
+
+impl RunFolder {
+    /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes. With [`OnNan::Rollback`], a training that
+    /// diverges goes on from the last checkpoint at half the learning rates, ten times at most; there is a
+    /// checkpoint from the start then.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
+    /// something cannot be written; the device's first failure.
+    pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+        self.create_parts()?;
+        if pace.on_nan == OnNan::Rollback && !self.checkpoint().exists() {
+            trainer.checkpoint()?.write(&self.checkpoint())?;
+        }
+        loop {
+            match self.advance(trainer, pace, observer) {
+                Err(Error::Diverged(what)) if pace.on_nan == OnNan::Rollback => {
+                    if trainer.rollbacks() == MOST_ROLLBACKS {
+                        return Err(Error::Diverged(format!(
+                            "{what}; that was after {MOST_ROLLBACKS} rollbacks, each of which halved the learning rates"
+                        )));
+                    }
+                    trainer.roll_back(&Checkpoint::read(&self.checkpoint())?)?;
+                    observer.rolled_back(trainer.steps())?;
+                    let (lr, d_lr) = trainer.rates();
+                    observer.note(&format!(
+                        "{what}; back to step {} with the learning rates {lr:e} (generator) and {d_lr:e} (discriminator)",
+                        trainer.steps()
+                    ));
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Trains on until the end, an interruption, or numbers that are not finite.
+    fn advance(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+        // A run that was killed behind its checkpoint's writing has not been looked at there.
+        if observer.looks_at(trainer.steps()) {
+            trainer.average().estimate_statistics(trainer.steps());
+            observer.look(trainer)?;
+        }
+        let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
+        let mut pending: Vec<(StepLosses, f64)> = Vec::new();
+        let (start, first) = (Instant::now(), trainer.steps());
+        let mut read = start;
+        let mut ending = Ending::Finished;
+        while trainer.steps() < pace.steps && ending == Ending::Finished {
+            let losses = trainer.step();
+            pending.push((losses, start.elapsed().as_secs_f64()));
+            let step = trainer.steps();
+            if observer.stop() {
+                ending = Ending::Interrupted;
+            }
+            let last = step == pace.steps || ending == Ending::Interrupted;
+            let (picture, checkpoint) =
+                (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
+            // The first step is shown at once: people wait for it.
+            let due = step == first + 1 || step.is_multiple_of(READ_EVERY) || read.elapsed() >= READ_AFTER;
+            if last || picture || checkpoint || due {
+                read = Instant::now();
+                for (losses, seconds) in pending.drain(..) {
+                    let numbers = Numbers::read(&losses, before + seconds, trainer.rollbacks())?;
+                    if let Some(broken) = numbers.broken() {
+                        return Err(diverged(&broken, trainer)?);
+                    }
+                    let json = metrics.write(&numbers)?;
+                    observer.numbers(losses.step, &json)?;
+                    let named = [("d_loss", numbers.d_loss), ("g_loss", numbers.g_loss)];
+                    observer.step(losses.step, &named, (losses.step - first) as f64 / seconds);
+                }
+            }
+            let saved = (last || checkpoint).then(|| trainer.checkpoint()).transpose()?;
+            let look = observer.looks_at(step);
+            if (picture || look) && saved.is_none() {
+                trainer.average().estimate_statistics(step);
+            }
+            // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
+            if picture || step == pace.steps {
+                self.write_picture(trainer)?;
+                observer.picture(step, &self.picture(step))?;
+            }
+            if let Some(saved) = saved {
+                metrics.flush()?;
+                saved.write(&self.checkpoint())?;
+            }
+            if look {
+                observer.look(trainer)?;
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Writes the grid of the step at which the trainer stands, for which the average has statistics.
+    fn write_picture(&self, trainer: &Trainer) -> Result<()> {
+        let (average, recipe) = (trainer.average(), trainer.recipe());
+        let count = GRID * GRID;
+        let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
+        picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)?;
+        let Some(counterpart) = trainer.method().counterpart() else { return Ok(()) };
+        let above = sample(counterpart, &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
+        picture::write_png(
+            &self.pairs(trainer.steps()),
+            &picture::grid(&alternate(&above, &images), GRID, GRID_MARGIN),
+            0,
+        )
+    }
+}
+
+/// The error of a number of some step that is not finite, with the first tensor that is not by now.
+fn diverged(broken: &str, trainer: &Trainer) -> Result<Error> {
+    let by_now = match trainer.first_broken()? {
+        Some(name) => format!("{name} is the first tensor that is not finite"),
+        None => "all tensors are finite".to_string(),
+    };
+    Ok(Error::Diverged(format!("training diverged: {broken}; at step {} {by_now}", trainer.steps())))
+}
+
+/// Rows of a grid by turns: the first half of `above`'s over the first half of `below`'s.
+fn alternate(above: &Images, below: &Images) -> Images {
+    let row = |images: &Images, row: usize| images.select(&(row * GRID..(row + 1) * GRID).collect::<Vec<_>>()).pixels;
+    let pixels = (0..GRID / 2).flat_map(|index| [row(above, index), row(below, index)].concat()).collect();
+    Images { pixels, ..*below }
+}
