@@ -108,7 +108,7 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     let minutes: Vec<f64> = records.iter().map(|record| record.seconds / 60.0).collect();
     let mut row = vec![arm.clone(), size.to_string(), shown(&known, 1), by_seed.join(" ")];
     row.extend(comparison.protocol.claims.baselines.iter().map(ratio));
-    row.extend([finding.map_or("-", |finding| word(finding.verdict)).to_string(), copied, shown(&minutes, 1)]);
+    row.extend([finding.map_or("-".to_string(), |finding| finding.verdict.to_string()), copied, shown(&minutes, 1)]);
     row
 }
 
@@ -120,15 +120,6 @@ fn ratio(contrast: &Contrast) -> String {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Helps => "helps",
-        Verdict::Hurts => "hurts",
-        Verdict::Equivalent => "equivalent",
-        Verdict::Undecided => "undecided",
-    }
-}
-
 fn caveats(finding: &Finding) -> Vec<String> {
     let mut said: Vec<String> = finding.caveat.iter().cloned().collect();
     for (reading, verdict) in &finding.changes_under {
@@ -137,7 +128,7 @@ fn caveats(finding: &Finding) -> Vec<String> {
             Reading::Best => "the step that was best on validation",
             Reading::Raw => "the weights without averaging",
         };
-        said.push(format!("{name} would say {}", word(*verdict)));
+        said.push(format!("{name} would say {}", verdict));
     }
     match finding.transfer_helps {
         Some(true) => said.push("better than its control too: transfer helps".to_string()),

@@ -96,7 +96,7 @@ pub struct Transfer {
     /// Adversarial loss
     #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
     loss: Loss,
-    /// Learning rate of the target's generator [default: 1e-4 where it starts from the source's, else 2e-4]
+    /// Learning rate of the target's generator [default: 2e-4; 1e-4 of tgan that starts from the source's GAN]
     #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
     lr: Option<f64>,
     /// Learning rate of the discriminator

@@ -14,6 +14,8 @@
 //! differs, a whole comparison says *helps* anywhere in at most 2.5 % of cases. Its hypotheses are those of the protocol,
 //! whether their runs are there or not: a half-finished comparison is corrected as the whole one.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::statistics::{Paired, holm, paired};
@@ -89,6 +91,17 @@ pub enum Verdict {
     Equivalent,
     /// Not known.
     Undecided,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Helps => "helps",
+            Verdict::Hurts => "hurts",
+            Verdict::Equivalent => "equivalent",
+            Verdict::Undecided => "undecided",
+        })
+    }
 }
 
 /// An arm against another at a size.

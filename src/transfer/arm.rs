@@ -232,7 +232,9 @@ mod tests {
         assert_eq!(arm.choices().unwrap().get("d-init"), "source");
 
         assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
-        assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
+        assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), base);
+        assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
+        assert_eq!(Arm::parse("tgan-mission").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
         assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().get("d-init"), "fresh");
     }

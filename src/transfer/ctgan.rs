@@ -11,7 +11,7 @@ use super::features::bank_of;
 use super::labels::{LabelSource, Labels, few_shot};
 use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
 use super::workshop::Pretraining;
-use super::{Choices, Grafted, Kind, MethodOption, Style, TRANSFER_RATE, Takes, Workshop};
+use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
@@ -74,7 +74,7 @@ pub(super) const KIND: Kind = Kind {
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
     control: Some(("shuffle-labels", "true")),
     labelled_source: true,
-    rate: |_| TRANSFER_RATE,
+    rate: |_| RATE,
     check: |choices| {
         LabelSource::parse(choices.get("labels"))?;
         start::check(choices)
@@ -83,7 +83,7 @@ pub(super) const KIND: Kind = Kind {
 };
 
 /// The predictor's largest rate and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
-const RATE: f64 = 1e-3;
+const PREDICTOR_RATE: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 0.01;
 /// The step under which the styles of the predictor's images are drawn: no other training gets there.
 const STYLE_STEP: u64 = u64::MAX - 1;
@@ -190,7 +190,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
     let Architecture { size, channels, features, .. } = architecture;
     // Half-widths must be whole. Instance normalisation: a label must not depend on a domain's contrast.
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
-    let (jitter, lr, weight_decay) = (Jitter::SMALL, RATE, WEIGHT_DECAY);
+    let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
     let options = Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
     let (data, style) = workshop.source_data()?;
     let settings = json!({

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::surgery::LayerReport;
 use super::workshop::continue_in;
-use super::{Arm, SCRATCH_RATE, Style, Workshop};
+use super::{Arm, RATE, Style, Workshop};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub fn starting_recipe(seed: u64, size: usize, channels: usize) -> Recipe {
             d_norm: NormKind::None,
         },
         batch: 64,
-        lr: SCRATCH_RATE,
+        lr: RATE,
         d_lr: 2e-4,
         beta1: 0.5,
         d_steps: 1,

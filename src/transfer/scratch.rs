@@ -1,6 +1,6 @@
 //! Training on the target alone: what every transfer is measured against.
 
-use super::{Grafted, Kind, SCRATCH_RATE};
+use super::{Grafted, Kind, RATE};
 use crate::gan::Plain;
 use crate::transfer::surgery::LayerReport;
 
@@ -11,7 +11,7 @@ pub(super) const KIND: Kind = Kind {
     arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
     control: None,
     labelled_source: false,
-    rate: |_| SCRATCH_RATE,
+    rate: |_| RATE,
     check: |_| Ok(()),
     prepare: |_, _| {
         Ok(Some(Grafted {

@@ -7,7 +7,7 @@
 use serde_json::{Value as Json, json};
 
 use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
-use super::{Choices, Grafted, Kind, MethodOption, TRANSFER_RATE, Takes, Workshop};
+use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::gan::{BatchConditions, Discriminator, Generator, GeneratorUpdate, Method, Role, Schedule};
@@ -38,7 +38,7 @@ pub(super) const KIND: Kind = Kind {
     arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
     control: None,
     labelled_source: false,
-    rate: |_| TRANSFER_RATE,
+    rate: |_| RATE,
     check: |choices| {
         start::check(choices)?;
         Anchor::of(choices).map(|_| ())

@@ -253,7 +253,7 @@ fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
             "scratch{lecam=0.3}",
             "trgan{anchor=cdc}",
             "trgan{anchor=l2sp,freeze-d=1}",
-            "tgan{g-init=source}",
+            "tgan{g-init=fresh}",
             "ctgan{soft-labels=true,ctgan-features=true,confidence=0}",
             "ctgan{labels=fewshot:1}",
             "ctgan{labels=true,d-init=fresh}",

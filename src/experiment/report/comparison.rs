@@ -181,7 +181,7 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
                 Reading::Best => "at the step that was best on validation",
                 Reading::Raw => "without averaging",
             };
-            warnings.push(format!("{arm}: {name} the verdict would be {}.", word(*other)));
+            warnings.push(format!("{arm}: {name} the verdict would be {}.", other));
         }
         if finding.verdict == verdict::Verdict::Helps && finding.transfer_helps == Some(false) {
             warnings
@@ -206,15 +206,6 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
         }
     }
     warnings
-}
-
-fn word(verdict: verdict::Verdict) -> &'static str {
-    match verdict {
-        verdict::Verdict::Helps => "helps",
-        verdict::Verdict::Hurts => "hurts",
-        verdict::Verdict::Equivalent => "equivalent",
-        verdict::Verdict::Undecided => "undecided",
-    }
 }
 
 /// The arms' distances on their way: means over seeds, and between the least and the largest.
