@@ -44,6 +44,7 @@ pub mod experiment;
 pub mod gan;
 pub mod metrics;
 pub mod nn;
+mod protobuf;
 pub mod random;
 pub mod run;
 pub mod tensor;
