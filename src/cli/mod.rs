@@ -5,6 +5,8 @@ mod compare_tables;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
+mod import;
 mod judge;
 mod progress;
 mod report;
@@ -14,6 +16,7 @@ mod transfer;
 
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -49,6 +52,8 @@ enum Command {
     Judge(judge::Judge),
     Data(data::Data),
     Report(report::Report),
+    Export(export::Export),
+    Import(import::Import),
     Devices(devices::Devices),
 }
 
@@ -97,6 +102,8 @@ pub fn main() -> ExitCode {
         Command::Judge(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Devices(command) => command.run(),
     };
     match result {
@@ -116,6 +123,22 @@ fn say(line: impl Display) {
 /// Writes a line to standard error, as [`say`] does to standard output.
 fn warn(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
+}
+
+/// Refuses a place to write to that is taken, or lies in no folder.
+fn check_vacant(out: &Path) -> Result<()> {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return Err(Error::invalid(format!(
+            "cannot write {}: {} is no folder; make it, or choose another path",
+            out.display(),
+            parent.display()
+        )));
+    }
+    match out.exists() {
+        true => Err(Error::invalid(format!("{} exists: choose another --out", out.display()))),
+        false => Ok(()),
+    }
 }
 
 /// A number above 0.

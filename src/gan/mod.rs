@@ -21,4 +21,5 @@ pub use recipe::{DiscriminatorNorm, Recipe};
 pub use sampling::{
     Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
 };
+pub(crate) use sampling::{DISCRIMINATOR, PREFIX as GENERATOR, RAW as RAW_GENERATOR};
 pub use trainer::{StepLosses, Trainer};

@@ -236,7 +236,7 @@ fn data_says_what_a_set_holds_and_draws_it() {
 fn help_fits_a_hundred_columns() {
     const COLUMNS: usize = 100;
     let desk = Desk::new();
-    for command in ["", "train", "sample", "data", "report"] {
+    for command in ["", "train", "sample", "data", "report", "export", "import"] {
         for flag in ["-h", "--help"] {
             let help = desk.graft(&format!("{command} {flag}")).ok();
             let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
