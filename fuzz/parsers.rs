@@ -26,6 +26,7 @@ pub fn feed(parser: &str, bytes: &[u8]) -> bool {
             "cifar10" => data("cifar10", placed(folder, "test_batch.bin", bytes).parent(), Split::Test),
             "folder" => data("folder", placed(folder, "images/x", bytes).parent(), Split::Train),
             "checkpoint" => checkpoint(&placed(folder, "x.safetensors", bytes)),
+            "import" => import(&placed(folder, "x.safetensors", bytes)),
             "config" => config(placed(folder, "config.toml", bytes).parent().expect("a folder")),
             other => panic!("no parser is called {other}"),
         };
@@ -78,6 +79,15 @@ fn checkpoint(path: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// As a generator and as a discriminator of one.
+fn import(path: &Path) -> Result<(), Error> {
+    let alone = graft::interchange::import(path, None, None);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("fuzz/corpus/import"));
+    let generator = corpus.map(|folder| folder.join("netG.safetensors")).find(|path| path.is_file());
+    let beside = graft::interchange::import(&generator.expect("a seed"), Some(path), None);
+    alone.or(beside).map(|checkpoint| assert!(checkpoint.names().all(|name| checkpoint.shape(name).is_some())))
 }
 
 fn config(folder: &Path) -> Result<(), Error> {

@@ -59,6 +59,17 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Adds whole numbers, which no device holds.
+    ///
+    /// # Panics
+    /// Where the shape is of another number of elements.
+    #[track_caller]
+    pub fn insert_whole(&mut self, name: impl Into<String>, values: &[i64], shape: &[usize]) {
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "insert_whole: of the shape {shape:?}");
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensors.insert(name.into(), Stored { dtype: Dtype::I64, shape: shape.to_vec(), bytes });
+    }
+
     /// Adds parameters in stored order, each named `PREFIX.NAME`.
     ///
     /// # Errors
@@ -95,9 +106,21 @@ impl Checkpoint {
         self.tensors.iter().find(|(_, stored)| broken(stored)).map(|(name, _)| &**name)
     }
 
+    /// The same tensors with these letters taken off the start of names that have them.
+    pub(crate) fn without_prefix(self, prefix: &str) -> Checkpoint {
+        let short = |name: String| name.strip_prefix(prefix).map(str::to_string).unwrap_or(name);
+        let tensors = self.tensors.into_iter().map(|(name, stored)| (short(name), stored)).collect();
+        Checkpoint { tensors, ..self }
+    }
+
     /// The shape of a tensor, as it is stored.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|stored| &*stored.shape)
+    }
+
+    /// The type of a tensor's elements, as safetensors calls it.
+    pub(crate) fn dtype(&self, name: &str) -> Option<Dtype> {
+        self.tensors.get(name).map(|stored| stored.dtype)
     }
 
     /// A tensor on a device, in stored order.
@@ -162,7 +185,16 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut header = self.header.clone();
         header.insert(DIGEST.to_string(), Json::String(self.digest()));
-        let metadata = HashMap::from([(KEY.to_string(), Json::Object(header).to_string())]);
+        self.write_for_others(path, KEY, Json::Object(header).to_string())
+    }
+
+    /// Writes the tensors with one entry of metadata, for programs that know no header. One: the order of several would change from
+    /// file to file.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::write`].
+    pub(crate) fn write_for_others(&self, path: &Path, key: &str, value: String) -> Result<()> {
+        let metadata = HashMap::from([(key.to_string(), value)]);
         let views = self.tensors.iter().map(|(name, Stored { dtype, shape, bytes })| {
             TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view))
         });
@@ -178,6 +210,14 @@ impl Checkpoint {
     /// [`Error::Io`] where the file cannot be read; [`Error::Format`] where it is no safetensors file, was cut, or
     /// its bytes are not those that were written.
     pub fn read(path: &Path) -> Result<Checkpoint> {
+        Checkpoint::read_with_metadata(path).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// As [`Checkpoint::read`], with all metadata as they stand there.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub(crate) fn read_with_metadata(path: &Path) -> Result<(Checkpoint, HashMap<String, String>)> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let format = |expected: &str, found: String| Error::format(path, 0, expected, found);
         let (_, metadata) = SafeTensors::read_metadata(&bytes)
@@ -189,15 +229,16 @@ impl Checkpoint {
             (name.to_string(), stored)
         });
         let mut checkpoint = Checkpoint { header: serde_json::Map::new(), tensors: tensors.collect() };
-        let Some(text) = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY)) else {
-            return Ok(checkpoint);
+        let metadata = metadata.metadata().clone().unwrap_or_default();
+        let Some(text) = metadata.get(KEY) else {
+            return Ok((checkpoint, metadata));
         };
         checkpoint.header = serde_json::from_str(text)
             .map_err(|error| format("a JSON object under the metadata key `graft`", error.to_string()))?;
         let stated = checkpoint.header.remove(DIGEST);
         let digest = checkpoint.digest();
         match stated {
-            Some(Json::String(stated)) if stated == digest => Ok(checkpoint),
+            Some(Json::String(stated)) if stated == digest => Ok((checkpoint, metadata)),
             stated => Err(format(
                 &format!(
                     "content with the digest {}",

@@ -16,6 +16,7 @@
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
+//! | [`interchange`] | networks in PyTorch's and ONNX's files |
 //! | [`experiment`], [`cli`] | what is made of runs; the command line |
 //!
 //! ```
@@ -42,8 +43,10 @@ pub mod data;
 pub mod error;
 pub mod experiment;
 pub mod gan;
+pub mod interchange;
 pub mod metrics;
 pub mod nn;
+mod protobuf;
 pub mod random;
 pub mod run;
 pub mod tensor;

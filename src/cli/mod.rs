@@ -5,6 +5,8 @@ mod compare_tables;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
+mod import;
 mod judge;
 mod output;
 mod progress;
@@ -14,6 +16,7 @@ mod shell;
 mod train;
 mod transfer;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -54,6 +57,8 @@ enum Command {
     Judge(judge::Judge),
     Data(data::Data),
     Report(report::Report),
+    Export(export::Export),
+    Import(import::Import),
     Devices(devices::Devices),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -107,6 +112,8 @@ pub fn main() -> ExitCode {
         Command::Judge(command) => command.run(),
         Command::Data(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
@@ -128,6 +135,22 @@ fn advised(error: Error, on_nan: OnNan) -> Error {
         }
         (Error::Diverged(what), OnNan::Rollback) => Error::Diverged(format!("{what}; use a smaller --lr or --d-lr")),
         (other, _) => other,
+    }
+}
+
+/// Refuses a place to write to that is taken, or lies in no folder.
+fn check_vacant(out: &Path) -> Result<()> {
+    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return Err(Error::invalid(format!(
+            "cannot write {}: {} is no folder; make it, or choose another path",
+            out.display(),
+            parent.display()
+        )));
+    }
+    match out.exists() {
+        true => Err(Error::invalid(format!("{} exists: choose another --out", out.display()))),
+        false => Ok(()),
     }
 }
 

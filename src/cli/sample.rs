@@ -65,17 +65,7 @@ impl Sample {
                 Format::Npy => "samples.npy",
             })
         });
-        let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
-            return Err(Error::invalid(format!(
-                "cannot write {}: {} is no folder; make it, or choose another path",
-                out.display(),
-                parent.display()
-            )));
-        }
-        if out.exists() {
-            return Err(Error::invalid(format!("{} exists: choose another --out", out.display())));
-        }
+        super::check_vacant(&out)?;
         if let Some(steps) = self.interpolate.filter(|&steps| steps < 2 || steps > self.count) {
             return Err(Error::Usage(format!(
                 "--interpolate takes a number from 2 to --count {}, not {steps}",

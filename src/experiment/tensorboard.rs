@@ -1,7 +1,7 @@
 //! Event files that TensorBoard reads: the numbers of each step, and pictures.
 //!
 //! A file is a row of TFRecords, each a length and bytes with their checksums (TensorFlow's `record_writer.h`); the bytes are the
-//! protocol buffer message `Event` (`tensorflow/core/util/event.proto`), of which the few fields that are needed are written by hand.
+//! protocol buffer message `Event` (`tensorflow/core/util/event.proto`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::gan::Trainer;
+use crate::protobuf::Message;
 use crate::run::{self, Observer};
 
 /// The name under which pictures appear.
@@ -98,10 +99,10 @@ impl EventFile {
         let path = folder.join(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(Error::io("create", &path))?;
         let mut events = EventFile { path, file };
-        events.append(&Message::event(now(), 0).bytes(FILE_VERSION, b"brain.Event:2"))?;
+        events.append(&event(now(), 0).bytes(FILE_VERSION, b"brain.Event:2"))?;
         // A TensorBoard that is open forgets the steps that come again.
         let start = Message::default().number(SESSION_STATUS, SESSION_START);
-        events.append(&Message::event(now(), step + 1).bytes(SESSION_LOG, &start.0))?;
+        events.append(&event(now(), step + 1).message(SESSION_LOG, start))?;
         Ok(events)
     }
 
@@ -142,10 +143,10 @@ const ENCODED: u8 = 4;
 
 fn scalars_event<'n>(time: f64, step: u64, scalars: impl Iterator<Item = (&'n str, f64)>) -> Message {
     let summary = scalars.fold(Message::default(), |summary, (tag, value)| {
-        let value = Message::default().bytes(TAG, tag.as_bytes()).float(SIMPLE_VALUE, value as f32);
-        summary.bytes(VALUE, &value.0)
+        let value = Message::default().bytes(TAG, tag).float(SIMPLE_VALUE, value as f32);
+        summary.message(VALUE, value)
     });
-    Message::event(time, step).bytes(SUMMARY, &summary.0)
+    event(time, step).message(SUMMARY, summary)
 }
 
 fn picture_event(time: f64, step: u64, tag: &str, png: &[u8]) -> Result<Message> {
@@ -158,57 +159,16 @@ fn picture_event(time: f64, step: u64, tag: &str, png: &[u8]) -> Result<Message>
         .number(WIDTH, u64::from(info.width))
         .number(COLOURSPACE, info.color_type.samples() as u64)
         .bytes(ENCODED, png);
-    let value = Message::default().bytes(TAG, tag.as_bytes()).bytes(IMAGE, &image.0);
-    Ok(Message::event(time, step).bytes(SUMMARY, &Message::default().bytes(VALUE, &value.0).0))
+    let value = Message::default().bytes(TAG, tag).message(IMAGE, image);
+    Ok(event(time, step).message(SUMMARY, Message::default().message(VALUE, value)))
 }
 
-/// A protocol buffer message: fields, each a key (its number and how it is encoded) and a value.
-#[derive(Debug, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    const VARINT: u8 = 0;
-    const DOUBLE: u8 = 1;
-    const BYTES: u8 = 2;
-    const FLOAT: u8 = 5;
-
-    fn event(time: f64, step: u64) -> Message {
-        let mut event = Message::default();
-        event.0.push(WALL_TIME << 3 | Message::DOUBLE);
-        event.0.extend(time.to_le_bytes());
-        event.number(STEP, step)
-    }
-
-    fn number(mut self, field: u8, value: u64) -> Message {
-        self.0.push(field << 3 | Message::VARINT);
-        self.varint(value);
-        self
-    }
-
-    fn float(mut self, field: u8, value: f32) -> Message {
-        self.0.push(field << 3 | Message::FLOAT);
-        self.0.extend(value.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u8, bytes: &[u8]) -> Message {
-        self.0.push(field << 3 | Message::BYTES);
-        self.varint(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
-    fn varint(&mut self, mut value: u64) {
-        while value > 0x7f {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
+/// An event that begins as all do, and says nothing yet.
+fn event(time: f64, step: u64) -> Message {
+    Message::default().double(WALL_TIME, time).number(STEP, step)
 }
 
-/// The step of an event, where it begins as [`Message::event`] writes it.
+/// The step of an event, where it begins as [`event`] writes it.
 fn step_of(event: &[u8]) -> Option<u64> {
     let (time, rest) = event.split_at_checked(1 + size_of::<f64>())?;
     let (&key, rest) = rest.split_first()?;

@@ -85,6 +85,21 @@ impl Conditions {
         Conditions { feature_source, ..self }
     }
 
+    /// The probability of each class; `None` where the classes come in turn.
+    pub fn frequencies(&self) -> Option<&[f64]> {
+        self.frequencies.as_deref()
+    }
+
+    /// What features are drawn from.
+    pub fn bank(&self) -> Option<&Bank> {
+        self.bank.as_ref()
+    }
+
+    /// The length of the features; 0 where there are none.
+    pub fn feature_length(&self) -> usize {
+        self.features
+    }
+
     /// Whether there are features to draw.
     pub fn has_features(&self) -> bool {
         self.features > 0

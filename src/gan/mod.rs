@@ -18,5 +18,8 @@ pub use losses::Loss;
 pub use memory::{available_memory, largest_batch, training_bytes};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule, one_hot};
 pub use recipe::{DiscriminatorNorm, Recipe};
-pub use sampling::{Average, interpolate, latents, load_generator, load_raw_generator, sample, sample_asked};
+pub use sampling::{
+    Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
+};
+pub(crate) use sampling::{DISCRIMINATOR, PREFIX as GENERATOR, RAW as RAW_GENERATOR};
 pub use trainer::{StepLosses, Trainer};

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Architecture, Conditions, Generator};
+use super::{Architecture, Conditions, Discriminator, Generator};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
@@ -12,9 +12,11 @@ use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, no_grad};
 
 /// The network's name in checkpoints.
-pub(super) const PREFIX: &str = "netG_ema";
+pub(crate) const PREFIX: &str = "netG_ema";
 /// That of the generator whose weights are averaged.
-pub(super) const RAW: &str = "netG";
+pub(crate) const RAW: &str = "netG";
+/// That of the discriminator.
+pub(crate) const DISCRIMINATOR: &str = "netD";
 /// Images a forward pass.
 const BATCH: usize = 64;
 /// Batches over which batch-norm statistics are averaged.
@@ -42,6 +44,11 @@ impl Average {
     /// The averaged generator.
     pub fn network(&self) -> &Generator {
         &self.network
+    }
+
+    /// The averaged generator, out of its average.
+    pub fn into_network(self) -> Generator {
+        self.network
     }
 
     /// Moves towards the generator's weights after step `step` (from 1): the decay is `min(decay, (1 + t) / (10 + t))`, so that
@@ -243,6 +250,24 @@ pub fn load_raw_generator(checkpoint: &Checkpoint, device: &Device) -> Result<(A
     let raw = Average::new(device, &architecture, &network, 0.0, seed);
     raw.estimate_statistics(step);
     Ok((architecture, raw))
+}
+
+/// The discriminator of a training checkpoint whose generator has this architecture; `None` where it holds none, as the
+/// checkpoints that `graft compare` keeps.
+///
+/// # Errors
+/// [`Error::Invalid`] where its tensors do not fit the architecture.
+pub fn load_discriminator(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    device: &Device,
+) -> Result<Option<Discriminator>> {
+    if !checkpoint.names().any(|name| name.split('.').next() == Some(DISCRIMINATOR)) {
+        return Ok(None);
+    }
+    let network = Discriminator::new(device, architecture, 0);
+    checkpoint.load_parameters(DISCRIMINATOR, network.parameters().iter().chain(&network.statistics()))?;
+    Ok(Some(network))
 }
 
 fn load_network(prefix: &str, checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {

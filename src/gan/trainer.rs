@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::lecam::LeCam;
 use super::losses::Terms;
-use super::sampling::{PREFIX as AVERAGE, RAW};
+use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
 use super::{Average, Discriminator, Generator, GeneratorUpdate, Loss, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -484,7 +484,7 @@ impl Trainer {
         let average = self.average.network();
         let mut slots = vec![
             (RAW, all(self.generator.parameters(), self.generator.statistics())),
-            ("netD", all(self.discriminator.parameters(), self.discriminator.statistics())),
+            (DISCRIMINATOR, all(self.discriminator.parameters(), self.discriminator.statistics())),
             (AVERAGE, all(average.parameters(), average.statistics())),
             ("adam.netG", self.g_adam.moments().cloned().collect()),
             ("adam.netD", self.d_adam.moments().cloned().collect()),

@@ -70,7 +70,9 @@ impl Start {
     /// [`Error::Invalid`] where the source does not fit; [`Error::Usage`] where layers cannot be frozen.
     pub fn new(source: &SourceGan, target: &Architecture, from: From, device: &Device, seed: u64) -> Result<Start> {
         if from.generator || from.discriminator {
-            surgery::check(&source.architecture, target)?;
+            // A discriminator that stays behind may have any norm.
+            let d_norm = if from.discriminator { source.architecture.d_norm } else { target.d_norm };
+            surgery::check(&Architecture { d_norm, ..source.architecture }, target)?;
         }
         let (generator, discriminator) =
             (Generator::new(device, target, seed), Discriminator::new(device, target, seed));
@@ -81,7 +83,16 @@ impl Start {
         };
         let for_generator = moved(from.generator, Role::Generator, &theirs, &own)?;
         let own = [discriminator.parameters(), discriminator.statistics()].concat();
-        let theirs = [source.discriminator.parameters(), source.discriminator.statistics()].concat();
+        let theirs = match &source.discriminator {
+            Some(theirs) => [theirs.parameters(), theirs.statistics()].concat(),
+            None if from.discriminator => {
+                return Err(Error::invalid(
+                    "the source's checkpoint holds no discriminator to start from; start a fresh one with --d-init fresh, or \
+                     name a checkpoint that has one (`graft import` takes it as --discriminator)",
+                ));
+            }
+            None => Vec::new(),
+        };
         let for_discriminator = moved(from.discriminator, Role::Discriminator, &theirs, &own)?;
         if from.freeze > discriminator.depth() {
             return Err(Error::Usage(format!(

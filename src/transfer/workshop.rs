@@ -13,7 +13,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_generator};
+use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
 use crate::run::{Ending, Observer, Pace, RunFolder, Settings};
 use crate::tensor::Tensor;
 
@@ -42,8 +42,8 @@ pub struct SourceGan {
     pub architecture: Architecture,
     /// The averaged generator.
     pub generator: Generator,
-    /// The discriminator.
-    pub discriminator: Discriminator,
+    /// The discriminator, where the checkpoint holds one.
+    pub discriminator: Option<Discriminator>,
     /// The digest of the checkpoint that they are from.
     pub digest: String,
 }
@@ -248,9 +248,7 @@ impl SourceGan {
     /// [`Error::Invalid`] where it is none of graft's, or its tensors do not fit its header.
     pub fn load(checkpoint: &Checkpoint, device: &Device) -> Result<SourceGan> {
         let (architecture, generator) = load_generator(checkpoint, device)?;
-        let discriminator = Discriminator::new(device, &architecture, 0);
-        let parameters = discriminator.parameters();
-        checkpoint.load_parameters("netD", parameters.iter().chain(&discriminator.statistics()))?;
+        let discriminator = load_discriminator(checkpoint, &architecture, device)?;
         Ok(SourceGan { architecture, generator, discriminator, digest: checkpoint.digest() })
     }
 }

@@ -3,7 +3,7 @@
 use crate::program::Desk;
 
 /// The commands, each with what it needs to be understood.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "train",
     "transfer",
     "compare",
@@ -12,6 +12,8 @@ const COMMANDS: [&str; 11] = [
     "judge",
     "data idx:images",
     "report x",
+    "export x",
+    "import x",
     "devices",
     "completions bash",
     "man --out pages",

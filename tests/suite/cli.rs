@@ -238,7 +238,7 @@ fn help_fits_a_screen_and_has_examples() {
     /// What a screen holds that is a hundred columns wide.
     const LINES: usize = 50;
     let desk = Desk::new();
-    let commands = "train transfer compare sample evaluate judge data report devices completions man";
+    let commands = "train transfer compare sample evaluate judge data report export import devices completions man";
     for command in [""].into_iter().chain(commands.split(' ')) {
         let help = desk.graft(&format!("{command} -h")).ok();
         assert!(help.lines().count() <= LINES, "graft {command} -h has {} lines", help.lines().count());

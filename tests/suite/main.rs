@@ -13,6 +13,7 @@ mod golden;
 mod gpu;
 mod gpu_training;
 mod gradcheck;
+mod interchange;
 mod judge;
 mod metrics;
 mod parity;

@@ -56,6 +56,10 @@ fn every_command_speaks_objects() {
     assert_eq!(only("data idx:images --json", "data")["classes"], Json::Null);
     let samples = only("--json sample run --count 3 --out three.png", "samples");
     assert_eq!((&samples["path"], &samples["count"]), (&"three.png".into(), &3.into()));
+    let files = only("export run --out exported --json", "export")["files"].clone();
+    assert!(files.as_array().unwrap().iter().any(|file| file == "exported/load.py"), "{files}");
+    let imported = "import exported/netG.safetensors --out imported.safetensors --json";
+    assert_eq!(only(imported, "import")["checkpoint"], "imported.safetensors");
     assert_eq!(only("report run --json", "report")["report"], "run/report.html");
     assert!(only("devices --json", "devices")["gpus"].is_array());
     let pages = only("man --out pages --json", "man");
@@ -97,7 +101,7 @@ fn completions_and_manual_pages_know_every_command() {
         .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
         .filter(|command| !command.is_empty() && *command != "help")
         .collect();
-    assert!(commands.len() >= 11, "{commands:?}");
+    assert!(commands.len() >= 13, "{commands:?}");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = desk.graft(&format!("completions {shell}")).ok();
         for word in commands.iter().chain(&["on-nan", "subset-plain"]) {

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/export.safetensors, for `graft export` to be held against: state dicts of the networks that an export's load.py
+builds, as PyTorch gives them, and what PyTorch computes with them in float64; and export.md, which says what is in it.
+
+  python3 -m venv V && V/bin/pip install torch numpy safetensors && V/bin/python scripts/make_export_golden.py
+
+Every weight, running statistic and input is drawn at random, so that none is where it would make no difference. Directions of spectral
+norms are the singular vectors, which one more round of power iteration leaves where they are.
+"""
+import json
+import runpy
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "tests" / "golden"
+SEED = 11
+KINDS = {
+    "batch": (2, dict(size=32, channels=3, features=2, latent=3, classes=0, d_norm="batch")),
+    "layer": (1, dict(size=64, channels=1, features=1, latent=4, classes=3, d_norm="layer")),
+    "instance": (2, dict(size=32, channels=1, features=2, latent=3, classes=0, condition_features=4, d_norm="instance")),
+    "spectral": (2, dict(size=32, channels=1, features=2, latent=3, classes=2, condition_features=3, d_norm="spectral")),
+    "none": (2, dict(size=32, channels=1, features=2, latent=5, classes=0, d_norm="none")),
+}
+README = """# Golden values of exports
+
+What PyTorch {torch} says of networks that `src/interchange/load.py` builds, made by `scripts/make_export_golden.py` (its header
+says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
+weights and inputs exactly, outputs rounded from float64.
+
+| tensor | meaning |
+| --- | --- |
+| `KIND.netG.NAME`, `KIND.netD.NAME` | the state dicts, in PyTorch's names and layout |
+| `KIND.latent`, `KIND.condition` | inputs of the generator; conditions where it has them |
+| `KIND.image` | the generator's images, evaluating, [n, c, h, w] |
+| `KIND.score` | the discriminator's scores of these images under these conditions, evaluating |
+
+| kind | samples | architecture |
+| --- | --- | --- |
+"""
+
+
+def randomise(network):
+    for name, tensor in network.state_dict().items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 1.5)
+        elif tensor.dim() == 1 and name.endswith("weight"):
+            tensor.normal_(1, 0.1)
+        elif tensor.dim() > 0:
+            tensor.normal_(0, 0.2)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("original"):
+            left, _, right = torch.linalg.svd(tensor.double().flatten(1), full_matrices=False)
+            network.state_dict()[name.replace("original", "0._u")].copy_(left[:, 0])
+            network.state_dict()[name.replace("original", "0._v")].copy_(right[0])
+
+
+@torch.no_grad()
+def golden(kind, count, architecture):
+    load = runpy.run_path(str(ROOT / "src" / "interchange" / "load.py"))
+    length = architecture["classes"] + architecture.get("condition_features", 0)
+    networks = {name: load[cls](condition=length, **architecture).eval() for name, cls in (("netG", "Generator"), ("netD", "Discriminator"))}
+    tensors = {"latent": torch.randn(count, architecture["latent"])}
+    if length:
+        tensors["condition"] = torch.randn(count, length)
+    for name, network in networks.items():
+        randomise(network)
+        tensors |= {f"{name}.{key}": value.clone() for key, value in network.state_dict().items()}
+    condition = tensors["condition"].double() if length else None
+    image = networks["netG"].double()(tensors["latent"].double(), condition)
+    tensors["image"] = image.float()
+    tensors["score"] = networks["netD"].double()(tensors["image"].double(), condition).float()
+    return {f"{kind}.{name}": tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def main():
+    torch.manual_seed(SEED)
+    torch.set_num_threads(1)
+    tensors, page = {}, README.format(torch=torch.__version__, seed=SEED)
+    for kind, (count, architecture) in KINDS.items():
+        tensors |= golden(kind, count, architecture)
+        page += f"| `{kind}` | {count} | `{json.dumps(architecture)}` |\n"
+    metadata = {"architectures": json.dumps({kind: architecture for kind, (_, architecture) in KINDS.items()})}
+    save_file(tensors, FOLDER / "export.safetensors", metadata)
+    (FOLDER / "export.md").write_text(page)
+
+
+if __name__ == "__main__":
+    main()

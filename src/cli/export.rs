@@ -1,0 +1,68 @@
+//! `graft export`: a checkpoint's networks for PyTorch, or its generator as ONNX.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{tell, warn};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::interchange::{Networks, write_onnx, write_pytorch};
+use crate::run::RunFolder;
+
+/// Write a checkpoint's networks for PyTorch, or its generator as ONNX
+#[derive(Args)]
+#[command(after_help = "docs/interchange.md says what the files hold.\n\n\
+    Examples:\n  graft export runs/dcgan-strokes-0 --out strokes\n  python strokes/load.py\n  \
+    graft export last.safetensors --format onnx --out model")]
+pub struct Export {
+    /// A checkpoint, or the folder of a run
+    checkpoint: PathBuf,
+    /// State dicts of both networks with a load.py that builds them in PyTorch, or the generator as an ONNX model
+    #[arg(long, value_enum, default_value_t = Format::Pytorch)]
+    format: Format,
+    /// The folder to write; there must be none yet
+    #[arg(long, default_value = "export", value_name = "DIR")]
+    out: PathBuf,
+    /// The generator's weights as training left them, instead of their moving average
+    #[arg(long)]
+    raw: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Pytorch,
+    Onnx,
+}
+
+impl Export {
+    pub fn run(&self) -> Result<()> {
+        super::check_vacant(&self.out)?;
+        let path = checkpoint_path(&self.checkpoint)?;
+        let networks = Networks::load(&Checkpoint::read(&path)?, self.raw)
+            .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
+        std::fs::create_dir(&self.out).map_err(Error::io("create", &self.out))?;
+        let written = match self.format {
+            Format::Pytorch => write_pytorch(&networks, &self.out)?,
+            Format::Onnx => write_onnx(&networks, &self.out)?,
+        };
+        let lines: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        tell("export", json!({ "files": written }), lines.join("\n"));
+        if self.format == Format::Pytorch && !networks.has_discriminator() {
+            warn(format!("{} holds no discriminator: there is no netD.safetensors", path.display()));
+        }
+        Ok(())
+    }
+}
+
+/// The file of a checkpoint that is named by itself or by its run's folder.
+fn checkpoint_path(named: &Path) -> Result<PathBuf> {
+    if !named.exists() {
+        return Err(Error::invalid(format!(
+            "there is no {}; name a checkpoint, or the folder of a run that graft wrote",
+            named.display()
+        )));
+    }
+    if named.is_dir() { Ok(RunFolder::open(named)?.checkpoint()) } else { Ok(named.to_path_buf()) }
+}

@@ -1,0 +1,261 @@
+//! Reading state dicts of PyTorch: those of its own DCGAN example, and those that an export wrote.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use safetensors::Dtype;
+use serde_json::json;
+
+use super::names::{self, Entry, Value};
+use super::pytorch::ARCHITECTURE;
+use super::shapes::{self, Seen};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, DISCRIMINATOR, GENERATOR, load_discriminator, load_generator};
+use crate::nn::NormKind;
+use crate::tensor::no_grad;
+
+/// What wrappers put before the names of a state dict: `nn.DataParallel` and `torch.compile`.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// A network of PyTorch as it lies in a file.
+struct StateDict {
+    path: PathBuf,
+    tensors: Checkpoint,
+    /// What an export says of it.
+    described: Option<Architecture>,
+}
+
+/// A checkpoint of the networks in two safetensors files, of a generator and of a discriminator where there is one. `d_norm` names
+/// the discriminator's norm where its tensors leave open which it is.
+///
+/// # Errors
+/// [`Error::Invalid`] naming every tensor that is missing, unexpected or of another shape or type; [`Error::Io`] and [`Error::Format`]
+/// as [`Checkpoint::read`].
+pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<NormKind>) -> Result<Checkpoint> {
+    let generator = StateDict::read(generator)?;
+    let discriminator = discriminator.map(StateDict::read).transpose()?;
+    if shapes::is_discriminator(&generator.tensors) {
+        return Err(generator.error("holds a discriminator: name a generator first, and this file as --discriminator"));
+    }
+    if let Some(other) = discriminator.as_ref().filter(|state| !shapes::is_discriminator(&state.tensors)) {
+        return Err(other.error("holds no discriminator: name one, or leave --discriminator out"));
+    }
+    let architecture = architecture(&generator, discriminator.as_ref(), d_norm)?;
+    let of_generator = (&generator, GENERATOR, names::generator(&architecture));
+    let of_discriminator = discriminator.as_ref().map(|d| (d, DISCRIMINATOR, names::discriminator(&architecture)));
+    let networks: Vec<_> = [of_generator].into_iter().chain(of_discriminator).collect();
+    let misfits: Vec<String> = networks.iter().filter_map(|(state, _, entries)| state.misfits(entries)).collect();
+    if !misfits.is_empty() {
+        return Err(Error::invalid(format!(
+            "{}; import networks as PyTorch's DCGAN example has them",
+            misfits.join("; ")
+        )));
+    }
+    let mut checkpoint = Checkpoint::new(header(&architecture));
+    for (state, prefix, entries) in &networks {
+        state.insert_into(&mut checkpoint, prefix, entries)?;
+    }
+    check_finite(&checkpoint, &architecture)?;
+    Ok(checkpoint)
+}
+
+/// A checkpoint says of itself what `graft sample` and `graft transfer` ask for.
+fn header(architecture: &Architecture) -> serde_json::Map<String, serde_json::Value> {
+    let header = json!({
+        "graft": env!("CARGO_PKG_VERSION"),
+        "imported": "pytorch",
+        "recipe": { "architecture": architecture },
+    });
+    let serde_json::Value::Object(header) = header else { unreachable!("the header is written as an object") };
+    header
+}
+
+/// The architecture of both networks: what the tensors show, and where they leave something open, what an export says.
+fn architecture(
+    generator: &StateDict,
+    discriminator: Option<&StateDict>,
+    d_norm: Option<NormKind>,
+) -> Result<Architecture> {
+    let (seen, latent) = shapes::generator(&generator.tensors);
+    let described = generator.described;
+    let norm_of = |state: &StateDict| {
+        let known = d_norm.or(shapes::norm(&state.tensors)).or(state.described.map(|described| described.d_norm));
+        known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with --d-norm"))
+    };
+    let d_norm = match discriminator {
+        Some(state) => norm_of(state)?,
+        None => described.map_or(NormKind::Batch, |described| described.d_norm),
+    };
+    let features = described.map_or(0, |described| described.condition_features);
+    if features > 0 {
+        let text = "holds a generator that is given features, and not the bank they are drawn from: sample the run's checkpoint";
+        return Err(generator.error(text));
+    }
+    // Where a tensor is missing, the report says so; any number serves until then.
+    let architecture = Architecture {
+        size: seen.size,
+        channels: seen.channels.unwrap_or(3),
+        features: seen.features.unwrap_or(64),
+        latent: latent.unwrap_or(100),
+        classes: seen.condition,
+        condition_features: 0,
+        d_norm,
+    };
+    within(&architecture).map_err(|text| generator.error(&text))?;
+    if let Some(state) = discriminator {
+        let other = shapes::discriminator(&state.tensors, d_norm);
+        fits(&architecture, &other).map_err(|text| state.error(&text))?;
+    }
+    Ok(architecture)
+}
+
+/// Refuses networks that graft does not have, before any is allocated.
+fn within(architecture: &Architecture) -> Result<(), String> {
+    let Architecture { channels, classes, .. } = *architecture;
+    match architecture.check() {
+        Ok(()) => Ok(()),
+        Err(_) if ![1, 3].contains(&channels) => {
+            Err(format!("draws {channels} channels: graft's networks draw 1 or 3"))
+        }
+        Err(_) if classes > 256 => {
+            Err(format!("has conditions of {classes} numbers: graft's networks have at most 256 classes"))
+        }
+        Err(_) => Err(format!(
+            "has {} features and a latent of {}: graft's networks take 1 to 65536 of both",
+            architecture.features, architecture.latent
+        )),
+    }
+}
+
+/// Refuses a discriminator of other sizes than the generator's.
+fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
+    let Architecture { size, channels, features, .. } = *architecture;
+    let rows = [
+        ("size", other.size, size),
+        ("number of channels", other.channels.unwrap_or(channels), channels),
+        ("width", other.features.unwrap_or(features), features),
+        ("condition's length", other.condition, architecture.condition_length()),
+    ];
+    match rows.into_iter().find(|(_, theirs, own)| theirs != own) {
+        None => Ok(()),
+        Some((what, theirs, own)) => Err(format!(
+            "does not go with the generator: its {what} is {theirs} and the generator's {own}; name another, or leave --discriminator \
+             out"
+        )),
+    }
+}
+
+/// Refuses weights that are no numbers, with which nothing can be done.
+fn check_finite(checkpoint: &Checkpoint, architecture: &Architecture) -> Result<()> {
+    let device = Device::cpu();
+    let (_, generator) = load_generator(checkpoint, &device)?;
+    let mut parameters = [generator.parameters(), generator.statistics()].concat();
+    if let Some(network) = load_discriminator(checkpoint, architecture, &device)? {
+        parameters.extend([network.parameters(), network.statistics()].concat());
+    }
+    for parameter in parameters {
+        if !parameter.is_finite()? {
+            return Err(Error::invalid(format!(
+                "the tensor {} holds numbers that are not finite: import a state dict from before training diverged",
+                parameter.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl StateDict {
+    fn read(path: &Path) -> Result<StateDict> {
+        if is_pickle(path) {
+            return Err(pickle(path));
+        }
+        let (tensors, metadata) = Checkpoint::read_with_metadata(path)?;
+        if !tensors.header.is_empty() {
+            let text = "is a checkpoint of graft already: use it as it is";
+            return Err(Error::invalid(format!("{} {text}", path.display())));
+        }
+        let described = metadata.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok());
+        Ok(StateDict { path: path.to_path_buf(), tensors: unwrapped(tensors), described })
+    }
+
+    fn error(&self, text: &str) -> Error {
+        Error::invalid(format!("{} {text}", self.path.display()))
+    }
+
+    /// Every name that keeps the tensors from being these entries, in a sentence.
+    fn misfits(&self, entries: &[Entry]) -> Option<String> {
+        let of_name = |name: &str| entries.iter().find(|entry| entry.name == name);
+        let missing = entries.iter().filter(|entry| self.tensors.shape(&entry.name).is_none());
+        // State dicts from before PyTorch 0.4.1 do not count batches.
+        let missing = missing.filter(|entry| entry.value != Value::Batches).map(|entry| entry.name.clone());
+        let unexpected = self.tensors.names().filter(|name| of_name(name).is_none()).map(str::to_string);
+        let mismatched = self.tensors.names().filter_map(|name| self.mismatch(of_name(name)?));
+        let lists = [
+            ("missing", missing.collect::<Vec<_>>()),
+            ("unexpected", unexpected.collect()),
+            ("mismatched", mismatched.collect()),
+        ];
+        let lists: Vec<String> = lists
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(what, names)| format!("{what} {}", names.join(", ")))
+            .collect();
+        (!lists.is_empty()).then(|| format!("{} does not fit: {}", self.path.display(), lists.join("; ")))
+    }
+
+    fn mismatch(&self, Entry { name, shape, value }: &Entry) -> Option<String> {
+        let (found, dtype) = (self.tensors.shape(name)?, self.tensors.dtype(name)?);
+        if *value == Value::Batches {
+            return None;
+        }
+        if found != shape {
+            return Some(format!("{name} ({found:?}, not {shape:?})"));
+        }
+        (!matches!(dtype, Dtype::F32 | Dtype::F64)).then(|| format!("{name} ({dtype:?}, not F32)"))
+    }
+
+    /// Adds the parameters that these entries are to a checkpoint.
+    fn insert_into(&self, checkpoint: &mut Checkpoint, prefix: &str, entries: &[Entry]) -> Result<()> {
+        let device = Device::cpu();
+        for Entry { name, value, .. } in entries {
+            let (own, tensor) = match value {
+                Value::Stored(own) => (own, self.tensors.tensor(name, &device)?),
+                Value::Transposed(own) => (own, no_grad(|| Ok(self.tensors.tensor(name, &device)?.permute(&[1, 0])))?),
+                Value::Opposite { .. } | Value::Batches => continue,
+            };
+            checkpoint.insert(format!("{prefix}.{own}"), &tensor)?;
+        }
+        Ok(())
+    }
+}
+
+/// The same tensors without the part of their names that a wrapper put before all of them.
+fn unwrapped(tensors: Checkpoint) -> Checkpoint {
+    WRAPPERS.into_iter().fold(tensors, |tensors, wrapper| {
+        let wrapped = tensors.names().all(|name| name.starts_with(wrapper));
+        if wrapped { tensors.without_prefix(wrapper) } else { tensors }
+    })
+}
+
+/// Whether a file is what `torch.save` writes: a zip archive, or before PyTorch 1.6 a bare pickle of protocol 2 to 5. The first eight
+/// bytes of a safetensors file are a length, which may look like a pickle's, but a brace follows.
+fn is_pickle(path: &Path) -> bool {
+    let mut start = [0; 9];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let bare = start[0] == 0x80 && (2..=5).contains(&start[1]) && start[8] != b'{';
+    read.is_ok() && (start.starts_with(b"PK\x03\x04") || bare)
+}
+
+fn pickle(path: &Path) -> Error {
+    let safetensors = path.with_extension("safetensors");
+    Error::invalid(format!(
+        "{path} is a pickle of PyTorch, which could run any program: convert it with the two lines `import torch, safetensors.torch` \
+         and `safetensors.torch.save_file({{k: v.contiguous() for k, v in torch.load({path:?}, map_location=\"cpu\", \
+         weights_only=True).items()}}, {safetensors:?})` of Python, and import {safetensors}",
+        path = path.display(),
+        safetensors = safetensors.display(),
+    ))
+}

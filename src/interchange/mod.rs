@@ -1,0 +1,15 @@
+//! Networks for other programs and from them: PyTorch's state dicts, and ONNX.
+//!
+//! `names` says what PyTorch calls a tensor and which parameter of graft it is; both ways go by the same list.
+
+mod import;
+mod names;
+mod networks;
+mod onnx;
+mod pytorch;
+mod shapes;
+
+pub use import::import;
+pub use networks::Networks;
+pub use onnx::write_onnx;
+pub use pytorch::write_pytorch;

@@ -1,0 +1,487 @@
+//! Networks for PyTorch and ONNX and back: what PyTorch itself computed (tests/golden/export.md), every kind of network there and back
+//! again, and every way in which a file is not one of them. `scripts/check_export.sh` asks PyTorch and onnxruntime themselves.
+
+use std::collections::BTreeMap;
+
+use graft::gan::{Architecture, load_discriminator, load_generator};
+use graft::nn::Mode;
+use graft::{Checkpoint, Device, Tensor, no_grad};
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize};
+use serde_json::{Value as Json, json};
+
+use crate::golden;
+use crate::program::{Desk, TRAIN};
+
+/// What the mission asks of outputs in PyTorch; they differ by 1e-6 at most.
+const TOLERANCE: f64 = 1e-5;
+
+/// A tensor as a file has it.
+type Raw = (Dtype, Vec<usize>, Vec<u8>);
+type Tensors = BTreeMap<String, Raw>;
+
+fn tensors(bytes: &[u8]) -> Tensors {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let raw = |view: TensorView<'_>| (view.dtype(), view.shape().to_vec(), view.data().to_vec());
+    file.iter().map(|(name, view)| (name.to_string(), raw(view))).collect()
+}
+
+/// A safetensors file without metadata, as `safetensors.torch.save_file` writes it.
+fn file(tensors: &Tensors) -> Vec<u8> {
+    let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+        let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
+        (name, view)
+    });
+    serialize(views, None).unwrap()
+}
+
+fn floats((dtype, _, data): &Raw) -> Vec<f32> {
+    assert_eq!(*dtype, Dtype::F32);
+    data.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+fn zeros(shape: &[usize]) -> Raw {
+    (Dtype::F32, shape.to_vec(), vec![0; 4 * shape.iter().product::<usize>()])
+}
+
+fn metadata(bytes: &[u8], key: &str) -> Json {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
+    serde_json::from_str(&metadata.metadata().as_ref().unwrap()[key]).unwrap()
+}
+
+/// The kinds of network of the golden file, and the tensors of each.
+fn kinds() -> Vec<(String, Architecture, Tensors)> {
+    let bytes = golden::read("export.safetensors");
+    let all = tensors(&bytes);
+    let Json::Object(architectures) = metadata(&bytes, "architectures") else { panic!("an object of kinds") };
+    let of_kind = |(kind, architecture): (String, Json)| {
+        let within = |(name, raw): (&String, &Raw)| {
+            Some((name.strip_prefix(&kind)?.strip_prefix('.')?.to_string(), raw.clone()))
+        };
+        let tensors = all.iter().filter_map(within).collect();
+        (kind, serde_json::from_value(architecture).unwrap(), tensors)
+    };
+    architectures.into_iter().map(of_kind).collect()
+}
+
+fn part(tensors: &Tensors, network: &str) -> Tensors {
+    let within =
+        |(name, raw): (&String, &Raw)| Some((name.strip_prefix(network)?.strip_prefix('.')?.to_string(), raw.clone()));
+    tensors.iter().filter_map(within).collect()
+}
+
+fn tensor(device: &Device, raw: &Raw) -> Tensor {
+    Tensor::from_slice(device, &floats(raw), raw.1.clone())
+}
+
+/// A checkpoint of graft of the networks that PyTorch made.
+fn checkpoint(architecture: &Architecture, tensors: &Tensors) -> Checkpoint {
+    let device = Device::cpu();
+    let header = json!({ "recipe": { "architecture": architecture }, "conditions": { "labels": [0, 1] } });
+    let mut checkpoint = Checkpoint::new(header.as_object().unwrap().clone());
+    for (theirs, ours) in [("netG", "netG_ema"), ("netD", "netD")] {
+        for (name, raw) in part(tensors, theirs) {
+            let linear = ["condition_scale.weight", "condition_shift.weight", "projection.weight"];
+            let name = name
+                .replace("parametrizations.weight.original", "weight")
+                .replace("parametrizations.weight.0._u", "weight_u");
+            if name.ends_with("num_batches_tracked") || name.ends_with("._v") {
+                continue;
+            }
+            let tensor = tensor(&device, &raw);
+            let tensor = if linear.iter().any(|end| name.ends_with(end)) { tensor.permute(&[1, 0]) } else { tensor };
+            checkpoint.insert(format!("{ours}.{name}"), &tensor).unwrap();
+        }
+    }
+    if architecture.condition_features > 0 {
+        let bank = Tensor::ones(&device, [2, architecture.condition_features]);
+        checkpoint.insert("conditions.bank", &bank).unwrap();
+    }
+    checkpoint
+}
+
+#[track_caller]
+fn close(what: &str, found: &Tensor, truth: &Raw) {
+    assert_eq!(found.shape(), truth.1, "the shape of {what}");
+    let pairs = found.to_vec::<f64>().unwrap().into_iter().zip(floats(truth).into_iter().map(f64::from));
+    let worst = pairs.map(|(found, truth)| (found - truth).abs() / truth.abs().max(1.0)).fold(0.0, f64::max);
+    println!("{what}: {worst:.1e}");
+    assert!(worst <= TOLERANCE, "{what} is {worst:.1e} off");
+}
+
+#[test]
+fn exported_state_dicts_are_those_of_pytorch() {
+    let desk = Desk::new();
+    for (kind, architecture, golden) in kinds() {
+        checkpoint(&architecture, &golden).write(&desk.path(format!("{kind}.safetensors"))).unwrap();
+        desk.graft(&format!("export {kind}.safetensors --out {kind}")).ok();
+        for network in ["netG", "netD"] {
+            let bytes = desk.read(format!("{kind}/{network}.safetensors"));
+            assert_eq!(metadata(&bytes, "architecture"), json!(architecture));
+            let (found, truth) = (tensors(&bytes), part(&golden, network));
+            assert!(found.keys().eq(truth.keys()), "{kind}: {network} has {:?}", found.keys());
+            for (name, truth) in &truth {
+                let name_of = format!("{kind}.{network}.{name}");
+                // Another round of power iteration has only rounded these.
+                match name.ends_with("_u") || name.ends_with("_v") {
+                    true => close(&name_of, &tensor(&Device::cpu(), &found[name]), truth),
+                    false => assert!(found[name] == *truth, "{name_of}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_are_those_of_pytorch() {
+    for device in [Device::cpu(), Device::reference()] {
+        for (kind, architecture, golden) in kinds() {
+            let checkpoint = checkpoint(&architecture, &golden);
+            let input = |name: &str| golden.get(name).map(|raw| tensor(&device, raw));
+            let (_, generator) = load_generator(&checkpoint, &device).unwrap();
+            let discriminator = load_discriminator(&checkpoint, &architecture, &device).unwrap().unwrap();
+            let condition = input("condition");
+            let latent = input("latent").unwrap();
+            let images = input("image").unwrap().permute(&[0, 2, 3, 1]);
+            no_grad(|| {
+                let drawn = generator.forward(&latent, condition.as_ref(), Mode::Evaluate).permute(&[0, 3, 1, 2]);
+                close(&format!("{kind}.image"), &drawn, &golden["image"]);
+                let judged = discriminator.forward(&images, condition.as_ref(), Mode::Evaluate);
+                close(&format!("{kind}.score"), &judged.score, &golden["score"]);
+            });
+        }
+    }
+}
+
+/// The pixels of samples of a checkpoint.
+fn sampled(desk: &Desk, checkpoint: &str) -> Vec<u8> {
+    desk.graft(&format!("sample {checkpoint} --count 8 --format npy --out drawn.npy")).ok();
+    let bytes = desk.read("drawn.npy");
+    std::fs::remove_file(desk.path("drawn.npy")).unwrap();
+    bytes
+}
+
+#[test]
+fn every_network_there_and_back_again_draws_the_same_bytes() {
+    let desk = Desk::new();
+    let rows = [
+        ("batch", "--channels 3"),
+        ("none", "--size 64 --r1 1"),
+        ("instance", "--d-norm instance --conditional"),
+        ("layer", "--loss wasserstein-gp"),
+        ("spectral", "--d-norm spectral --size 64 --channels 3"),
+    ];
+    for (kind, options) in rows {
+        desk.graft(&format!("{TRAIN} {options} --steps 3 --out {kind}")).ok();
+        let said = desk.graft(&format!("export {kind} --out {kind}.export")).ok();
+        let names = ["netG.safetensors", "netD.safetensors", "example.safetensors", "load.py"];
+        assert!(said.lines().eq(names.map(|name| format!("{kind}.export/{name}"))), "{said}");
+        let import = format!("import {kind}.export/netG.safetensors --discriminator {kind}.export/netD.safetensors");
+        desk.graft(&format!("{import} --out {kind}.safetensors")).ok();
+        assert!(sampled(&desk, kind) == sampled(&desk, &format!("{kind}.safetensors")), "{kind}");
+
+        desk.graft(&format!("export {kind}.safetensors --out {kind}.again")).ok();
+        for name in names {
+            let same = desk.read(format!("{kind}.export/{name}")) == desk.read(format!("{kind}.again/{name}"));
+            // A spectral norm's direction is better after every pass.
+            assert!(same || kind == "spectral" && name != "netG.safetensors", "{kind}: {name}");
+        }
+    }
+}
+
+#[test]
+fn examples_are_the_first_samples() {
+    let desk = Desk::new();
+    desk.graft(&format!("{TRAIN} --channels 3 --conditional --steps 3 --out run")).ok();
+    desk.graft("export run --out export").ok();
+    let example = tensors(&desk.read("export/example.safetensors"));
+    assert_eq!(example["image"].1, [8, 3, 32, 32]);
+    assert_eq!((&example["latent"].1[..], &example["condition"].1[..]), (&[8, 8][..], &[8, 3][..]));
+    assert_eq!(example["score"].1, [8]);
+    let images = tensor(&Device::cpu(), &example["image"]).permute(&[0, 2, 3, 1]).to_vec::<f32>().unwrap();
+    let pixels = sampled(&desk, "run");
+    let pixels = &pixels[pixels.len() - images.len()..];
+    assert!(images.iter().zip(pixels).all(|(value, &byte)| ((value + 1.0) * 127.5).round() as u8 == byte));
+
+    desk.graft("export run --raw --out raw").ok();
+    assert!(desk.read("raw/netG.safetensors") != desk.read("export/netG.safetensors"), "the average has moved less");
+    assert!(desk.read("raw/netD.safetensors") == desk.read("export/netD.safetensors"));
+}
+
+/// A desk with an export in `export`, and its state dicts.
+fn exported() -> (Desk, Tensors, Tensors) {
+    let desk = Desk::new();
+    desk.graft(&format!("{TRAIN} --channels 3 --steps 2 --out run")).ok();
+    desk.graft("export run --out export").ok();
+    let [generator, discriminator] =
+        ["netG", "netD"].map(|name| tensors(&desk.read(format!("export/{name}.safetensors"))));
+    (desk, generator, discriminator)
+}
+
+#[test]
+fn state_dicts_of_older_wrapped_and_double_networks_are_the_same() {
+    let (desk, generator, _) = exported();
+    let double = |(dtype, shape, data): &Raw| match dtype {
+        Dtype::F32 => {
+            let wide = data.as_chunks().0.iter().flat_map(|&bytes| f64::from(f32::from_le_bytes(bytes)).to_le_bytes());
+            (Dtype::F64, shape.clone(), wide.collect())
+        }
+        other => (*other, shape.clone(), data.clone()),
+    };
+    let wrapped = generator.iter().map(|(name, raw)| (format!("module.{name}"), raw.clone()));
+    let uncounted = generator.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked"));
+    let rows: [(&str, Tensors); 3] = [
+        ("wrapped", wrapped.collect()),
+        ("uncounted", uncounted.map(|(name, raw)| (name.clone(), raw.clone())).collect()),
+        ("double", generator.iter().map(|(name, raw)| (name.clone(), double(raw))).collect()),
+    ];
+    for (name, tensors) in rows {
+        desk.write(name, &file(&tensors));
+        desk.graft(&format!("import {name} --out {name}.safetensors")).ok();
+        assert!(sampled(&desk, &format!("{name}.safetensors")) == sampled(&desk, "run"), "{name}");
+    }
+}
+
+#[test]
+fn every_misfit_of_both_networks_is_named_at_once() {
+    let (desk, mut generator, mut discriminator) = exported();
+    generator.remove("main.4.bias").unwrap();
+    generator.remove("main.7.weight").unwrap();
+    generator.insert("main.3.bias".to_string(), zeros(&[8]));
+    generator.insert("main.3.weight".to_string(), zeros(&[16, 8, 3, 3]));
+    generator.get_mut("main.1.bias").unwrap().0 = Dtype::I32;
+    discriminator.remove("main.8.weight").unwrap();
+    discriminator.insert("fc.weight".to_string(), zeros(&[1]));
+    desk.write("G", &file(&generator));
+    desk.write("D", &file(&discriminator));
+    let parts = [
+        "G does not fit: missing main.4.bias, main.7.weight; unexpected main.3.bias; mismatched main.1.bias (I32, not F32), \
+         main.3.weight ([16, 8, 3, 3], not [16, 8, 4, 4])",
+        "D does not fit: missing main.8.weight; unexpected fc.weight",
+        "PyTorch's DCGAN example",
+    ];
+    desk.refuses(1, "import G --discriminator D", &parts);
+
+    desk.write("empty", &file(&Tensors::new()));
+    let sentence = desk.refuses(1, "import empty", &["empty does not fit: missing main.0.weight, main.1.weight"]);
+    assert!(sentence.contains("main.9.weight"), "{sentence}");
+}
+
+#[test]
+fn files_that_are_no_networks() {
+    let (desk, generator, discriminator) = exported();
+    let changed = |name: &str, change: &dyn Fn(&mut Tensors)| {
+        let mut tensors = generator.clone();
+        change(&mut tensors);
+        desk.write(name, &file(&tensors));
+    };
+    let shape =
+        |name: &'static str, shape: &'static [usize]| move |t: &mut Tensors| drop(t.insert(name.into(), zeros(shape)));
+    changed("four-channels", &|tensors| drop(tensors.insert("main.9.weight".into(), zeros(&[4, 4, 4, 4]))));
+    changed("no-latent", &shape("main.0.weight", &[0, 16, 4, 4]));
+    changed("long", &shape("main.0.weight", &[1 << 17, 0, 4, 4]));
+    changed("endless", &shape("main.0.weight", &[usize::MAX >> 8, 0, 4, 4]));
+    changed("scalar", &shape("main.0.weight", &[]));
+    changed("deep", &shape("main.18446744073709551615.weight", &[1]));
+    changed("nan", &|tensors| {
+        tensors.get_mut("main.4.weight").unwrap().2[..4].copy_from_slice(&f32::NAN.to_le_bytes())
+    });
+    changed("conditioned", &|tensors| {
+        for (norm, width) in [(1, 16), (4, 8), (7, 4)] {
+            for part in ["scale", "shift"] {
+                tensors.insert(format!("main.{norm}.condition_{part}.weight"), zeros(&[width, 300]));
+            }
+        }
+    });
+    let rows: &[(&str, &[&str])] = &[
+        ("four-channels", &["four-channels draws 4 channels", "1 or 3"]),
+        ("no-latent", &["no-latent has 4 features and a latent of 0", "1 to 65536"]),
+        ("long", &["a latent of 131072"]),
+        ("endless", &["endless has 4 features and a latent of"]),
+        ("scalar", &["mismatched main.0.weight ([], not [100, 16, 4, 4])"]),
+        ("deep", &["unexpected main.18446744073709551615.weight"]),
+        ("nan", &["main.4.weight holds numbers that are not finite"]),
+        ("conditioned", &["conditions of 300 numbers", "256 classes"]),
+        ("gone", &["cannot read gone", "check the path"]),
+        ("images", &["images, byte 0: expected a safetensors header"]),
+        ("run/checkpoints/last.safetensors", &["is a checkpoint of graft already"]),
+        ("export/netD.safetensors", &["holds a discriminator", "as --discriminator"]),
+    ];
+    for (name, parts) in rows {
+        desk.refuses(1, &format!("import {name}"), parts);
+    }
+    let import = "import export/netG.safetensors";
+    desk.refuses(1, &format!("{import} --discriminator export/netG.safetensors"), &["holds no discriminator"]);
+    desk.refuses(1, &format!("{import} --out export"), &["export exists: choose another --out"]);
+    desk.refuses(1, &format!("{import} --out gone/x.safetensors"), &["cannot write gone/x.safetensors", "path"]);
+    desk.refuses(2, &format!("{import} --d-norm layer"), &["--discriminator"]);
+
+    let name =
+        |from: &str, to: &str| discriminator.iter().map(|(n, r)| (n.replace(from, to), r.clone())).collect::<Tensors>();
+    let open: Tensors =
+        name("", "").into_iter().filter(|(n, _)| !n.contains("running") && !n.contains("batches")).collect();
+    desk.write("open", &file(&open));
+    desk.refuses(1, &format!("{import} --discriminator open"), &["an instance norm or a layer norm", "--d-norm"]);
+    desk.graft(&format!("{import} --discriminator open --d-norm layer")).ok();
+
+    desk.graft(&format!("{TRAIN} --steps 2 --out grey")).ok();
+    desk.graft("export grey --out grey.export").ok();
+    let parts = ["its number of channels is 1 and the generator's 3", "leave --discriminator out"];
+    desk.refuses(1, &format!("{import} --discriminator grey.export/netD.safetensors --out x"), &parts);
+}
+
+#[test]
+fn a_pickle_is_named_with_the_lines_that_convert_it() {
+    let desk = Desk::new();
+    desk.write("netG.pth", b"PK\x03\x04\0\0\x08\x08\0\0archive/data.pkl");
+    desk.write("old.pth", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.");
+    for name in ["netG", "old"] {
+        let save = format!(
+            "torch.load(\"{name}.pth\", map_location=\"cpu\", weights_only=True).items()}}, \"{name}.safetensors\")`"
+        );
+        desk.refuses(
+            1,
+            &format!("import {name}.pth"),
+            &["is a pickle of PyTorch", "`import torch, safetensors.torch`", &save],
+        );
+    }
+}
+
+#[test]
+fn exports_that_cannot_be() {
+    let (desk, ..) = exported();
+    desk.refuses(1, "export run --out export", &["export exists: choose another --out"]);
+    desk.refuses(1, "export run --out gone/x", &["cannot write gone/x", "path"]);
+    desk.refuses(1, "export gone --out x", &["there is no gone", "name a checkpoint, or the folder"]);
+    desk.refuses(1, "export images --out x", &["images, byte 0: expected a safetensors header"]);
+    desk.refuses(1, "export export --out x", &["export holds no run"]);
+    desk.refuses(1, "export export/netG.safetensors --out x", &["netG.safetensors", "describes no generator of graft"]);
+    desk.refuses(2, "export run --format tensorflow", &["tensorflow"]);
+}
+
+#[test]
+fn an_imported_generator_without_a_discriminator_is_a_source_of_generators() {
+    let (desk, ..) = exported();
+    desk.graft("import export/netG.safetensors --out G.safetensors").ok();
+    let ended = desk.graft("export G.safetensors --out alone");
+    assert!(ended.stderr.contains("G.safetensors holds no discriminator"), "{}", ended.stderr);
+    ended.ok();
+    assert_eq!(desk.names("alone"), ["example.safetensors", "load.py", "netG.safetensors"]);
+    desk.refuses(1, "export G.safetensors --raw --out raw", &["G.safetensors", "leave --raw out"]);
+
+    let small = "--target synthetic:street --subset 20 --features 4 --latent 8 --batch 8 --steps 2 --no-judge -q";
+    let transfer = |source: &str| format!("transfer --source {source} {small}");
+    let command = transfer("G.safetensors");
+    let sentence = desk.graft(&format!("{command} --d-norm batch --r1 0 --out none"));
+    let sentence = sentence.stderr.lines().last().unwrap();
+    assert!(sentence.contains("no discriminator") && sentence.contains("--d-init fresh"), "{sentence}");
+    desk.graft(&format!("{command} --d-init fresh --out fresh")).ok();
+
+    let import = "import export/netG.safetensors --discriminator export/netD.safetensors --out both.safetensors";
+    desk.graft(import).ok();
+    desk.graft(&format!("{} --d-norm batch --r1 0 --freeze-d 1 --out transferred", transfer("both.safetensors"))).ok();
+}
+
+#[test]
+fn a_run_that_draws_conditions_from_something_exports_what() {
+    let desk = Desk::new();
+    let small =
+        "--features 4 --latent 6 --batch 8 --steps 3 --source-steps 2 --feature-steps 2 --subset 20 --no-judge -q";
+    desk.graft(&format!("transfer --method ctgan --ctgan-features {small} --out run")).ok();
+    desk.graft("export run --out export").ok();
+    let drawn_from = tensors(&desk.read("export/conditions.safetensors"));
+    let example = tensors(&desk.read("export/example.safetensors"));
+    let length = example["condition"].1[1] - 10;
+    assert_eq!(drawn_from["features"].1, [20, length]);
+    assert_eq!((drawn_from["labels"].0, &drawn_from["labels"].1[..]), (Dtype::I64, &[20][..]));
+    assert_eq!((drawn_from["frequencies"].0, &drawn_from["frequencies"].1[..]), (Dtype::F64, &[10][..]));
+    desk.refuses(1, "import export/netG.safetensors", &["given features", "sample the run's checkpoint"]);
+    desk.graft("export run --format onnx --out onnx").ok();
+    check_onnx(&desk, "export", "onnx");
+}
+
+#[test]
+fn a_model_in_onnx_is_a_graph_of_the_state_dict() {
+    let (desk, ..) = exported();
+    assert_eq!(desk.graft("export run --format onnx --out onnx").ok(), "onnx/netG.onnx\nonnx/example.safetensors\n");
+    check_onnx(&desk, "export", "onnx");
+}
+
+/// The fields of a protocol buffer message: number and bytes; of a number its value as bytes.
+fn fields(mut bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let key = varint(&mut bytes);
+        let length = match key & 7 {
+            0 => {
+                let value = varint(&mut bytes);
+                found.push((key >> 3, value.to_le_bytes().to_vec()));
+                continue;
+            }
+            2 => varint(&mut bytes) as usize,
+            5 => 4,
+            other => panic!("an encoding {other}"),
+        };
+        let (value, rest) = bytes.split_at(length);
+        found.push((key >> 3, value.to_vec()));
+        bytes = rest;
+    }
+    found
+}
+
+fn varint(bytes: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for place in 0.. {
+        let (&byte, rest) = bytes.split_first().unwrap();
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    value
+}
+
+fn all(message: &[(u64, Vec<u8>)], number: u64) -> Vec<Vec<u8>> {
+    message.iter().filter(|(field, _)| *field == number).map(|(_, value)| value.clone()).collect()
+}
+
+fn text(message: &[(u64, Vec<u8>)], number: u64) -> String {
+    String::from_utf8(all(message, number).swap_remove(0)).unwrap()
+}
+
+/// Fails unless the nodes of a model stand in an order in which they can run, and its constants are the state dict's.
+fn check_onnx(desk: &Desk, export: &str, onnx: &str) {
+    let model = fields(&desk.read(format!("{onnx}/netG.onnx")));
+    assert_eq!((text(&model, 2), text(&model, 3)), ("graft".to_string(), env!("CARGO_PKG_VERSION").to_string()));
+    assert!(text(&model, 6).starts_with("DCGAN's generator: `latent` [n, "));
+    assert_eq!(fields(&all(&model, 8)[0]), [(2, 17u64.to_le_bytes().to_vec())], "the set of operators");
+    let graph = fields(&all(&model, 7)[0]);
+    let mut known: Vec<String> = all(&graph, 11).iter().map(|input| text(&fields(input), 1)).collect();
+    assert!(known.iter().all(|input| ["latent", "condition"].contains(&&**input)), "{known:?}");
+
+    let mut state = tensors(&desk.read(format!("{export}/netG.safetensors")));
+    state.retain(|name, _| !name.ends_with("num_batches_tracked"));
+    for constant in all(&graph, 5) {
+        let constant = fields(&constant);
+        let name = text(&constant, 8);
+        if let Some((_, shape, data)) = state.remove(&name) {
+            let dimensions = all(&constant, 1).into_iter().map(|d| u64::from_le_bytes(d.try_into().unwrap()) as usize);
+            assert!(dimensions.eq(shape) && all(&constant, 9) == [data], "{name}");
+        }
+        known.push(name);
+    }
+    assert!(state.is_empty(), "the model lacks {:?}", state.keys());
+    for node in all(&graph, 1) {
+        let node = fields(&node);
+        let inputs = all(&node, 1).into_iter().map(|input| String::from_utf8(input).unwrap());
+        assert!(
+            inputs.into_iter().all(|input| known.contains(&input)),
+            "{} needs what is not there yet",
+            text(&node, 3)
+        );
+        known.push(text(&node, 2));
+    }
+    assert_eq!(known.last().unwrap(), "image");
+    assert_eq!(text(&fields(&all(&graph, 12)[0]), 1), "image");
+}
