@@ -49,6 +49,10 @@ impl Progress {
         Progress { phase: phase.to_string(), steps, shown }
     }
 
+    fn is_quiet(&self) -> bool {
+        matches!(self.shown, Shown::Nothing)
+    }
+
     /// Ends the bar where it stands; the next phase begins another.
     pub fn pause(&mut self) {
         if let Shown::Bar(bar) = &self.shown {
@@ -66,6 +70,9 @@ impl Progress {
 
 impl Observer for Progress {
     fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+        if self.is_quiet() {
+            return;
+        }
         let mut fields = json!({ "phase": self.phase, "step": step, "steps": self.steps, "steps_per_second": rate });
         for (name, loss) in losses {
             fields[*name] = json!(loss);
@@ -96,7 +103,9 @@ impl Observer for Progress {
     }
 
     fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
-        emit("picture", json!({ "phase": self.phase, "step": step, "path": path }));
+        if !self.is_quiet() {
+            emit("picture", json!({ "phase": self.phase, "step": step, "path": path }));
+        }
         Ok(())
     }
 
@@ -107,10 +116,10 @@ impl Observer for Progress {
 
     fn phase(&mut self, name: &str, from: u64, to: u64) {
         self.pause();
-        let quiet = matches!(self.shown, Shown::Nothing);
+        let quiet = self.is_quiet();
         *self = Progress::new(name, from, to, quiet);
-        emit("phase", json!({ "phase": name, "step": from, "steps": to }));
         if !quiet {
+            emit("phase", json!({ "phase": name, "step": from, "steps": to }));
             warn(format!("{name}: step {from} to {to}"));
         }
     }

@@ -21,7 +21,8 @@ fn named<'e>(events: &'e [Json], name: &str) -> Vec<&'e Json> {
 #[test]
 fn a_run_tells_its_command_every_step_its_pictures_and_its_end() {
     let desk = Desk::new();
-    let said = events(&desk, &format!("{TRAIN} --steps 5 --sample-every 2 --out run --json"));
+    let talkative = TRAIN.replace(" -q", "");
+    let said = events(&desk, &format!("{talkative} --steps 5 --sample-every 2 --out run --json"));
     assert!(said[0]["command"].as_str().unwrap().starts_with("graft train --data idx:images,labels"), "{}", said[0]);
     let steps = named(&said, "step");
     assert_eq!(steps.iter().map(|event| event["step"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -39,6 +40,7 @@ fn a_run_tells_its_command_every_step_its_pictures_and_its_end() {
     assert_eq!((again.len(), &again[0]["event"]), (1, &"finished".into()));
     let profiled = events(&desk, "train --resume run --steps 6 --profile -q --json");
     assert!(named(&profiled, "note")[0]["text"].as_str().unwrap().contains("outside kernels"));
+    assert!(named(&profiled, "step").is_empty(), "-q means no progress");
 }
 
 #[test]
