@@ -40,7 +40,7 @@ const USAGE: u8 = 2;
     max_term_width = 100
 )]
 struct Cli {
-    /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists them
+    /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists events and keys
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
