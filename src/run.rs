@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::Spec;
+use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Recipe, Trainer};
 use metrics::last_seconds;
@@ -33,6 +33,10 @@ const LAST: &str = "last.safetensors";
 const STEP: &str = "step";
 const PAIRS: &str = "pairs";
 const REPORT: &str = "report.html";
+/// What a transfer learns of its source beside a GAN: folders that hold a checkpoint and no settings of their own.
+pub const FEATURES: &str = "features";
+/// See [`FEATURES`].
+pub const CLASSIFIER: &str = "classifier";
 const EVALUATIONS: &str = "evaluations.jsonl";
 const OUTCOME: &str = "outcome.json";
 /// What the names of TensorBoard's event files begin with.
@@ -82,6 +86,26 @@ pub struct Pace {
 }
 
 impl Settings {
+    /// The images that the run trains on, in its networks' size and channels.
+    ///
+    /// # Errors
+    /// Where they cannot be read, are too few, or do not fit.
+    pub fn load(&self) -> Result<Dataset> {
+        self.choose(self.data.parse::<Spec>()?.load(Split::Train)?)
+    }
+
+    /// Of a training split the images that the run trains on, in its networks' size and channels.
+    ///
+    /// # Errors
+    /// Where they are too few, or do not fit.
+    pub fn choose(&self, data: Dataset) -> Result<Dataset> {
+        let data = match self.subset {
+            Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
+            None => data,
+        };
+        data.fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+    }
+
     /// How far the run goes, and how often it writes.
     pub fn pace(&self) -> Pace {
         let Settings { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
@@ -164,6 +188,12 @@ impl RunFolder {
         )))
     }
 
+    /// The folder of the run that a checkpoint lies in, RUN/checkpoints/FILE; of a run's folder itself. None where there is none.
+    pub fn around(path: &Path) -> Option<RunFolder> {
+        let folder = if path.is_dir() { path } else { path.parent()?.parent()? };
+        RunFolder::open(folder).ok()
+    }
+
     /// A new run's folder. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
     ///
     /// # Errors
@@ -236,6 +266,9 @@ impl RunFolder {
             if path.join(CONFIG).is_file() {
                 RunFolder { path }.clear()?;
             }
+        }
+        for learned in [FEATURES, CLASSIFIER] {
+            remove(RunFolder { path: self.path.join(learned) }.checkpoint())?;
         }
         Ok(())
     }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::compare_tables as tables;
@@ -164,7 +165,7 @@ impl Compare {
         })
     }
 
-    fn design(&self) -> Result<Design> {
+    pub(super) fn design(&self) -> Result<Design> {
         if self.loss == Loss::WassersteinGp {
             return Err(Error::Usage("--loss takes a loss with --r1 here, not wasserstein-gp".to_string()));
         }
@@ -197,7 +198,7 @@ impl Compare {
             device: self.compute.device.clone(),
             recipe,
         };
-        let arms = split_arms(&self.arms)?.iter().map(|arm| Arm::parse(arm)).collect::<Result<_>>()?;
+        let arms = arms(&self.arms)?;
         Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
     }
 
@@ -207,6 +208,27 @@ impl Compare {
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
         evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
     }
+}
+
+/// The arms of a list, or of a file `NAME.toml` that holds them as `comparison.toml` does.
+fn arms(text: &str) -> Result<Vec<Arm>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        arms: Vec<Arm>,
+    }
+    if !text.ends_with(".toml") {
+        return split_arms(text)?.iter().map(|arm| Arm::parse(arm)).collect();
+    }
+    let path = Path::new(text);
+    let content = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    let file: File = toml::from_str(&content).map_err(|error| {
+        Error::invalid(format!(
+            "{text}: {}; write for each arm [[arms]], name = \"..\", method = \"..\", and [arms.options]",
+            error.message()
+        ))
+    })?;
+    file.arms.into_iter().map(|arm| Arm::new(&arm.name, &arm.method, arm.options)).collect()
 }
 
 /// The parts of a list between commas that stand in no braces.
@@ -306,6 +328,21 @@ fn command() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arms_are_read_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arms.toml");
+        let text = "[[arms]]\nname = \"scratch\"\nmethod = \"scratch\"\n[[arms]]\nname = \"a\"\nmethod = \"trgan\"\n[arms.options]\nr1 = \"10\"\n";
+        std::fs::write(&path, text).unwrap();
+        let found = arms(path.to_str().unwrap()).unwrap();
+        assert_eq!(found, [Arm::parse("scratch").unwrap(), Arm::parse("a=trgan{r1=10}").unwrap()]);
+        std::fs::write(&path, text.replace("trgan", "trgn")).unwrap();
+        assert!(arms(path.to_str().unwrap()).unwrap_err().to_string().contains("trgan"));
+        std::fs::write(&path, "[[arms]]\nnam = 1").unwrap();
+        assert!(matches!(arms(path.to_str().unwrap()), Err(Error::Invalid(_))));
+        assert!(matches!(arms("no/such.toml"), Err(Error::Io { .. })));
+    }
 
     #[test]
     fn lists_of_arms_and_seeds_are_read() {

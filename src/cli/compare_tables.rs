@@ -68,9 +68,7 @@ pub fn results(comparison: &Comparison) -> String {
     if ended < all {
         remarks.push(format!("{ended} of {all} runs have ended"));
     }
-    if protocol.claims.baselines.is_empty() {
-        remarks.push("no arm trains from scratch: there is nothing to hold arms against, and no verdict".to_string());
-    }
+    remarks.extend(comparison.remarks());
     lines.extend(remarks);
     lines.join("\n")
 }

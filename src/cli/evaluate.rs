@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{Real, interrupted, percent};
 use super::progress::Progress;
-use super::{Compute, tell, train, warn};
+use super::{Compute, tell, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
@@ -18,8 +18,8 @@ use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeSettings, Origin, RealImages, Reference,
     Samples, gan_train,
 };
-use crate::run::{RunFolder, Settings};
-use crate::transfer::Plan;
+use crate::run::RunFolder;
+use crate::transfer::trained_on;
 
 /// Measure the samples of a checkpoint against held-out real images
 #[derive(Args)]
@@ -239,25 +239,11 @@ impl Subject {
             let folder = RunFolder::open(path)?;
             (folder.checkpoint(), Some(folder))
         } else {
-            // RUN/checkpoints/FILE
-            let above = path.parent().and_then(Path::parent);
-            (path.to_path_buf(), above.and_then(|above| RunFolder::open(above).ok()))
+            (path.to_path_buf(), RunFolder::around(path))
         };
         let checkpoint = Checkpoint::read(&file)?;
-        let run = folder.as_ref().map(OfRun::read).transpose()?;
-        Ok(Subject { path: file, checkpoint, run })
-    }
-}
-
-impl OfRun {
-    /// What a run of `graft train` or `graft transfer` trained on.
-    fn read(folder: &RunFolder) -> Result<OfRun> {
-        if let Ok(plan) = folder.read_settings::<Plan>() {
-            plan.check().map_err(|error| folder.broken_settings(&error))?;
-            return Ok(OfRun { training: plan.load_target()?, data: plan.target });
-        }
-        let settings: Settings = folder.settings()?;
-        Ok(OfRun { training: train::load(&settings)?, data: settings.data })
+        let run = folder.as_ref().map(trained_on).transpose()?;
+        Ok(Subject { path: file, checkpoint, run: run.map(|(data, training)| OfRun { data, training }) })
     }
 }
 

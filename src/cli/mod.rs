@@ -15,6 +15,7 @@ mod sample;
 mod shell;
 mod train;
 mod transfer;
+mod transfer_command;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -184,7 +184,7 @@ impl Train {
         }
         (settings.device, settings.threads) = (compute.device.clone(), compute.threads);
         settings.recipe.check()?;
-        let data = load(&settings)?;
+        let data = settings.load()?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let checkpoint = folder.read_checkpoint()?;
@@ -291,7 +291,7 @@ impl Train {
             architecture.classes = native.classes;
         }
         settings.recipe.check()?;
-        Ok((prepare(native, &settings)?, settings))
+        Ok((settings.choose(native)?, settings))
     }
 }
 
@@ -299,20 +299,6 @@ fn print_profile(profile: Option<Profile>) {
     if let Some(profile) = profile {
         say(profile);
     }
-}
-
-/// The images of a run.
-pub fn load(settings: &Settings) -> Result<Dataset> {
-    prepare(settings.data.parse::<Spec>()?.load(Split::Train)?, settings)
-}
-
-/// A data set in the run's size, channels and number.
-fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
-    let data = match settings.subset {
-        Some(count) => data.subset(count, settings.recipe.seed, settings.subset_plain)?,
-        None => data,
-    };
-    data.fit(settings.recipe.architecture.size, settings.recipe.architecture.channels)
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {

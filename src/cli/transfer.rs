@@ -12,7 +12,8 @@ use serde_json::json;
 use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
-use super::{Compute, DEVICE, advised, count, decay, evaluate, not_negative, positive, tell};
+use super::transfer_command::{compare_command, equivalent_command, word};
+use super::{Compute, advised, count, decay, evaluate, not_negative, positive, tell, warn};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -26,8 +27,8 @@ use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, 
 
 /// The comparison's numbers of steps.
 const STEPS: u64 = 4000;
-const SOURCE_STEPS: u64 = 4000;
-const FEATURE_STEPS: u64 = 2000;
+pub(super) const SOURCE_STEPS: u64 = 4000;
+pub(super) const FEATURE_STEPS: u64 = 2000;
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
@@ -40,7 +41,7 @@ const QUICK_STEPS: u64 = 1500;
 const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// The arm beside it, and its folder within the run's.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -233,7 +234,7 @@ impl Transfer {
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
         self.compute.run(|device| {
             check_fits(&plan, device)?;
-            tell_command(&equivalent_command(&plan)?);
+            tell_command(&equivalent_command(&plan));
             let folder = RunFolder::create(&out, self.overwrite)?;
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
@@ -266,7 +267,7 @@ impl Transfer {
     }
 
     /// The plan that the options stand for.
-    fn plan(&self) -> Result<Plan> {
+    pub(super) fn plan(&self) -> Result<Plan> {
         let quick = self.source.is_none() && self.target.is_none();
         let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
@@ -291,6 +292,7 @@ impl Transfer {
         recipe.architecture.features = self.features;
         recipe.architecture.latent = self.latent;
         recipe.architecture.d_norm = self.d_norm.resolve(self.loss, r1)?;
+        let arm = self.arm()?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
             source_style: self.source_style,
@@ -300,17 +302,22 @@ impl Transfer {
             subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
             subset_plain: self.subset_plain,
             steps,
-            scratch: self.scratch || quick,
+            scratch: self.scratch || quick && arm.method != SCRATCH,
             device: self.compute.device.clone(),
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
-            arm: self.arm()?,
+            arm,
             recipe,
         };
         plan.check()?;
+        if self.scratch && plan.arm.method == SCRATCH {
+            return Err(Error::Usage(
+                "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
+            ));
+        }
         let native = target.load(Split::Train)?.images;
         /// The smaller of the sizes that networks have.
         const SMALL: usize = 32;
@@ -334,14 +341,13 @@ impl Transfer {
         if !self.augment.is_empty() {
             options.insert("augment".into(), names(&self.augment));
         }
-        Arm::new(&named.name, &named.method, options)
+        Arm::new(&named.name, &named.method, options)?.resolved()
     }
 }
 
 /// The names of augmentations, separated by commas.
 fn names(augment: &[Augmentation]) -> String {
-    let name = |augment: &Augmentation| json!(augment).as_str().unwrap_or_default().to_string();
-    augment.iter().map(name).collect::<Vec<_>>().join(",")
+    augment.iter().map(word).collect::<Vec<_>>().join(",")
 }
 
 /// Refuses a run that memory cannot hold, before anything is trained.
@@ -351,7 +357,7 @@ fn check_fits(plan: &Plan, device: &Device) -> Result<()> {
 
 /// The arm, and scratch beside it where that is wanted; then what came out.
 fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -> Result<()> {
-    let scratch = plan.with_arm(Arm::parse(SCRATCH)?);
+    let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
     let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
     let reference = reference(plan, &target, device, quiet)?;
@@ -429,7 +435,10 @@ fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Res
     let Real { training, validation, test } = Real::new(&spec, spec.load(Split::Train)?, size, Some(channels))?;
     let (held_out, other) = match test {
         Ok(test) => (test, validation),
-        Err(Error::Invalid(_)) => validation.halves(),
+        Err(Error::Invalid(why)) => {
+            warn(format!("warning: there is no test split ({why}): half of the validation block stands in for it"));
+            validation.halves()
+        }
         Err(error) => return Err(error),
     };
     let judge = evaluate::judge(None, &training, device, quiet)?;
@@ -466,8 +475,8 @@ pub fn write_report(folder: &RunFolder, plan: &Plan) -> Result<()> {
 fn report_on(folder: &RunFolder, plan: &Plan, target: &Dataset) -> Result<()> {
     let scratch = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
     let run = Transferred {
-        command: equivalent_command(plan)?,
-        compare: compare_command(plan),
+        command: equivalent_command(plan),
+        compare: compare_command(plan)?,
         arm: &plan.arm.name,
         source: &plan.source,
         target: &plan.target,
@@ -475,80 +484,6 @@ fn report_on(folder: &RunFolder, plan: &Plan, target: &Dataset) -> Result<()> {
         real: &target.images,
     };
     of_transfer(folder, scratch.as_ref(), &run)?.write(&folder.report())
-}
-
-/// The command that compares the arm with scratch over several seeds.
-fn compare_command(plan: &Plan) -> String {
-    let subset = plan.subset.map_or(String::new(), |subset| format!(" --subset {subset}"));
-    format!(
-        "graft compare --source {} --target {} --arms scratch,scratch+augment,{}{subset} --steps {} --seeds 5",
-        quoted(&plan.source),
-        quoted(&plan.target),
-        quoted(&plan.arm.to_string()),
-        plan.steps
-    )
-}
-
-/// The command that names every setting that determines the results.
-fn equivalent_command(plan: &Plan) -> Result<String> {
-    let Plan { recipe, arm, .. } = plan;
-    let architecture = &recipe.architecture;
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
-    let mut command = format!(
-        "graft transfer --method {} --source {} --target {}",
-        arm.method,
-        quoted(&plan.source),
-        quoted(&plan.target)
-    );
-    if let Some(subset) = plan.subset {
-        command += &format!(" --subset {subset}{}", if plan.subset_plain { " --subset-plain" } else { "" });
-    }
-    command += &format!(
-        " --steps {} --source-steps {} --feature-steps {} --seed {} --features {} --latent {} --batch {} --loss {} --lr {} \
-         --d-lr {} --beta1 {} --d-steps {} --d-norm {} --ema {}",
-        plan.steps,
-        plan.source_steps,
-        plan.feature_steps,
-        recipe.seed,
-        architecture.features,
-        architecture.latent,
-        recipe.batch,
-        word(json!(recipe.loss)),
-        arm.recipe(recipe)?.lr,
-        recipe.d_lr,
-        recipe.beta1,
-        recipe.d_steps,
-        word(json!(architecture.d_norm)),
-        recipe.ema
-    );
-    match recipe.loss {
-        Loss::WassersteinGp => command += &format!(" --gp {}", recipe.gp),
-        _ => command += &format!(" --r1 {}", recipe.r1),
-    }
-    if let Some(style) = plan.source_style {
-        command += &format!(" --source-style {}", word(json!(style)));
-    }
-    for (name, value) in arm.options.iter().filter(|(name, _)| *name != "lr") {
-        command += &match value.as_str() {
-            "true" => format!(" --{name}"),
-            "false" => format!(" --{name}=false"),
-            value => format!(" --{name} {}", quoted(value)),
-        };
-    }
-    command += &match plan.evaluate_every {
-        Some(every) => format!(" --evaluate-every {every}"),
-        None => " --no-judge".to_string(),
-    };
-    if plan.scratch {
-        command += " --scratch";
-    }
-    if plan.on_nan == OnNan::Rollback {
-        command += " --on-nan rollback";
-    }
-    if plan.device != DEVICE {
-        command += &format!(" --device {}", plan.device);
-    }
-    Ok(command)
 }
 
 /// `runs/ARM-TARGET-SEED`, with a number behind it where that is taken.

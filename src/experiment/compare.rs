@@ -141,7 +141,7 @@ pub fn run(
             waiting.push(cell);
         }
     }
-    let queue = Queue::new(waiting);
+    let queue = Queue::new(root, waiting);
     let settings = &design.settings;
     let bench = Bench { root, settings, real, judge, validation, device, jobs, queue: &queue, watch };
     let writing = Mutex::new(());

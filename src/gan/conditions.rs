@@ -5,6 +5,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Architecture;
@@ -21,7 +22,8 @@ const BANK: &str = "conditions.bank";
 const FIELD: &str = "conditions";
 
 /// How features are drawn from the bank.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FeatureSource {
     /// One of the bank's vectors.
     #[default]
@@ -198,7 +200,10 @@ impl Conditions {
             return Ok(());
         }
         let labels = self.bank.as_ref().map(|bank| &bank.labels);
-        let field = json!({ "frequencies": self.frequencies, "labels": labels });
+        let mut field = json!({ "frequencies": self.frequencies, "labels": labels });
+        if self.feature_source != FeatureSource::default() {
+            field["feature-source"] = json!(self.feature_source);
+        }
         checkpoint.header.insert(FIELD.to_string(), field);
         if let Some(bank) = &self.bank {
             let rows = bank.features.len() / self.features;
@@ -235,6 +240,9 @@ impl Conditions {
             match *bank.shape() {
                 [rows, length] if length == conditions.features && fits(rows) => {}
                 _ => return Err(broken()),
+            }
+            if let Json::String(_) = part("feature-source") {
+                conditions.feature_source = serde_json::from_value(part("feature-source")).map_err(|_| broken())?;
             }
             conditions.bank = Some(Bank { features: bank.to_vec()?, labels });
         }

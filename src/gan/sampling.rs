@@ -139,8 +139,7 @@ pub fn sample(
     })
 }
 
-/// `count` samples of a seed, and the class that each was asked for where the network has classes: the most probable one where it is
-/// given probabilities.
+/// `count` samples of a seed, and the class that each was asked for where the network has classes.
 ///
 /// # Errors
 /// The device's first failure.

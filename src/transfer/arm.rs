@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::options::Choices;
 use super::{Kind, METHODS};
 use crate::error::{Error, Result, did_you_mean};
-use crate::gan::{Augmentation, Recipe};
+use crate::gan::{Augmentation, Loss, Recipe};
 
 /// Settings of the recipe that an arm may have of its own, by the names of their options.
-const OF_RECIPE: [&str; 9] = ["augment", "beta1", "d-lr", "d-steps", "ema", "lecam", "loss", "lr", "r1"];
+const OF_RECIPE: [&str; 10] = ["augment", "beta1", "d-lr", "d-steps", "ema", "gp", "lecam", "loss", "lr", "r1"];
 
 /// Sets a part of a recipe.
 type Setting = Box<dyn Fn(&mut Recipe)>;
@@ -77,6 +77,44 @@ impl Arm {
         self.recipe_settings().map(|_| ())
     }
 
+    /// The arm with every option of its method and its rate written out, numbers in one spelling: two arms that train alike have
+    /// equal options, and what is kept of a run does not depend on what the defaults are later.
+    ///
+    /// # Errors
+    /// Those of [`Arm::check`].
+    pub fn resolved(&self) -> Result<Arm> {
+        self.check()?;
+        let choices = self.choices()?;
+        let mut options = choices.values().clone();
+        options.insert("lr".to_string(), (self.kind()?.rate)(&choices).to_string());
+        for (name, text) in self.options.iter().filter(|(name, _)| is_of_recipe(name)) {
+            let number = text.parse::<f64>().map(|number| number.to_string());
+            options.insert(name.clone(), number.unwrap_or_else(|_| text.replace(' ', "")));
+        }
+        Ok(Arm { options, ..self.clone() })
+    }
+
+    /// The arm as `--arms` takes it: its name where that says all, else with the options in which it differs from its method's
+    /// defaults and those of `beside`.
+    ///
+    /// # Errors
+    /// Those of [`Arm::check`].
+    pub fn notation(&self, beside: &BTreeMap<String, String>) -> Result<String> {
+        let own = self.resolved()?;
+        if beside.is_empty() && named(&self.name).is_some() && Arm::parse(&self.name)?.resolved()? == own {
+            return Ok(self.name.clone());
+        }
+        let plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
+        let mut options = beside.clone();
+        options.extend(own.options.into_iter().filter(|(name, value)| plain.options.get(name) != Some(value)));
+        let options: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let name = match self.name.split_once('{') {
+            Some((before, _)) => before,
+            None => &self.name,
+        };
+        Ok(format!("{name}={}{{{}}}", self.method, options.join(",")))
+    }
+
     /// The method's row of the registry.
     ///
     /// # Errors
@@ -101,12 +139,14 @@ impl Arm {
     /// [`Error::Usage`] where an option is unknown or takes something else.
     pub fn choices(&self) -> Result<Choices> {
         let kind = self.kind()?;
-        let of_method = self
-            .options
-            .iter()
-            .filter(|(name, _)| !OF_RECIPE.contains(&name.as_str()))
-            .map(|(n, v)| (n.clone(), v.clone()));
+        let of_method =
+            self.options.iter().filter(|(name, _)| !is_of_recipe(name)).map(|(n, v)| (n.clone(), v.clone()));
         Choices::new(kind.name, kind.options, &of_method.collect())
+    }
+
+    /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.
+    pub fn is_oracle(&self) -> bool {
+        matches!((self.kind(), self.choices()), (Ok(kind), Ok(choices)) if (kind.oracle)(&choices))
     }
 
     /// The recipe of this arm: `base` with the method's rate and what the options say.
@@ -116,6 +156,12 @@ impl Arm {
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
         let mut recipe = Recipe { lr: (self.kind()?.rate)(&self.choices()?), ..base.clone() };
         self.recipe_settings()?.iter().for_each(|set| set(&mut recipe));
+        if self.options.contains_key("loss") && recipe.loss == Loss::WassersteinGp && recipe.gp == 0.0 {
+            return Err(Error::Usage(format!(
+                "the arm {}: loss=wasserstein-gp needs its penalty: add gp=10,r1=0",
+                self.name
+            )));
+        }
         recipe.check()?;
         Ok(recipe)
     }
@@ -123,7 +169,7 @@ impl Arm {
     /// What each option of the recipe sets.
     fn recipe_settings(&self) -> Result<Vec<Setting>> {
         let mut settings: Vec<Setting> = Vec::new();
-        for (name, text) in self.options.iter().filter(|(name, _)| OF_RECIPE.contains(&name.as_str())) {
+        for (name, text) in self.options.iter().filter(|(name, _)| is_of_recipe(name)) {
             let bad = || Error::Usage(format!("the arm {}: --{name} does not take `{text}`", self.name));
             let number = || text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(bad);
             fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Option<T> {
@@ -151,6 +197,7 @@ impl Arm {
                             "beta1" => &mut recipe.beta1,
                             "d-lr" => &mut recipe.d_lr,
                             "ema" => &mut recipe.ema,
+                            "gp" => &mut recipe.gp,
                             "lecam" => &mut recipe.lecam,
                             "lr" => &mut recipe.lr,
                             _ => &mut recipe.r1,
@@ -168,6 +215,11 @@ impl fmt::Display for Arm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
+}
+
+/// Whether an option is the recipe's, not the method's.
+pub fn is_of_recipe(name: &str) -> bool {
+    OF_RECIPE.contains(&name)
 }
 
 /// The method and the options of an arm that has a name.
@@ -240,6 +292,34 @@ mod tests {
     }
 
     #[test]
+    fn arms_that_train_alike_have_equal_options_however_they_are_written() {
+        let options = |text: &str| Arm::parse(text).unwrap().resolved().unwrap().options;
+        assert_eq!(options("trgan"), options("a=trgan{lr=2e-4,d-init=source}"));
+        assert_eq!(options("ctgan"), options("ctgan{lr=0.0002}"));
+        assert_eq!(options("tgan"), options("tgan{g-init=source,lr=1e-4}"));
+        assert_ne!(options("tgan"), options("tgan{g-init=fresh}"));
+        assert_eq!(options("tgan{g-init=fresh}")["lr"], "0.0002", "the rate follows the options");
+        let again = Arm::parse("tgan-mission").unwrap().resolved().unwrap();
+        assert_eq!(again.resolved().unwrap(), again);
+    }
+
+    #[test]
+    fn the_notation_of_an_arm_gives_the_arm_again() {
+        let none = BTreeMap::new();
+        for text in ["scratch", "trgan", "tgan-mission", "scratch+augment", "a=trgan{freeze-d=1,lr=0.0001}"] {
+            let arm = Arm::parse(text).unwrap();
+            assert_eq!(arm.notation(&none).unwrap(), text);
+        }
+        let arm = Arm::parse("trgan{r1=10}").unwrap();
+        assert_eq!(arm.notation(&none).unwrap(), "trgan=trgan{r1=10}");
+        let beside = [("beta1".to_string(), "0.9".to_string())].into_iter().collect();
+        assert_eq!(Arm::parse("scratch").unwrap().notation(&beside).unwrap(), "scratch=scratch{beta1=0.9}");
+        let changed =
+            Arm { options: [("lr".into(), "0.1".into())].into_iter().collect(), ..Arm::parse("ctgan").unwrap() };
+        assert_eq!(changed.notation(&none).unwrap(), "ctgan=ctgan{lr=0.1}");
+    }
+
+    #[test]
     fn what_cannot_be_an_arm_is_a_usage_error() {
         for text in [
             "dogs",
@@ -253,6 +333,7 @@ mod tests {
             "a/b=trgan",
             "x=trgan{augment=flips}",
             "trgan{freeze-d=-1}",
+            "scratch{loss=wasserstein-gp,r1=0}",
         ] {
             let error = Arm::parse(text).and_then(|arm| arm.recipe(&starting_recipe(0, 32, 3))).unwrap_err();
             assert!(matches!(error, Error::Usage(_)), "{text}: {error}");

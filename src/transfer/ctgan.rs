@@ -11,7 +11,7 @@ use super::features::bank_of;
 use super::labels::{LabelSource, Labels, few_shot};
 use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
 use super::workshop::Pretraining;
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
+use super::{Choices, Grafted, Kind, MethodOption, RATE, Source, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
@@ -35,7 +35,7 @@ pub(super) const KIND: Kind = Kind {
             name: "soft-labels",
             takes: Takes::Flag,
             default: "false",
-            help: "Give the networks the probabilities of classes in place of the most probable one",
+            help: "Train with the probabilities of classes in place of the most probable one; samples ask for one class",
         },
         MethodOption {
             name: "confidence",
@@ -73,6 +73,8 @@ pub(super) const KIND: Kind = Kind {
     ],
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
     control: Some(("shuffle-labels", "true")),
+    learns_from_images: |_| true,
+    oracle: |choices| choices.is("labels", "true"),
     labelled_source: true,
     rate: |_| RATE,
     check: |choices| {
@@ -134,6 +136,16 @@ struct CtGan {
 
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let given = match Source::parse(&workshop.plan.source)? {
+        Source::Checkpoint(_) => workshop.source_gan()?,
+        Source::Data(_) => None,
+    };
+    if given.as_ref().is_some_and(|gan| gan.architecture.classes == 0) {
+        return Err(Error::invalid(format!(
+            "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
+            workshop.plan.source
+        )));
+    }
     let Some(predictor) = predictor(workshop)? else { return Ok(None) };
     let classes = predictor.classes();
     let predictions = predictor.predict(&workshop.target.images)?;
@@ -152,7 +164,8 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     });
     let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-    let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+    let trained = if given.is_some() { given } else { workshop.source_gan()? };
+    let Some(gan) = trained else { return Ok(None) };
     let target = Architecture { classes, condition_features, ..architecture };
     let from = From {
         generator: true,
@@ -218,7 +231,7 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
     for start in (0..data.len()).step_by(STYLED) {
         let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
         let mut values = data.batch(&indices);
-        // Each block of images is another seed's, so that no two images share a style.
+        // Each block of images is another step's, so that no two images share a style.
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
         pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).pixels);
     }

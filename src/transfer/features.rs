@@ -155,6 +155,7 @@ pub(super) struct Autoencoder {
     digest: String,
     style: Style,
     order: Sampler,
+    batch: usize,
     seed: u64,
     step: u64,
 }
@@ -174,6 +175,7 @@ impl Autoencoder {
         Autoencoder {
             adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), ADAM),
             order: Sampler::new(data.len(), batch, seed),
+            batch,
             digest: data.digest(),
             encoder,
             decoder,
@@ -199,7 +201,7 @@ impl Pretraining for Autoencoder {
         let data = json!({ "digest": self.digest, "count": self.data.len() });
         let design = self.encoder.trunk.design();
         let length = self.encoder.linear.weight.stored_shape()[1];
-        json!({ "name": "autoencoder", "design": design, "length": length, "style": self.style, "seed": self.seed, "data": data })
+        json!({ "name": "autoencoder", "design": design, "length": length, "style": self.style, "batch": self.batch, "seed": self.seed, "data": data })
     }
 
     fn steps(&self) -> u64 {

@@ -19,7 +19,7 @@ mod workshop;
 
 pub use arm::Arm;
 pub use options::{Choices, MethodOption, Takes};
-pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe};
+pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe, trained_on};
 pub use style::Style;
 pub use workshop::{Pretraining, SourceGan, Workshop};
 
@@ -46,6 +46,10 @@ pub struct Kind {
     /// The option and its value that take out of an arm what is transferred and leave the rest: its control. None where that
     /// would be training from scratch.
     pub control: Option<(&'static str, &'static str)>,
+    /// Whether it learns something of the source's images under these options beside the GAN that a checkpoint can be.
+    pub learns_from_images: fn(&Choices) -> bool,
+    /// Whether these options let it see what a method could not know: it then makes no claim, and is marked.
+    pub oracle: fn(&Choices) -> bool,
     /// Whether the source's GAN is conditioned on the source's labels.
     pub labelled_source: bool,
     /// The generator's learning rate under these options.

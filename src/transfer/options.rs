@@ -35,6 +35,15 @@ impl Takes {
         }
     }
 
+    /// A value that fits, numbers in one spelling.
+    fn spelled(self, value: &str) -> String {
+        match self {
+            Takes::Count => value.parse::<u32>().map_or(value.to_string(), |count| count.to_string()),
+            Takes::Number | Takes::Share => value.parse::<f64>().map_or(value.to_string(), |number| number.to_string()),
+            _ => value.to_string(),
+        }
+    }
+
     /// In words, for a message.
     pub fn described(self) -> String {
         match self {
@@ -63,7 +72,7 @@ pub struct MethodOption {
 
 /// A value for each option of a method.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Choices(BTreeMap<&'static str, String>);
+pub struct Choices(BTreeMap<String, String>);
 
 impl Choices {
     /// The given values, and the defaults of the rest.
@@ -82,9 +91,14 @@ impl Choices {
             if !option.takes.fits(value) {
                 return Err(Error::Usage(format!("--{} takes {}, not {value}", option.name, option.takes.described())));
             }
-            Ok((option.name, value.to_string()))
+            Ok((option.name.to_string(), option.takes.spelled(value)))
         };
         Ok(Choices(options.iter().map(value).collect::<Result<_>>()?))
+    }
+
+    /// Every option and its value.
+    pub fn values(&self) -> &BTreeMap<String, String> {
+        &self.0
     }
 
     /// The value of an option.

@@ -12,7 +12,7 @@ use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe, Trainer};
 use crate::nn::NormKind;
-use crate::run::{Ending, Observer, OnNan, Pace, RunFolder};
+use crate::run::{CLASSIFIER, Ending, FEATURES, Observer, OnNan, Pace, RunFolder, Settings};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images. Source and target share what is said here, so that
 /// the discriminator transfers; a method sets the generator's rate after a transfer.
@@ -68,6 +68,19 @@ impl Source {
     }
 }
 
+/// What a run of `graft train` or `graft transfer` trained on: the data set's name, and the images.
+///
+/// # Errors
+/// Where its settings are none, or the images cannot be read.
+pub fn trained_on(folder: &RunFolder) -> Result<(String, Dataset)> {
+    if let Ok(plan) = folder.read_settings::<Plan>() {
+        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        return Ok((plan.target.clone(), plan.load_target()?));
+    }
+    let settings: Settings = folder.settings()?;
+    Ok((settings.data.clone(), settings.load()?))
+}
+
 /// Every setting of a transfer run, as its `config.toml` holds it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -119,10 +132,32 @@ impl Plan {
         self.recipe.check()?;
         self.arm.check()?;
         self.arm.recipe(&self.recipe)?;
-        Source::parse(&self.source)?;
+        self.check_source()?;
         self.target.parse::<Spec>()?;
         if self.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
             return Err(Error::Usage("--source-style colour needs a target of 3 channels".to_string()));
+        }
+        Ok(())
+    }
+
+    /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder, and a style for
+    /// images that are not used.
+    fn check_source(&self) -> Result<()> {
+        let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
+        let learns = (self.arm.kind()?.learns_from_images)(&self.arm.choices()?);
+        if learns && RunFolder::around(&path).is_none() {
+            return Err(Error::Usage(format!(
+                "--method {} learns from the source's images, and {} lies in no run's folder that names them: give the folder of \
+                 its run as --source, or a data set",
+                self.arm.method,
+                path.display()
+            )));
+        }
+        if !learns && self.source_style.is_some() {
+            return Err(Error::Usage(
+                "--source-style changes images that a source is trained on; a checkpoint is trained already"
+                    .to_string(),
+            ));
         }
         Ok(())
     }
@@ -170,8 +205,8 @@ impl Folders {
         Folders {
             run: run.to_path_buf(),
             source: run.join("source"),
-            features: run.join("features"),
-            classifier: run.join("classifier"),
+            features: run.join(FEATURES),
+            classifier: run.join(CLASSIFIER),
         }
     }
 
@@ -182,9 +217,9 @@ impl Folders {
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
         let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
-        let features = match arm.options.get("feature-length") {
-            Some(length) => format!("features-{length}"),
-            None => "features".to_string(),
+        let features = match arm.choices()?.values().get("feature-length") {
+            Some(length) => format!("{FEATURES}-{length}"),
+            None => FEATURES.to_string(),
         };
         let (source, features) = (shelf.join(source), shelf.join(features));
         Ok(Folders { run: run.to_path_buf(), source, features, ..Folders::within(shelf) })
@@ -231,6 +266,10 @@ pub fn run(
     recipe.check_fits(device)?;
     if !grafted.report.0.is_empty() {
         observer.note(&grafted.report.to_string());
+    }
+    let beside: Vec<&str> = grafted.method.networks().into_iter().map(|(name, _)| name).collect();
+    if !beside.is_empty() {
+        observer.note(&format!("frozen beside the target's networks: {}", beside.join(", ")));
     }
     for note in &grafted.notes {
         observer.note(note);

@@ -10,6 +10,8 @@ pub(super) const KIND: Kind = Kind {
     options: &[],
     arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
     control: None,
+    learns_from_images: |_| false,
+    oracle: |_| false,
     labelled_source: false,
     rate: |_| RATE,
     check: |_| Ok(()),

@@ -6,8 +6,9 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Role};
+use crate::gan::{Architecture, Discriminator, Generator, Role};
 use crate::nn::{NormKind, Parameter};
 use crate::tensor::{Tensor, no_grad};
 
@@ -54,6 +55,17 @@ pub struct Row {
 /// The layer report of a transfer; displays as a table, a line a parameter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LayerReport(pub Vec<Row>);
+
+impl LayerReport {
+    /// Networks of which nothing came from a source, drawn by `seed`.
+    pub fn fresh(architecture: &Architecture, device: &Device, seed: u64) -> LayerReport {
+        let (generator, discriminator) =
+            (Generator::new(device, architecture, seed), Discriminator::new(device, architecture, seed));
+        let rows = |role, own: &[Parameter]| Transplant::fresh(role, own).rows(|_| false);
+        let generator = rows(Role::Generator, &generator.parameters());
+        LayerReport([generator, rows(Role::Discriminator, &discriminator.parameters())].concat())
+    }
+}
 
 impl Row {
     /// The network, the parameter, its shape, and what became of it, in words.

@@ -14,7 +14,9 @@ use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::gan::{
+    Architecture, Bank, BatchConditions, Conditions, Discriminator, FeatureSource, Generator, Method, Role, Schedule,
+};
 use crate::nn::{NormKind, Parameter};
 use crate::random::{Purpose, generator};
 use crate::transfer::surgery::LayerReport;
@@ -50,6 +52,12 @@ pub(super) const KIND: Kind = Kind {
             default: "trained",
             help: "Train the encoder on the source, or leave it as it is drawn: a control",
         },
+        MethodOption {
+            name: "feature-source",
+            takes: Takes::OneOf(&["bank", "gaussian", "mix"]),
+            default: "bank",
+            help: "How the features of samples are drawn: from the bank, from a normal distribution of its mean and covariance, or between two of its rows",
+        },
         MethodOption { name: "feature-length", takes: Takes::Count, default: "64", help: "Length of the features" },
         MethodOption {
             name: "neighbours",
@@ -65,6 +73,8 @@ pub(super) const KIND: Kind = Kind {
         ("tgan-untrained", "encoder=untrained"),
     ],
     control: Some(("encoder", "untrained")),
+    learns_from_images: |choices| choices.is("encoder", "trained") || choices.is("bank", "source"),
+    oracle: |_| false,
     labelled_source: false,
     rate: |choices| if choices.is("g-init", "source") { RATE_FROM_SOURCE } else { RATE },
     check: |choices| {
@@ -104,6 +114,7 @@ struct TGan {
     length: usize,
     pairing: Pairing,
     instance: bool,
+    feature_source: FeatureSource,
     settings: Json,
     seed: u64,
 }
@@ -129,7 +140,9 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
 
     let (bank, pairing) = if choices.is("bank", "source") {
         let (data, style) = workshop.source_data()?;
-        let data = data.select(&(0..data.len().min(SOURCE_BANK)).collect::<Vec<_>>());
+        // Evenly spaced: a file may hold one class after the other.
+        let rows = data.len().min(SOURCE_BANK);
+        let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
         let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
         style.apply(&mut values, size, seed, BANK_STEP);
         let images = Images::from_batch(&values, [data.len(), size, size, channels]);
@@ -156,7 +169,15 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     } else {
         None
     };
-    let report = start.as_ref().map_or_else(LayerReport::default, Start::report);
+    let report = match &start {
+        Some(start) => start.report(),
+        None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }, device, seed),
+    };
+    let feature_source = match choices.get("feature-source") {
+        "gaussian" => FeatureSource::Gaussian,
+        "mix" => FeatureSource::Mix,
+        _ => FeatureSource::Bank,
+    };
     let settings = json!({
         "name": KIND.name,
         "options": choices.to_json(),
@@ -165,7 +186,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
         "source": source,
     });
     let instance = choices.is("d-condition", "instance");
-    let method = TGan { encoder, start, bank, length, pairing, instance, settings, seed };
+    let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
     Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: length, report, notes: Vec::new() }))
 }
 
@@ -212,7 +233,7 @@ impl Method for TGan {
 
     fn sampling(&self, classes: usize, features: usize) -> Conditions {
         let bank = Bank { features: self.bank.clone(), labels: Vec::new() };
-        Conditions::in_turn(classes, features).with_bank(bank)
+        Conditions::in_turn(classes, features).with_bank(bank).with_feature_source(self.feature_source)
     }
 
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
@@ -229,7 +250,8 @@ mod tests {
         let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Layer };
         let encoder = Encoder::new(&Device::cpu(), &design, 2, 0);
         let bank = vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0];
-        TGan { encoder, start: None, bank, length: 2, pairing, instance, settings: Json::Null, seed: 3 }
+        let feature_source = FeatureSource::Bank;
+        TGan { encoder, start: None, bank, length: 2, pairing, instance, feature_source, settings: Json::Null, seed: 3 }
     }
 
     fn no_data() -> Dataset {

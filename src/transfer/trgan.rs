@@ -37,6 +37,8 @@ pub(super) const KIND: Kind = Kind {
     ],
     arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
     control: None,
+    learns_from_images: |_| false,
+    oracle: |_| false,
     labelled_source: false,
     rate: |_| RATE,
     check: |choices| {

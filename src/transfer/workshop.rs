@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value as Json, json};
 
-use super::plan::{Folders, Plan, Source};
+use super::plan::{Folders, Plan, Source, trained_on};
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -70,20 +70,20 @@ impl<'a> Workshop<'a> {
         self.plan.recipe.seed
     }
 
-    /// The source's images in the target's size and channels, and their style.
+    /// The source's images in the target's size and channels, and their style; of a checkpoint those that its run trained on.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the source is a checkpoint; what reading the data says.
+    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&mut self) -> Result<(&Dataset, Style)> {
-        let Source::Data(spec) = Source::parse(&self.plan.source)? else {
-            return Err(Error::Usage(format!(
-                "--method {} learns from the source's images: name a data set as --source, not a checkpoint",
-                self.plan.arm.method
-            )));
-        };
         if self.source.is_none() {
             let Architecture { size, channels, .. } = self.architecture();
-            let data = spec.load(Split::Train)?;
+            let data = match Source::parse(&self.plan.source)? {
+                Source::Data(spec) => spec.load(Split::Train)?,
+                Source::Checkpoint(path) => {
+                    let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
+                    trained_on(&RunFolder::around(&path).ok_or_else(unknown)?)?.1
+                }
+            };
             let style = self.plan.source_style.unwrap_or(Style::between(data.images.channels, channels));
             self.source = Some((data.fit(size, channels)?, style));
         }
@@ -113,14 +113,15 @@ impl<'a> Workshop<'a> {
             .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))
     }
 
-    /// The style of the source's images as headers of checkpoints name it; none where the source is a checkpoint.
+    /// The style of the source's images as headers of checkpoints name it; none where the arm learns from none.
     ///
     /// # Errors
     /// What reading the data says.
     pub fn style_name(&mut self) -> Result<Option<Style>> {
+        let learns = (self.plan.arm.kind()?.learns_from_images)(&self.plan.arm.choices()?);
         match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(_) => Ok(None),
-            Source::Data(_) => self.source_data().map(|(_, style)| Some(style)),
+            Source::Checkpoint(_) if !learns => Ok(None),
+            _ => self.source_data().map(|(_, style)| Some(style)),
         }
     }
 

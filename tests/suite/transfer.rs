@@ -468,7 +468,7 @@ fn layers_of_a_grey_source_are_frozen_only_where_that_is_asked_for() {
     let report = with("allowed=trgan{freeze-d=1,allow-colour-blind=true}").unwrap();
     assert!(report.lines().any(|line| line.contains("D main.0.weight") && line.ends_with("frozen")), "{report}");
     let error = with("tgan").unwrap_err();
-    assert!(matches!(&error, Error::Usage(text) if text.contains("name a data set")), "{error}");
+    assert!(matches!(&error, Error::Usage(text) if text.contains("no run's folder")), "{error}");
 }
 
 #[test]
@@ -581,4 +581,41 @@ fn samples_of_a_command_run_are_by_class_or_by_features() {
     assert!(sources[0] == sample("tgan"), "the bank is the default");
     assert!(sample("ctgan --class 3") != sample("ctgan --class 4"));
     desk.refuses(2, "sample ctgan --class 10 --out x.png", &["classes 0 to 9"]);
+}
+
+#[test]
+fn another_run_takes_the_place_of_all_phases_of_one_before() {
+    let desk = Desk::new();
+    let made = "--source synthetic:strokes --target synthetic:street --subset 20 --quiet";
+    for (method, learned) in [("tgan", "features"), ("ctgan", "classifier")] {
+        let transfer = |options: &str| format!("transfer --method {method} {made} {SMALL} {options}");
+        desk.graft(&transfer("--seed 1 --out run --overwrite")).ok();
+        desk.graft(&transfer("--batch 6 --out run --overwrite")).ok();
+        desk.graft(&transfer("--batch 6 --out fresh --overwrite")).ok();
+        for part in [learned, "source", ""] {
+            let (run, fresh) = (format!("run/{part}"), format!("fresh/{part}"));
+            assert!(desk.checkpoint(&run) == desk.checkpoint(&fresh), "{method}: {part}");
+        }
+    }
+}
+
+#[test]
+fn every_method_starts_from_a_checkpoint_in_its_runs_folder() {
+    let desk = Desk::new();
+    desk.graft("train --data synthetic:strokes --subset 40 --channels 3 --conditional --features 4 --latent 8 --batch 8 --steps 3 --r1 1 --d-norm none -q --out source").ok();
+    desk.graft("train --data synthetic:strokes --subset 40 --channels 3 --features 4 --latent 8 --batch 8 --steps 3 --r1 1 --d-norm none -q --out plain").ok();
+    let made = "--target synthetic:street --subset 20 --features 4 --latent 8 --batch 8 --steps 2 --feature-steps 2 --no-judge -q";
+    for (method, source) in [("trgan", "plain"), ("tgan", "plain"), ("ctgan", "source")] {
+        let source = format!("{source}/checkpoints/last.safetensors");
+        desk.graft(&format!("transfer --method {method} --source {source} {made} --out {method}")).ok();
+        assert!(!desk.path(format!("{method}/source")).exists(), "{method} trains no source");
+    }
+    desk.refuses(1, &format!("transfer --method ctgan --source plain {made} --out x"), &["--conditional"]);
+    std::fs::copy(desk.path("plain/checkpoints/last.safetensors"), desk.path("alone.safetensors")).unwrap();
+    desk.refuses(2, &format!("transfer --method tgan --source alone.safetensors {made} --out y"), &["no run's folder"]);
+    assert!(!desk.path("y").exists(), "refused before anything is written");
+    let compare = "compare --source alone.safetensors --target synthetic:street --arms scratch,tgan --plan";
+    desk.refuses(2, compare, &["no run's folder"]);
+    desk.refuses(2, &format!("transfer --source plain --source-style none {made} --out z"), &["--source-style"]);
+    desk.refuses(2, &format!("transfer --method scratch --scratch {made} --out z"), &["leave one of the two out"]);
 }

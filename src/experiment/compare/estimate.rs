@@ -11,6 +11,7 @@ use super::{Design, Jobs, RealData};
 use crate::backend::Device;
 use crate::error::Result;
 use crate::gan::{Trainer, sample_asked};
+use crate::transfer::Source;
 
 /// Steps before and while the time is taken; of each eight, one computes a penalty.
 const WARM: u64 = 2;
@@ -71,11 +72,8 @@ pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, 
             None => {
                 rows[place].left.push(cell.seed);
                 left += 1;
-                let folders = cell.folders(root)?;
-                let learns = !cell.arm.kind()?.options.is_empty();
-                if learns && !folders.source.exists() && !folders.features.exists() && !folders.classifier.exists() {
-                    sources.insert((cell.arm.method.clone(), cell.seed));
-                }
+                let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
+                sources.extend(cell.learned(root)?.filter(|source| of_data && !source.exists()));
             }
         }
     }

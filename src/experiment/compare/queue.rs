@@ -1,6 +1,7 @@
 //! Runs at once: workers of a few threads each take run after run, and two never prepare the same source.
 
 use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Cell;
@@ -47,6 +48,7 @@ impl Jobs {
 
 /// Runs that wait to be done, in order.
 pub(super) struct Queue {
+    root: PathBuf,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -54,26 +56,24 @@ pub(super) struct Queue {
 struct State {
     waiting: Vec<Cell>,
     /// What is being learned of a source just now, and what is learned.
-    preparing: HashSet<Source>,
-    ready: HashSet<Source>,
+    preparing: HashSet<PathBuf>,
+    ready: HashSet<PathBuf>,
     over: bool,
 }
 
-/// What runs share of a source: those of one method and seed.
-type Source = (String, u64);
-
-fn source(cell: &Cell) -> Source {
-    (cell.arm.method.clone(), cell.seed)
-}
-
 impl Queue {
-    pub fn new(waiting: Vec<Cell>) -> Queue {
+    pub fn new(root: &Path, waiting: Vec<Cell>) -> Queue {
         let state = State { waiting, preparing: HashSet::new(), ready: HashSet::new(), over: false };
-        Queue { state: Mutex::new(state), changed: Condvar::new() }
+        Queue { root: root.to_path_buf(), state: Mutex::new(state), changed: Condvar::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder of what runs share of a source.
+    fn source(&self, cell: &Cell) -> Option<PathBuf> {
+        cell.learned(&self.root).ok().flatten()
     }
 
     /// The first run whose source nobody is at; waits for one. None where all are taken, or at an end.
@@ -83,11 +83,11 @@ impl Queue {
             if state.over || state.waiting.is_empty() {
                 return None;
             }
-            let free = state.waiting.iter().position(|cell| !state.preparing.contains(&source(cell)));
-            if let Some(place) = free {
+            let is_free = |cell: &Cell| self.source(cell).is_none_or(|source| !state.preparing.contains(&source));
+            if let Some(place) = state.waiting.iter().position(is_free) {
                 let cell = state.waiting.remove(place);
-                if !state.ready.contains(&source(&cell)) {
-                    state.preparing.insert(source(&cell));
+                if let Some(source) = self.source(&cell).filter(|source| !state.ready.contains(source)) {
+                    state.preparing.insert(source);
                 }
                 return Some(cell);
             }
@@ -97,9 +97,10 @@ impl Queue {
 
     /// The source of a run is learned: others may use it.
     pub fn prepared(&self, cell: &Cell) {
+        let Some(source) = self.source(cell) else { return };
         let mut state = self.state();
-        if state.preparing.remove(&source(cell)) {
-            state.ready.insert(source(cell));
+        if state.preparing.remove(&source) {
+            state.ready.insert(source);
             self.changed.notify_all();
         }
     }

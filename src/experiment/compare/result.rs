@@ -9,7 +9,7 @@ use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Outcome, Protocol, Reading};
 use crate::metrics::Evaluation;
-use crate::transfer::Arm;
+use crate::transfer::{Arm, Source};
 
 /// What was compared, with everything that determines it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -152,6 +152,31 @@ impl Comparison {
         let floors = ComparisonFloors { real, copies };
         let beside = beside(design, &protocol, &outcomes)?;
         Ok(Comparison { graft: env!("CARGO_PKG_VERSION"), protocol: described, floors, cells, findings, beside })
+    }
+
+    /// What a reader of its verdicts has to know of its arms.
+    pub fn remarks(&self) -> Vec<String> {
+        let Described { settings, arms, claims, .. } = &self.protocol;
+        let mut remarks = Vec::new();
+        let augments = |arm: &&Arm| claims.baselines.contains(&arm.name) && arm.options.contains_key("augment");
+        match claims.baselines.len() {
+            0 => {
+                remarks.push("no arm trains from scratch: there is nothing to hold arms against, and no verdict".into())
+            }
+            _ if !arms.iter().any(|arm| augments(&arm)) => remarks.push(
+                "no arm trains from scratch with augmentation: helps means better than scratch without it only".into(),
+            ),
+            _ => {}
+        }
+        for arm in arms.iter().filter(|arm| arm.is_oracle()) {
+            remarks.push(format!("{} is an oracle, which sees the true labels: nothing is claimed of it", arm.name));
+        }
+        if matches!(Source::parse(&settings.source), Ok(Source::Checkpoint(_))) {
+            remarks.push(
+                "all seeds share one source, a checkpoint: intervals do not hold what another source would give".into(),
+            );
+        }
+        remarks
     }
 
     /// The runs that have ended, and all of them.

@@ -113,6 +113,12 @@ impl Cell {
         Folders::shared(&self.folder(root), &root.join(format!("source-seed{}", self.seed)), &self.arm)
     }
 
+    /// The folder of what it learns of the source, which only one run at a time trains; none where it learns nothing.
+    pub fn learned(&self, root: &Path) -> Result<Option<PathBuf>> {
+        let folders = self.folders(root)?;
+        Ok((self.arm.method != SCRATCH).then_some(folders.source))
+    }
+
     /// Everything that determines its run.
     pub fn plan(&self, settings: &Settings, jobs: Jobs) -> Plan {
         Plan {
@@ -154,6 +160,7 @@ impl Design {
             Some(name) => Err(Error::Usage(format!("{what} {name} is named twice; name it once"))),
             None => Ok(()),
         };
+        let arms = arms.iter().map(Arm::resolved).collect::<Result<Vec<_>>>()?;
         once("the arm", repeated(arms.iter().map(|arm| arm.name.clone())))?;
         once("the size", repeated(sizes.iter().map(usize::to_string)))?;
         once("the seed", repeated(seeds.iter().map(u64::to_string)))?;
@@ -288,11 +295,12 @@ impl Design {
         self.arms.iter().find(|other| other.method == arm.method && other.options == options)
     }
 
-    /// What the comparison may claim: every arm but those that train from scratch and those that are another's control is a
-    /// candidate.
+    /// What the comparison may claim: every arm but those that train from scratch, those that are another's control and oracles is
+    /// a candidate.
     pub fn protocol(&self) -> Protocol {
         let is_control = |arm: &Arm| self.arms.iter().any(|other| self.control(other) == Some(arm));
-        let candidates = self.arms.iter().filter(|arm| arm.method != SCRATCH && !is_control(arm));
+        let claims = |arm: &&Arm| arm.method != SCRATCH && !is_control(arm) && !arm.is_oracle();
+        let candidates = self.arms.iter().filter(claims);
         let candidate = |arm: &Arm| Candidate {
             arm: arm.name.clone(),
             control: self.control(arm).map(|control| control.name.clone()),
@@ -323,5 +331,57 @@ fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(String, Json, J
             difference(key, &of(ours), &of(theirs))
         }),
         _ => (ours != theirs).then(|| (name.to_string(), ours.clone(), theirs.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::starting_recipe;
+
+    fn design(arms: &[&str]) -> Design {
+        let settings = Settings {
+            source: "synthetic:strokes".into(),
+            source_style: None,
+            source_steps: 1,
+            feature_steps: 1,
+            target: "synthetic:street".into(),
+            subset_plain: false,
+            steps: 1,
+            looks: vec![0],
+            split: HeldOut::Test,
+            device: "cpu".into(),
+            recipe: starting_recipe(0, 32, 3),
+        };
+        let arms = arms.iter().map(|arm| Arm::parse(arm).unwrap()).collect();
+        Design::new(settings, arms, &[10], &[0], &BTreeMap::new()).unwrap()
+    }
+
+    #[test]
+    fn controls_are_found_by_what_options_mean_and_nothing_is_claimed_of_oracles() {
+        let arms = [
+            "scratch",
+            "a=ctgan{lr=2e-4}",
+            "ctgan-shuffled",
+            "b=tgan{g-init=source,encoder=trained}",
+            "tgan-untrained",
+            "c=ctgan{lr=0.1}",
+            "d=ctgan{labels=true}",
+        ];
+        let Protocol { baselines, candidates, .. } = design(&arms).protocol();
+        assert_eq!(baselines, ["scratch"]);
+        let found: Vec<(&str, Option<&str>)> =
+            candidates.iter().map(|candidate| (candidate.arm.as_str(), candidate.control.as_deref())).collect();
+        assert_eq!(found, [("a", Some("ctgan-shuffled")), ("b", Some("tgan-untrained")), ("c", None)]);
+    }
+
+    #[test]
+    fn arms_that_learn_the_same_of_a_source_take_turns() {
+        let design = design(&["scratch", "trgan", "tgan", "tgan-untrained", "ctgan"]);
+        let learned: Vec<Option<PathBuf>> =
+            design.cells().iter().map(|cell| cell.learned(Path::new("")).unwrap()).collect();
+        assert_eq!(learned[0], None);
+        assert!(learned[1] == learned[2] && learned[2] == learned[3], "{learned:?}");
+        assert_ne!(learned[1], learned[4], "the source of ctgan knows classes");
     }
 }

@@ -82,7 +82,15 @@ fn outcome(comparison: &Comparison) -> Vec<String> {
             sentences.push(format!("{says}: {}.", names.join(", ")));
         }
     }
+    sentences.extend(comparison.remarks().into_iter().map(|remark| sentence(&remark)));
     sentences
+}
+
+/// A remark with a capital and a full stop.
+fn sentence(remark: &str) -> String {
+    let mut letters = remark.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
 }
 
 /// The runs of an arm that have figures.

@@ -19,16 +19,18 @@ const REAL: usize = 100;
 const COLUMNS: usize = 10;
 
 /// The figures of the table: their keys in an evaluation, their names, and their decimals.
-const FIGURES: [(&str, &str, usize); 9] = [
+const FIGURES: [(&str, &str, usize); 11] = [
     ("/judge_fd", "judge-FD", 1),
     ("/random_fd", "random-FD", 3),
     ("/kid", "KID", 4),
     ("/precision", "precision", 3),
     ("/recall", "recall", 3),
+    ("/density", "density", 3),
     ("/coverage", "coverage", 3),
     ("/class_distance", "class distance", 3),
     ("/conditional_accuracy", "class as asked", 3),
     ("/memorisation/judge/copied", "copied, by judge", 3),
+    ("/memorisation/pixels/copied", "copied, by pixels", 3),
 ];
 
 /// What a transfer's report says beside curves and pictures, as `outcome.json` keeps it.
@@ -155,7 +157,10 @@ pub fn of_transfer(folder: &RunFolder, beside: Option<&RunFolder>, run: &Transfe
     if let Some(plot) = distances(&points, findings.as_ref()) {
         page = page.with(plot);
     }
-    if let Some(table) = findings.as_ref().and_then(figures) {
+    for warning in findings.iter().flat_map(flagged) {
+        page = page.with(Note::warning(warning));
+    }
+    for table in findings.iter().filter_map(figures).chain(findings.iter().filter_map(classes)) {
         page = page.with(table);
     }
     page = page.heading("Over the steps");
@@ -245,12 +250,47 @@ fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<
     Some(plot)
 }
 
-/// All figures of the last step beside their floors.
-fn figures(findings: &Findings) -> Option<Table> {
-    let Judged::Figures { against, accuracy, arms, real, copy } = &findings.judged else { return None };
+/// Which arms' samples look like copies of the training images.
+fn flagged(findings: &Findings) -> Vec<String> {
+    let Judged::Figures { arms, .. } = &findings.judged else { return Vec::new() };
+    let is_flagged = |figures: &Json| {
+        let by = |key| figures.pointer(key) == Some(&Json::Bool(true));
+        by("/memorisation/judge/flagged") || by("/memorisation/pixels/flagged")
+    };
+    let of = arms.iter().filter(|(_, figures)| is_flagged(figures));
+    of.map(|(name, _)| format!("{name}: more than 30 % of its samples are flagged as copies of training images."))
+        .collect()
+}
+
+/// The arms' figures and those of their floors, by name.
+fn columns(judged: &Judged) -> Option<Vec<(&str, &Json)>> {
+    let Judged::Figures { arms, real, copy, .. } = judged else { return None };
     let own = arms.iter().map(|(name, figures)| (name.as_str(), figures));
     let floors = [Some(("real images", real)), copy.as_ref().map(|copy| ("training images", copy))];
-    let columns: Vec<(&str, &Json)> = own.chain(floors.into_iter().flatten()).collect();
+    Some(own.chain(floors.into_iter().flatten()).collect())
+}
+
+/// The share of each class, as the judge sees it.
+fn classes(findings: &Findings) -> Option<Table> {
+    let columns = columns(&findings.judged)?;
+    let shares =
+        |figures: &Json| figures.pointer("/class_shares").and_then(Json::as_array).cloned().unwrap_or_default();
+    let names: Vec<&str> = ["class"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
+    let mut table = Table::new("Share of each class, as the judge sees it", &names);
+    for class in 0..columns.iter().map(|(_, figures)| shares(figures).len()).max()? {
+        let cells = columns.iter().map(|(_, figures)| match shares(figures).get(class).and_then(Json::as_f64) {
+            Some(share) => Cell::number(share, 3),
+            None => Cell::Missing,
+        });
+        table = table.row([Cell::text(class.to_string())].into_iter().chain(cells).collect());
+    }
+    Some(table)
+}
+
+/// All figures of the last step beside their floors.
+fn figures(findings: &Findings) -> Option<Table> {
+    let Judged::Figures { against, accuracy, arms, .. } = &findings.judged else { return None };
+    let columns = columns(&findings.judged)?;
     let names: Vec<&str> = ["figure"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new("Figures at the last step, and those of real images as floors", &names);
     for (key, name, decimals) in FIGURES {
