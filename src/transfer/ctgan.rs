@@ -335,3 +335,94 @@ impl Method for CtGan {
         Some(&self.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::Device;
+    use crate::transfer::SourceGan;
+
+    /// A method for three images: of class 0, not sure enough, and of class 1.
+    fn ctgan(soft: bool, features: Option<(Vec<f32>, usize)>) -> CtGan {
+        let (device, norm) = (Device::cpu(), NormKind::Instance);
+        let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
+        let architecture = Architecture {
+            size: 32,
+            channels: 1,
+            features: 1,
+            latent: 2,
+            classes: 2,
+            condition_features,
+            d_norm: norm,
+        };
+        let source = || Generator::new(&device, &architecture, 0);
+        let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
+        let from = From { generator: false, discriminator: false, freeze: 0, allow_colour_blind: false };
+        CtGan {
+            start: Start::new(&gan, &architecture, from, &device, 0).unwrap(),
+            source: source(),
+            predictor: Classifier::new(&device, &Design { size: 32, channels: 1, width: 2, norm }, 2, 0),
+            labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),
+            soft,
+            features,
+            projection_ramp: 4,
+            settings: Json::Null,
+        }
+    }
+
+    fn dataset(count: usize, labels: Option<Vec<u8>>) -> Dataset {
+        let images = Images { count, height: 1, width: 1, channels: 1, pixels: vec![0; count] };
+        Dataset { name: "pixels".into(), images, labels, classes: 2 }
+    }
+
+    #[test]
+    fn made_images_reuse_the_labels_of_the_real_batch() {
+        let rows = |method: &CtGan, round| {
+            // The target's own labels, which say otherwise, play no part.
+            let conditions = method.conditions(round, &[2, 0, 1, 2], &dataset(3, Some(vec![1, 1, 0])));
+            assert_eq!(conditions.generator, conditions.discriminator, "G_t and D_t are given the same");
+            conditions.generator.unwrap()
+        };
+        let hard = ctgan(false, None);
+        assert_eq!(rows(&hard, 0), [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        assert_eq!(rows(&hard, 9), rows(&hard, 0), "whatever the round");
+        assert_eq!(rows(&ctgan(true, None), 0), [0.25, 0.75, 0.9, 0.1, 0.0, 0.0, 0.25, 0.75]);
+        // Features stand behind the label, also behind a null one.
+        let features = Some((vec![10.0, 11.0, 20.0, 21.0, 30.0, 31.0], 2));
+        let expected = [[0.0, 1.0, 30.0, 31.0], [1.0, 0.0, 10.0, 11.0], [0.0, 0.0, 20.0, 21.0], [0.0, 1.0, 30.0, 31.0]];
+        assert_eq!(rows(&ctgan(false, features), 0), expected.as_flattened());
+    }
+
+    #[test]
+    fn samples_have_the_labels_distribution_and_the_projection_rises() {
+        let method = ctgan(true, Some((vec![1.0, 2.0, 3.0], 1)));
+        let sampling = method.sampling(2, 1);
+        // p_y: (0.9 + 0.25) / 2 and (0.1 + 0.75) / 2 of the two images that have a label, f32 numbers.
+        let frequencies = sampling.frequencies().unwrap();
+        assert!(frequencies.iter().zip([0.575, 0.425]).all(|(found, p)| (found - p).abs() < 1e-6), "{frequencies:?}");
+        let bank = Bank { features: vec![1.0, 2.0, 3.0], labels: vec![Some(0), None, Some(1)] };
+        assert_eq!(sampling.bank(), Some(&bank));
+        assert_eq!(method.schedule(), Schedule { projection_ramp: 4, ..Schedule::default() });
+    }
+
+    #[test]
+    fn a_class_keeps_its_surest_labels_up_to_balance_times_its_equal_share() {
+        // Seven images of class 0, the later the surer.
+        let probabilities: Vec<f32> = (0..7).flat_map(|i| [0.6 + 0.05 * i as f32, 0.4 - 0.05 * i as f32]).collect();
+        let predictions =
+            Predictions { classes: 2, dimensions: 1, labels: vec![0; 7], probabilities, features: vec![0.0; 7] };
+        let labelled = |balance: &str| -> Vec<usize> {
+            let given = BTreeMap::from([("balance".to_string(), balance.to_string())]);
+            let choices = Choices::new(KIND.name, KIND.options, &given).unwrap();
+            let (labels, _) = labels(&choices, &dataset(7, None), &predictions, 2).unwrap();
+            (0..7).filter(|&image| labels.assigned[image] == Some(0)).collect()
+        };
+        assert_eq!(labelled("1"), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
+        assert_eq!(labelled("0.5"), [5, 6], "ceil(0.5 * 7 / 2)");
+        assert_eq!(labelled("1.5"), [1, 2, 3, 4, 5, 6], "ceil(1.5 * 7 / 2)");
+        assert_eq!(labelled("2"), [0, 1, 2, 3, 4, 5, 6], "2 * 7 / 2");
+        assert_eq!(labelled("0"), [0, 1, 2, 3, 4, 5, 6], "0 is for all");
+    }
+}

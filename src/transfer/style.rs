@@ -54,7 +54,7 @@ impl Style {
     }
 }
 
-/// `x = (1 - m) background + m foreground`, m the brightness in 0..1, blurred or not; both colours linear in the position.
+/// Paints an image in random colours, its brightness in 0..1 being what selects between them, blurred or not.
 fn colour(image: &mut [f32], side: usize, random: &mut ChaCha12Rng) {
     let (background, foreground) = contrasting(random);
     let mut gradient = || -> [Colour; 2] {
@@ -67,14 +67,26 @@ fn colour(image: &mut [f32], side: usize, random: &mut ChaCha12Rng) {
     if blur > 0.0 {
         mask = blurred(&mask, side, blur);
     }
+    paint(image, side, &mask, (background, slopes[0]), (foreground, slopes[1]));
+}
+
+/// `x = (1 - m) background + m foreground`, m the mask; each a colour and its slopes down and across, linear in the position, which
+/// is 0 in the middle and 1/2 at the last row and column.
+fn paint(
+    image: &mut [f32],
+    side: usize,
+    mask: &[f32],
+    background: (Colour, [Colour; 2]),
+    foreground: (Colour, [Colour; 2]),
+) {
     let last = (side.max(2) - 1) as f32;
     for (place, (pixel, m)) in image.chunks_exact_mut(3).zip(mask).enumerate() {
         let (down, across) = ((place / side) as f32 / last - 0.5, (place % side) as f32 / last - 0.5);
         for channel in 0..3 {
-            let at = |colour: Colour, [vertical, horizontal]: [Colour; 2]| {
+            let at = |(colour, [vertical, horizontal]): (Colour, [Colour; 2])| {
                 colour[channel] + vertical[channel] * down + horizontal[channel] * across
             };
-            let value = (1.0 - m) * at(background, slopes[0]) + m * at(foreground, slopes[1]);
+            let value = (1.0 - m) * at(background) + m * at(foreground);
             pixel[channel] = (2.0 * value - 1.0).clamp(-1.0, 1.0);
         }
     }
@@ -179,6 +191,19 @@ mod tests {
             lighter[usize::from(contrast > 0.0)] += 1;
         }
         assert!(lighter.iter().all(|&count| count > 60), "{lighter:?}");
+    }
+
+    #[test]
+    fn the_mask_mixes_background_and_foreground_to_the_hand_computed_colours() {
+        let background = ([0.25, 0.5, 0.75], [[0.5, 0.0, 0.0], [0.0, 0.25, 0.0]]);
+        let foreground = ([1.0, 0.5, 0.0], [[0.5, 0.0, 0.0], [0.0; 3]]);
+        let mut image = [0.0; 2 * 2 * 3];
+        paint(&mut image, 2, &[0.0, 0.25, 0.5, 1.0], background, foreground);
+        // In 0..1 the background is (0, 3/8, 3/4), (0, 5/8, 3/4) above (1/2, 3/8, 3/4), (1/2, 5/8, 3/4), and the foreground (3/4, 1/2, 0) twice
+        // above (5/4, 1/2, 0) twice. The mixtures are (0, 3/8, 3/4), (3/16, 19/32, 9/16), (7/8, 7/16, 3/8) and (5/4, 1/2, 0), and what is
+        // above 1 is cut off. All are exact in f32.
+        let expected = [[-1.0, -0.25, 0.5], [-0.625, 0.1875, 0.125], [0.75, -0.125, -0.25], [1.0, 0.0, -1.0]];
+        assert_eq!(image[..], *expected.as_flattened());
     }
 
     #[test]

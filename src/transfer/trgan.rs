@@ -192,7 +192,9 @@ fn log_similarities(maps: &Tensor) -> Tensor {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::nn::Layout;
+    use crate::gan::Architecture;
+    use crate::nn::{Layout, NormKind};
+    use crate::transfer::SourceGan;
 
     #[test]
     fn l2sp_is_the_squared_way_of_the_weights() {
@@ -202,6 +204,72 @@ mod tests {
         let own = [parameter(&[1.0, 2.0]), parameter(&[0.5])];
         let source = [parameter(&[0.0, 4.0]), parameter(&[0.0])];
         assert_eq!(l2sp(&own, &source).item().unwrap(), 1.0 + 4.0 + 0.25);
+    }
+
+    /// Networks of 318 weights: filters of 128, 128, 32 and 16, scales and shifts of 4, 2 and 1 channels.
+    const SMALL: Architecture = Architecture {
+        size: 32,
+        channels: 1,
+        features: 1,
+        latent: 2,
+        classes: 0,
+        condition_features: 0,
+        d_norm: NormKind::None,
+    };
+
+    /// A method whose source is drawn by seed 0, and a generator that is drawn by seed 1.
+    fn anchored(anchor: Anchor) -> (TrGan, Generator) {
+        let device = Device::reference();
+        let [source, generator] = [0, 1].map(|seed| Generator::new(&device, &SMALL, seed));
+        let gan = SourceGan { architecture: SMALL, generator: source, discriminator: None, digest: String::new() };
+        let from = From { generator: true, discriminator: false, freeze: 0, allow_colour_blind: false };
+        let start = Start::new(&gan, &SMALL, from, &device, 0).unwrap();
+        let method =
+            TrGan { start, source: gan.generator, anchor, settings: Json::Null, latent: SMALL.latent, seed: 5 };
+        (method, generator)
+    }
+
+    fn term(method: &TrGan, generator: &Generator, round: u64) -> Option<Tensor> {
+        let latents = Tensor::zeros(&Device::reference(), [4, SMALL.latent]);
+        method.generator_term(&GeneratorUpdate { round, generator, latents: &latents, condition: None })
+    }
+
+    #[test]
+    fn the_term_of_l2sp_is_half_its_weight_times_the_squared_way() {
+        let (method, generator) = anchored(Anchor::L2Sp(0.5));
+        let fill = |network: &Generator, value: f64| {
+            for parameter in network.parameters() {
+                parameter.set(Tensor::full(&Device::reference(), parameter.get().shape(), value));
+            }
+        };
+        fill(&method.source, 1.0);
+        fill(&generator, 3.0);
+        // 0.5 / 2 times 2^2 for each of 318 weights: whole numbers, without rounding.
+        assert_eq!(term(&method, &generator, 0).unwrap().item().unwrap(), 318.0);
+        let (none, generator) = anchored(Anchor::None);
+        assert!(term(&none, &generator, 0).is_none());
+    }
+
+    #[test]
+    fn the_term_of_cdc_is_its_weight_times_the_sum_over_layers_on_the_rounds_own_latents() {
+        let (method, own) = anchored(Anchor::Cdc(1000.0));
+        let statistics = |network: &Generator| -> Vec<Vec<f64>> {
+            network.statistics().iter().map(|parameter| parameter.get().to_vec().unwrap()).collect()
+        };
+        let before = [&own, &method.source].map(statistics);
+        for round in [0, 7] {
+            let found = term(&method, &own, round).unwrap().item().unwrap();
+            let latents = normal(&mut generator(5, Purpose::Method, round, 0), 8 * SMALL.latent);
+            let latents = Tensor::from_slice(&Device::reference(), &latents, [8, SMALL.latent]);
+            let maps = |network: &Generator| network.forward_with_maps(&latents, None, UNTRACKED).1;
+            let layer = |(target, source): (&Tensor, &Tensor)| distance_consistency(target, source).item().unwrap();
+            let layers: Vec<f64> = maps(&own).iter().zip(&maps(&method.source)).map(layer).collect();
+            assert!(layers.len() == 3 && layers.iter().all(|&value| value > 0.0), "{layers:?}");
+            let expected = 1000.0 * layers.iter().sum::<f64>();
+            // Of f64 operations in another order.
+            assert!((found - expected).abs() < 1e-12 * expected, "{found} is not {expected}");
+        }
+        assert_eq!([&own, &method.source].map(statistics), before, "a pass of its own leaves the statistics");
     }
 
     #[test]

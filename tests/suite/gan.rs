@@ -5,8 +5,8 @@ use std::path::Path;
 
 use graft::data::{Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
-    Architecture, Augmentation, Average, Discriminator, DiscriminatorNorm, Generator, Loss, Recipe, Trainer,
-    largest_batch, training_bytes,
+    Architecture, Augmentation, Average, BatchConditions, Discriminator, DiscriminatorNorm, Generator, GeneratorUpdate,
+    Loss, Method, Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
 };
 use graft::gradcheck::relative_error;
 use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
@@ -319,6 +319,117 @@ fn penalties_enter_the_update_with_their_weights() {
             let expected = elements(&(parameter.to_stored(&gradient) * (1.0 - recipe.beta1)));
             let error = relative_error(&found, &expected);
             assert!(error < 1e-9, "{:?}: {name} is {error:.1e} off", recipe.loss);
+        }
+    }
+}
+
+/// Plain training by a schedule, with a term of the generator's loss that is so many times the sum of its weights.
+#[derive(Debug)]
+struct Pulled {
+    classes: usize,
+    schedule: Schedule,
+    strength: f64,
+}
+
+impl Method for Pulled {
+    fn schedule(&self) -> Schedule {
+        self.schedule
+    }
+
+    fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions {
+        Plain { classes: self.classes }.conditions(round, indices, data)
+    }
+
+    fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
+        let sums = update.generator.parameters().into_iter().map(|parameter| parameter.get().sum());
+        sums.reduce(|a, b| a + b).map(|sum| sum * self.strength)
+    }
+}
+
+#[test]
+fn a_methods_term_joins_the_generators_loss_and_nothing_else() {
+    let device = Device::reference();
+    let recipe = recipe(ARCHITECTURE);
+    let after_a_step = |strength: f64| {
+        let method = Pulled { classes: 0, schedule: Schedule::default(), strength };
+        let data = dataset(&recipe.architecture, 0);
+        let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, &device).unwrap();
+        let losses = trainer.step();
+        (trainer.checkpoint().unwrap(), elements(&losses.g_loss))
+    };
+    let ((plain, plain_loss), (pulled, pulled_loss)) = (after_a_step(0.0), after_a_step(3.0));
+    assert_eq!(plain_loss, pulled_loss, "the loss that is told is the adversarial one");
+    for name in plain.names().filter(|name| name.starts_with("adam.") && name.ends_with(".exp_avg")) {
+        let [plain, pulled] = [&plain, &pulled].map(|state| elements(&state.tensor(name, &device).unwrap()));
+        // Adam's first moment after one update is (1 - beta1) times the gradient, and the term's is 3 at every weight.
+        let more = if name.starts_with("adam.netG.") { 0.5 * 3.0 } else { 0.0 };
+        // Of f64 numbers near 1.
+        let same = plain.iter().zip(&pulled).all(|(plain, pulled)| (pulled - plain - more).abs() < 1e-14);
+        assert!(same, "{name}");
+    }
+}
+
+#[test]
+fn the_generator_moves_at_the_rate_of_its_schedule() {
+    let device = Device::reference();
+    // Without averaging, the average is the generator.
+    let recipe = Recipe { ema: 0.0, ..recipe(ARCHITECTURE) };
+    let schedule = Schedule { discriminator_only: 2, rate_ramp: 4, projection_ramp: 0 };
+    // A gradient that is the same in every step, since nothing counts beside it, makes each of Adam's updates the rate itself.
+    let method = Pulled { classes: 0, schedule, strength: 1e9 };
+    let data = dataset(&recipe.architecture, 0);
+    let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, &device).unwrap();
+    let weights = |trainer: &Trainer| -> Vec<f64> {
+        trainer.average().network().parameters().iter().flat_map(|parameter| elements(&parameter.get())).collect()
+    };
+    for (step, factor) in [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0].into_iter().enumerate() {
+        let before = weights(&trainer);
+        trainer.step();
+        for (before, after) in before.into_iter().zip(weights(&trainer)) {
+            // What counts for a billionth moves a weight by no millionth of the rate.
+            let gap = (before - after - recipe.lr * factor).abs();
+            assert!(
+                gap <= 1e-6 * recipe.lr * factor,
+                "step {}: {} is not {factor} of the rate",
+                step + 1,
+                before - after
+            );
+        }
+    }
+}
+
+#[test]
+fn the_projection_enters_scores_with_the_weight_of_its_step() {
+    const PROJECTION: &str = "netD.projection.weight";
+    let device = Device::reference();
+    let recipe = recipe(Architecture { classes: 3, d_norm: NormKind::Layer, ..ARCHITECTURE });
+    let data = dataset(&recipe.architecture, 0);
+    let schedule = Schedule { projection_ramp: 4, ..Schedule::default() };
+    let method = Pulled { classes: 3, schedule, strength: 0.0 };
+    let mut trainer = Trainer::with_method(&recipe, Box::new(method), data.clone(), &device).unwrap();
+    // V is zero at the start, and then there is nothing to weight.
+    let mut state = trainer.checkpoint().unwrap();
+    let shape = state.shape(PROJECTION).unwrap().to_vec();
+    let values = normal(&mut generator(2, Purpose::Weights, 0, 0), shape.iter().product());
+    let matrix = Tensor::from_slice(&device, &values, shape);
+    state.insert(PROJECTION, &matrix).unwrap();
+    let network = Generator::new(&device, &recipe.architecture, recipe.seed);
+    let critic = Discriminator::new(&device, &recipe.architecture, recipe.seed);
+    state.load_parameters("netD", &critic.parameters()).unwrap();
+    for (step, weight) in [(1u64, 0.25), (2, 0.5), (3, 0.75), (4, 1.0), (5, 1.0)] {
+        state.header.insert("step".into(), (step - 1).into());
+        trainer.restore(&state).unwrap();
+        let losses = trainer.step();
+        let Round { real, latents, classes } = round(&recipe, &data, &device, step - 1);
+        let classes = classes.unwrap();
+        let fake = network.forward(&latents, Some(&classes), Mode::TRAIN);
+        for (images, found) in [(real, losses.real_score), (fake, losses.fake_score)] {
+            // D(x) + w <V c, h>: what is said under the null condition, and the projection.
+            let judged = critic.forward(&images, Some(&(&classes * 0.0)), Mode::TRAIN);
+            let projection = (classes.matmul(&matrix) * judged.features()).sum_axes(&[1], false);
+            let expected = elements(&(judged.score + projection * weight).mean());
+            let error = relative_error(&elements(&found), &expected);
+            assert!(error < DOUBLE_ROUNDING, "step {step}: {found:?} is {error:.1e} off {expected:?}");
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use graft::classifier;
 use graft::data::{Dataset, Images, Spec, Split};
 use graft::experiment::curve::{Curve, Watch};
-use graft::gan::{Architecture, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample};
+use graft::gan::{
+    Architecture, Average, Conditions, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample,
+};
 use graft::gradcheck::relative_error;
 use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
@@ -366,47 +368,106 @@ fn sources_are_trained_once_and_shared() {
     assert_eq!(phases("scratch"), ["scratch"]);
 }
 
+/// Takes the state at step 0, samples of its average, and where their conditions come from.
+struct AtStart(Option<(Checkpoint, Images, Conditions)>);
+
+impl Observer for AtStart {
+    fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
+
+    fn stop(&mut self) -> bool {
+        false
+    }
+
+    fn looks_at(&self, step: u64) -> bool {
+        step == 0
+    }
+
+    fn look(&mut self, trainer: &Trainer) -> Result<()> {
+        let network = trainer.average().network();
+        let images = sample(network, &trainer.recipe().architecture, 1, Purpose::SampleLatents, 6, None)?;
+        self.0 = Some((trainer.checkpoint()?, images, network.conditions().clone()));
+        Ok(())
+    }
+}
+
 #[test]
 fn the_source_generator_is_frozen_and_the_target_starts_as_it() {
     let desk = Desk::new();
-    let plan = plan(&desk, "trgan");
-    let folders = Folders::within(&desk.path("run"));
-    /// Takes the state at step 0.
-    struct AtStart(Option<Checkpoint>, Option<Vec<u8>>);
-    impl Observer for AtStart {
-        fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
-        fn stop(&mut self) -> bool {
-            false
-        }
-        fn looks_at(&self, step: u64) -> bool {
-            step == 0
-        }
-        fn look(&mut self, trainer: &Trainer) -> Result<()> {
-            let recipe = trainer.recipe();
-            let images = sample(trainer.average().network(), &recipe.architecture, 1, Purpose::SampleLatents, 4, None)?;
-            (self.0, self.1) = (Some(trainer.checkpoint()?), Some(images.pixels));
-            Ok(())
-        }
-    }
-    let mut start = AtStart(None, None);
-    run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
-    let (start, end, source) = (start.0.unwrap(), last(&folders.run), last(&folders.source));
-
     let parameters = |checkpoint: &Checkpoint, prefix: &str| -> Vec<(String, Vec<f64>)> {
         let mut found = with_prefix(checkpoint, prefix);
         found.retain(|(name, _)| !name.contains("running"));
         found
     };
-    let frozen = with_prefix(&source, "netG_ema.");
-    assert_eq!(with_prefix(&start, "source.netG."), frozen, "G_s at the start");
-    assert_eq!(with_prefix(&end, "source.netG."), frozen, "G_s at the end, to the bit");
-    assert_eq!(parameters(&start, "netG."), parameters(&source, "netG_ema."), "G_t starts from G_s's average");
-    assert_eq!(parameters(&start, "netG_ema."), parameters(&source, "netG_ema."));
-    assert_eq!(with_prefix(&start, "netD."), with_prefix(&source, "netD."), "D_t starts from D_s");
-    for (name, weights) in parameters(&end, "netG.") {
-        let (_, first) = parameters(&start, "netG.").into_iter().find(|(own, _)| *own == name).unwrap();
-        assert_ne!(weights, first, "{name} stands still");
+    // The distances of CDC are the only use of G_s within the training loop. Without labels CTGAN's conditions would stand still.
+    for arm in ["trgan", "trgan{anchor=cdc}", "ctgan{confidence=0,balance=0}"] {
+        let plan = plan(&desk, arm);
+        let folders = Folders::within(&desk.path(arm));
+        let mut start = AtStart(None);
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
+        let ((start, images, conditions), end, source) = (start.0.unwrap(), last(&folders.run), last(&folders.source));
+
+        let frozen = with_prefix(&source, "netG_ema.");
+        assert_eq!(with_prefix(&start, "source.netG."), frozen, "{arm}: G_s at the start");
+        assert_eq!(with_prefix(&end, "source.netG."), frozen, "{arm}: G_s at the end, to the bit");
+        assert_eq!(
+            parameters(&start, "netG."),
+            parameters(&source, "netG_ema."),
+            "{arm}: G_t starts from G_s's average"
+        );
+        assert_eq!(parameters(&start, "netG_ema."), parameters(&source, "netG_ema."), "{arm}");
+        assert_eq!(with_prefix(&start, "netD."), with_prefix(&source, "netD."), "{arm}: D_t starts from D_s");
+        for (name, weights) in parameters(&end, "netG.") {
+            let (_, first) = parameters(&start, "netG.").into_iter().find(|(own, _)| *own == name).unwrap();
+            assert_ne!(weights, first, "{arm}: {name} stands still");
+        }
+
+        // End to end: G_s, read from its own checkpoint, makes the same images of the same latents under the same conditions, with
+        // statistics that are estimated at the same step.
+        let (architecture, mut g_s) = load_generator(&source, &Device::cpu()).unwrap();
+        g_s.set_conditions(conditions);
+        let g_s = Average::new(&Device::cpu(), &architecture, &g_s, 0.0, plan.recipe.seed);
+        g_s.estimate_statistics(0);
+        let expected = sample(g_s.network(), &architecture, 1, Purpose::SampleLatents, 6, None).unwrap();
+        assert!(expected == images, "{arm}: G_t(z) at step 0 is not G_s(z)");
     }
+}
+
+#[test]
+fn a_feature_extractor_and_a_label_predictor_are_frozen() {
+    let desk = Desk::new();
+    for (arm, network) in [("tgan", "netF."), ("ctgan", "netC.")] {
+        let plan = plan(&desk, arm);
+        let folders = Folders::within(&desk.path(arm));
+        let mut start = AtStart(None);
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
+        let (start, ..) = start.0.unwrap();
+        let learned = last(if arm == "tgan" { &folders.features } else { &folders.classifier });
+        let frozen = with_prefix(&learned, network);
+        assert!(!frozen.is_empty(), "{arm}");
+        assert_eq!(with_prefix(&start, network), frozen, "{arm}: {network} at the start");
+        assert_eq!(with_prefix(&last(&folders.run), network), frozen, "{arm}: {network} at the end, to the bit");
+    }
+}
+
+#[test]
+fn an_anchor_of_weights_holds_the_generator_near_the_source() {
+    let desk = Desk::new();
+    let shelf = desk.path("shelf");
+    let way = |arm: &str| -> f64 {
+        let plan = plan(&desk, arm);
+        let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm).unwrap();
+        finished(&plan, &folders);
+        let end = last(&folders.run);
+        let (own, source) = (with_prefix(&end, "netG."), with_prefix(&end, "source.netG."));
+        let weights = own.into_iter().zip(source).filter(|((name, _), _)| !name.contains("running"));
+        let squared = |((_, own), (_, source)): ((String, Vec<f64>), (String, Vec<f64>))| -> f64 {
+            own.iter().zip(source).map(|(own, source)| (own - source).powi(2)).sum()
+        };
+        weights.map(squared).sum()
+    };
+    // Of 8 updates of Adam the first knows nothing of the anchor, and no later one knows anything else.
+    let (free, held) = (way("trgan"), way("trgan{anchor=l2sp,anchor-weight=1e6}"));
+    assert!(held < free / 4.0, "{held} of {free}");
 }
 
 #[test]

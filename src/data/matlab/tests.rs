@@ -133,6 +133,26 @@ fn every_form_of_a_file_holds_the_same_arrays() {
 }
 
 #[test]
+fn files_that_matlab_itself_wrote_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/matlab");
+    // The values are SciPy's, whose test data these are. Of big-endian order, not compressed; and of little-endian order, compressed.
+    for name in ["test3dmatrix_6.1_SOL2.mat", "test3dmatrix_7.4_GLNX86.mat"] {
+        let found = read(&folder.join(name), |_| Ok(true)).unwrap();
+        let header = Header { name: "test3dmatrix".into(), dimensions: vec![2, 3, 4], offset: HEADER as u64 };
+        assert_eq!(found, [Array { header, bytes: (1..=24).collect() }], "{name}");
+    }
+    // Its other array holds multiples of pi / 4: stepped over, and refused where it is wanted.
+    let multi = folder.join("testmulti_7.4_GLNX86.mat");
+    let found = read(&multi, |header| Ok(header.name == "a")).unwrap();
+    let [Array { header, bytes }] = &found[..] else { panic!("one array is wanted, found {found:?}") };
+    assert_eq!(header.dimensions, [3, 5]);
+    assert_eq!(bytes[..], [1, 2, 3, 2, 0, 0, 3, 0, 0, 4, 0, 0, 5, 0, 0]);
+    let text = read(&multi, |header| Ok(header.name == "theta")).unwrap_err().to_string();
+    let part = format!("expected whole numbers from 0 to 255 in theta, found {}", std::f64::consts::FRAC_PI_4);
+    assert!(text.contains(&part), "{text}");
+}
+
+#[test]
 fn numbers_are_read_from_every_type_that_stores_them() {
     for writer in Writer::ALL {
         let stored = |kind: u32, bytes: Vec<u8>| {
