@@ -84,6 +84,61 @@ fn a_run_that_is_killed_thirty_times_ends_with_the_same_bytes() {
     assert_eq!(names("killed"), names("unbroken"), "nothing half-written stays");
 }
 
+#[test]
+#[cfg(unix)]
+fn a_transfer_that_is_killed_again_and_again_ends_with_the_same_bytes() {
+    use std::time::Instant;
+
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    /// More deaths than this are not needed, and a run that is left alone comes to its end.
+    const KILLS: usize = 10;
+    /// The longest life, as a share of the unbroken run's time: on a fast machine as on a slow one deaths meet every phase.
+    const LONGEST: f64 = 0.25;
+    let desk = Desk::new();
+    let small = "--source idx:images,labels --target idx:images,labels --features 4 --latent 8 --batch 8 --seed 3 --no-judge --threads 1 -q";
+    let often = "--steps 12 --source-steps 12 --feature-steps 12 --checkpoint-every 3 --sample-every 6 --scratch";
+    let mut random = StdRng::seed_from_u64(16);
+    for (method, phase) in [("ctgan", "classifier"), ("tgan", "features")] {
+        let (unbroken, killed) = (format!("{method}-unbroken"), format!("{method}-killed"));
+        let begin = format!("transfer --method {method} {small} {often}");
+        let start = Instant::now();
+        desk.graft(&format!("{begin} --out {unbroken}")).ok();
+        let whole = start.elapsed();
+
+        let mut kills = 0;
+        while kills < KILLS {
+            let arguments = if desk.path(&killed).join("config.toml").exists() {
+                format!("transfer --resume {killed} -q")
+            } else {
+                // Killed before its settings were whole, it is no run yet, neither to continue nor to overwrite.
+                let _ = std::fs::remove_dir_all(desk.path(&killed));
+                format!("{begin} --out {killed}")
+            };
+            let quiet = || std::process::Stdio::null();
+            let arguments = arguments.split(' ');
+            let mut child = desk.command().args(arguments).stdout(quiet()).stderr(quiet()).spawn().unwrap();
+            std::thread::sleep(whole.mul_f64(LONGEST * random.random::<f64>()));
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{method}: after {kills} kills a run fails by itself");
+                break;
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+        assert!(kills >= 4, "{method}: killed {kills} times only");
+        desk.graft(&format!("transfer --resume {killed} -q")).ok();
+        for part in ["", "/source", &format!("/{phase}"), "/scratch"] {
+            let [one, other] = [&unbroken, &killed].map(|run| format!("{run}{part}"));
+            assert!(desk.checkpoint(&one) == desk.checkpoint(&other), "the checkpoints of {one} and {other} differ");
+            let names = |run: &str| desk.names(&format!("{run}/checkpoints"));
+            assert_eq!(names(&one), names(&other), "{method}: nothing half-written stays");
+        }
+    }
+}
+
 /// A file system in memory of so many bytes at a folder of the desk; gone when dropped. None, said aloud, where mounting is not
 /// allowed.
 #[cfg(target_os = "linux")]
