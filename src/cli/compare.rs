@@ -14,7 +14,7 @@ use super::evaluate;
 use super::output::emit;
 use super::progress::{interrupted as stopped, watch_for_interrupts};
 use super::train::quoted;
-use super::{Compute, count, decay, not_negative, positive, tell, warn};
+use super::{Compute, count, decay, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
 use crate::error::{Error, Result};
@@ -63,13 +63,13 @@ pub struct Compare {
     #[arg(long, value_name = "ARM=N,..", value_delimiter = ',', hide_short_help = true)]
     arm_seeds: Vec<String>,
     /// Steps on the target
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps())]
     steps: u64,
     /// Steps of the source's GAN, trained once a seed
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     source_steps: u64,
     /// Steps of a feature extractor or label predictor, trained once a seed
-    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: u64,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
     #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
@@ -113,7 +113,7 @@ pub struct Compare {
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
     /// Steps between checkpoints; results do not depend on it
-    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
@@ -236,12 +236,19 @@ fn split_arms(text: &str) -> Result<Vec<String>> {
 fn seeds(text: &str) -> Result<Vec<u64>> {
     /// Seeds beyond it are those of other latents.
     const MOST: u64 = 1 << 31;
+    /// A longer list has to be written out.
+    const MOST_COUNTED: u64 = 1000;
     let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
     let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
     if text.contains(',') {
         return text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect();
     }
-    Ok((0..number(text)?).collect())
+    match number(text)? {
+        count if count > MOST_COUNTED => Err(Error::Usage(format!(
+            "--seeds takes a number of seeds up to {MOST_COUNTED}, not {count}; for the seed {count} alone write `{count},`"
+        ))),
+        count => Ok((0..count).collect()),
+    }
 }
 
 fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
@@ -299,7 +306,7 @@ impl Watch for Lines {
 
 /// The command as it was given.
 fn command() -> String {
-    let words = std::env::args().skip(1).map(|word| quoted(&word));
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     ["graft".to_string()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }
 
@@ -315,7 +322,7 @@ mod tests {
         assert_eq!(seeds("3").unwrap(), [0, 1, 2]);
         assert_eq!(seeds("100,101").unwrap(), [100, 101]);
         assert_eq!(seeds("100,").unwrap(), [100]);
-        for text in ["", "x", "1,x", "-1", "1,99999999999"] {
+        for text in ["", "x", "1,x", "-1", "1,99999999999", "1001"] {
             assert!(seeds(text).is_err(), "{text}");
         }
         assert_eq!(arm_seeds(&["a=b=2".to_string()]).unwrap(), [("a=b".to_string(), 2)].into_iter().collect());

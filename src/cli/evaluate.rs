@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{Real, interrupted, percent};
 use super::progress::Progress;
-use super::{Compute, tell, train, warn};
+use super::{Compute, named, tell, train, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
@@ -54,7 +54,7 @@ pub struct Evaluate {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    checkpoint: PathBuf,
+    checkpoint: String,
     step: Option<u64>,
     data: String,
     split: HeldOut,
@@ -153,7 +153,7 @@ impl Evaluate {
             None => None,
         };
         Ok(Report {
-            checkpoint: subject.path.clone(),
+            checkpoint: named(&subject.path),
             step: subject.checkpoint.header.get("step").and_then(serde_json::Value::as_u64),
             data: data.clone(),
             split: self.split,
@@ -266,7 +266,7 @@ fn table(report: &Report) -> String {
     let Report { samples, floors, .. } = report;
     let mut lines = vec![format!(
         "{}{}: {} samples against {} held-out images ({split}) of {}",
-        report.checkpoint.display(),
+        report.checkpoint,
         report.step.map_or(String::new(), |step| format!(", step {step}")),
         samples.count,
         report.held_out,

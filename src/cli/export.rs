@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{tell, warn};
+use super::{named, tell, warn};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::interchange::{Networks, write_onnx, write_pytorch};
@@ -47,8 +47,8 @@ impl Export {
             Format::Pytorch => write_pytorch(&networks, &self.out)?,
             Format::Onnx => write_onnx(&networks, &self.out)?,
         };
-        let lines: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-        tell("export", json!({ "files": written }), lines.join("\n"));
+        let files: Vec<String> = written.iter().map(named).collect();
+        tell("export", json!({ "files": files }), files.join("\n"));
         if self.format == Format::Pytorch && !networks.has_discriminator() {
             warn(format!("{} holds no discriminator: there is no netD.safetensors", path.display()));
         }

@@ -19,12 +19,13 @@ mod transfer;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::run::OnNan;
-use output::{say, tell, warn};
+use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
 const DEVICE: &str = "cpu";
@@ -177,6 +178,17 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, takes: &str) -> Result<f64, St
 /// A whole number from 1 up.
 fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&value| value > 0).ok_or_else(|| "takes a whole number from 1 up".to_string())
+}
+
+/// A number of steps: no run makes more, and sums of a comparison's steps do not overflow.
+fn steps() -> RangedU64ValueParser<u64> {
+    const MOST: u64 = 1_000_000_000;
+    clap::value_parser!(u64).range(1..=MOST)
+}
+
+/// A random seed that `config.toml` can hold: TOML's whole numbers have a sign.
+fn seed() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=i64::MAX as u64)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::output::emit;
-use super::{say, warn};
+use super::{named, say, warn};
 use crate::classifier;
 use crate::error::Result;
 use crate::run::Observer;
@@ -104,7 +104,7 @@ impl Observer for Progress {
 
     fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
         if !self.is_quiet() {
-            emit("picture", json!({ "phase": self.phase, "step": step, "path": path }));
+            emit("picture", json!({ "phase": self.phase, "step": step, "path": named(path) }));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{tell, train, transfer};
+use super::{named, tell, train, transfer};
 use crate::error::Result;
 use crate::run::RunFolder;
 use crate::transfer::Plan;
@@ -25,7 +25,7 @@ impl Report {
             Ok(plan) => transfer::write_report(&folder, &plan)?,
             Err(_) => train::write_report(&folder, &folder.settings()?)?,
         }
-        tell("report", json!({ "report": folder.report() }), folder.report().display());
+        tell("report", json!({ "report": named(folder.report()) }), folder.report().display());
         Ok(())
     }
 }

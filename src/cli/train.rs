@@ -7,7 +7,7 @@ use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
-use super::{Compute, DEVICE, advised, count, decay, not_negative, positive, say, tell, warn};
+use super::{Compute, DEVICE, advised, count, decay, named, not_negative, positive, say, seed, steps, tell, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -65,13 +65,13 @@ pub struct Train {
     #[arg(long)]
     conditional: bool,
     /// Steps to train for [default: 3000; 2000 without --data]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = steps())]
     steps: Option<u64>,
     /// Images a batch
     #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
     batch: usize,
     /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Adversarial loss
     #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
@@ -107,10 +107,10 @@ pub struct Train {
     #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     lecam: f64,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
     /// Write event files for TensorBoard into the run's folder
     #[arg(long, hide_short_help = true)]
@@ -350,11 +350,11 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
 /// What scripts learn of a run that ended.
 fn ended_fields(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> Json {
     json!({
-        "run": folder.path(),
+        "run": named(folder.path()),
         "step": trainer.steps(),
         "steps": settings.steps,
-        "checkpoint": folder.checkpoint(),
-        "report": folder.report(),
+        "checkpoint": named(folder.checkpoint()),
+        "report": named(folder.report()),
     })
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
-use super::{Compute, DEVICE, advised, count, decay, evaluate, not_negative, positive, tell};
+use super::{Compute, DEVICE, advised, count, decay, evaluate, named, not_negative, positive, seed, steps, tell};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -67,13 +67,13 @@ pub struct Transfer {
     #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
     /// Steps on the target [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
     source_steps: Option<u64>,
     /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: Option<u64>,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
     #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
@@ -82,7 +82,7 @@ pub struct Transfer {
     #[arg(long)]
     scratch: bool,
     /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Width of the networks: channels of the layer next to the image
     #[arg(long, default_value_t = 32, value_name = "N")]
@@ -129,13 +129,13 @@ pub struct Transfer {
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
     /// Steps between points on the curve of the judge's distance to real images [default: a tenth of the steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = steps(), hide_short_help = true)]
     evaluate_every: Option<u64>,
     /// Measure nothing, and train no judge
     #[arg(long, conflicts_with = "evaluate_every", hide_short_help = true)]
@@ -367,14 +367,14 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
                 let grid = run.picture(plan.steps);
                 tell(
                     "trained",
-                    json!({ "arm": plan.arm.name, "run": folder, "steps": plan.steps, "checkpoint": run.checkpoint() }),
+                    json!({ "arm": plan.arm.name, "run": named(folder), "steps": plan.steps, "checkpoint": named(run.checkpoint()) }),
                     format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
                 );
             }
             Ending::Interrupted => {
                 let resume = format!("graft transfer --resume {}", quoted(&out.display().to_string()));
                 let text = format!("stopped; continue with: {resume}");
-                tell("stopped", json!({ "run": out, "resume": resume }), text);
+                tell("stopped", json!({ "run": named(out), "resume": resume }), text);
                 return Ok(());
             }
         }
@@ -389,7 +389,7 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     let findings = Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged };
     findings.write(&folder)?;
     report_on(&folder, plan, &target)?;
-    let fields = json!({ "run": out, "report": folder.report(), "findings": findings });
+    let fields = json!({ "run": named(out), "report": named(folder.report()), "findings": findings });
     tell("finished", fields, format!("report: {}", folder.report().display()));
     Ok(())
 }
