@@ -36,7 +36,7 @@ pub use settings::{Cell, Design, Row, Settings, standard_looks};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, Judge, RealImages, Reference};
-use crate::run::Ending;
+use crate::run::{self, Ending};
 use cell::{Bench, read_json, write_json};
 use queue::Queue;
 
@@ -76,7 +76,7 @@ pub fn judge_path(root: &Path) -> PathBuf {
 /// [`Error::Invalid`] where the folder holds something else, or a comparison with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
     if !Design::is_in(root) {
-        if root.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        if !run::is_vacant(root)? {
             return Err(Error::invalid(format!(
                 "{} is not empty and holds no comparison: choose another --out",
                 root.display()
