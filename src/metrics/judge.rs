@@ -216,7 +216,15 @@ impl Judge {
 
     fn new(classifier: Classifier, header: Header) -> Result<Judge> {
         let mut judge = Judge { classifier, header, hash: String::new() };
-        judge.hash = judge.checkpoint()?.digest();
+        let checkpoint = judge.checkpoint()?;
+        if let Some(name) = checkpoint.first_broken() {
+            return Err(Error::Diverged(format!(
+                "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
+                 --seed",
+                judge.header.settings.options.steps
+            )));
+        }
+        judge.hash = checkpoint.digest();
         Ok(judge)
     }
 
@@ -262,7 +270,7 @@ impl Judge {
         let classifier = Classifier::new(device, &header.design, header.classes, 0);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;
-        Judge::new(classifier, header)
+        Judge::new(classifier, header).map_err(|error| none(&error))
     }
 
     /// SHA-256, in hexadecimal, of its weights and all that determined them: equal hashes are equal judges.

@@ -220,7 +220,9 @@ pub fn run(
     plan.check()?;
     let kind = plan.arm.kind()?;
     let folder = RunFolder::prepare(&folders.run)?;
-    folder.write_settings(plan)?;
+    if !folder.config().exists() {
+        folder.write_settings(plan)?;
+    }
     let mut workshop = Workshop::new(plan, &target, folders, device, observer);
     let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
         return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
@@ -236,6 +238,6 @@ pub fn run(
         observer.note(note);
     }
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
-    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, &plan.pace(), observer)?;
+    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), observer)?;
     Ok(Outcome { ending, report: grafted.report, notes: grafted.notes })
 }
