@@ -12,7 +12,7 @@ use serde_json::json;
 use super::compare_tables as tables;
 use super::evaluate;
 use super::output::emit;
-use super::progress::{interrupted as stopped, watch_for_interrupts};
+use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
 use super::{Compute, count, decay, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
@@ -24,13 +24,16 @@ use crate::experiment::compare::{
 use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
-use crate::run::Ending;
+use crate::run::{Ending, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
 
 /// The report's file.
 const REPORT: &str = "report.html";
 /// How often a run that goes on says where it stands.
 const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// What is said where it was stopped.
+const STOPPED: &str = "stopped; the same command continues";
 
 /// Compare ways of training on little data, over seeds, with verdicts
 #[derive(Args)]
@@ -148,7 +151,11 @@ impl Compare {
                 return Ok(());
             }
             compare::prepare(&self.out, &design)?;
-            let judge = self.judge(&real, device)?;
+            let _lock = Lock::take(&self.out)?;
+            let Some(judge) = self.judge(&real, device)? else {
+                warn(STOPPED);
+                return Ok(());
+            };
             let watch = Lines { quiet: self.quiet, said: Mutex::default() };
             let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
             let report = self.out.join(REPORT);
@@ -158,7 +165,7 @@ impl Compare {
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
-                warn("stopped; the same command continues");
+                warn(STOPPED);
             }
             Ok(())
         })
@@ -201,8 +208,8 @@ impl Compare {
         Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
     }
 
-    /// The judge: the comparison's own where it has one.
-    fn judge(&self, real: &RealData, device: &Device) -> Result<Judge> {
+    /// The judge: the comparison's own where it has one. None where its training was interrupted.
+    fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
         evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
@@ -279,8 +286,8 @@ impl Watch for Lines {
         let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
         if due {
             said.insert(cell.to_string(), Instant::now());
-            let left = ((steps - step) as f64 / rate) as u64;
-            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left}s left"));
+            let left = time_left(steps - step, rate);
+            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
         }
     }
 

@@ -117,7 +117,7 @@ impl Evaluate {
             (HeldOut::Validation, Err(Error::Invalid(_))) => validation.halves(),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
-        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;
+        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?.ok_or_else(interrupted)?;
         let of_this_data = judge.knows(&training);
         if !of_this_data {
             warn(format!("warning: the judge was trained on other images than the training images of {data}"));
@@ -189,7 +189,7 @@ impl Evaluate {
         let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
-        let mut progress = Progress::new("GAN-train", 0, settings.options.steps, self.quiet);
+        let mut progress = Progress::new("GAN-train", settings.options.steps, self.quiet);
         let accuracy = gan_train(data, held_out, settings, device, &mut progress);
         progress.finish();
         accuracy?.ok_or_else(interrupted).map(Some)
@@ -202,16 +202,16 @@ impl Evaluate {
     }
 }
 
-/// The judge in a file, or of these training images, from the cache or trained now.
-pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Judge> {
+/// The judge in a file, or of these training images, from the cache or trained now. None where that was interrupted.
+pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Option<Judge>> {
     if let Some(path) = file {
-        return Judge::read(path, device);
+        return Judge::read(path, device).map(Some);
     }
     let settings = JudgeSettings::STANDARD;
-    let mut progress = Progress::new("judge", 0, settings.options.steps, quiet);
+    let mut progress = Progress::new("judge", settings.options.steps, quiet);
     let found = Judge::cached(training.clone(), &settings, device, &mut progress);
     progress.finish();
-    let (judge, origin) = found?.ok_or_else(interrupted)?;
+    let Some((judge, origin)) = found? else { return Ok(None) };
     let note = |text: String| {
         if !quiet {
             warn(text)
@@ -224,7 +224,7 @@ pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bo
             warn(format!("warning: the judge was trained now and could not be kept: {error}"))
         }
     }
-    Ok(judge)
+    Ok(Some(judge))
 }
 
 impl Subject {
@@ -252,7 +252,8 @@ impl Subject {
 impl OfRun {
     /// What a run of `graft train` or `graft transfer` trained on.
     fn read(folder: &RunFolder) -> Result<OfRun> {
-        if let Ok(plan) = folder.read_settings::<Plan>() {
+        if folder.command() == Some("transfer") {
+            let plan: Plan = folder.read_settings()?;
             plan.check().map_err(|error| folder.broken_settings(&error))?;
             return Ok(OfRun { training: plan.load_target()?, data: plan.target });
         }

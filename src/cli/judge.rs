@@ -71,7 +71,7 @@ impl Judge {
         let size = self.size.unwrap_or_else(|| default_size(&native));
         let real = Real::new(&spec, native, size, self.channels)?;
         self.compute.run(|device| {
-            let mut progress = Progress::new("judge", 0, settings.options.steps, self.quiet);
+            let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
             let judge = Trained::train(real.training, &settings, device, &mut progress);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;

@@ -24,7 +24,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::run::OnNan;
+use crate::run::{OnNan, RunFolder};
 use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
@@ -152,6 +152,18 @@ fn check_vacant(out: &Path) -> Result<()> {
     match out.exists() {
         true => Err(Error::invalid(format!("{} exists: choose another --out", out.display()))),
         false => Ok(()),
+    }
+}
+
+/// The folder of a run that a command is to continue, and no other process meanwhile.
+fn continued(path: &Path, command: &str) -> Result<RunFolder> {
+    let folder = RunFolder::resume(path)?;
+    match folder.command() {
+        Some(other) if other != command => Err(Error::invalid(format!(
+            "{0} holds a run of graft {other}: continue it with graft {other} --resume {0}",
+            path.display()
+        ))),
+        _ => Ok(folder),
     }
 }
 

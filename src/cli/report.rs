@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{named, tell, train, transfer};
 use crate::error::Result;
 use crate::run::RunFolder;
-use crate::transfer::Plan;
 
 /// Write a run's report.html again, from what lies in its folder
 #[derive(Args)]
@@ -21,9 +20,9 @@ pub struct Report {
 impl Report {
     pub fn run(&self) -> Result<()> {
         let folder = RunFolder::open(&self.run)?;
-        match folder.read_settings::<Plan>() {
-            Ok(plan) => transfer::write_report(&folder, &plan)?,
-            Err(_) => train::write_report(&folder, &folder.settings()?)?,
+        match folder.command() {
+            Some("transfer") => transfer::write_report(&folder, &folder.read_settings()?)?,
+            _ => train::write_report(&folder, &folder.settings()?)?,
         }
         tell("report", json!({ "report": named(folder.report()) }), folder.report().display());
         Ok(())

@@ -7,7 +7,9 @@ use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
-use super::{Compute, DEVICE, advised, count, decay, named, not_negative, positive, say, seed, steps, tell, warn};
+use super::{
+    Compute, DEVICE, advised, continued, count, decay, named, not_negative, positive, say, seed, steps, tell, warn,
+};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -150,7 +152,7 @@ impl Train {
                     other.replace('_', "-")
                 )));
             }
-            return self.resume(&RunFolder::open(folder)?, &given);
+            return self.resume(&continued(folder, "train")?, &given);
         }
         let (data, settings) = self.settings()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
@@ -187,17 +189,18 @@ impl Train {
         let data = load(&settings)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
-            let checkpoint = folder.read_checkpoint()?;
+            // Where it was killed before its first one, it begins again.
+            let checkpoint = folder.checkpoint().exists().then(|| folder.read_checkpoint()).transpose()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
-            let restored = trainer.restore(&checkpoint).map_err(|error| {
+            let restored = checkpoint.map(|checkpoint| trainer.restore(&checkpoint)).transpose().map_err(|error| {
                 let path = folder.checkpoint();
                 Error::invalid(format!(
                     "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
                     path.display()
                 ))
             })?;
-            if let Some(warning) = restored {
+            if let Some(warning) = restored.flatten() {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
@@ -316,7 +319,7 @@ fn prepare(data: Dataset, settings: &Settings) -> Result<Dataset> {
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
-    let mut progress = Progress::new("train", trainer.steps(), settings.steps, quiet);
+    let mut progress = Progress::new("train", settings.steps, quiet);
     let ending = if settings.tensorboard {
         Recorder::new(folder.path(), trainer.steps(), &mut progress)
             .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))

@@ -12,7 +12,9 @@ use serde_json::json;
 use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
-use super::{Compute, DEVICE, advised, count, decay, evaluate, named, not_negative, positive, seed, steps, tell};
+use super::{
+    Compute, DEVICE, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell,
+};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -226,7 +228,7 @@ impl Transfer {
                     other.replace('_', "-")
                 )));
             }
-            return self.resume(&RunFolder::open(folder)?, &given);
+            return self.resume(&continued(folder, "transfer")?, &given);
         }
         let plan = self.plan()?;
         let target = plan.load_target()?;
@@ -258,6 +260,17 @@ impl Transfer {
             compute.device = self.compute.device.clone();
         }
         (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
+        let reached = steps_of(folder)?;
+        if reached > plan.steps {
+            let text = format!("{} is already at step {reached} of {}", folder.path().display(), plan.steps);
+            let findings = Findings::read(folder)?;
+            tell(
+                "finished",
+                json!({ "run": named(folder.path()), "report": named(folder.report()), "findings": findings }),
+                text,
+            );
+            return Ok(());
+        }
         let target = plan.load_target()?;
         compute.run(|device| {
             check_fits(&plan, device)?;
@@ -354,8 +367,9 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     let scratch = plan.with_arm(Arm::parse(SCRATCH)?);
     let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
-    let reference = reference(plan, &target, device, quiet)?;
-    let mut progress = Progress::new(&plan.arm.name, 0, plan.steps, quiet);
+    let stopped = || stopped(plan, &target, out);
+    let Some(reference) = reference(plan, &target, device, quiet)? else { return stopped() };
+    let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
     let mut outcomes = Vec::new();
     for (plan, folder) in arms {
         let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
@@ -371,12 +385,7 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
                     format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
                 );
             }
-            Ending::Interrupted => {
-                let resume = format!("graft transfer --resume {}", quoted(&out.display().to_string()));
-                let text = format!("stopped; continue with: {resume}");
-                tell("stopped", json!({ "run": named(out), "resume": resume }), text);
-                return Ok(());
-            }
+            Ending::Interrupted => return stopped(),
         }
         outcomes.push(outcome);
     }
@@ -394,6 +403,24 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     Ok(())
 }
 
+/// Reports a run that was stopped as far as it got, and says how to continue it.
+fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
+    let folder = RunFolder::open(out)?;
+    let reported = report_on(&folder, plan, target);
+    let resume = format!("graft transfer --resume {}", quoted(&named(out)));
+    let text = format!("stopped; continue with: {resume}");
+    tell("stopped", json!({ "run": named(out), "report": named(folder.report()), "resume": resume }), text);
+    reported
+}
+
+/// The step of a run's last checkpoint; 0 where there is none.
+fn steps_of(run: &RunFolder) -> Result<u64> {
+    match run.checkpoint().exists() {
+        true => Ok(run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0)),
+        false => Ok(0),
+    }
+}
+
 /// Trains or resumes one arm, and measures it along the way where there is a reference.
 fn train(
     plan: &Plan,
@@ -408,21 +435,18 @@ fn train(
         return transfer::run(plan, target, &folders, device, progress);
     };
     let run = RunFolder::prepare(folder)?;
-    let step = match run.checkpoint().exists() {
-        true => run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0),
-        false => 0,
-    };
-    let mut curve = Curve::resume(&run, step, reference)?;
+    let mut curve = Curve::resume(&run, steps_of(&run)?, reference)?;
     transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
 }
 
-/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not.
-fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Result<Reference, String>> {
+/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
+/// the judge's training was interrupted.
+fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Option<Result<Reference, String>>> {
     if plan.evaluate_every.is_none() {
-        return Ok(Err("the run was started with --no-judge".to_string()));
+        return Ok(Some(Err("the run was started with --no-judge".to_string())));
     }
     if target.labels.is_none() {
-        return Ok(Err(format!("{} has no labels, from which a judge could learn", plan.target)));
+        return Ok(Some(Err(format!("{} has no labels, from which a judge could learn", plan.target))));
     }
     let spec: Spec = plan.target.parse()?;
     let Architecture { size, channels, .. } = plan.recipe.architecture;
@@ -432,11 +456,11 @@ fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Res
         Err(Error::Invalid(_)) => validation.halves(),
         Err(error) => return Err(error),
     };
-    let judge = evaluate::judge(None, &training, device, quiet)?;
+    let Some(judge) = evaluate::judge(None, &training, device, quiet)? else { return Ok(None) };
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
     match Reference::new(Arc::new(judge), &real) {
-        Err(Error::Invalid(why)) => Ok(Err(why)),
-        reference => reference.map(Ok),
+        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
+        reference => reference.map(|reference| Some(Ok(reference))),
     }
 }
 
