@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{named, tell, warn};
+use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::interchange::{Networks, write_onnx, write_pytorch};
@@ -42,12 +43,12 @@ impl Export {
         let path = checkpoint_path(&self.checkpoint)?;
         let networks = Networks::load(&Checkpoint::read(&path)?, self.raw)
             .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
-        std::fs::create_dir(&self.out).map_err(Error::io("create", &self.out))?;
-        let written = match self.format {
-            Format::Pytorch => write_pytorch(&networks, &self.out)?,
-            Format::Onnx => write_onnx(&networks, &self.out)?,
-        };
-        let files: Vec<String> = written.iter().map(named).collect();
+        let written = atomic::folder(&self.out, |folder| match self.format {
+            Format::Pytorch => write_pytorch(&networks, folder),
+            Format::Onnx => write_onnx(&networks, folder),
+        })?;
+        let names = written.iter().filter_map(|path| path.file_name());
+        let files: Vec<String> = names.map(|name| named(self.out.join(name))).collect();
         tell("export", json!({ "files": files }), files.join("\n"));
         if self.format == Format::Pytorch && !networks.has_discriminator() {
             warn(format!("{} holds no discriminator: there is no netD.safetensors", path.display()));

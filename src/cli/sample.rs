@@ -119,10 +119,11 @@ impl Sample {
             },
             Format::Npy => picture::write_npy(&out, &images)?,
             Format::Png => {
-                std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
-                for index in 0..images.count {
-                    atomic::write(&out.join(format!("{index:06}.png")), &picture::encode_png(&images, index))?;
-                }
+                atomic::folder(&out, |folder| {
+                    (0..images.count).try_for_each(|index| {
+                        atomic::write(&folder.join(format!("{index:06}.png")), &picture::encode_png(&images, index))
+                    })
+                })?;
             }
         }
         tell("samples", json!({ "path": named(&out), "count": images.count }), out.display());

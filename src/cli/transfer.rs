@@ -1,6 +1,8 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -406,6 +408,11 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
 /// Reports a run that was stopped as far as it got, and says how to continue it.
 fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
     let folder = RunFolder::open(out)?;
+    // The figures of an earlier, shorter end are not those of this run.
+    match fs::remove_file(folder.outcome()) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", folder.outcome())(error)),
+        _ => {}
+    }
     let reported = report_on(&folder, plan, target);
     let resume = format!("graft transfer --resume {}", quoted(&named(out)));
     let text = format!("stopped; continue with: {resume}");
