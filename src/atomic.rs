@@ -1,6 +1,6 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -14,11 +14,7 @@ use crate::error::{Error, Result};
 /// [`Error::Invalid`] where `path` names no file; [`Error::Io`], naming `path`, where the system refuses. No
 /// temporary file is left then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} is not a file name", path.display())))?;
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(".tmp");
-    let temporary = path.with_file_name(hidden);
+    let temporary = temporary(path)?;
     write_and_rename(&temporary, path, bytes).map_err(|error| {
         // The first error is the one worth telling; a temporary file that was never made cannot be removed.
         let _ = fs::remove_file(&temporary);
@@ -26,6 +22,53 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     })?;
     persist_name(path);
     Ok(())
+}
+
+/// Makes a folder at `path`, where there is nothing, of what `fill` puts into the one that it is given: it is there as a whole or
+/// not at all. The folder around it must exist.
+///
+/// # Errors
+/// Those of `fill`, after which nothing is left; [`Error::Io`] where the system refuses.
+pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let temporary = temporary(path)?;
+    fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
+    let filled = fill(&temporary)
+        .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io("create", path)));
+    if filled.is_err() {
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    persist_name(path);
+    filled
+}
+
+/// Removes the temporary files in a folder that other processes left when they died: there must be none that writes there now.
+pub fn sweep(folder: &Path) {
+    let left = |name: &OsStr| writer(name).is_some_and(|process| process != std::process::id());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| left(&entry.file_name())) {
+        // What stays takes space and nothing else.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
+/// Whether a file's name is a temporary one.
+pub fn is_temporary(name: &OsStr) -> bool {
+    writer(name).is_some()
+}
+
+/// `.NAME.PROCESS.tmp` beside `path`: two processes that write the same file do not meet in it.
+fn temporary(path: &Path) -> Result<PathBuf> {
+    let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} is not a file name", path.display())))?;
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+/// The process that writes a file of this temporary name.
+fn writer(name: &OsStr) -> Option<u32> {
+    let bytes = name.as_encoded_bytes().strip_prefix(b".")?.strip_suffix(b".tmp")?;
+    let process = &bytes[bytes.iter().rposition(|&byte| byte == b'.')? + 1..];
+    std::str::from_utf8(process).ok()?.parse().ok()
 }
 
 fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -80,5 +123,33 @@ mod tests {
 
         let error = write(&folder.path().join("absent/file"), b"bytes").unwrap_err();
         assert!(matches!(error, Error::Io { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_dead_processes_left_is_swept_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let own = temporary(Path::new("state")).unwrap();
+        let own = own.to_str().unwrap();
+        for name in ["state", own, ".state.4294967295.tmp", ".state.tmp", ".hidden", ".7.tmp", "state.7.tmp"] {
+            fs::write(place.path().join(name), name).unwrap();
+        }
+        sweep(place.path());
+        let mut kept = ["state", own, ".state.tmp", ".hidden", ".7.tmp", "state.7.tmp"];
+        kept.sort_unstable();
+        assert_eq!(names(place.path()), kept);
+        sweep(&place.path().join("absent"));
+    }
+
+    #[test]
+    fn a_folder_is_there_as_a_whole_or_not_at_all() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("made");
+        let failed = folder(&path, |inside| {
+            write(&inside.join("part"), b"bytes")?;
+            Err::<(), _>(Error::invalid("no more"))
+        });
+        assert_eq!((failed.unwrap_err().to_string().as_str(), names(place.path()).len()), ("no more", 0));
+        folder(&path, |inside| write(&inside.join("whole"), b"bytes")).unwrap();
+        assert_eq!((names(place.path()), names(&path)), (vec!["made".to_string()], vec!["whole".to_string()]));
     }
 }

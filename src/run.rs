@@ -5,6 +5,7 @@
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
 //! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
+mod lock;
 mod metrics;
 mod training;
 
@@ -21,6 +22,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Recipe, Trainer};
+pub use lock::Lock;
 use metrics::last_seconds;
 pub use training::OnNan;
 
@@ -171,6 +173,7 @@ pub trait Observer {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    _lock: Option<Lock>,
 }
 
 impl RunFolder {
@@ -180,7 +183,7 @@ impl RunFolder {
     /// [`Error::Invalid`] where there is no run in it.
     pub fn open(path: &Path) -> Result<RunFolder> {
         if path.join(CONFIG).is_file() {
-            return Ok(RunFolder { path: path.to_path_buf() });
+            return Ok(RunFolder::at(path));
         }
         Err(Error::invalid(format!(
             "{} holds no run: there is no {CONFIG} in it; name the folder that `graft train` wrote",
@@ -194,27 +197,46 @@ impl RunFolder {
         RunFolder::open(folder).ok()
     }
 
-    /// A new run's folder. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
+    /// An existing run's folder, in which no other process trains while this value lives.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is not empty, and with `overwrite` where what it holds is no run; [`Error::Io`] where it cannot
-    /// be written.
+    /// [`Error::Invalid`] where there is no run in it, or another process trains there.
+    pub fn resume(path: &Path) -> Result<RunFolder> {
+        Ok(RunFolder { _lock: Some(Lock::take(path)?), ..RunFolder::open(path)? })
+    }
+
+    /// A new run's folder, in which no other process trains while this value lives; its settings are to be written first, so that
+    /// the run can be continued from then on. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is not empty, or another process trains there, and with `overwrite` where what it holds is no run;
+    /// [`Error::Io`] where it cannot be written.
     pub fn create(path: &Path, overwrite: bool) -> Result<RunFolder> {
-        let folder = RunFolder { path: path.to_path_buf() };
-        if !is_vacant(path)? {
-            if !overwrite {
-                let choices = match RunFolder::open(path) {
-                    Ok(_) => {
-                        format!(", continue its run with --resume {}, or replace that with --overwrite", path.display())
-                    }
-                    Err(_) => String::new(),
-                };
-                return Err(Error::invalid(format!("{} is not empty: choose another --out{choices}", path.display())));
+        let check = || {
+            if overwrite || is_vacant(path)? {
+                return Ok(());
             }
+            let choices = match RunFolder::open(path) {
+                Ok(_) => {
+                    format!(", continue its run with --resume {}, or replace that with --overwrite", path.display())
+                }
+                Err(_) => String::new(),
+            };
+            Err(Error::invalid(format!("{} is not empty: choose another --out{choices}", path.display())))
+        };
+        check()?;
+        fs::create_dir_all(path).map_err(unusable(path))?;
+        let folder = RunFolder { _lock: Some(Lock::take(path)?), ..RunFolder::at(path) };
+        // Somebody may have begun a run there just before the lock was taken.
+        check()?;
+        if !is_vacant(path)? {
             folder.clear()?;
         }
-        folder.create_parts()?;
         Ok(folder)
+    }
+
+    fn at(path: &Path) -> RunFolder {
+        RunFolder { path: path.to_path_buf(), _lock: None }
     }
 
     /// A run's folder that may be there already, as a phase of a larger run finds it.
@@ -222,24 +244,32 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn prepare(path: &Path) -> Result<RunFolder> {
-        let folder = RunFolder { path: path.to_path_buf() };
+        let folder = RunFolder::at(path);
         folder.create_parts()?;
         Ok(folder)
     }
 
-    /// Makes the folders in it that are not there.
+    /// Makes the folders in it that are not there, and removes what a killed process left unfinished.
     fn create_parts(&self) -> Result<()> {
         for part in [self.path.clone(), self.samples(), self.path.join(CHECKPOINTS)] {
             fs::create_dir_all(&part).map_err(unusable(&self.path))?;
+            atomic::sweep(&part);
         }
         Ok(())
+    }
+
+    /// The command whose run it is; None where its settings are none of graft's.
+    pub fn command(&self) -> Option<&'static str> {
+        let config: toml::Table = fs::read_to_string(self.config()).ok()?.parse().ok()?;
+        // A transfer's settings name its arm.
+        let commands = [("arm", "transfer"), ("recipe", "train")];
+        commands.into_iter().find(|(key, _)| config.contains_key(*key)).map(|(_, command)| command)
     }
 
     /// Removes the files of the run in it, and nothing else; its settings are left to be replaced. A folder whose `config.toml` is not a run's is left alone.
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
-        let config: Option<toml::Table> = fs::read_to_string(self.config()).ok().and_then(|text| text.parse().ok());
-        if !config.is_some_and(|config| ["recipe", "arm"].iter().any(|key| config.contains_key(*key))) {
+        if self.command().is_none() {
             return Err(Error::invalid(format!(
                 "{} holds no run: its {CONFIG} is not one that graft wrote; choose another --out",
                 self.path.display()
@@ -264,11 +294,11 @@ impl RunFolder {
         for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
             let path = entry.map_err(Error::io("read", &self.path))?.path();
             if path.join(CONFIG).is_file() {
-                RunFolder { path }.clear()?;
+                RunFolder::at(&path).clear()?;
             }
         }
         for learned in [FEATURES, CLASSIFIER] {
-            remove(RunFolder { path: self.path.join(learned) }.checkpoint())?;
+            remove(RunFolder::at(&self.path.join(learned)).checkpoint())?;
         }
         Ok(())
     }
@@ -400,8 +430,8 @@ impl RunFolder {
     /// [`Error::Io`] where its losses cannot be read.
     pub fn seconds(&self) -> Result<f64> {
         let path = self.metrics();
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(last_seconds(&text)),
+        match fs::read(&path) {
+            Ok(bytes) => Ok(last_seconds(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
@@ -415,7 +445,7 @@ impl RunFolder {
         let path = self.checkpoint();
         if !path.exists() {
             return Err(Error::invalid(format!(
-                "{} has no checkpoint yet: start again with --overwrite --out {0}",
+                "{} has no checkpoint yet: continue its run with --resume {0}",
                 self.path.display()
             )));
         }
@@ -423,10 +453,18 @@ impl RunFolder {
     }
 }
 
-/// Whether there is nothing at a path, or an empty folder.
-fn is_vacant(path: &Path) -> Result<bool> {
-    match fs::read_dir(path) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
+/// Whether there is nothing at a path, or a folder with no more than what a process leaves that was killed before it wrote its
+/// settings: temporary files, and empty folders for pictures and checkpoints.
+pub(crate) fn is_vacant(path: &Path) -> Result<bool> {
+    let names = |folder: &Path| -> std::io::Result<Vec<std::ffi::OsString>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+    };
+    let is_part = |name: &std::ffi::OsString| {
+        let inside = [SAMPLES, CHECKPOINTS].iter().any(|part| name == *part).then(|| names(&path.join(name)));
+        inside.is_some_and(|inside| inside.is_ok_and(|inside| inside.iter().all(|name| atomic::is_temporary(name))))
+    };
+    match names(path) {
+        Ok(names) => Ok(names.iter().all(|name| atomic::is_temporary(name) || is_part(name))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(error) => Err(unusable(path)(error)),
     }

@@ -17,7 +17,7 @@ pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, MatMul, Reduction,
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 
 /// The elements of one tensor in a device's own memory and precision.
 #[derive(Debug)]
@@ -295,7 +295,10 @@ impl std::str::FromStr for Device {
             "auto" => Ok(Device::auto()?.0),
             _ => match name.strip_prefix("gpu:") {
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
-                _ => Err(Error::Usage(format!("--device {name} is none of auto, gpu, gpu:NAME, cpu, reference"))),
+                _ => {
+                    let meant = did_you_mean(name, ["auto", "gpu", "cpu", "reference"]);
+                    Err(Error::Usage(format!("--device {name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}")))
+                }
             },
         }
     }

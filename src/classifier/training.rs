@@ -201,7 +201,9 @@ impl Training {
         while !self.is_done() {
             let loss = self.step();
             let stop = observer.stop();
-            if stop || self.is_done() || self.step.is_multiple_of(READ_EVERY) {
+            // The first step is shown at once: people wait for it.
+            let due = self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
+            if stop || self.is_done() || due {
                 let loss = loss.item()?;
                 if !loss.is_finite() {
                     return Err(Error::invalid(format!(
@@ -386,7 +388,7 @@ mod tests {
         let mut watch = Watch(watch.0, u64::MAX);
         assert!(training.run(&mut watch).unwrap());
         let (first, last) = (watch.0[0], watch.0[watch.0.len() - 1]);
-        assert_eq!((first.0, last.0), (5, 150));
+        assert_eq!((first.0, last.0), (1, 150));
         assert!(last.1 < 0.5 * first.1, "{first:?} {last:?}");
     }
 

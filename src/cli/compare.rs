@@ -13,9 +13,10 @@ use serde_json::json;
 use super::compare_tables as tables;
 use super::evaluate;
 use super::output::emit;
-use super::progress::{interrupted as stopped, watch_for_interrupts};
+use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
-use super::{Compute, count, decay, not_negative, positive, tell, warn};
+use super::transfer_command::word;
+use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
 use crate::error::{Error, Result};
@@ -25,13 +26,16 @@ use crate::experiment::compare::{
 use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
-use crate::run::Ending;
+use crate::run::{Ending, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
 
 /// The report's file.
 const REPORT: &str = "report.html";
 /// How often a run that goes on says where it stands.
 const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// What is said where it was stopped.
+const STOPPED: &str = "stopped; the same command continues";
 
 /// Compare ways of training on little data, over seeds, with verdicts
 #[derive(Args)]
@@ -64,13 +68,13 @@ pub struct Compare {
     #[arg(long, value_name = "ARM=N,..", value_delimiter = ',', hide_short_help = true)]
     arm_seeds: Vec<String>,
     /// Steps on the target
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps())]
     steps: u64,
     /// Steps of the source's GAN, trained once a seed
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     source_steps: u64,
     /// Steps of a feature extractor or label predictor, trained once a seed
-    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: u64,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
     #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
@@ -114,7 +118,7 @@ pub struct Compare {
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
     /// Steps between checkpoints; results do not depend on it
-    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
@@ -149,17 +153,18 @@ impl Compare {
                 return Ok(());
             }
             compare::prepare(&self.out, &design)?;
-            let judge = self.judge(&real, device)?;
+            let _lock = Lock::take(&self.out)?;
+            let Some(judge) = self.judge(&real, device)? else {
+                warn(STOPPED);
+                return Ok(());
+            };
             let watch = Lines { quiet: self.quiet, said: Mutex::default() };
             let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
-            let report = self.out.join(REPORT);
-            let (size, seed) = (self.subset.iter().copied().max().unwrap_or(1), seeds(&self.seeds)?[0]);
-            let images = real.subset(size, seed)?.images;
-            of_comparison(&self.out, &comparison, &images, &command())?.write(&report)?;
+            let report = report_on(&self.out, &comparison, &real)?;
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
-                warn("stopped; the same command continues");
+                warn(STOPPED);
             }
             Ok(())
         })
@@ -202,8 +207,8 @@ impl Compare {
         Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
     }
 
-    /// The judge: the comparison's own where it has one.
-    fn judge(&self, real: &RealData, device: &Device) -> Result<Judge> {
+    /// The judge: the comparison's own where it has one. None where its training was interrupted.
+    fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
         evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
@@ -258,12 +263,19 @@ fn split_arms(text: &str) -> Result<Vec<String>> {
 fn seeds(text: &str) -> Result<Vec<u64>> {
     /// Seeds beyond it are those of other latents.
     const MOST: u64 = 1 << 31;
+    /// A longer list has to be written out.
+    const MOST_COUNTED: u64 = 1000;
     let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
     let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
     if text.contains(',') {
         return text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect();
     }
-    Ok((0..number(text)?).collect())
+    match number(text)? {
+        count if count > MOST_COUNTED => Err(Error::Usage(format!(
+            "--seeds takes a number of seeds up to {MOST_COUNTED}, not {count}; for the seed {count} alone write `{count},`"
+        ))),
+        count => Ok((0..count).collect()),
+    }
 }
 
 fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
@@ -294,8 +306,8 @@ impl Watch for Lines {
         let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
         if due {
             said.insert(cell.to_string(), Instant::now());
-            let left = ((steps - step) as f64 / rate) as u64;
-            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left}s left"));
+            let left = time_left(steps - step, rate);
+            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
         }
     }
 
@@ -319,10 +331,83 @@ impl Watch for Lines {
     }
 }
 
-/// The command as it was given.
-fn command() -> String {
-    let words = std::env::args().skip(1).map(|word| quoted(&word));
-    ["graft".to_string()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+/// Writes the report of the comparison in a folder again, from what lies there; gives its path.
+pub fn write_report(root: &Path) -> Result<PathBuf> {
+    let comparison = compare::found(root)?;
+    let real = RealData::load(&comparison.protocol.settings)?;
+    report_on(root, &comparison, &real)
+}
+
+fn report_on(root: &Path, comparison: &Comparison, real: &RealData) -> Result<PathBuf> {
+    let path = root.join(REPORT);
+    let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
+    let images = real.subset(size, comparison.cells.first().map_or(0, |cell| cell.seed))?.images;
+    of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?.write(&path)?;
+    Ok(path)
+}
+
+/// The command that names every setting, and asks for all runs.
+fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
+    let Settings { recipe, source, target, steps, source_steps, feature_steps, split, .. } =
+        &comparison.protocol.settings;
+    let settings = &comparison.protocol.settings;
+    let architecture = &recipe.architecture;
+    let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let described = |arm: &Arm| arm.notation(&BTreeMap::new()).unwrap_or_else(|_| arm.name.clone());
+    let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
+    let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
+    let mut command = format!(
+        "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --source-steps {source_steps} \
+         --feature-steps {feature_steps} --split {split} --features {} --latent {} --batch {} --loss {} --d-lr {} --r1 {} \
+         --d-norm {} --ema {}",
+        quoted(source),
+        quoted(target),
+        quoted(&arms.join(",")),
+        list(&sizes),
+        architecture.features,
+        architecture.latent,
+        recipe.batch,
+        word(&recipe.loss),
+        recipe.d_lr,
+        recipe.r1,
+        word(&architecture.d_norm),
+        recipe.ema
+    );
+    // An arm may have the first of the seeds alone.
+    let seeds_of = |arm: &str| {
+        let mut seeds: Vec<u64> = Vec::new();
+        for cell in comparison.cells.iter().filter(|cell| cell.arm == arm) {
+            if !seeds.contains(&cell.seed) {
+                seeds.push(cell.seed);
+            }
+        }
+        seeds
+    };
+    let names = comparison.protocol.arms.iter().map(|arm| arm.name.as_str());
+    let of_arms: Vec<(&str, Vec<u64>)> = names.map(|name| (name, seeds_of(name))).collect();
+    let all = of_arms.iter().map(|(_, seeds)| seeds).max_by_key(|seeds| seeds.len()).cloned().unwrap_or_default();
+    command += &match all.iter().copied().eq(0..all.len() as u64) {
+        true => format!(" --seeds {}", all.len()),
+        false => format!(" --seeds {},", list(&all)),
+    };
+    let fewer = of_arms.iter().filter(|(_, seeds)| seeds.len() < all.len());
+    let fewer: Vec<String> = fewer.map(|(name, seeds)| format!("{name}={}", seeds.len())).collect();
+    if !fewer.is_empty() {
+        command += &format!(" --arm-seeds {}", quoted(&fewer.join(",")));
+    }
+    if settings.looks != standard_looks(*steps) {
+        command += &format!(" --looks {}", list(&settings.looks));
+    }
+    if settings.subset_plain {
+        command += " --subset-plain";
+    }
+    if let Some(style) = settings.source_style {
+        command += &format!(" --source-style {}", word(&style));
+    }
+    if settings.device != DEVICE {
+        command += &format!(" --device {}", settings.device);
+    }
+    format!("{command} --out {}", quoted(&named(root)))
 }
 
 #[cfg(test)]
@@ -352,7 +437,7 @@ mod tests {
         assert_eq!(seeds("3").unwrap(), [0, 1, 2]);
         assert_eq!(seeds("100,101").unwrap(), [100, 101]);
         assert_eq!(seeds("100,").unwrap(), [100]);
-        for text in ["", "x", "1,x", "-1", "1,99999999999"] {
+        for text in ["", "x", "1,x", "-1", "1,99999999999", "1001"] {
             assert!(seeds(text).is_err(), "{text}");
         }
         assert_eq!(arm_seeds(&["a=b=2".to_string()]).unwrap(), [("a=b".to_string(), 2)].into_iter().collect());

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::sample::write_grid;
-use super::{count, tell};
+use super::{count, named, tell};
 use crate::data::{Dataset, Images, Spec, Split};
 use crate::error::{Error, Result};
 
@@ -72,7 +72,7 @@ impl Data {
             "width": width,
             "channels": channels,
             "classes": counts,
-            "grid": self.out,
+            "grid": self.out.as_ref().map(named),
         });
         tell("data", fields, text);
         Ok(())

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::judge::{Real, interrupted, percent};
 use super::progress::Progress;
-use super::{Compute, tell, warn};
+use super::{Compute, named, tell, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
@@ -54,7 +54,7 @@ pub struct Evaluate {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Report {
-    checkpoint: PathBuf,
+    checkpoint: String,
     step: Option<u64>,
     data: String,
     split: HeldOut,
@@ -117,7 +117,7 @@ impl Evaluate {
             (HeldOut::Validation, Err(Error::Invalid(_))) => validation.halves(),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
-        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?;
+        let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?.ok_or_else(interrupted)?;
         let of_this_data = judge.knows(&training);
         if !of_this_data {
             warn(format!("warning: the judge was trained on other images than the training images of {data}"));
@@ -153,7 +153,7 @@ impl Evaluate {
             None => None,
         };
         Ok(Report {
-            checkpoint: subject.path.clone(),
+            checkpoint: named(&subject.path),
             step: subject.checkpoint.header.get("step").and_then(serde_json::Value::as_u64),
             data: data.clone(),
             split: self.split,
@@ -189,7 +189,7 @@ impl Evaluate {
         let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
-        let mut progress = Progress::new("GAN-train", 0, settings.options.steps, self.quiet);
+        let mut progress = Progress::new("GAN-train", settings.options.steps, self.quiet);
         let accuracy = gan_train(data, held_out, settings, device, &mut progress);
         progress.finish();
         accuracy?.ok_or_else(interrupted).map(Some)
@@ -202,16 +202,16 @@ impl Evaluate {
     }
 }
 
-/// The judge in a file, or of these training images, from the cache or trained now.
-pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Judge> {
+/// The judge in a file, or of these training images, from the cache or trained now. None where that was interrupted.
+pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bool) -> Result<Option<Judge>> {
     if let Some(path) = file {
-        return Judge::read(path, device);
+        return Judge::read(path, device).map(Some);
     }
     let settings = JudgeSettings::STANDARD;
-    let mut progress = Progress::new("judge", 0, settings.options.steps, quiet);
+    let mut progress = Progress::new("judge", settings.options.steps, quiet);
     let found = Judge::cached(training.clone(), &settings, device, &mut progress);
     progress.finish();
-    let (judge, origin) = found?.ok_or_else(interrupted)?;
+    let Some((judge, origin)) = found? else { return Ok(None) };
     let note = |text: String| {
         if !quiet {
             warn(text)
@@ -224,7 +224,7 @@ pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bo
             warn(format!("warning: the judge was trained now and could not be kept: {error}"))
         }
     }
-    Ok(judge)
+    Ok(Some(judge))
 }
 
 impl Subject {
@@ -252,7 +252,7 @@ fn table(report: &Report) -> String {
     let Report { samples, floors, .. } = report;
     let mut lines = vec![format!(
         "{}{}: {} samples against {} held-out images ({split}) of {}",
-        report.checkpoint.display(),
+        report.checkpoint,
         report.step.map_or(String::new(), |step| format!(", step {step}")),
         samples.count,
         report.held_out,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{tell, warn};
+use super::{named, tell, warn};
+use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::interchange::{Networks, write_onnx, write_pytorch};
@@ -42,13 +43,13 @@ impl Export {
         let path = checkpoint_path(&self.checkpoint)?;
         let networks = Networks::load(&Checkpoint::read(&path)?, self.raw)
             .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
-        std::fs::create_dir(&self.out).map_err(Error::io("create", &self.out))?;
-        let written = match self.format {
-            Format::Pytorch => write_pytorch(&networks, &self.out)?,
-            Format::Onnx => write_onnx(&networks, &self.out)?,
-        };
-        let lines: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-        tell("export", json!({ "files": written }), lines.join("\n"));
+        let written = atomic::folder(&self.out, |folder| match self.format {
+            Format::Pytorch => write_pytorch(&networks, folder),
+            Format::Onnx => write_onnx(&networks, folder),
+        })?;
+        let names = written.iter().filter_map(|path| path.file_name());
+        let files: Vec<String> = names.map(|name| named(self.out.join(name))).collect();
+        tell("export", json!({ "files": files }), files.join("\n"));
         if self.format == Format::Pytorch && !networks.has_discriminator() {
             warn(format!("{} holds no discriminator: there is no netD.safetensors", path.display()));
         }

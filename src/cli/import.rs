@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::tell;
+use super::{named, tell};
 use crate::error::Result;
 use crate::interchange::import;
 use crate::nn::NormKind;
@@ -49,7 +49,7 @@ impl Import {
         });
         let checkpoint = import(&self.generator, self.discriminator.as_deref(), d_norm)?;
         checkpoint.write(&self.out)?;
-        tell("import", json!({ "checkpoint": self.out }), self.out.display());
+        tell("import", json!({ "checkpoint": named(&self.out) }), self.out.display());
         Ok(())
     }
 }

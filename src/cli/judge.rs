@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
-use super::{Compute, count, tell};
+use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::Options;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -38,13 +38,13 @@ pub struct Judge {
     #[arg(long, default_value_t = JudgeSettings::STANDARD.width, value_name = "N")]
     width: usize,
     /// Steps to train for
-    #[arg(long, default_value_t = JudgeSettings::STANDARD.options.steps, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = JudgeSettings::STANDARD.options.steps, value_name = "N", value_parser = steps())]
     steps: u64,
     /// Images a batch
     #[arg(long, default_value_t = JudgeSettings::STANDARD.options.batch, value_name = "N", value_parser = count)]
     batch: usize,
     /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Where to write; nothing there is replaced
     #[arg(long, default_value = "judge.safetensors", value_name = "FILE")]
@@ -71,7 +71,7 @@ impl Judge {
         let size = self.size.unwrap_or_else(|| default_size(&native));
         let real = Real::new(&spec, native, size, self.channels)?;
         self.compute.run(|device| {
-            let mut progress = Progress::new("judge", 0, settings.options.steps, self.quiet);
+            let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
             let judge = Trained::train(real.training, &settings, device, &mut progress);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
@@ -82,7 +82,7 @@ impl Judge {
             accuracies.extend(test.map(|test| format!("{} on the test split", percent(test))));
             tell(
                 "judge",
-                json!({ "judge": self.out, "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash() }),
+                json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash() }),
                 format!("{}: {}; hash {}", self.out.display(), accuracies.join(", "), judge.hash()),
             );
             Ok(())

@@ -20,12 +20,13 @@ mod transfer_command;
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::run::OnNan;
-use output::{say, tell, warn};
+use crate::run::{OnNan, RunFolder};
+use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
 const DEVICE: &str = "cpu";
@@ -38,7 +39,9 @@ const USAGE: u8 = 2;
     name = "graft",
     version,
     about = "Transfers what a GAN learned on one image domain to another that has little data",
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "Examples:\n  graft train\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
+    graft sample runs/trgan-svhn-0\n  graft evaluate runs/trgan-svhn-0"
 )]
 struct Cli {
     /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists events and keys
@@ -72,7 +75,7 @@ struct Compute {
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_short_help = true)]
     threads: usize,
 }
 
@@ -155,6 +158,18 @@ fn check_vacant(out: &Path) -> Result<()> {
     }
 }
 
+/// The folder of a run that a command is to continue, and no other process meanwhile.
+fn continued(path: &Path, command: &str) -> Result<RunFolder> {
+    let folder = RunFolder::resume(path)?;
+    match folder.command() {
+        Some(other) if other != command => Err(Error::invalid(format!(
+            "{0} holds a run of graft {other}: continue it with graft {other} --resume {0}",
+            path.display()
+        ))),
+        _ => Ok(folder),
+    }
+}
+
 /// A number above 0.
 fn positive(text: &str) -> Result<f64, String> {
     number(text, |value| value > 0.0, "a number above 0")
@@ -178,6 +193,17 @@ fn number(text: &str, fits: impl Fn(f64) -> bool, takes: &str) -> Result<f64, St
 /// A whole number from 1 up.
 fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&value| value > 0).ok_or_else(|| "takes a whole number from 1 up".to_string())
+}
+
+/// A number of steps: no run makes more, and sums of a comparison's steps do not overflow.
+fn steps() -> RangedU64ValueParser<u64> {
+    const MOST: u64 = 1_000_000_000;
+    clap::value_parser!(u64).range(1..=MOST)
+}
+
+/// A random seed that `config.toml` can hold: TOML's whole numbers have a sign.
+fn seed() -> RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=i64::MAX as u64)
 }
 
 #[cfg(test)]

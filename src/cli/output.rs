@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 use std::io::{Write, stderr, stdout};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value as Json, json};
@@ -42,6 +43,11 @@ pub fn emit(event: &str, fields: Json) {
         }
         print(object);
     }
+}
+
+/// A path as objects have it: as it was given, but for bytes that are no text, which JSON cannot hold.
+pub fn named(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
 }
 
 /// Writes a line. Who closed standard output does not want it; that is no reason to stop.

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::output::emit;
-use super::{say, warn};
+use super::{named, say, warn};
 use crate::classifier;
 use crate::error::Result;
 use crate::run::Observer;
@@ -28,21 +28,22 @@ pub struct Progress {
 }
 
 enum Shown {
-    Bar(ProgressBar),
-    Lines { last: Option<Instant> },
+    /// None before the first step: a bar that does not move says nothing.
+    Bar(Option<ProgressBar>),
+    Lines {
+        last: Option<Instant>,
+    },
     Nothing,
 }
 
 impl Progress {
-    /// For a phase of that name, from `step` to `steps`.
-    pub fn new(phase: &str, step: u64, steps: u64, quiet: bool) -> Progress {
+    /// For a phase of that name, up to `steps`.
+    pub fn new(phase: &str, steps: u64, quiet: bool) -> Progress {
         watch_for_interrupts();
         let shown = if quiet {
             Shown::Nothing
         } else if stderr().is_terminal() {
-            let style =
-                ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}, {eta} left").expect("a valid template");
-            Shown::Bar(ProgressBar::new(steps).with_position(step).with_style(style))
+            Shown::Bar(None)
         } else {
             Shown::Lines { last: None }
         };
@@ -55,16 +56,16 @@ impl Progress {
 
     /// Ends the bar where it stands; the next phase begins another.
     pub fn pause(&mut self) {
-        if let Shown::Bar(bar) = &self.shown {
+        if let Shown::Bar(bar) = &mut self.shown
+            && let Some(bar) = bar.take()
+        {
             bar.abandon();
         }
     }
 
     /// Ends the bar where it stands.
-    pub fn finish(self) {
-        if let Shown::Bar(bar) = self.shown {
-            bar.abandon();
-        }
+    pub fn finish(mut self) {
+        self.pause();
     }
 }
 
@@ -85,16 +86,20 @@ impl Observer for Progress {
             other => other.to_string(),
         };
         let named: Vec<String> = losses.iter().map(|(name, loss)| format!("{} {loss:.3}", short(name))).collect();
-        let losses = format!("{}, {rate:.1} steps/s", named.join(" "));
+        let left = time_left(self.steps - step, rate);
+        let told = format!("{}, {rate:.1} steps/s, {left} left", named.join(" "));
         match &mut self.shown {
             Shown::Bar(bar) => {
+                let bar = bar.get_or_insert_with(|| {
+                    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a valid template");
+                    ProgressBar::new(self.steps).with_style(style)
+                });
+                bar.set_message(told);
                 bar.set_position(step);
-                bar.set_message(losses);
             }
             Shown::Lines { last } => {
                 if step == self.steps || last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
-                    let left = ((self.steps - step) as f64 / rate) as u64;
-                    warn(format!("step {step}/{} {losses}, {left}s left", self.steps));
+                    warn(format!("step {step}/{} {told}", self.steps));
                     *last = Some(Instant::now());
                 }
             }
@@ -104,7 +109,7 @@ impl Observer for Progress {
 
     fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
         if !self.is_quiet() {
-            emit("picture", json!({ "phase": self.phase, "step": step, "path": path }));
+            emit("picture", json!({ "phase": self.phase, "step": step, "path": named(path) }));
         }
         Ok(())
     }
@@ -117,7 +122,7 @@ impl Observer for Progress {
     fn phase(&mut self, name: &str, from: u64, to: u64) {
         self.pause();
         let quiet = self.is_quiet();
-        *self = Progress::new(name, from, to, quiet);
+        *self = Progress::new(name, to, quiet);
         if !quiet {
             emit("phase", json!({ "phase": name, "step": from, "steps": to }));
             warn(format!("{name}: step {from} to {to}"));
@@ -126,13 +131,23 @@ impl Observer for Progress {
 
     fn note(&mut self, text: &str) {
         match &self.shown {
-            Shown::Bar(bar) => bar.suspend(|| say(text)),
+            Shown::Bar(Some(bar)) => bar.suspend(|| say(text)),
             _ => say(text),
         }
     }
 
     fn stop(&mut self) -> bool {
         interrupted()
+    }
+}
+
+/// How long so many steps take at a rate, as `1h 02m 05s`.
+pub fn time_left(steps: u64, rate: f64) -> String {
+    let seconds = (steps as f64 / rate) as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds:02}s"),
+        (hours, minutes, seconds) => format!("{hours}h {minutes:02}m {seconds:02}s"),
     }
 }
 
@@ -160,9 +175,22 @@ pub fn watch_for_interrupts() {
             if INTERRUPTED.swap(true, Ordering::Relaxed) {
                 std::process::exit(ENDED_BY_INTERRUPT);
             }
+            warn("stopping after this step");
         };
         if let Err(error) = ctrlc::set_handler(handler) {
             warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_left_in_hours_minutes_and_seconds() {
+        let left =
+            [(0, 2.0), (10, 2.0), (250, 2.0), (7450, 2.0), (7450, f64::INFINITY)].map(|(n, rate)| time_left(n, rate));
+        assert_eq!(left, ["0s", "5s", "2m 05s", "1h 02m 05s", "0s"]);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{Compute, count, tell};
+use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
@@ -27,7 +27,7 @@ pub struct Sample {
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
     count: usize,
     /// Seed of the latents
-    #[arg(long, default_value_t = 0, value_name = "S")]
+    #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
     seed: u64,
     /// Only this class (of a generator trained with --conditional; else all classes in turn)
     #[arg(long, value_name = "K")]
@@ -119,13 +119,14 @@ impl Sample {
             },
             Format::Npy => picture::write_npy(&out, &images)?,
             Format::Png => {
-                std::fs::create_dir_all(&out).map_err(Error::io("create", &out))?;
-                for index in 0..images.count {
-                    atomic::write(&out.join(format!("{index:06}.png")), &picture::encode_png(&images, index))?;
-                }
+                atomic::folder(&out, |folder| {
+                    (0..images.count).try_for_each(|index| {
+                        atomic::write(&folder.join(format!("{index:06}.png")), &picture::encode_png(&images, index))
+                    })
+                })?;
             }
         }
-        tell("samples", json!({ "path": out, "count": images.count }), out.display());
+        tell("samples", json!({ "path": named(&out), "count": images.count }), out.display());
         Ok(())
     }
 

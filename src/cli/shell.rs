@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use serde_json::json;
 
-use super::{Cli, tell};
+use super::{Cli, named, tell};
 use crate::atomic;
 use crate::error::{Error, Result};
 
@@ -48,8 +48,8 @@ impl Man {
         for subcommand in command.get_subcommands() {
             pages.push(self.page(subcommand)?);
         }
-        let lines: Vec<String> = pages.iter().map(|page| page.display().to_string()).collect();
-        tell("man", json!({ "pages": pages }), lines.join("\n"));
+        let pages: Vec<String> = pages.iter().map(named).collect();
+        tell("man", json!({ "pages": pages }), pages.join("\n"));
         Ok(())
     }
 

@@ -7,7 +7,9 @@ use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
-use super::{Compute, DEVICE, advised, count, decay, not_negative, positive, say, tell, warn};
+use super::{
+    Compute, DEVICE, advised, continued, count, decay, named, not_negative, positive, say, seed, steps, tell, warn,
+};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -65,13 +67,13 @@ pub struct Train {
     #[arg(long)]
     conditional: bool,
     /// Steps to train for [default: 3000; 2000 without --data]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = steps())]
     steps: Option<u64>,
     /// Images a batch
     #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
     batch: usize,
     /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Adversarial loss
     #[arg(long, value_enum, default_value_t = Loss::NonSaturating)]
@@ -107,10 +109,10 @@ pub struct Train {
     #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
     lecam: f64,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
     /// Write event files for TensorBoard into the run's folder
     #[arg(long, hide_short_help = true)]
@@ -150,7 +152,7 @@ impl Train {
                     other.replace('_', "-")
                 )));
             }
-            return self.resume(&RunFolder::open(folder)?, &given);
+            return self.resume(&continued(folder, "train")?, &given);
         }
         let (data, settings) = self.settings()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
@@ -187,17 +189,18 @@ impl Train {
         let data = settings.load()?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
-            let checkpoint = folder.read_checkpoint()?;
+            // Where it was killed before its first one, it begins again.
+            let checkpoint = folder.checkpoint().exists().then(|| folder.read_checkpoint()).transpose()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
-            let restored = trainer.restore(&checkpoint).map_err(|error| {
+            let restored = checkpoint.map(|checkpoint| trainer.restore(&checkpoint)).transpose().map_err(|error| {
                 let path = folder.checkpoint();
                 Error::invalid(format!(
                     "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
                     path.display()
                 ))
             })?;
-            if let Some(warning) = restored {
+            if let Some(warning) = restored.flatten() {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
@@ -302,7 +305,7 @@ fn print_profile(profile: Option<Profile>) {
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
-    let mut progress = Progress::new("train", trainer.steps(), settings.steps, quiet);
+    let mut progress = Progress::new("train", settings.steps, quiet);
     let ending = if settings.tensorboard {
         Recorder::new(folder.path(), trainer.steps(), &mut progress)
             .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
@@ -336,11 +339,11 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
 /// What scripts learn of a run that ended.
 fn ended_fields(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> Json {
     json!({
-        "run": folder.path(),
+        "run": named(folder.path()),
         "step": trainer.steps(),
         "steps": settings.steps,
-        "checkpoint": folder.checkpoint(),
-        "report": folder.report(),
+        "checkpoint": named(folder.checkpoint()),
+        "report": named(folder.report()),
     })
 }
 

@@ -1,6 +1,8 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +15,9 @@ use super::judge::Real;
 use super::progress::Progress;
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command, word};
-use super::{Compute, advised, count, decay, evaluate, not_negative, positive, tell, warn};
+use super::{
+    Compute, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell, warn,
+};
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
@@ -46,8 +50,8 @@ pub(super) const SCRATCH: &str = "scratch";
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  graft transfer\n  graft transfer --method trgan --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
-    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1 --subset 100\n  graft transfer --resume runs/trgan-street-0"
+    after_help = "Examples:\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
+    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
 )]
 pub struct Transfer {
     /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: trgan]
@@ -68,13 +72,13 @@ pub struct Transfer {
     #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
     /// Steps on the target [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
     source_steps: Option<u64>,
     /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: Option<u64>,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
     #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
@@ -83,10 +87,10 @@ pub struct Transfer {
     #[arg(long)]
     scratch: bool,
     /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K")]
+    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Width of the networks: channels of the layer next to the image
-    #[arg(long, default_value_t = 32, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
     features: usize,
     /// Length of the latent
     #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
@@ -130,13 +134,13 @@ pub struct Transfer {
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
     /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
     /// Steps between points on the curve of the judge's distance to real images [default: a tenth of the steps]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), hide_short_help = true)]
+    #[arg(long, value_name = "N", value_parser = steps(), hide_short_help = true)]
     evaluate_every: Option<u64>,
     /// Measure nothing, and train no judge
     #[arg(long, conflicts_with = "evaluate_every", hide_short_help = true)]
@@ -148,7 +152,7 @@ pub struct Transfer {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", hide_short_help = true)]
     overwrite: bool,
     /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan and -q beside
     #[arg(long, value_name = "DIR")]
@@ -183,8 +187,10 @@ impl Args for MethodOptions {
             let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
             let arg = Arg::new(option.name).long(option.name).help(help).hide_short_help(true);
             command = command.arg(match option.takes {
-                Takes::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-                Takes::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
+                Takes::Flag => {
+                    arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+                }
+                Takes::OneOf(words) => arg.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
                 Takes::Count => arg.value_name("N"),
                 Takes::Number | Takes::Share => arg.value_name("NUMBER"),
                 Takes::Text(words) => arg.value_name("VALUE").long_help(format!("{}; takes {words}", option.help)),
@@ -227,7 +233,7 @@ impl Transfer {
                     other.replace('_', "-")
                 )));
             }
-            return self.resume(&RunFolder::open(folder)?, &given);
+            return self.resume(&continued(folder, "transfer")?, &given);
         }
         let plan = self.plan()?;
         let target = plan.load_target()?;
@@ -259,6 +265,17 @@ impl Transfer {
             compute.device = self.compute.device.clone();
         }
         (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
+        let reached = steps_of(folder)?;
+        if reached > plan.steps {
+            let text = format!("{} is already at step {reached} of {}", folder.path().display(), plan.steps);
+            let findings = Findings::read(folder)?;
+            tell(
+                "finished",
+                json!({ "run": named(folder.path()), "report": named(folder.report()), "findings": findings }),
+                text,
+            );
+            return Ok(());
+        }
         let target = plan.load_target()?;
         compute.run(|device| {
             check_fits(&plan, device)?;
@@ -360,8 +377,9 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
     let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
-    let reference = reference(plan, &target, device, quiet)?;
-    let mut progress = Progress::new(&plan.arm.name, 0, plan.steps, quiet);
+    let stopped = || stopped(plan, &target, out);
+    let Some(reference) = reference(plan, &target, device, quiet)? else { return stopped() };
+    let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
     let mut outcomes = Vec::new();
     for (plan, folder) in arms {
         let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
@@ -373,16 +391,11 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
                 let grid = run.picture(plan.steps);
                 tell(
                     "trained",
-                    json!({ "arm": plan.arm.name, "run": folder, "steps": plan.steps, "checkpoint": run.checkpoint() }),
+                    json!({ "arm": plan.arm.name, "run": named(folder), "steps": plan.steps, "checkpoint": named(run.checkpoint()) }),
                     format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
                 );
             }
-            Ending::Interrupted => {
-                let resume = format!("graft transfer --resume {}", quoted(&out.display().to_string()));
-                let text = format!("stopped; continue with: {resume}");
-                tell("stopped", json!({ "run": out, "resume": resume }), text);
-                return Ok(());
-            }
+            Ending::Interrupted => return stopped(),
         }
         outcomes.push(outcome);
     }
@@ -395,9 +408,32 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
     let findings = Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged };
     findings.write(&folder)?;
     report_on(&folder, plan, &target)?;
-    let fields = json!({ "run": out, "report": folder.report(), "findings": findings });
+    let fields = json!({ "run": named(out), "report": named(folder.report()), "findings": findings });
     tell("finished", fields, format!("report: {}", folder.report().display()));
     Ok(())
+}
+
+/// Reports a run that was stopped as far as it got, and says how to continue it.
+fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
+    let folder = RunFolder::open(out)?;
+    // The figures of an earlier, shorter end are not those of this run.
+    match fs::remove_file(folder.outcome()) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", folder.outcome())(error)),
+        _ => {}
+    }
+    let reported = report_on(&folder, plan, target);
+    let resume = format!("graft transfer --resume {}", quoted(&named(out)));
+    let text = format!("stopped; continue with: {resume}");
+    tell("stopped", json!({ "run": named(out), "report": named(folder.report()), "resume": resume }), text);
+    reported
+}
+
+/// The step of a run's last checkpoint; 0 where there is none.
+fn steps_of(run: &RunFolder) -> Result<u64> {
+    match run.checkpoint().exists() {
+        true => Ok(run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0)),
+        false => Ok(0),
+    }
 }
 
 /// Trains or resumes one arm, and measures it along the way where there is a reference.
@@ -414,21 +450,18 @@ fn train(
         return transfer::run(plan, target, &folders, device, progress);
     };
     let run = RunFolder::prepare(folder)?;
-    let step = match run.checkpoint().exists() {
-        true => run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0),
-        false => 0,
-    };
-    let mut curve = Curve::resume(&run, step, reference)?;
+    let mut curve = Curve::resume(&run, steps_of(&run)?, reference)?;
     transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
 }
 
-/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not.
-fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Result<Reference, String>> {
+/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
+/// the judge's training was interrupted.
+fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Option<Result<Reference, String>>> {
     if plan.evaluate_every.is_none() {
-        return Ok(Err("the run was started with --no-judge".to_string()));
+        return Ok(Some(Err("the run was started with --no-judge".to_string())));
     }
     if target.labels.is_none() {
-        return Ok(Err(format!("{} has no labels, from which a judge could learn", plan.target)));
+        return Ok(Some(Err(format!("{} has no labels, from which a judge could learn", plan.target))));
     }
     let spec: Spec = plan.target.parse()?;
     let Architecture { size, channels, .. } = plan.recipe.architecture;
@@ -441,11 +474,11 @@ fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Res
         }
         Err(error) => return Err(error),
     };
-    let judge = evaluate::judge(None, &training, device, quiet)?;
+    let Some(judge) = evaluate::judge(None, &training, device, quiet)? else { return Ok(None) };
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
     match Reference::new(Arc::new(judge), &real) {
-        Err(Error::Invalid(why)) => Ok(Err(why)),
-        reference => reference.map(Ok),
+        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
+        reference => reference.map(|reference| Some(Ok(reference))),
     }
 }
 

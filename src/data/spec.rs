@@ -54,9 +54,13 @@ impl FromStr for Spec {
     /// [`Error::Usage`], listing the known forms, where the kind is unknown or its argument makes no sense.
     fn from_str(text: &str) -> Result<Spec> {
         let known = || Spec::forms().collect::<Vec<_>>().join(", ");
-        let (name, argument) = text
-            .split_once(':')
-            .ok_or_else(|| Error::Usage(format!("`{text}` names no data set; give one of {}", known())))?;
+        let (name, argument) = text.split_once(':').ok_or_else(|| {
+            let meant = match KINDS.iter().find(|kind| kind.name == text) {
+                Some(kind) => format!(" (did you mean `{}`?)", kind.forms[0]),
+                None => did_you_mean(text, Spec::forms()),
+            };
+            Error::Usage(format!("`{text}` names no data set{meant}; give one of {}", known()))
+        })?;
         let kind = *KINDS.iter().find(|kind| kind.name == name).ok_or_else(|| {
             let meant = did_you_mean(name, KINDS.iter().map(|kind| kind.name));
             Error::Usage(format!("`{name}` in `{text}` is no kind of data set{meant}; give one of {}", known()))

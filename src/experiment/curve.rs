@@ -1,9 +1,10 @@
 //! Figures along a run: an observer that measures samples at some of its steps, and `evaluations.jsonl`, which keeps them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -61,12 +62,13 @@ impl Curve {
     /// [`Error::Io`] where it cannot be read.
     pub fn read(folder: &RunFolder) -> Result<Curve> {
         let path = folder.evaluations();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(Error::io("read", &path)(error)),
         };
-        let points = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let points =
+            String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Curve { path, points })
     }
 
@@ -131,6 +133,14 @@ pub struct Watch<'a> {
 impl Observer for Watch<'_> {
     fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
         self.inner.step(step, losses, rate);
+    }
+
+    fn numbers(&mut self, step: u64, numbers: &Json) -> Result<()> {
+        self.inner.numbers(step, numbers)
+    }
+
+    fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
+        self.inner.picture(step, path)
     }
 
     fn stop(&mut self) -> bool {

@@ -40,15 +40,17 @@ impl<'a, O: Observer> Recorder<'a, O> {
 
 impl<O: Observer> Observer for Recorder<'_, O> {
     fn numbers(&mut self, step: u64, numbers: &Json) -> Result<()> {
-        let numbers = numbers.as_object().into_iter().flatten();
+        let pairs = numbers.as_object().into_iter().flatten();
         let scalars =
-            numbers.filter(|(key, _)| *key != "step").filter_map(|(key, value)| Some((&**key, value.as_f64()?)));
-        self.events.scalars(step, scalars)
+            pairs.filter(|(key, _)| *key != "step").filter_map(|(key, value)| Some((&**key, value.as_f64()?)));
+        self.events.scalars(step, scalars)?;
+        self.inner.numbers(step, numbers)
     }
 
     fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
         let png = fs::read(path).map_err(Error::io("read", path))?;
-        self.events.picture(step, SAMPLES, &png)
+        self.events.picture(step, SAMPLES, &png)?;
+        self.inner.picture(step, path)
     }
 
     fn rolled_back(&mut self, step: u64) -> Result<()> {

@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Observer, Options, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
+use crate::gan::available_memory;
 use crate::nn::NormKind;
 
 /// The version of the judge's layout and training.
@@ -47,6 +48,41 @@ impl JudgeSettings {
             jitter: Jitter::SMALL,
         },
     };
+
+    /// Refuses a training that does not fit into a device: into its memory, where that is the host's, or its largest tensor.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
+    fn check_fits(&self, size: usize, device: &Device) -> Result<()> {
+        /// As of a GAN's batch.
+        const MOST_IMAGES: usize = 1 << 20;
+        /// Weights, gradients, two moments and packed filters; maps before and after their norms, and their cotangents.
+        const COPIES: f64 = 6.0;
+        let JudgeSettings { width, options: Options { batch, .. } } = *self;
+        if !(1..=MOST_IMAGES).contains(&batch) {
+            return Err(Error::Usage(format!("--batch takes a whole number from 1 to {MOST_IMAGES}")));
+        }
+        let element = if device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as f64;
+        let (wide, images) = (width as f64, batch as f64);
+        // The largest map, of half the width at 32x32, is about half of all; so is the largest filter, 4x4 of twice the width.
+        let largest_map = (512.0 * wide).max((3 * size * size) as f64) * images * element;
+        let largest_filter = 64.0 * wide * wide * element;
+        let bounds = device.backend().bounds();
+        let most = bounds.largest_storage.map_or(f64::INFINITY, |bytes| bytes as f64);
+        let available = available_memory().filter(|_| bounds.shares_host_memory).unwrap_or(f64::INFINITY);
+        let needed = COPIES * 2.0 * (largest_map + 1.5 * largest_filter);
+        if largest_map.max(largest_filter) <= most && needed <= available {
+            return Ok(());
+        }
+        let gib = |bytes: f64| bytes / f64::from(1 << 30);
+        Err(Error::invalid(format!(
+            "a judge of --width {width} and --batch {batch} needs about {:.1} GiB of memory, {:.1} GiB of it for one tensor, and the \
+             device has {:.1} GiB: use a smaller --width or --batch",
+            gib(needed),
+            gib(largest_map.max(largest_filter)),
+            gib(available.min(most))
+        )))
+    }
 }
 
 /// A trained judge.
@@ -126,6 +162,7 @@ impl Judge {
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Option<Judge>> {
+        settings.check_fits(training.images.height, device)?;
         let header = Header::new(settings, &training, device);
         let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, device)?;
         if !run.run(observer)? {
@@ -179,7 +216,15 @@ impl Judge {
 
     fn new(classifier: Classifier, header: Header) -> Result<Judge> {
         let mut judge = Judge { classifier, header, hash: String::new() };
-        judge.hash = judge.checkpoint()?.digest();
+        let checkpoint = judge.checkpoint()?;
+        if let Some(name) = checkpoint.first_broken() {
+            return Err(Error::Diverged(format!(
+                "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
+                 --seed",
+                judge.header.settings.options.steps
+            )));
+        }
+        judge.hash = checkpoint.digest();
         Ok(judge)
     }
 
@@ -225,7 +270,7 @@ impl Judge {
         let classifier = Classifier::new(device, &header.design, header.classes, 0);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;
-        Judge::new(classifier, header)
+        Judge::new(classifier, header).map_err(|error| none(&error))
     }
 
     /// SHA-256, in hexadecimal, of its weights and all that determined them: equal hashes are equal judges.

@@ -82,13 +82,15 @@ impl Metrics {
     /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off. Gives the seconds
     /// that the run took up to there, too.
     pub fn open(path: &Path, step: u64) -> Result<(Metrics, f64)> {
-        let kept: String = match fs::read_to_string(path) {
-            Ok(text) => {
+        let kept: String = match fs::read(path) {
+            Ok(bytes) => {
                 let of_run = |line: &&str| {
                     let line: Option<Json> = serde_json::from_str(line).ok();
                     line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
                 };
-                text.split_inclusive('\n').filter(of_run).collect()
+                // A line that lost its end, or bytes that are no text, are what a machine that lost power leaves.
+                let text = String::from_utf8_lossy(&bytes);
+                text.lines().filter(of_run).flat_map(|line| [line, "\n"]).collect()
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
@@ -106,9 +108,9 @@ impl Metrics {
         Ok(line)
     }
 
-    /// Hands everything to the system.
-    pub fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(Error::io("write", &self.path))
+    /// Brings everything to the disk, where it must be before the checkpoint of its last step.
+    pub fn sync(&mut self) -> Result<()> {
+        self.file.flush().and_then(|()| self.file.get_ref().sync_data()).map_err(Error::io("write", &self.path))
     }
 }
 

@@ -92,7 +92,8 @@ impl RunFolder {
             let losses = trainer.step();
             pending.push((losses, start.elapsed().as_secs_f64()));
             let step = trainer.steps();
-            if observer.stop() {
+            // Whoever asks at the last step gets what they would have got.
+            if observer.stop() && step < pace.steps {
                 ending = Ending::Interrupted;
             }
             let last = step == pace.steps || ending == Ending::Interrupted;
@@ -124,7 +125,7 @@ impl RunFolder {
                 observer.picture(step, &self.picture(step))?;
             }
             if let Some(saved) = saved {
-                metrics.flush()?;
+                metrics.sync()?;
                 saved.write(&self.checkpoint())?;
             }
             if look {

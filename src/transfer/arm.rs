@@ -101,7 +101,8 @@ impl Arm {
     /// Those of [`Arm::check`].
     pub fn notation(&self, beside: &BTreeMap<String, String>) -> Result<String> {
         let own = self.resolved()?;
-        if beside.is_empty() && named(&self.name).is_some() && Arm::parse(&self.name)?.resolved()? == own {
+        let by_name = Arm::parse(&self.name).and_then(|arm| arm.resolved());
+        if beside.is_empty() && by_name.is_ok_and(|arm| arm == own) {
             return Ok(self.name.clone());
         }
         let plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
@@ -311,7 +312,7 @@ mod tests {
             assert_eq!(arm.notation(&none).unwrap(), text);
         }
         let arm = Arm::parse("trgan{r1=10}").unwrap();
-        assert_eq!(arm.notation(&none).unwrap(), "trgan=trgan{r1=10}");
+        assert_eq!(arm.notation(&none).unwrap(), "trgan{r1=10}");
         let beside = [("beta1".to_string(), "0.9".to_string())].into_iter().collect();
         assert_eq!(Arm::parse("scratch").unwrap().notation(&beside).unwrap(), "scratch=scratch{beta1=0.9}");
         let changed =

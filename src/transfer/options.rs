@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::METHODS;
 use crate::error::{Error, Result, did_you_mean};
 
 /// What an option takes.
@@ -83,8 +84,15 @@ impl Choices {
         if let Some(unknown) = given.keys().find(|name| options.iter().all(|option| option.name != **name)) {
             let known: Vec<&str> = options.iter().map(|option| option.name).collect();
             let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
-            let meant = did_you_mean(unknown, options.iter().map(|option| option.name));
-            return Err(Error::Usage(format!("{method} has no option {unknown}{meant}; its options are {known}")));
+            let owners = METHODS.iter().filter(|kind| kind.options.iter().any(|option| option.name == *unknown));
+            let owners: Vec<String> = owners.map(|kind| format!("{}'s", kind.name)).collect();
+            let meant = match owners.is_empty() {
+                true => did_you_mean(unknown, options.iter().map(|option| option.name)),
+                false => format!("; it is {}", owners.join(" and ")),
+            };
+            return Err(Error::Usage(format!(
+                "{method} has no option {unknown}{meant}; the options of {method} are {known}"
+            )));
         }
         let value = |option: &MethodOption| {
             let value = given.get(option.name).map_or(option.default, String::as_str);

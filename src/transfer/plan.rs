@@ -73,7 +73,8 @@ impl Source {
 /// # Errors
 /// Where its settings are none, or the images cannot be read.
 pub fn trained_on(folder: &RunFolder) -> Result<(String, Dataset)> {
-    if let Ok(plan) = folder.read_settings::<Plan>() {
+    if folder.command() == Some("transfer") {
+        let plan: Plan = folder.read_settings()?;
         plan.check().map_err(|error| folder.broken_settings(&error))?;
         return Ok((plan.target.clone(), plan.load_target()?));
     }
@@ -255,7 +256,9 @@ pub fn run(
     plan.check()?;
     let kind = plan.arm.kind()?;
     let folder = RunFolder::prepare(&folders.run)?;
-    folder.write_settings(plan)?;
+    if !folder.config().exists() {
+        folder.write_settings(plan)?;
+    }
     let mut workshop = Workshop::new(plan, &target, folders, device, observer);
     let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
         return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
@@ -275,6 +278,6 @@ pub fn run(
         observer.note(note);
     }
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
-    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, &plan.pace(), observer)?;
+    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), observer)?;
     Ok(Outcome { ending, report: grafted.report, notes: grafted.notes })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, trained_on};
@@ -129,7 +130,7 @@ impl<'a> Workshop<'a> {
     /// interrupted.
     ///
     /// # Errors
-    /// [`Error::Diverged`] where a loss is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
+    /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,7 +159,8 @@ impl<'a> Workshop<'a> {
             let step = training.steps();
             let stop = self.observer.stop();
             let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
-            if write || step.is_multiple_of(READ_EVERY) {
+            // The first step is shown at once: people wait for it.
+            if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
                 let loss = loss.item()?;
                 if !loss.is_finite() {
                     return Err(Error::Diverged(format!(
@@ -178,6 +180,11 @@ impl<'a> Workshop<'a> {
                 let Json::Object(header) = header else { unreachable!("the header is written as an object") };
                 let mut checkpoint = Checkpoint::new(header);
                 training.save(&mut checkpoint)?;
+                if let Some(name) = checkpoint.first_broken() {
+                    return Err(Error::Diverged(format!(
+                        "the training of {phase} diverged: at step {step} {name} is the first tensor that is not finite"
+                    )));
+                }
                 checkpoint.write(&path)?;
             }
             if stop && step < steps {
@@ -216,9 +223,8 @@ impl<'a> Workshop<'a> {
         let turn = turn(&self.folders.source);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
-        folder.write_settings(&settings)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        continue_in(&folder, "source", &mut trainer, &settings.pace(), &mut Unwatched(self.observer))
+        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer))
     }
 }
 
@@ -254,7 +260,8 @@ impl SourceGan {
     }
 }
 
-/// Continues a run from its last checkpoint where it has one, else from its start, up to the pace's last step.
+/// Continues a run from its last checkpoint where it has one, else from its start, up to the pace's last step. The settings are
+/// written once the checkpoint is found to be of this run.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the checkpoint is of another run, or beyond the last step; those of [`RunFolder::train`].
@@ -262,6 +269,7 @@ pub(super) fn continue_in(
     folder: &RunFolder,
     phase: &str,
     trainer: &mut Trainer,
+    settings: &impl Serialize,
     pace: &Pace,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
@@ -284,6 +292,7 @@ pub(super) fn continue_in(
             )));
         }
     }
+    folder.write_settings(settings)?;
     if trainer.steps() == pace.steps && trainer.steps() > 0 {
         return Ok(Ending::Finished);
     }
@@ -307,6 +316,10 @@ impl Observer for Unwatched<'_> {
 
     fn stop(&mut self) -> bool {
         self.0.stop()
+    }
+
+    fn rolled_back(&mut self, step: u64) -> Result<()> {
+        self.0.rolled_back(step)
     }
 
     fn phase(&mut self, name: &str, from: u64, to: u64) {

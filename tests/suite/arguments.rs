@@ -100,10 +100,94 @@ fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
         ("transfer --method ctgan-shufled", "`ctgan-shuffled`"),
         ("compare --arms a=trgan{freez-d=1} --subset 10", "`freeze-d`"),
         ("train --d-norm spectrl", "spectral"),
+        ("train --data mnist", "`mnist:DIR`"),
+        ("train --data idx:images --device cpuu", "`cpu`"),
+        ("compare --arms trgan --subset 10 --seeds 1 --arm-seeds trgn=1", "`trgan`"),
     ] {
         let ended = desk.graft(arguments);
         assert_eq!(ended.code, Some(2), "{arguments}: {}", ended.stderr);
         let asks = ended.stderr.contains("did you mean") || ended.stderr.contains("similar");
         assert!(asks && ended.stderr.contains(meant), "{arguments}: {}", ended.stderr);
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn paths_that_are_no_text_are_paths_to_every_command() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    let desk = Desk::new();
+    let bytes =
+        |word: &str| OsString::from_vec(word.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect());
+    let small = "--features 4 --latent 8 --batch 8 --steps 2";
+    for (arguments, code) in [
+        (&*format!("train --data idx:images,labels {small} --tensorboard --out ?run"), 0),
+        ("train --resume ?run --steps 3", 0),
+        ("train --resume ?run", 0),
+        ("report ?run", 0),
+        ("sample ?run --count 2 --out ?.png", 0),
+        ("sample ?run --count 2 --format png --out ?folder", 0),
+        ("sample ?run --count 2 --out ?.png", 1),
+        ("sample ?gone", 1),
+        ("export ?run --out ?export", 0),
+        ("export ?run --format onnx --out ?onnx", 0),
+        ("import ?export/netG.safetensors --out ?imported", 0),
+        ("data idx:images --out ?grid.png", 0),
+        ("data idx:?images", 2),
+        ("judge --data idx:images,labels --width 4 --steps 2 --batch 8 --out ?judge", 0),
+        ("evaluate ?run --judge ?gone", 1),
+        (
+            &format!(
+                "transfer --source idx:images --target idx:images --subset 20 --source-steps 2 {small} --no-judge --out ?moved"
+            ),
+            0,
+        ),
+        ("transfer --resume ?moved --steps 3", 0),
+        (
+            &format!(
+                "compare --target synthetic:street --arms scratch --subset 12 --seeds 1 {small} --judge ?gone --out ?compared"
+            ),
+            1,
+        ),
+        ("man --out ?pages", 0),
+    ] {
+        let words = format!("{arguments} --json");
+        let output = desk.command().args(words.split(' ').map(bytes)).output().unwrap();
+        let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments}: {stderr}");
+        assert!(
+            !stderr.contains("panicked") && stdout.contains('\u{fffd}') == (code == 0),
+            "{arguments}: {stdout}{stderr}"
+        );
+    }
+}
+
+#[test]
+fn numbers_that_settings_cannot_hold_are_refused() {
+    let desk = Desk::new();
+    // One more than TOML's largest whole number, which is a seed.
+    for (command, options) in [
+        ("train", "seed steps checkpoint-every sample-every"),
+        ("transfer", "seed steps source-steps feature-steps checkpoint-every sample-every evaluate-every"),
+        ("compare", "steps source-steps feature-steps checkpoint-every"),
+        ("judge", "seed steps"),
+        ("sample x", "seed"),
+        ("evaluate x", "seed"),
+    ] {
+        for option in options.split(' ') {
+            desk.refuses(2, &format!("{command} --{option} 9223372036854775808"), &[option]);
+        }
+    }
+    let largest = "--seed 9223372036854775807";
+    desk.graft(&format!("train --data idx:images --features 4 --latent 8 --batch 8 --steps 1 -q {largest} --out run"))
+        .ok();
+    desk.graft("train --resume run --steps 2 -q").ok();
+    desk.refuses(2, "compare --seeds 2000000000", &["up to 1000", "write `2000000000,`"]);
+    desk.refuses(2, "judge --data idx:images,labels --batch 99999999999", &["--batch takes", "1048576"]);
+    desk.refuses(
+        1,
+        "judge --data idx:images,labels --batch 1000000 --width 4096",
+        &["GiB", "a smaller --width or --batch"],
+    );
 }

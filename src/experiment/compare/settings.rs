@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::Jobs;
 use crate::atomic;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::HeldOut;
@@ -169,7 +169,8 @@ impl Design {
         }
         for (name, &count) in fewer {
             if !arms.iter().any(|arm| arm.name == *name) {
-                return Err(Error::Usage(format!("--arm-seeds names {name}, which is not among --arms")));
+                let meant = did_you_mean(name, arms.iter().map(|arm| arm.name.as_str()));
+                return Err(Error::Usage(format!("--arm-seeds names {name}{meant}, which is not among --arms")));
             }
             if count == 0 || count > seeds.len() {
                 return Err(Error::Usage(format!(

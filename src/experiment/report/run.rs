@@ -135,8 +135,11 @@ fn config(folder: &RunFolder) -> Result<toml::Table> {
 /// The objects of `metrics.jsonl`; a line that a killed run left unfinished is none.
 fn metrics(folder: &RunFolder) -> Result<Vec<Map<String, Json>>> {
     let path = folder.metrics();
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+    match fs::read(&path) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Error::io("read", &path)(error)),
     }
