@@ -2,10 +2,15 @@
 //! something that makes sense. The fuzz targets and the test suite share this file.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use graft::data::{Dataset, Spec, Split, matlab};
+use graft::gan::{load_generator, load_raw_generator, sample};
+use graft::interchange::Networks;
+use graft::metrics::Judge;
+use graft::random::Purpose;
 use graft::run::RunFolder;
+use graft::transfer::{Plan, SourceGan};
 use graft::{Checkpoint, Error};
 
 thread_local! {
@@ -27,6 +32,7 @@ pub fn feed(parser: &str, bytes: &[u8]) -> bool {
             "folder" => data("folder", placed(folder, "images/x", bytes).parent(), Split::Train),
             "checkpoint" => checkpoint(&placed(folder, "x.safetensors", bytes)),
             "import" => import(&placed(folder, "x.safetensors", bytes)),
+            "header" => header(&placed(folder, "headed.safetensors", &[]), bytes),
             "config" => config(placed(folder, "config.toml", bytes).parent().expect("a folder")),
             other => panic!("no parser is called {other}"),
         };
@@ -84,12 +90,42 @@ fn checkpoint(path: &Path) -> Result<(), Error> {
 /// As a generator and as a discriminator of one.
 fn import(path: &Path) -> Result<(), Error> {
     let alone = graft::interchange::import(path, None, None);
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("fuzz/corpus/import"));
-    let generator = corpus.map(|folder| folder.join("netG.safetensors")).find(|path| path.is_file());
-    let beside = graft::interchange::import(&generator.expect("a seed"), Some(path), None);
+    let beside = graft::interchange::import(&seed("import/netG.safetensors"), Some(path), None);
     alone.or(beside).map(|checkpoint| assert!(checkpoint.names().all(|name| checkpoint.shape(name).is_some())))
 }
 
+/// A file of the corpus.
+fn seed(name: &str) -> PathBuf {
+    let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("fuzz/corpus"));
+    corpora.map(|corpus| corpus.join(name)).find(|path| path.is_file()).expect("a seed")
+}
+
+/// As the header of a checkpoint of small networks, whose digest is right: for all that believes a header.
+fn header(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let networks = ["netG", "netD"].map(|name| seed(&format!("import/{name}.safetensors")));
+    let mut checkpoint = graft::interchange::import(&networks[0], Some(&networks[1]), None)?;
+    checkpoint.header = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
+    checkpoint.write(path)?;
+    let (checkpoint, device) = (Checkpoint::read(path)?, graft::Device::cpu());
+    let _ = Judge::read(path, &device);
+    let _ = load_raw_generator(&checkpoint, &device);
+    for raw in [false, true] {
+        if let Ok(networks) = Networks::load(&checkpoint, raw) {
+            assert!(networks.has_discriminator());
+        }
+    }
+    let source = SourceGan::load(&checkpoint, &device);
+    let (architecture, network) = load_generator(&checkpoint, &device)?;
+    assert_eq!(source?.architecture, architecture);
+    let images = sample(&network, &architecture, 0, Purpose::SampleLatents, 1, None)?;
+    assert_eq!(images.pixels.len(), architecture.size * architecture.size * architecture.channels);
+    Ok(())
+}
+
+/// As the settings of a run of either command.
 fn config(folder: &Path) -> Result<(), Error> {
-    RunFolder::open(folder)?.settings().map(drop)
+    let folder = RunFolder::open(folder)?;
+    let plan = folder.read_settings().and_then(|plan: Plan| plan.check());
+    let _ = folder.command();
+    folder.settings().map(drop).or(plan)
 }

@@ -19,7 +19,7 @@ fn corpus(parser: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-const PARSERS: [&str; 7] = ["idx", "matlab", "cifar10", "folder", "checkpoint", "config", "import"];
+const PARSERS: [&str; 8] = ["idx", "matlab", "cifar10", "folder", "checkpoint", "header", "config", "import"];
 
 #[test]
 fn every_parser_accepts_the_seeds_of_its_corpus() {
