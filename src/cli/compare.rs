@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::evaluate;
 use super::output::emit;
 use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
-use super::{Compute, count, decay, not_negative, positive, steps, tell, warn};
+use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
 use crate::error::{Error, Result};
@@ -158,10 +158,7 @@ impl Compare {
             };
             let watch = Lines { quiet: self.quiet, said: Mutex::default() };
             let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
-            let report = self.out.join(REPORT);
-            let (size, seed) = (self.subset.iter().copied().max().unwrap_or(1), seeds(&self.seeds)?[0]);
-            let images = real.subset(size, seed)?.images;
-            of_comparison(&self.out, &comparison, &images, &command())?.write(&report)?;
+            let report = report_on(&self.out, &comparison, &real)?;
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
@@ -311,10 +308,92 @@ impl Watch for Lines {
     }
 }
 
-/// The command as it was given.
-fn command() -> String {
-    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
-    ["graft".to_string()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+/// Writes the report of the comparison in a folder again, from what lies there; gives its path.
+pub fn write_report(root: &Path) -> Result<PathBuf> {
+    let comparison = compare::found(root)?;
+    let real = RealData::load(&comparison.protocol.settings)?;
+    report_on(root, &comparison, &real)
+}
+
+fn report_on(root: &Path, comparison: &Comparison, real: &RealData) -> Result<PathBuf> {
+    let path = root.join(REPORT);
+    let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
+    let images = real.subset(size, comparison.cells.first().map_or(0, |cell| cell.seed))?.images;
+    of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?.write(&path)?;
+    Ok(path)
+}
+
+/// The command that names every setting, and asks for all runs.
+fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
+    let Settings { recipe, source, target, steps, source_steps, feature_steps, split, .. } =
+        &comparison.protocol.settings;
+    let settings = &comparison.protocol.settings;
+    let architecture = &recipe.architecture;
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+    let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
+    let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
+    let mut command = format!(
+        "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --source-steps {source_steps} \
+         --feature-steps {feature_steps} --split {split} --features {} --latent {} --batch {} --loss {} --d-lr {} --r1 {} \
+         --d-norm {} --ema {}",
+        quoted(source),
+        quoted(target),
+        quoted(&arms.join(",")),
+        list(&sizes),
+        architecture.features,
+        architecture.latent,
+        recipe.batch,
+        word(json!(recipe.loss)),
+        recipe.d_lr,
+        recipe.r1,
+        word(json!(architecture.d_norm)),
+        recipe.ema
+    );
+    // An arm may have the first of the seeds alone.
+    let seeds_of = |arm: &str| {
+        let mut seeds: Vec<u64> = Vec::new();
+        for cell in comparison.cells.iter().filter(|cell| cell.arm == arm) {
+            if !seeds.contains(&cell.seed) {
+                seeds.push(cell.seed);
+            }
+        }
+        seeds
+    };
+    let names = comparison.protocol.arms.iter().map(|arm| arm.name.as_str());
+    let of_arms: Vec<(&str, Vec<u64>)> = names.map(|name| (name, seeds_of(name))).collect();
+    let all = of_arms.iter().map(|(_, seeds)| seeds).max_by_key(|seeds| seeds.len()).cloned().unwrap_or_default();
+    command += &match all.iter().copied().eq(0..all.len() as u64) {
+        true => format!(" --seeds {}", all.len()),
+        false => format!(" --seeds {},", list(&all)),
+    };
+    let fewer = of_arms.iter().filter(|(_, seeds)| seeds.len() < all.len());
+    let fewer: Vec<String> = fewer.map(|(name, seeds)| format!("{name}={}", seeds.len())).collect();
+    if !fewer.is_empty() {
+        command += &format!(" --arm-seeds {}", quoted(&fewer.join(",")));
+    }
+    if settings.looks != standard_looks(*steps) {
+        command += &format!(" --looks {}", list(&settings.looks));
+    }
+    if settings.subset_plain {
+        command += " --subset-plain";
+    }
+    if let Some(style) = settings.source_style {
+        command += &format!(" --source-style {}", word(json!(style)));
+    }
+    if settings.device != DEVICE {
+        command += &format!(" --device {}", settings.device);
+    }
+    format!("{command} --out {}", quoted(&named(root)))
+}
+
+/// An arm as `--arms` takes it.
+fn described(arm: &Arm) -> String {
+    if Arm::parse(&arm.name).is_ok_and(|parsed| parsed == *arm) {
+        return arm.name.clone();
+    }
+    let options: Vec<String> = arm.options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!("{}={}{{{}}}", arm.name, arm.method, options.join(","))
 }
 
 #[cfg(test)]

@@ -1,24 +1,30 @@
-//! `graft report`: makes a run's report again.
+//! `graft report`: makes the report of a run, or of a comparison, again.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 
-use super::{named, tell, train, transfer};
+use super::{compare, named, tell, train, transfer};
 use crate::error::Result;
+use crate::experiment::compare::Design;
 use crate::run::RunFolder;
 
-/// Write a run's report.html again, from what lies in its folder
+/// Write the report.html of a run or a comparison again, from what lies in its folder
 #[derive(Args)]
-#[command(after_help = "Example:\n  graft report runs/dcgan-strokes-0")]
+#[command(after_help = "Examples:\n  graft report runs/dcgan-strokes-0\n  graft report runs/compare")]
 pub struct Report {
-    /// The folder of a run, also of one that is still going on
+    /// The folder of a run, or of a comparison, also of one that is still going on
     run: PathBuf,
 }
 
 impl Report {
     pub fn run(&self) -> Result<()> {
+        if Design::is_in(&self.run) {
+            let report = named(compare::write_report(&self.run)?);
+            tell("report", json!({ "report": report }), &report);
+            return Ok(());
+        }
         let folder = RunFolder::open(&self.run)?;
         match folder.command() {
             Some("transfer") => transfer::write_report(&folder, &folder.read_settings()?)?,

@@ -26,6 +26,8 @@ mod settings;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Deserialize;
+
 pub use cell::{Best, Point, Readings, Record};
 pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
@@ -134,6 +136,7 @@ pub fn run(
     };
     drop(fresh);
     let gather = || Comparison::gather(root, &design, described.clone(), real_floor.clone());
+    write_json(&root.join(RESULT), &gather()?)?;
 
     let mut waiting = Vec::new();
     for cell in asked.cells() {
@@ -169,9 +172,33 @@ pub fn run(
     Ok((comparison, ending))
 }
 
+/// What the comparison in a folder found so far, from what its runs left there; also while it goes on.
+///
+/// # Errors
+/// [`Error::Invalid`] where there is none, or none of its runs can have begun; where a file is not what was written there.
+pub fn found(root: &Path) -> Result<Comparison> {
+    #[derive(Deserialize)]
+    struct Written {
+        protocol: Described,
+    }
+    let (design, written) = (Design::read(root)?, read_json::<Written>(&root.join(RESULT))?);
+    let (Some(design), Some(Written { protocol }), Some(real)) = (design, written, read_json(&real_floor_path(root))?)
+    else {
+        return Err(Error::invalid(format!(
+            "{} holds no comparison of which a run has begun: wait, or begin one with graft compare",
+            root.display()
+        )));
+    };
+    Comparison::gather(root, &design, protocol, real)
+}
+
+fn real_floor_path(root: &Path) -> PathBuf {
+    root.join("floors").join("real.json")
+}
+
 /// The figures of fresh real images, measured once.
 fn real_floor(root: &Path, fresh: &Reference) -> Result<Evaluation> {
-    let path = root.join("floors").join("real.json");
+    let path = real_floor_path(root);
     if let Some(floor) = read_json(&path)? {
         return Ok(floor);
     }

@@ -130,6 +130,14 @@ fn every_run_is_measured_on_its_way_and_at_its_end() {
     assert!(findings.iter().all(|finding| finding["verdict"] == "undecided"), "two seeds decide nothing");
     let report = desk.text("whole/report.html");
     assert!(report.contains("undecided") && report.contains("data:image/png"));
+    assert_eq!(desk.graft("report whole").ok().trim(), "whole/report.html");
+    assert!(desk.text("whole/report.html") == report, "it is written again from what is there");
+
+    // Its command asks for all that is there, and no more.
+    let command = report.split_once("<code>").unwrap().1.split_once("</code>").unwrap().0;
+    let command = command.replace("<span>", "").replace("</span>", "").replace("&#39;", "'");
+    let plan = desk.shell(&format!("{command} --plan")).ok();
+    assert!(plan.contains("\n0 runs to go") && command.contains("--seeds 2 --arm-seeds ctgan=1"), "{command}: {plan}");
 }
 
 #[test]

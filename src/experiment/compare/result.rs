@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cell::{Record, copy_floor_path, read_json};
 use super::settings::{Design, Settings, run_folder};
@@ -12,7 +12,7 @@ use crate::metrics::Evaluation;
 use crate::transfer::Arm;
 
 /// What was compared, with everything that determines it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Described {
     /// What all runs share.
     pub settings: Settings,
@@ -34,7 +34,7 @@ pub struct Described {
 }
 
 /// The claims, as the verdicts know them.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
     /// What an arm has to beat.
     pub baselines: Vec<String>,
@@ -43,7 +43,7 @@ pub struct Claims {
 }
 
 /// The judge of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgeReport {
     /// The hash of its weights.
     pub hash: String,
