@@ -38,7 +38,9 @@ const USAGE: u8 = 2;
     name = "graft",
     version,
     about = "Transfers what a GAN learned on one image domain to another that has little data",
-    max_term_width = 100
+    max_term_width = 100,
+    after_help = "Examples:\n  graft train\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
+    graft sample runs/trgan-svhn-0\n  graft evaluate runs/trgan-svhn-0"
 )]
 struct Cli {
     /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists events and keys
@@ -72,7 +74,7 @@ struct Compute {
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_short_help = true)]
     threads: usize,
 }
 

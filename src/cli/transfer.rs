@@ -49,8 +49,8 @@ const SCRATCH: &str = "scratch";
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  graft transfer\n  graft transfer --method trgan --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
-    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1 --subset 100\n  graft transfer --resume runs/trgan-street-0"
+    after_help = "Examples:\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
+    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
 )]
 pub struct Transfer {
     /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: trgan]
@@ -89,7 +89,7 @@ pub struct Transfer {
     #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
     seed: u64,
     /// Width of the networks: channels of the layer next to the image
-    #[arg(long, default_value_t = 32, value_name = "N")]
+    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
     features: usize,
     /// Length of the latent
     #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
@@ -151,7 +151,7 @@ pub struct Transfer {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", hide_short_help = true)]
     overwrite: bool,
     /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan and -q beside
     #[arg(long, value_name = "DIR")]
@@ -186,8 +186,10 @@ impl Args for MethodOptions {
             let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
             let arg = Arg::new(option.name).long(option.name).help(help).hide_short_help(true);
             command = command.arg(match option.takes {
-                Takes::Flag => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-                Takes::OneOf(words) => arg.value_parser(PossibleValuesParser::new(words)),
+                Takes::Flag => {
+                    arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+                }
+                Takes::OneOf(words) => arg.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
                 Takes::Count => arg.value_name("N"),
                 Takes::Number | Takes::Share => arg.value_name("NUMBER"),
                 Takes::Text(words) => arg.value_name("VALUE").long_help(format!("{}; takes {words}", option.help)),

@@ -234,19 +234,24 @@ fn data_says_what_a_set_holds_and_draws_it() {
 
 #[test]
 fn help_fits_a_screen_and_has_examples() {
-    const COLUMNS: usize = 100;
-    /// What a screen holds that is a hundred columns wide.
     const LINES: usize = 50;
     let desk = Desk::new();
     let commands = "train transfer compare sample evaluate judge data report export import devices completions man";
     for command in [""].into_iter().chain(commands.split(' ')) {
-        let help = desk.graft(&format!("{command} -h")).ok();
-        assert!(help.lines().count() <= LINES, "graft {command} -h has {} lines", help.lines().count());
-        assert!(command.is_empty() || help.contains("\nExample"), "graft {command} -h has no example");
-        for flag in ["-h", "--help"] {
-            let help = desk.graft(&format!("{command} {flag}")).ok();
-            let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
-            assert!(widest.chars().count() <= COLUMNS, "graft {command} {flag}: {widest}");
+        for columns in [80, 100] {
+            let help = |flag: &str| {
+                let mut graft = desk.command();
+                graft.args(command.split_whitespace()).arg(flag).env("COLUMNS", columns.to_string());
+                crate::program::Ended::of(command, graft.output().unwrap()).ok()
+            };
+            let lines = help("-h").lines().count();
+            assert!(lines <= LINES, "graft {command} -h has {lines} lines of {columns} columns");
+            for flag in ["-h", "--help"] {
+                let help = help(flag);
+                assert!(help.contains("\nExample"), "graft {command} {flag} has no example");
+                let widest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
+                assert!(widest.chars().count() <= columns, "graft {command} {flag}: {widest}");
+            }
         }
     }
 }
@@ -427,6 +432,12 @@ fn a_killed_run_continues_to_the_bit() {
 #[cfg(unix)]
 fn an_interrupted_run_stops_after_its_step_and_continues_to_the_bit() {
     a_run_that_a_signal_ended_continues_to_the_bit("INT");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_told_to_end_stops_after_its_step_and_continues_to_the_bit() {
+    a_run_that_a_signal_ended_continues_to_the_bit("TERM");
 }
 
 /// The paths of all fields of an object, as `recipe.batch`.

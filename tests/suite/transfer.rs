@@ -13,7 +13,7 @@ use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
 use graft::run::{Ending, Observer, OnNan, RunFolder};
 use graft::transfer::surgery::{self, Change, Transplant};
-use graft::transfer::{Arm, Folders, METHODS, Plan, Style, run, starting_recipe};
+use graft::transfer::{Arm, Folders, METHODS, Plan, Pretraining, Style, Workshop, run, starting_recipe};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
 
@@ -151,11 +151,12 @@ struct Patience {
     notes: Vec<String>,
     phases: Vec<String>,
     looks: Vec<u64>,
+    pictures: Vec<u64>,
 }
 
 impl Patience {
     fn new(steps: u64) -> Patience {
-        Patience { left: steps, notes: Vec::new(), phases: Vec::new(), looks: Vec::new() }
+        Patience { left: steps, notes: Vec::new(), phases: Vec::new(), looks: Vec::new(), pictures: Vec::new() }
     }
 }
 
@@ -167,6 +168,11 @@ impl Observer for Patience {
     fn stop(&mut self) -> bool {
         self.left = self.left.saturating_sub(1);
         self.left == 0
+    }
+
+    fn picture(&mut self, step: u64, _: &Path) -> Result<()> {
+        self.pictures.push(step);
+        Ok(())
     }
 
     fn phase(&mut self, name: &str, _: u64, _: u64) {
@@ -301,7 +307,13 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
         assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
         let mut inner = Patience::new(patience);
         let mut watch = Watch { curve: &mut curve, reference: &reference, every: EVERY, inner: &mut inner };
-        run(&plan, images.clone(), &folders, &device, &mut watch).unwrap().ending
+        let ending = run(&plan, images.clone(), &folders, &device, &mut watch).unwrap().ending;
+        assert_eq!(
+            inner.pictures,
+            if ending == Ending::Finished { vec![STEPS] } else { vec![] },
+            "told behind the watch"
+        );
+        ending
     };
     let steps = |name: &str| -> Vec<u64> {
         let folder = RunFolder::open(&desk.path(name)).unwrap();
@@ -523,6 +535,56 @@ fn every_method_is_found_by_name_and_has_its_own_arm() {
     }
 }
 
+#[test]
+fn a_run_that_is_stopped_at_its_last_step_has_finished() {
+    let desk = Desk::new();
+    let plan = plan(&desk, "scratch");
+    for (patience, ending) in [(STEPS - 1, Ending::Interrupted), (1, Ending::Finished)] {
+        let folders = Folders::within(&desk.path("run"));
+        let outcome = run(&plan, target(&plan), &folders, &Device::cpu(), &mut Patience::new(patience)).unwrap();
+        assert_eq!(outcome.ending, ending);
+    }
+}
+
+/// A pre-training whose loss is finite and whose weights are not.
+struct Broken(u64);
+
+impl Pretraining for Broken {
+    fn settings(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+
+    fn steps(&self) -> u64 {
+        self.0
+    }
+
+    fn step(&mut self) -> Tensor {
+        self.0 += 1;
+        Tensor::zeros(&Device::cpu(), [1])
+    }
+
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        checkpoint.insert("a.weight", &Tensor::zeros(&Device::cpu(), [2]))?;
+        checkpoint.insert("b.weight", &Tensor::full(&Device::cpu(), [2], f64::NAN))
+    }
+
+    fn restore(&mut self, _: &Checkpoint, _: u64) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_state_of_a_pre_training_is_written_that_is_not_finite() {
+    let desk = Desk::new();
+    let plan = plan(&desk, "tgan");
+    let (images, folders, device) = (target(&plan), Folders::within(&desk.path("run")), Device::cpu());
+    let mut observer = Patience::new(FOREVER);
+    let mut workshop = Workshop::new(&plan, &images, &folders, &device, &mut observer);
+    let error = workshop.pretrain(&folders.features, "features", &mut Broken(0)).unwrap_err().to_string();
+    assert_eq!(error, "the training of features diverged: at step 3 b.weight is the first tensor that is not finite");
+    assert_eq!(desk.names("run/features/checkpoints"), [""; 0]);
+}
+
 const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 --feature-steps 4 --no-judge -q";
 
 #[test]
@@ -551,6 +613,12 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     for part in ["", "/scratch"] {
         assert!(desk.checkpoint(&format!("{run}{part}")) == desk.checkpoint(&format!("longer{part}")), "{part}");
     }
+    let before = desk.snapshot();
+    let said = desk.graft(&format!("transfer --resume {run} --steps 3 -q")).ok();
+    assert!(said.contains("is already at step 7 of 3") && desk.snapshot() == before, "{said}");
+    desk.refuses(1, &format!("train --resume {run}"), &["a run of graft transfer", "graft transfer --resume"]);
+    desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
+    desk.refuses(1, "transfer --resume trained", &["a run of graft train", "graft train --resume trained"]);
     desk.refuses(2, &format!("transfer --resume {run} --freeze-d 1"), &["--freeze-d cannot be changed"]);
     desk.refuses(1, &format!("transfer {SMALL} --out {run}"), &["is not empty"]);
     desk.graft(&format!("transfer {SMALL} --steps 5 --out {run} --overwrite").replacen("--steps 5 ", "", 1)).ok();
@@ -560,7 +628,7 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     desk.refuses(2, &format!("sample {run} --feature-source mix --out x.png"), &["--feature-source needs"]);
     desk.refuses(2, &format!("sample {run} --interpolate 1 --out x.png"), &["--interpolate takes"]);
     desk.refuses(2, "transfer --method dogs", &["trgan-mission", "NAME=METHOD"]);
-    desk.refuses(2, "transfer --method tgan --freeze-d 1", &["tgan has no option freeze-d"]);
+    desk.refuses(2, "transfer --method tgan --freeze-d 1", &["tgan has no option freeze-d; it is trgan's"]);
 }
 
 #[test]
@@ -570,6 +638,10 @@ fn samples_of_a_command_run_are_by_class_or_by_features() {
         let made = "--source synthetic:strokes --target synthetic:street --subset 20";
         desk.graft(&format!("transfer --method {method} {made} {SMALL} --out {method}")).ok();
     }
+    let other = "transfer --method tgan --source synthetic:strokes --target synthetic:street --subset 20 --seed 1";
+    desk.graft(&format!("{other} {SMALL} --out replaced")).ok();
+    desk.graft(&format!("{} {SMALL} --out replaced --overwrite", other.replace(" --seed 1", ""))).ok();
+    assert!(desk.checkpoint("replaced") == desk.checkpoint("tgan"), "nothing of what was replaced is used");
     let sample = |options: &str| {
         desk.graft(&format!("sample {options} --count 4 --format npy --out out.npy")).ok();
         let bytes = desk.read("out.npy");
