@@ -100,6 +100,9 @@ fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
         ("transfer --method ctgan-shufled", "`ctgan-shuffled`"),
         ("compare --arms a=trgan{freez-d=1} --subset 10", "`freeze-d`"),
         ("train --d-norm spectrl", "spectral"),
+        ("train --data mnist", "`mnist:DIR`"),
+        ("train --data idx:images --device cpuu", "`cpu`"),
+        ("compare --arms trgan --subset 10 --seeds 1 --arm-seeds trgn=1", "`trgan`"),
     ] {
         let ended = desk.graft(arguments);
         assert_eq!(ended.code, Some(2), "{arguments}: {}", ended.stderr);

@@ -242,7 +242,7 @@ fn training_that_diverges_keeps_no_broken_state() {
         let losses: Json = serde_json::from_str(line).unwrap();
         assert!(losses["d_loss"].is_number() && losses["g_loss"].is_number(), "{line}");
     }
-    desk.refuses(1, "train --resume run", &["run has no checkpoint yet", "--overwrite --out run"]);
+    assert!(desk.graft("train --resume run").refused(1).contains("training diverged"), "it begins again");
     desk.refuses(1, "sample run", &["last.safetensors", "check the path"]);
 }
 

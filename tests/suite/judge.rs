@@ -170,6 +170,17 @@ fn a_judge_is_trained_once_and_read_from_then_on() {
 }
 
 #[test]
+fn a_judge_whose_weights_are_not_finite_is_none() {
+    let data = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Test).unwrap();
+    let data = data.select(&(0..20).collect::<Vec<_>>()).fit(32, 1).unwrap();
+    let JudgeSettings { width, options } = with_steps(1);
+    // Of its one step the loss is the start's.
+    let settings = JudgeSettings { width, options: Options { lr: 1e300, ..options } };
+    let error = Judge::train(data, &settings, &Device::cpu(), &mut Nobody).unwrap_err().to_string();
+    assert!(error.contains("the judge diverged: at step 1 judge.") && error.contains("first tensor"), "{error}");
+}
+
+#[test]
 fn a_run_is_evaluated_by_a_judge_from_a_file() {
     let desk = Desk::new();
     desk.graft("train --features 4 --batch 8 --subset 60 --steps 2 -q --conditional").ok();

@@ -36,6 +36,10 @@ fn a_run_tells_its_command_every_step_its_pictures_and_its_end() {
     assert!(desk.path(last["checkpoint"].as_str().unwrap()).exists());
     assert!(desk.path(last["report"].as_str().unwrap()).exists());
 
+    let recorded =
+        events(&desk, &format!("{talkative} --steps 5 --sample-every 2 --out recorded --tensorboard --json"));
+    assert_eq!(named(&recorded, "picture").len(), 3, "whoever records tells of it, too");
+
     let again = events(&desk, "train --resume run --json");
     assert_eq!((again.len(), &again[0]["event"]), (1, &"finished".into()));
     let profiled = events(&desk, "train --resume run --steps 6 --profile -q --json");
