@@ -295,9 +295,6 @@ impl RunFolder {
             let path = entry.map_err(Error::io("read", &self.path))?.path();
             if path.join(CONFIG).is_file() {
                 RunFolder::at(&path).clear()?;
-            } else if path.join(SAMPLES).is_dir() {
-                // What a transfer learned before its target has no settings of its own.
-                remove(RunFolder::at(&path).checkpoint())?;
             }
         }
         for learned in [FEATURES, CLASSIFIER] {

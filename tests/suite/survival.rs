@@ -116,8 +116,6 @@ fn a_transfer_that_is_killed_again_and_again_ends_with_the_same_bytes() {
             let arguments = if desk.path(&killed).join("config.toml").exists() {
                 format!("transfer --resume {killed} -q")
             } else {
-                // Killed before its settings were whole, it is no run yet, neither to continue nor to overwrite.
-                let _ = std::fs::remove_dir_all(desk.path(&killed));
                 format!("{begin} --out {killed}")
             };
             let quiet = || std::process::Stdio::null();
