@@ -186,6 +186,7 @@ mod tests {
         }
     }
 
+    /// Commands but for their target, a file of a few images that is soon read.
     const COMMANDS: [&str; 10] = [
         "graft transfer",
         "graft transfer --method trgan-mission --subset 100 --subset-plain --no-judge",
@@ -199,9 +200,22 @@ mod tests {
         "graft transfer --on-nan rollback --device reference --features 8 --latent 10 --d-lr 1e-3 --source-steps 9",
     ];
 
+    /// The commands with a target, and the folder that it lies in.
+    fn commands() -> (tempfile::TempDir, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images");
+        // IDX: unsigned bytes, 4 images of 8x8.
+        let header = [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0, 8];
+        std::fs::write(&path, [&header[..], &[7; 4 * 8 * 8]].concat()).unwrap();
+        let commands = COMMANDS.iter().map(|command| format!("{command} --target idx:{}", path.display()));
+        let commands = commands.collect();
+        (folder, commands)
+    }
+
     #[test]
     fn the_printed_command_makes_the_same_run() {
-        for command in COMMANDS {
+        let (_folder, commands) = commands();
+        for command in &commands {
             let first = plan(command);
             let again = plan(&equivalent_command(&first));
             // A name that was made of its options is written in another way.
@@ -212,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_recommended_comparison_trains_the_same_arm() {
-        for command in COMMANDS {
+        let (_folder, commands) = commands();
+        for command in &commands {
             let first = plan(command);
             let compare = compare_command(&first).unwrap();
             let design = design(&compare);
