@@ -94,8 +94,8 @@ impl Observer for Progress {
                     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").expect("a valid template");
                     ProgressBar::new(self.steps).with_style(style)
                 });
-                bar.set_message(told);
                 bar.set_position(step);
+                bar.set_message(told);
             }
             Shown::Lines { last } => {
                 if step == self.steps || last.is_none_or(|last| last.elapsed() >= PLAIN_EVERY) {
