@@ -23,3 +23,4 @@ mod report;
 mod scripting;
 mod survival;
 mod transfer;
+mod transfer_command;

@@ -20,7 +20,7 @@ use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
 
 use crate::case::elements;
-use crate::program::{Desk, checkpoint};
+use crate::program::Desk;
 
 /// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
 const DOUBLE_ROUNDING: f64 = 1e-12;
@@ -644,111 +644,4 @@ fn no_state_of_a_pre_training_is_written_that_is_not_finite() {
     let error = workshop.pretrain(&folders.features, "features", &mut Broken(0)).unwrap_err().to_string();
     assert_eq!(error, "the training of features diverged: at step 3 b.weight is the first tensor that is not finite");
     assert_eq!(desk.names("run/features/checkpoints"), [""; 0]);
-}
-
-const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 --feature-steps 4 --no-judge -q";
-
-#[test]
-fn the_command_leaves_the_documented_folders_and_resumes() {
-    let desk = Desk::new();
-    let said = desk.graft(&format!("transfer {SMALL}")).ok();
-    assert!(
-        said.lines().next().unwrap().starts_with("graft transfer --method trgan --source synthetic:strokes"),
-        "{said}"
-    );
-    let run = "runs/trgan-street-0";
-    for part in ["", "/source", "/scratch"] {
-        assert!(desk.path(checkpoint(&format!("{run}{part}"))).is_file(), "{part}");
-    }
-    assert_eq!(desk.names(&format!("{run}/samples")), ["pairs_000005.png", "step_000005.png"]);
-    assert!(desk.text(format!("{run}/report.html")).contains("Nothing was measured"));
-    // What was printed makes the same run.
-    let command = said.lines().next().unwrap().strip_prefix("graft ").unwrap().to_string();
-    desk.graft(&format!("{command} --out again -q")).ok();
-    for part in ["", "/source", "/scratch"] {
-        assert!(desk.checkpoint(&format!("{run}{part}")) == desk.checkpoint(&format!("again{part}")), "{part}");
-    }
-    desk.graft(&format!("transfer --resume {run} -q")).ok();
-    desk.graft(&format!("transfer --resume {run} --steps 7 -q")).ok();
-    desk.graft(&format!("{command} --steps 7 --out longer -q").replacen("--steps 5 ", "", 1)).ok();
-    for part in ["", "/scratch"] {
-        assert!(desk.checkpoint(&format!("{run}{part}")) == desk.checkpoint(&format!("longer{part}")), "{part}");
-    }
-    let before = desk.snapshot();
-    let said = desk.graft(&format!("transfer --resume {run} --steps 3 -q")).ok();
-    assert!(said.contains("is already at step 7 of 3") && desk.snapshot() == before, "{said}");
-    desk.refuses(1, &format!("train --resume {run}"), &["a run of graft transfer", "graft transfer --resume"]);
-    desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
-    desk.refuses(1, "transfer --resume trained", &["a run of graft train", "graft train --resume trained"]);
-    desk.refuses(2, &format!("transfer --resume {run} --freeze-d 1"), &["--freeze-d cannot be changed"]);
-    desk.refuses(1, &format!("transfer {SMALL} --out {run}"), &["is not empty"]);
-    desk.graft(&format!("transfer {SMALL} --steps 5 --out {run} --overwrite").replacen("--steps 5 ", "", 1)).ok();
-    assert!(desk.checkpoint(run) == desk.checkpoint("again"), "overwritten");
-
-    desk.graft(&format!("sample {run} --interpolate 5 --count 10 --format npy --out way.npy")).ok();
-    desk.refuses(2, &format!("sample {run} --feature-source mix --out x.png"), &["--feature-source needs"]);
-    desk.refuses(2, &format!("sample {run} --interpolate 1 --out x.png"), &["--interpolate takes"]);
-    desk.refuses(2, "transfer --method dogs", &["trgan-mission", "NAME=METHOD"]);
-    desk.refuses(2, "transfer --method tgan --freeze-d 1", &["tgan has no option freeze-d; it is trgan's"]);
-}
-
-#[test]
-fn samples_of_a_command_run_are_by_class_or_by_features() {
-    let desk = Desk::new();
-    for method in ["tgan", "ctgan"] {
-        let made = "--source synthetic:strokes --target synthetic:street --subset 20";
-        desk.graft(&format!("transfer --method {method} {made} {SMALL} --out {method}")).ok();
-    }
-    let other = "transfer --method tgan --source synthetic:strokes --target synthetic:street --subset 20 --seed 1";
-    desk.graft(&format!("{other} {SMALL} --out replaced")).ok();
-    desk.graft(&format!("{} {SMALL} --out replaced --overwrite", other.replace(" --seed 1", ""))).ok();
-    assert!(desk.checkpoint("replaced") == desk.checkpoint("tgan"), "nothing of what was replaced is used");
-    let sample = |options: &str| {
-        desk.graft(&format!("sample {options} --count 4 --format npy --out out.npy")).ok();
-        let bytes = desk.read("out.npy");
-        std::fs::remove_file(desk.path("out.npy")).unwrap();
-        bytes
-    };
-    let sources = ["bank", "gaussian", "mix"].map(|source| sample(&format!("tgan --feature-source {source}")));
-    assert!(sources[0] != sources[1] && sources[1] != sources[2], "another source gives other features");
-    assert!(sources[0] == sample("tgan"), "the bank is the default");
-    assert!(sample("ctgan --class 3") != sample("ctgan --class 4"));
-    desk.refuses(2, "sample ctgan --class 10 --out x.png", &["classes 0 to 9"]);
-}
-
-#[test]
-fn another_run_takes_the_place_of_all_phases_of_one_before() {
-    let desk = Desk::new();
-    let made = "--source synthetic:strokes --target synthetic:street --subset 20 --quiet";
-    for (method, learned) in [("tgan", "features"), ("ctgan", "classifier")] {
-        let transfer = |options: &str| format!("transfer --method {method} {made} {SMALL} {options}");
-        desk.graft(&transfer("--seed 1 --out run --overwrite")).ok();
-        desk.graft(&transfer("--batch 6 --out run --overwrite")).ok();
-        desk.graft(&transfer("--batch 6 --out fresh --overwrite")).ok();
-        for part in [learned, "source", ""] {
-            let (run, fresh) = (format!("run/{part}"), format!("fresh/{part}"));
-            assert!(desk.checkpoint(&run) == desk.checkpoint(&fresh), "{method}: {part}");
-        }
-    }
-}
-
-#[test]
-fn every_method_starts_from_a_checkpoint_in_its_runs_folder() {
-    let desk = Desk::new();
-    desk.graft("train --data synthetic:strokes --subset 40 --channels 3 --conditional --features 4 --latent 8 --batch 8 --steps 3 --r1 1 --d-norm none -q --out source").ok();
-    desk.graft("train --data synthetic:strokes --subset 40 --channels 3 --features 4 --latent 8 --batch 8 --steps 3 --r1 1 --d-norm none -q --out plain").ok();
-    let made = "--target synthetic:street --subset 20 --features 4 --latent 8 --batch 8 --steps 2 --feature-steps 2 --no-judge -q";
-    for (method, source) in [("trgan", "plain"), ("tgan", "plain"), ("ctgan", "source")] {
-        let source = format!("{source}/checkpoints/last.safetensors");
-        desk.graft(&format!("transfer --method {method} --source {source} {made} --out {method}")).ok();
-        assert!(!desk.path(format!("{method}/source")).exists(), "{method} trains no source");
-    }
-    desk.refuses(1, &format!("transfer --method ctgan --source plain {made} --out x"), &["--conditional"]);
-    std::fs::copy(desk.path("plain/checkpoints/last.safetensors"), desk.path("alone.safetensors")).unwrap();
-    desk.refuses(2, &format!("transfer --method tgan --source alone.safetensors {made} --out y"), &["no run's folder"]);
-    assert!(!desk.path("y").exists(), "refused before anything is written");
-    let compare = "compare --source alone.safetensors --target synthetic:street --arms scratch,tgan --plan";
-    desk.refuses(2, compare, &["no run's folder"]);
-    desk.refuses(2, &format!("transfer --source plain --source-style none {made} --out z"), &["--source-style"]);
-    desk.refuses(2, &format!("transfer --method scratch --scratch {made} --out z"), &["leave one of the two out"]);
 }
