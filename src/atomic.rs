@@ -31,6 +31,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// Those of `fill`, after which nothing is left; [`Error::Io`] where the system refuses.
 pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let temporary = temporary(path)?;
+    // A process of the same number may have died here.
+    let _ = fs::remove_dir_all(&temporary);
     fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
     let filled = fill(&temporary)
         .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io("create", path)));

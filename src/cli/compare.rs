@@ -152,8 +152,9 @@ impl Compare {
                 tell("plan", fields, tables::planned(&estimate, &design, jobs));
                 return Ok(());
             }
-            compare::prepare(&self.out, &design)?;
+            std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             let _lock = Lock::take(&self.out)?;
+            compare::prepare(&self.out, &design)?;
             let Some(judge) = self.judge(&real, device)? else {
                 warn(STOPPED);
                 return Ok(());

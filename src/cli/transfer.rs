@@ -279,6 +279,17 @@ impl Transfer {
         let target = plan.load_target()?;
         compute.run(|device| {
             check_fits(&plan, device)?;
+            // What was said now holds for whoever continues from here.
+            folder.write_settings(&plan)?;
+            if reached < plan.steps {
+                // The figures of an earlier, shorter end are not those of this run.
+                match fs::remove_file(folder.outcome()) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => {
+                        return Err(Error::io("remove", folder.outcome())(error));
+                    }
+                    _ => {}
+                }
+            }
             run(&plan, target, folder.path(), device, self.quiet)
         })
     }
@@ -330,6 +341,13 @@ impl Transfer {
             recipe,
         };
         plan.check()?;
+        let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
+        if trained && plan.source_style.is_some() && !plan.arm.learns_from_images()? {
+            return Err(Error::Usage(
+                "--source-style changes images that a source is trained on; a checkpoint is trained already"
+                    .to_string(),
+            ));
+        }
         if self.scratch && plan.arm.method == SCRATCH {
             return Err(Error::Usage(
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
@@ -416,11 +434,6 @@ fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -
 /// Reports a run that was stopped as far as it got, and says how to continue it.
 fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
     let folder = RunFolder::open(out)?;
-    // The figures of an earlier, shorter end are not those of this run.
-    match fs::remove_file(folder.outcome()) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io("remove", folder.outcome())(error)),
-        _ => {}
-    }
     let reported = report_on(&folder, plan, target);
     let resume = format!("graft transfer --resume {}", quoted(&named(out)));
     let text = format!("stopped; continue with: {resume}");

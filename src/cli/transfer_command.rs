@@ -141,7 +141,7 @@ fn method_words(arm: &Arm) -> (String, Vec<(&String, &String)>) {
     let inner: Vec<String> =
         arm.options.iter().filter(|(name, _)| within(name)).map(|(name, value)| format!("{name}={value}")).collect();
     let name = arm.name.split_once('{').map_or(arm.name.as_str(), |(before, _)| before);
-    let known = name == arm.method || Arm::names().any(|known| known == name);
+    let known = Arm::parse(name).is_ok_and(|named| named.method == arm.method);
     let text = match (known, inner.is_empty()) {
         (true, true) => name.to_string(),
         (false, true) => format!("{name}={}", arm.method),
@@ -196,7 +196,7 @@ mod tests {
         "graft transfer --method mine=trgan{anchor=cdc} --freeze-d 2 --batch 16 --d-norm spectral",
         "graft transfer --method scratch+augment --source synthetic:strokes --loss hinge --beta1 0.9 --d-steps 2",
         "graft transfer --loss wasserstein-gp --gp 5 --scratch --source-style none",
-        "graft transfer --method scratch",
+        "graft transfer --method ctgan=tgan{augment=none} --g-init fresh --lr 1e-4",
         "graft transfer --on-nan rollback --device reference --features 8 --latent 10 --d-lr 1e-3 --source-steps 9",
     ];
 

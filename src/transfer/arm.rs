@@ -91,6 +91,8 @@ impl Arm {
             let number = text.parse::<f64>().map(|number| number.to_string());
             options.insert(name.clone(), number.unwrap_or_else(|_| text.replace(' ', "")));
         }
+        // What no arm has unless it says so.
+        options.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("augment", "none") | ("lecam", "0")));
         Ok(Arm { options, ..self.clone() })
     }
 
@@ -105,7 +107,9 @@ impl Arm {
         if beside.is_empty() && by_name.is_ok_and(|arm| arm == own) {
             return Ok(self.name.clone());
         }
-        let plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
+        let mut plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
+        // The rate that is meant where none is said follows the other options.
+        plain.options.insert("lr".to_string(), (self.kind()?.rate)(&own.choices()?).to_string());
         let mut options = beside.clone();
         options.extend(own.options.into_iter().filter(|(name, value)| plain.options.get(name) != Some(value)));
         let options: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -143,6 +147,14 @@ impl Arm {
         let of_method =
             self.options.iter().filter(|(name, _)| !is_of_recipe(name)).map(|(n, v)| (n.clone(), v.clone()));
         Choices::new(kind.name, kind.options, &of_method.collect())
+    }
+
+    /// Whether it learns from the source's images beside the GAN that a checkpoint can be.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method or an option is unknown.
+    pub fn learns_from_images(&self) -> Result<bool> {
+        Ok((self.kind()?.learns_from_images)(&self.choices()?))
     }
 
     /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.
@@ -299,6 +311,7 @@ mod tests {
         assert_eq!(options("ctgan"), options("ctgan{lr=0.0002}"));
         assert_eq!(options("tgan"), options("tgan{g-init=source,lr=1e-4}"));
         assert_ne!(options("tgan"), options("tgan{g-init=fresh}"));
+        assert_eq!(options("trgan"), options("trgan{augment=none,lecam=0.0}"));
         assert_eq!(options("tgan{g-init=fresh}")["lr"], "0.0002", "the rate follows the options");
         let again = Arm::parse("tgan-mission").unwrap().resolved().unwrap();
         assert_eq!(again.resolved().unwrap(), again);
@@ -307,7 +320,8 @@ mod tests {
     #[test]
     fn the_notation_of_an_arm_gives_the_arm_again() {
         let none = BTreeMap::new();
-        for text in ["scratch", "trgan", "tgan-mission", "scratch+augment", "a=trgan{freeze-d=1,lr=0.0001}"] {
+        let rate = "b=tgan{g-init=fresh,lr=0.0001}";
+        for text in ["scratch", "trgan", "tgan-mission", "scratch+augment", "a=trgan{freeze-d=1,lr=0.0001}", rate] {
             let arm = Arm::parse(text).unwrap();
             assert_eq!(arm.notation(&none).unwrap(), text);
         }

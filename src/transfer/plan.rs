@@ -141,24 +141,16 @@ impl Plan {
         Ok(())
     }
 
-    /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder, and a style for
-    /// images that are not used.
+    /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder.
     fn check_source(&self) -> Result<()> {
         let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
-        let learns = (self.arm.kind()?.learns_from_images)(&self.arm.choices()?);
-        if learns && RunFolder::around(&path).is_none() {
+        if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
             return Err(Error::Usage(format!(
                 "--method {} learns from the source's images, and {} lies in no run's folder that names them: give the folder of \
                  its run as --source, or a data set",
                 self.arm.method,
                 path.display()
             )));
-        }
-        if !learns && self.source_style.is_some() {
-            return Err(Error::Usage(
-                "--source-style changes images that a source is trained on; a checkpoint is trained already"
-                    .to_string(),
-            ));
         }
         Ok(())
     }

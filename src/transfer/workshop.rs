@@ -78,14 +78,19 @@ impl<'a> Workshop<'a> {
     pub fn source_data(&mut self) -> Result<(&Dataset, Style)> {
         if self.source.is_none() {
             let Architecture { size, channels, .. } = self.architecture();
-            let data = match Source::parse(&self.plan.source)? {
-                Source::Data(spec) => spec.load(Split::Train)?,
+            let (data, seen) = match Source::parse(&self.plan.source)? {
+                Source::Data(spec) => (spec.load(Split::Train)?, None),
                 Source::Checkpoint(path) => {
                     let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
-                    trained_on(&RunFolder::around(&path).ok_or_else(unknown)?)?.1
+                    let folder = RunFolder::around(&path).ok_or_else(unknown)?;
+                    // The source of another transfer has learned from images in a style.
+                    let header = folder.read_checkpoint()?.header;
+                    let style = header.get("method").and_then(|method| method.get("style")).cloned();
+                    (trained_on(&folder)?.1, style.and_then(|style| serde_json::from_value(style).ok()))
                 }
             };
-            let style = self.plan.source_style.unwrap_or(Style::between(data.images.channels, channels));
+            let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
+            let style = self.plan.source_style.unwrap_or(usual);
             self.source = Some((data.fit(size, channels)?, style));
         }
         let (data, style) = self.source.as_ref().expect("just read");
@@ -119,7 +124,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// What reading the data says.
     pub fn style_name(&mut self) -> Result<Option<Style>> {
-        let learns = (self.plan.arm.kind()?.learns_from_images)(&self.plan.arm.choices()?);
+        let learns = self.plan.arm.learns_from_images()?;
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(_) if !learns => Ok(None),
             _ => self.source_data().map(|(_, style)| Some(style)),

@@ -213,7 +213,8 @@ impl Design {
         let broken = |error: &dyn std::fmt::Display| {
             Error::invalid(format!("{}: {error}; put back what `graft compare` wrote there", path.display()))
         };
-        let design: Design = toml::from_str(&text).map_err(|error| broken(&error.message()))?;
+        let mut design: Design = toml::from_str(&text).map_err(|error| broken(&error.message()))?;
+        design.arms = design.arms.iter().map(Arm::resolved).collect::<Result<_>>().map_err(|error| broken(&error))?;
         design.check().map_err(|error| broken(&error))?;
         Ok(Some(design))
     }
