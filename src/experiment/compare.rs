@@ -14,7 +14,7 @@
 //! | `source-seedK/` | what that seed learned of the source |
 //! | `floors/` | the figures of real images |
 //!
-//! It can be stopped at any moment: [`run`] continues with what is there.
+//! It can be stopped at any moment: [`run()`] continues with what is there.
 
 mod cell;
 mod estimate;
