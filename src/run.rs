@@ -303,6 +303,24 @@ impl RunFolder {
         Ok(())
     }
 
+    /// Removes a run of which nothing but its settings was written, as one that was refused before its first step: the corrected
+    /// command then finds its folder free.
+    pub fn discard_unbegun(&self) {
+        let names = names(&self.path).unwrap_or_default();
+        let is_begun = |name: &String| {
+            let part = [SAMPLES, CHECKPOINTS].contains(&name.as_str());
+            name != CONFIG
+                && !(part && fs::read_dir(self.path.join(name)).is_ok_and(|mut inside| inside.next().is_none()))
+        };
+        if !names.iter().any(is_begun) {
+            // Folders go only where they are empty, and what cannot be removed says what it is.
+            let _ = fs::remove_file(self.config());
+            for folder in [self.samples(), self.path.join(CHECKPOINTS), self.path.clone()] {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

@@ -11,7 +11,7 @@ pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
         "{} to {}: {} steps each, measured against the {} images; {} at once",
         settings.source, settings.target, settings.steps, settings.split, jobs.count
     )];
-    let mut rows = vec![["arm", "images", "ended", "to run"].map(str::to_string).to_vec()];
+    let mut rows = vec![["arm", "images", "seeds ended", "seeds to run"].map(str::to_string).to_vec()];
     for Planned { arm, size, ended, left } in &estimate.rows {
         rows.push(vec![arm.clone(), size.to_string(), listed(ended), listed(left)]);
     }

@@ -51,7 +51,7 @@ pub(super) const SCRATCH: &str = "scratch";
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
-    graft transfer --source runs/dcgan-mnist-0 --target svhn:DIR --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
+    graft transfer --source runs/trgan-street-0/source --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
 )]
 pub struct Transfer {
     /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: trgan]
@@ -244,7 +244,7 @@ impl Transfer {
             let folder = RunFolder::create(&out, self.overwrite)?;
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
-            run(&plan, target, &out, device, self.quiet)
+            run(&plan, target, &out, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
 

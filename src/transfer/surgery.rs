@@ -217,8 +217,14 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
         return differs("latent", &source.latent, &target.latent, "give --latent as the source has it");
     }
     if source.d_norm != target.d_norm {
-        let advice = "give --d-norm as the source has it, or train another source";
-        return differs("discriminator's norm", &source.d_norm, &target.d_norm, advice);
+        let word = |norm: NormKind| format!("{norm:?}").to_lowercase();
+        // A batch norm mixes the samples that a penalty keeps apart.
+        let r1 = if source.d_norm == NormKind::Batch { " --r1 0" } else { "" };
+        return Err(Error::invalid(format!(
+            "the source's discriminator has the norm {}, and the target's {}: give --d-norm {0}{r1}, or train another source",
+            word(source.d_norm),
+            word(target.d_norm)
+        )));
     }
     if source.classes > 0 && source.classes != target.classes {
         let advice = "name a source that was trained without --conditional, or one of the target's classes";
