@@ -75,6 +75,13 @@ pub struct AdamState {
     pub second_moment: Arc<Storage>,
 }
 
+impl AdamState {
+    /// Whether any of them has another owner, so that an update has to copy it.
+    pub fn is_shared(&self) -> bool {
+        [&self.parameter, &self.first_moment, &self.second_moment].iter().any(|storage| Arc::strong_count(storage) > 1)
+    }
+}
+
 /// What [`Backend::batch_norm`] computes.
 pub struct BatchNormForward {
     /// The normalised, scaled, shifted and activated input, `[rows, channels]`.

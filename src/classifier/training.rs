@@ -9,9 +9,9 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
-use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::nn::{Adam, AdamOptions, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Purpose, generator};
-use crate::tensor::{Tensor, grad, no_grad};
+use crate::tensor::{Tensor, no_grad};
 
 /// Adam's decays, as its authors give them (Kingma & Ba 2015): a classifier has no adversary to keep up with.
 const ADAM: AdamOptions = AdamOptions { rate: 0.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
@@ -150,15 +150,9 @@ impl Training {
     pub fn step(&mut self) -> Tensor {
         let (images, targets) = self.batch();
         let rate = self.options.rate(self.step);
-        let weights = self.adam.tensors();
-        let outputs = self.classifier.forward(&images, Mode::TRAIN);
-        let loss = cross_entropy(&outputs.logits, &targets);
-        drop(outputs);
-        let value = loss.detach();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
+        let loss = cross_entropy(&self.classifier.forward(&images, Mode::TRAIN).logits, &targets);
         self.adam.set_rate(rate);
-        self.adam.step(gradients);
+        let value = minimise(loss, &mut self.adam);
         self.decay(rate * self.options.weight_decay);
         self.step += 1;
         value

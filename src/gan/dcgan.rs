@@ -76,7 +76,17 @@ struct Layer {
 impl Generator {
     /// A fresh generator; filters N(0, 0.02), scales N(1, 0.02).
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Generator {
-        let mut builder = Builder::new(device, seed, 0);
+        Generator::build(Builder::new(device, seed, 0), architecture)
+    }
+
+    /// A generator of this one's parameters, which are moved with it, and its conditions, with statistics of its own.
+    pub fn twin(&self, architecture: &Architecture) -> Generator {
+        let device = self.image.weight.device();
+        let builder = Builder::new(&device, 0, 0).sharing(self.parameters());
+        Generator { conditions: self.conditions.clone(), ..Generator::build(builder, architecture) }
+    }
+
+    fn build(mut builder: Builder<'_>, architecture: &Architecture) -> Generator {
         let mut layers = Vec::new();
         let mut inputs = architecture.latent;
         for (level, width) in architecture.widths().into_iter().enumerate() {

@@ -32,13 +32,18 @@ pub struct Average {
 }
 
 impl Average {
-    /// Starts at the generator's weights. A decay of 0 follows them without averaging.
+    /// Starts at the generator's weights. With a decay of 0 it has the very slots of the generator's weights, and moves with them.
     pub fn new(device: &Device, architecture: &Architecture, source: &Generator, decay: f64, seed: u64) -> Average {
+        let average = |network| Average { network, architecture: *architecture, decay, seed };
+        if decay == 0.0 {
+            return average(source.twin(architecture));
+        }
         let mut network = Generator::new(device, architecture, seed);
         network.set_conditions(source.conditions().clone());
-        let average = Average { network, architecture: *architecture, decay, seed };
-        average.copy(source);
-        average
+        for (average, weight) in network.parameters().iter().zip(source.parameters()) {
+            average.set(weight.get());
+        }
+        average(network)
     }
 
     /// The averaged generator.
@@ -55,7 +60,7 @@ impl Average {
     /// the first steps are forgotten soon.
     pub fn update(&self, source: &Generator, step: u64) {
         if self.decay == 0.0 {
-            return self.copy(source);
+            return;
         }
         let warm = (1.0 + step as f64) / (10.0 + step as f64);
         let share = 1.0 - self.decay.min(warm);
@@ -64,12 +69,6 @@ impl Average {
                 average.set(average.get().lerp(&weight.get(), share));
             }
         });
-    }
-
-    fn copy(&self, source: &Generator) {
-        for (average, weight) in self.network.parameters().iter().zip(source.parameters()) {
-            average.set(weight.get());
-        }
     }
 
     /// Sets the batch-norm statistics to their average over fixed batches of noise, keyed by (seed, step): those that

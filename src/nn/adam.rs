@@ -1,6 +1,6 @@
 //! Adam (Kingma & Ba 2015) over a network's parameters.
 
-use super::Parameter;
+use super::{Optimiser, Parameter};
 use crate::backend::{AdamState, AdamStep};
 use crate::tensor::{Tensor, Value};
 
@@ -57,22 +57,30 @@ impl Adam {
         Adam { options, slots: moved.map(slot).collect(), updates: 0 }
     }
 
-    /// Sets the learning rate of the updates to come.
-    pub fn set_rate(&mut self, rate: f64) {
-        self.options.rate = rate;
+    /// How many updates were made.
+    pub fn updates(&self) -> u64 {
+        self.updates
     }
 
-    /// The tensors that the parameters hold now, in order: what to ask gradients of.
-    pub fn tensors(&self) -> Vec<Tensor> {
-        self.slots.iter().map(|slot| slot.parameter.get()).collect()
+    /// Sets the number of updates, as a resumed run finds it.
+    pub fn set_updates(&mut self, updates: u64) {
+        self.updates = updates;
     }
 
-    /// One update. The parameters are written in place where nothing else holds them.
-    ///
-    /// # Panics
-    /// Where there is not one gradient of the right shape a parameter.
+    /// The moments, named after their parameters as PyTorch names them (`exp_avg`, `exp_avg_sq`).
+    pub fn moments(&self) -> impl Iterator<Item = &Parameter> {
+        self.slots.iter().flat_map(|slot| [&slot.first, &slot.second])
+    }
+}
+
+impl Optimiser for Adam {
+    fn parameters(&self) -> Vec<Parameter> {
+        self.slots.iter().map(|slot| slot.parameter.clone()).collect()
+    }
+
+    /// The parameters are written in place where nothing else holds their tensors.
     #[track_caller]
-    pub fn step(&mut self, gradients: Vec<Tensor>) {
+    fn step(&mut self, gradients: Vec<Tensor>) {
         assert_eq!(gradients.len(), self.slots.len(), "Adam::step: one gradient a parameter");
         self.updates += 1;
         let AdamOptions { rate, beta1, beta2, epsilon } = self.options;
@@ -96,18 +104,7 @@ impl Adam {
         }
     }
 
-    /// How many updates were made.
-    pub fn updates(&self) -> u64 {
-        self.updates
-    }
-
-    /// Sets the number of updates, as a resumed run finds it.
-    pub fn set_updates(&mut self, updates: u64) {
-        self.updates = updates;
-    }
-
-    /// The moments, named after their parameters as PyTorch names them (`exp_avg`, `exp_avg_sq`).
-    pub fn moments(&self) -> impl Iterator<Item = &Parameter> {
-        self.slots.iter().flat_map(|slot| [&slot.first, &slot.second])
+    fn set_rate(&mut self, rate: f64) {
+        self.options.rate = rate;
     }
 }

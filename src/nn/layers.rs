@@ -20,16 +20,25 @@ pub struct Builder<'a> {
     /// Tells networks of one seed apart.
     pub network: u64,
     index: u64,
+    shared: Vec<Parameter>,
 }
 
 impl<'a> Builder<'a> {
     /// For one network.
     pub fn new(device: &'a Device, seed: u64, network: u64) -> Builder<'a> {
-        Builder { device, seed, network, index: 0 }
+        Builder { device, seed, network, index: 0, shared: Vec::new() }
+    }
+
+    /// Takes the slots of these parameters where it is asked for parameters of their names: two networks then move as one.
+    pub fn sharing(self, shared: Vec<Parameter>) -> Builder<'a> {
+        Builder { shared, ..self }
     }
 
     /// The next parameter.
     pub fn parameter(&mut self, name: String, layout: Layout, shape: &[usize], by: Initialiser) -> Parameter {
+        if let Some(parameter) = self.shared.iter().find(|parameter| parameter.name() == name) {
+            return parameter.clone();
+        }
         let tensor = by.draw(self.device, shape, self.seed, self.network, self.index);
         self.index += 1;
         Parameter::new(name, layout, tensor)

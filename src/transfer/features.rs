@@ -12,9 +12,9 @@ use crate::classifier::{Design, Trunk};
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::Result;
 use crate::gan::normalised;
-use crate::nn::{Adam, AdamOptions, Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Parameter};
+use crate::nn::{Adam, AdamOptions, Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Parameter, minimise};
 use crate::tensor::ops::Convolution;
-use crate::tensor::{Tensor, grad, no_grad};
+use crate::tensor::{Tensor, no_grad};
 
 /// Tells the weights of these networks from those of others of a seed.
 const ENCODER: u64 = 3;
@@ -214,15 +214,11 @@ impl Pretraining for Autoencoder {
         let mut values = self.data.batch(&indices);
         self.style.apply(&mut values, height, self.seed, self.step);
         standardise(&mut values, height * width * channels);
-        let weights = self.adam.tensors();
-        let images = Tensor::from_slice(weights[0].device(), &values, [indices.len(), height, width, channels]);
+        let device = self.encoder.linear.weight.device();
+        let images = Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]);
         let loss = reconstruction_loss(&images, &self.decoder.forward(&self.encoder.forward(&images)));
-        let value = loss.detach();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
-        self.adam.step(gradients);
         self.step += 1;
-        value
+        minimise(loss, &mut self.adam)
     }
 
     fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
