@@ -7,7 +7,7 @@ use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::nn::{Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Norm, NormKind, Parameter};
 use crate::tensor::ops::Convolution;
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The side of the images that the first layer hands on, and of the feature map at the end.
 const INNER: usize = 32;
@@ -243,7 +243,7 @@ impl Classifier {
             all.probabilities.extend(outputs.logits.softmax(1).to_vec::<f32>()?);
             all.features.extend(outputs.features.to_vec::<f32>()?);
         }
-        all.labels.extend(all.probabilities.chunks_exact(classes).map(most_probable));
+        all.labels.extend(all.probabilities.chunks_exact(classes).map(|row| most_probable(row) as u8));
         Ok(all)
     }
 
@@ -275,17 +275,6 @@ impl Classifier {
     pub fn statistics(&self) -> Vec<Parameter> {
         [self.trunk.statistics(), self.dense_norm.statistics()].concat()
     }
-}
-
-/// The first of the largest.
-fn most_probable(row: &[f32]) -> u8 {
-    let mut best = 0;
-    for (class, &value) in row.iter().enumerate() {
-        if value > row[best] {
-            best = class;
-        }
-    }
-    best as u8
 }
 
 #[cfg(test)]

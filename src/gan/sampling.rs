@@ -9,7 +9,7 @@ use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::nn::Mode;
 use crate::random::{Purpose, generator, normal};
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The network's name in checkpoints.
 pub(crate) const PREFIX: &str = "netG_ema";
@@ -156,10 +156,8 @@ pub fn sample_asked(
     let device = Device::cpu();
     let condition = network.conditions().draw(&device, (seed, purpose, 0), 0, count, None);
     let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
-    let most = |row: &[f32]| {
-        (0..architecture.classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
-    };
-    let asked = rows.chunks_exact(rows.len() / count).map(|row| most(row) as u8).collect();
+    let asked =
+        rows.chunks_exact(rows.len() / count).map(|row| most_probable(&row[..architecture.classes]) as u8).collect();
     Ok((images, Some(asked)))
 }
 

@@ -1,4 +1,4 @@
-//! Layers: convolutions, normalisations, a linear map.
+//! Layers: convolutions and normalisations.
 
 use super::{Initialiser, Layout, Parameter};
 use crate::backend::{Activation, Device};
@@ -78,26 +78,6 @@ impl Convolution2d {
             (x.shape()[axis + 1] - 1) * self.by.stride[axis] + weight.shape()[axis] - 2 * self.by.padding[axis]
         };
         x.conv_transpose2d(&weight, [size(0), size(1)], self.by.with(activation))
-    }
-}
-
-/// `x W` without bias.
-#[derive(Debug)]
-pub struct Linear {
-    /// `[inputs, outputs]`, named `NAME.weight`.
-    pub weight: Parameter,
-}
-
-impl Linear {
-    /// A matrix of zeros: conditioning starts as no conditioning.
-    pub fn zeros(builder: &mut Builder<'_>, name: &str, inputs: usize, outputs: usize) -> Linear {
-        let (name, zero) = (format!("{name}.weight"), Initialiser::Constant(0.0));
-        Linear { weight: builder.parameter(name, Layout::Plain, &[inputs, outputs], zero) }
-    }
-
-    /// `[n, inputs]` to `[n, outputs]`.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.matmul(&self.weight.get())
     }
 }
 
@@ -191,8 +171,8 @@ impl BatchNorm {
 }
 
 /// The normalisations that a discriminator may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "gan", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
 pub enum NormKind {
     /// Over the batch; mixes samples.
     Batch,

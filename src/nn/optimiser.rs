@@ -151,7 +151,10 @@ mod tests {
         }
         gradients.step(&mut sgd);
         let x = together.get();
-        minimise(terms.iter().map(|term| term(x.clone())).reduce(|a, b| a + b).unwrap(), &mut Sgd::new(vec![together.clone()], options));
+        minimise(
+            terms.iter().map(|term| term(x.clone())).reduce(|a, b| a + b).unwrap(),
+            &mut Sgd::new(vec![together.clone()], options),
+        );
         let [a, b] = [apart, together].map(|x| x.get().to_vec::<f64>().unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-15), "{a:?} {b:?}");
     }

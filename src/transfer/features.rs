@@ -23,8 +23,6 @@ const DECODER: u64 = 4;
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
-/// Adam as its authors give it (Kingma & Ba 2015): an autoencoder has no adversary.
-const ADAM: AdamOptions = AdamOptions { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 /// The names in checkpoints.
 const F: &str = "netF";
 const R: &str = "netR";
@@ -93,7 +91,7 @@ impl Encoder {
 
 fn linear(builder: &mut Builder<'_>, name: &str, [inputs, outputs]: [usize; 2]) -> Linear {
     let he = Initialiser::He { fan_in: inputs, slope: 1.0 };
-    Linear { weight: builder.parameter(format!("{name}.weight"), Layout::Plain, &[inputs, outputs], he) }
+    Linear { weight: builder.parameter(format!("{name}.weight"), Layout::Plain, &[inputs, outputs], he), bias: None }
 }
 
 /// R_s: features back to standardised images.
@@ -173,7 +171,7 @@ impl Autoencoder {
         let encoder = Encoder::new(device, design, length, seed);
         let decoder = Decoder::new(device, design, length, seed);
         Autoencoder {
-            adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), ADAM),
+            adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), AdamOptions::default()),
             order: Sampler::new(data.len(), batch, seed),
             batch,
             digest: data.digest(),
