@@ -9,6 +9,7 @@ mod folder;
 pub mod idx;
 pub mod matlab;
 mod mnist;
+mod parts;
 pub mod picture;
 mod sampler;
 mod spec;
@@ -19,6 +20,7 @@ mod validation;
 
 use sha2::{Digest, Sha256};
 
+pub use parts::Parts;
 pub use sampler::Sampler;
 pub use spec::Spec;
 
