@@ -3,6 +3,7 @@
 //! A method is one file that defines a [`Kind`] and one line in [`METHODS`]. A [`Plan`] is everything that determines a run;
 //! [`run`] trains or resumes all of its phases.
 
+#[doc(hidden)]
 pub mod arm;
 mod ctgan;
 pub mod features;
@@ -17,6 +18,7 @@ mod tgan;
 mod trgan;
 mod workshop;
 
+#[doc(hidden)]
 pub use arm::Arm;
 pub use options::{Choices, MethodOption, Takes};
 pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe, trained_on};
