@@ -231,8 +231,14 @@ impl Sequence {
         self.layers.push(Layer { name, kind });
     }
 
-    /// The name of the module that comes next.
-    pub fn next_name(&self) -> String {
+    /// A list that is a part of the module that comes next.
+    pub fn within(&self, part: &str, fill: impl FnOnce(&mut Sequence)) -> Vec<Layer> {
+        let mut list = Sequence::new(format!("{}.{part}", self.next_name()));
+        fill(&mut list);
+        list.layers
+    }
+
+    fn next_name(&self) -> String {
         format!("{}.{}", self.name, self.modules)
     }
 

@@ -40,19 +40,6 @@ fn relu() -> LayerKind {
     LayerKind::Activation(Activation::Relu)
 }
 
-/// A block: two lists under the number that comes next.
-fn block(main: &mut Sequence, body: impl FnOnce(&mut Sequence), shortcut: impl FnOnce(&mut Sequence)) {
-    let list = |part: &str, fill: &mut dyn FnMut(&mut Sequence)| {
-        let mut list = Sequence::new(format!("{}.{part}", main.next_name()));
-        fill(&mut list);
-        list.into_layers()
-    };
-    let (mut body, mut shortcut) = (Some(body), Some(shortcut));
-    let body = list("body", &mut |list| body.take().into_iter().for_each(|fill| fill(list)));
-    let shortcut = list("shortcut", &mut |list| shortcut.take().into_iter().for_each(|fill| fill(list)));
-    main.module(LayerKind::Residual { body, shortcut });
-}
-
 fn generator(architecture: &Architecture) -> Vec<Layer> {
     let condition = architecture.condition_length();
     let norm = |channels| LayerKind::Norm { kind: NormKind::Batch, channels, scale: ONE, condition };
@@ -64,22 +51,20 @@ fn generator(architecture: &Architecture) -> Vec<Layer> {
     let dense = Filter::new([architecture.latent, inputs], BASE, 1, 0, start);
     main.module(LayerKind::Convolution(Filter { transposed: true, ..dense }));
     for width in widths.into_iter().rev() {
-        block(
-            &mut main,
-            |body| {
-                body.module(norm(inputs));
-                body.module(relu());
-                body.module(LayerKind::Upsample(2));
-                body.module(LayerKind::Convolution(convolution([inputs, width], 3, 0.0)));
-                body.module(norm(width));
-                body.module(relu());
-                body.module(LayerKind::Convolution(convolution([width, width], 3, 0.0)));
-            },
-            |shortcut| {
-                shortcut.module(LayerKind::Upsample(2));
-                shortcut.module(LayerKind::Convolution(convolution([inputs, width], 1, 1.0)));
-            },
-        );
+        let body = main.within("body", |body| {
+            body.module(norm(inputs));
+            body.module(relu());
+            body.module(LayerKind::Upsample(2));
+            body.module(LayerKind::Convolution(convolution([inputs, width], 3, 0.0)));
+            body.module(norm(width));
+            body.module(relu());
+            body.module(LayerKind::Convolution(convolution([width, width], 3, 0.0)));
+        });
+        let shortcut = main.within("shortcut", |shortcut| {
+            shortcut.module(LayerKind::Upsample(2));
+            shortcut.module(LayerKind::Convolution(convolution([inputs, width], 1, 1.0)));
+        });
+        main.module(LayerKind::Residual { body, shortcut });
         main.beside("", LayerKind::Map);
         inputs = width;
     }
@@ -96,7 +81,8 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
         let spectral = kind == NormKind::Spectral;
         LayerKind::Convolution(Filter { spectral, bias: biased(kind), ..convolution(channels, kernel, slope) })
     };
-    let norm = |list: &mut Sequence, channels| d_norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm));
+    let norm =
+        |list: &mut Sequence, channels| d_norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm));
     // Each block's width, and whether it halves the map: at 32x32 the first two of four, in larger images all but the last.
     let widths = widths(architecture);
     let deepest = *widths.last().expect("an image is larger than the smallest map");
@@ -109,30 +95,28 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
     let mut side = architecture.size;
     for (level, &(width, halves)) in blocks.iter().enumerate() {
         let pool = |list: &mut Sequence| if halves { list.module(LayerKind::AveragePool(2)) };
-        block(
-            &mut main,
-            |body| {
-                // The image is not cut off below 0 before anything has seen it.
-                if level > 0 {
-                    norm(body, inputs);
-                    body.module(relu());
-                }
-                body.module(shaped([inputs, width], 3, if level > 0 { 0.0 } else { 1.0 }));
-                if level > 0 {
-                    norm(body, width);
-                }
+        let body = main.within("body", |body| {
+            // The image is not cut off below 0 before anything has seen it.
+            if level > 0 {
+                norm(body, inputs);
                 body.module(relu());
-                body.module(shaped([width, width], 3, 0.0));
-                pool(body);
-            },
-            |shortcut| {
-                // Pooled first, a convolution of one pixel has less to do and gives the same.
-                pool(shortcut);
-                if inputs != width {
-                    shortcut.module(shaped([inputs, width], 1, 1.0));
-                }
-            },
-        );
+            }
+            body.module(shaped([inputs, width], 3, if level > 0 { 0.0 } else { 1.0 }));
+            if level > 0 {
+                norm(body, width);
+            }
+            body.module(relu());
+            body.module(shaped([width, width], 3, 0.0));
+            pool(body);
+        });
+        let shortcut = main.within("shortcut", |shortcut| {
+            // Pooled first, a convolution of single pixels has less to do and gives the same.
+            pool(shortcut);
+            if level == 0 || inputs != width {
+                shortcut.module(shaped([inputs, width], 1, 1.0));
+            }
+        });
+        main.module(LayerKind::Residual { body, shortcut });
         if level + 1 < blocks.len() {
             main.beside("", LayerKind::Map);
         }
