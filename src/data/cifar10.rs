@@ -49,13 +49,11 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
     for name in file_names(split) {
         let path = folder.join(name);
         if !path.is_file() {
-            let hint = match folder.join(name.trim_end_matches(".bin")).is_file() {
-                true => ", only the Python version's file",
-                false => "",
-            };
-            return Err(Error::invalid(format!(
-                "{argument} has no {name}{hint}; put the {split} files of CIFAR-10's binary version there"
-            )));
+            let python = folder.join(name.trim_end_matches(".bin")).is_file();
+            let hint = if python { ", only the Python version's file" } else { "" };
+            let why =
+                format!("{argument} has no {name}{hint}; put the {split} files of CIFAR-10's binary version there");
+            return Err(if split == Split::Test && !python { Error::NoSplit(why) } else { Error::Invalid(why) });
         }
         read(&path, &mut pixels, &mut labels)?;
     }

@@ -85,7 +85,7 @@ fn split_folder(root: &Path, folder: &Path, split: Split) -> Result<PathBuf> {
     }
     match split {
         Split::Train => Ok(folder.into()),
-        Split::Test => Err(Error::invalid(format!(
+        Split::Test => Err(Error::NoSplit(format!(
             "{} has no test split; put the images into its sub-folders train and test, or name the folder of the \
              held-out images",
             folder.display()

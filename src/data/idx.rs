@@ -89,7 +89,7 @@ fn check(argument: &str) -> Result<()> {
 
 fn load(argument: &str, split: Split) -> Result<Dataset> {
     if split == Split::Test {
-        return Err(Error::invalid(format!(
+        return Err(Error::NoSplit(format!(
             "idx:{argument} names one set of images and has no test split; name the held-out images by their own \
              idx:IMAGES[,LABELS]"
         )));
@@ -378,7 +378,7 @@ mod tests {
         let spec: crate::data::Spec = format!("idx:{},{}", images.display(), labels.display()).parse().unwrap();
         let dataset = spec.load(Split::Train).unwrap();
         assert_eq!((dataset.labels, dataset.classes.len()), (Some(vec![0, 4]), 5));
-        assert!(matches!(spec.load(Split::Test), Err(Error::Invalid(text)) if text.contains("no test split")));
+        assert!(matches!(spec.load(Split::Test), Err(Error::NoSplit(text)) if text.contains("no test split")));
         let spec: crate::data::Spec = format!("idx:{}", images.display()).parse().unwrap();
         let dataset = spec.load(Split::Train).unwrap();
         assert_eq!((dataset.labels, dataset.classes), (None, Classes::none()));

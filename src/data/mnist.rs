@@ -34,8 +34,13 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
              has them, or use synthetic:strokes, which needs no files"
         )));
     }
-    let images = idx::read_images(&find(folder, split, "images", "idx3-ubyte")?)?;
-    let labels = idx::read_labels(&find(folder, split, "labels", "idx1-ubyte")?, images.count, Some(CLASSES))?;
+    let places = [find(folder, split, "images", "idx3-ubyte"), find(folder, split, "labels", "idx1-ubyte")];
+    let [images, labels] = match places {
+        [Err(Error::Invalid(why)), Err(_)] if split == Split::Test => return Err(Error::NoSplit(why)),
+        [images, labels] => [images?, labels?],
+    };
+    let images = idx::read_images(&images)?;
+    let labels = idx::read_labels(&labels, images.count, Some(CLASSES))?;
     Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)))
 }
 

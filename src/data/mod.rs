@@ -11,6 +11,7 @@ pub mod idx;
 mod images;
 pub mod matlab;
 mod mnist;
+mod parts;
 pub mod picture;
 mod sampler;
 mod spec;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use classes::Classes;
 pub use images::Images;
+pub use parts::Parts;
 pub use sampler::Sampler;
 pub use spec::Spec;
 

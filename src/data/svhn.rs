@@ -53,9 +53,9 @@ fn find(argument: &str, split: Split) -> Result<PathBuf> {
         let name = file_name(split);
         let file = path.join(name);
         if !file.is_file() {
-            return Err(Error::invalid(format!(
-                "{argument} has no {name}; put the {split} images of SVHN (Format 2, cropped digits) there"
-            )));
+            let why =
+                format!("{argument} has no {name}; put the {split} images of SVHN (Format 2, cropped digits) there");
+            return Err(if split == Split::Test { Error::NoSplit(why) } else { Error::Invalid(why) });
         }
         return Ok(file);
     }
@@ -66,7 +66,7 @@ fn find(argument: &str, split: Split) -> Result<PathBuf> {
         )));
     }
     if split == Split::Test {
-        return Err(Error::invalid(format!(
+        return Err(Error::NoSplit(format!(
             "svhn:{argument} names one file and has no test split; name the folder that has test_32x32.mat too, or \
              the held-out file by its own svhn:FILE.mat"
         )));
@@ -172,7 +172,7 @@ mod tests {
             for writer in Writer::ALL {
                 let labels: &[u8] = if count == 1 { &[10] } else { &[10, 9] };
                 let dataset = loaded(&file(&writer, count, labels)).unwrap();
-                let digits: &[u8] = if count == 1 { &[0] } else { &[0, 9] };
+                let digits: &[u32] = if count == 1 { &[0] } else { &[0, 9] };
                 assert_eq!((dataset.labels.as_deref(), dataset.classes.len()), (Some(digits), 10));
                 let Images { count: found, height, width, channels, .. } = dataset.images;
                 assert_eq!((found, height, width, channels), (count, 32, 32, 3));
