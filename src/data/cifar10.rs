@@ -15,8 +15,7 @@ pub(super) const KIND: Kind = Kind { name: "cifar10", forms: &["cifar10:DIR"], c
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
-const CLASSES: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const PLANE: usize = SIDE * SIDE;
 /// A label, and the red, green and blue plane, row by row.
 const RECORD: usize = 1 + CHANNELS * PLANE;

@@ -98,14 +98,10 @@ mod tests {
     #[test]
     fn a_class_is_found_by_name_and_else_by_number() {
         let letters = Classes::new(["1", "2", "b"]);
-        assert_eq!(["1", "2", "b", "0", "3", "c"].map(|text| letters.find(text)), [
-            Some(0),
-            Some(1),
-            Some(2),
-            Some(0),
-            None,
-            None
-        ]);
+        assert_eq!(
+            ["1", "2", "b", "0", "3", "c"].map(|text| letters.find(text)),
+            [Some(0), Some(1), Some(2), Some(0), None, None]
+        );
     }
 
     proptest! {

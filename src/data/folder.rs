@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::classes::natural_order;
 use super::spec::Kind;
 use super::subset::interleave;
 use super::{Classes, Dataset, Images, Split};
@@ -180,7 +181,7 @@ fn entries(root: &Path, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
             }
         }
     }
-    folders.sort_unstable();
+    folders.sort_by(|a, b| natural_order(&name_of(a), &name_of(b)));
     files.sort_unstable();
     Ok((folders, files))
 }

@@ -304,10 +304,7 @@ mod tests {
     #[test]
     fn a_fourth_dimension_is_channels() {
         let colour = idx(CHANNELS_MAGIC, &[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(
-            images(&colour).unwrap(),
-            Images::new([1, 1, 2, 3], vec![1, 2, 3, 4, 5, 6])
-        );
+        assert_eq!(images(&colour).unwrap(), Images::new([1, 1, 2, 3], vec![1, 2, 3, 4, 5, 6]));
         let (offset, text) = failure(&idx(CHANNELS_MAGIC, &[1, 1, 3, 2], &[0; 6]));
         assert!(offset == 16 && text.contains("1 or 3 channels, found 2"), "{text}");
     }

@@ -80,7 +80,10 @@ mod tests {
         fs::write(folder.path().join("train-images-idx3-ubyte"), IMAGES).unwrap();
         fs::write(folder.path().join("train-labels.idx1-ubyte"), LABELS).unwrap();
         let dataset = spec(folder.path()).load(Split::Train).unwrap();
-        assert_eq!((dataset.images.into_pixels(), dataset.labels, dataset.classes.len()), (vec![10, 20], Some(vec![9, 3]), 10));
+        assert_eq!(
+            (dataset.images.into_pixels(), dataset.labels, dataset.classes.len()),
+            (vec![10, 20], Some(vec![9, 3]), 10)
+        );
     }
 
     #[test]

@@ -158,7 +158,7 @@ mod tests {
         let dictionary = std::str::from_utf8(&header[10..]).unwrap();
         assert!(dictionary.ends_with('\n'));
         assert_eq!(dictionary.trim_end(), "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5, 3), }");
-        assert_eq!(pixels, *images(3).pixels());
+        assert_eq!(*pixels, *images(3).pixels());
     }
 
     #[test]

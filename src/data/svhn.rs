@@ -273,7 +273,7 @@ mod tests {
                 image.iter().zip(&image[step..]).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum()
             };
             let (across, down) = ones.map(|index| images.image(index)).fold((0, 0), |(across, down), image| {
-                (across + change(image, CHANNELS), down + change(image, SIDE * CHANNELS))
+                (across + change(&image, CHANNELS), down + change(&image, SIDE * CHANNELS))
             });
             assert!(across as f64 > 1.3 * down as f64, "{across} across, {down} down");
         }

@@ -457,7 +457,8 @@ impl Trainer {
 
     /// What determines results, as the checkpoint's header has it.
     fn header(&self) -> serde_json::Map<String, Json> {
-        let data = json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes.len() });
+        let data =
+            json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes.len() });
         let header = json!({
             "format": FORMAT,
             "graft": env!("CARGO_PKG_VERSION"),

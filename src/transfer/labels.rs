@@ -194,7 +194,8 @@ mod tests {
 
     #[test]
     fn few_known_images_label_what_is_near_them() {
-        let data = Dataset::labelled("four", Images::new([4, 1, 1, 1], vec![0; 4]), vec![0, 1, 1, 0], Classes::numbered(0..2));
+        let data =
+            Dataset::labelled("four", Images::new([4, 1, 1, 1], vec![0; 4]), vec![0, 1, 1, 0], Classes::numbered(0..2));
         // The mean is (0, 0); the cosines of the third image are 0.6 and -0.6 times the norms, of the fourth the other way.
         let features = vec![2.0, 0.0, -2.0, 0.0, 3.0, 4.0, -3.0, -4.0];
         let (labels, probabilities) = (vec![0; 4], vec![0.5; 8]);

@@ -64,7 +64,10 @@ fn sub_folders_are_classes_by_name_and_take_turns() {
     let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (&name[..], &bytes[..])).collect();
     let folder = folder(&files);
     let dataset = train(folder.path()).unwrap();
-    assert_eq!((dataset.classes.names(), dataset.class_counts()), (&["a", "b", "c"].map(String::from)[..], vec![2, 4, 1]));
+    assert_eq!(
+        (dataset.classes.names(), dataset.class_counts()),
+        (&["a", "b", "c"].map(String::from)[..], vec![2, 4, 1])
+    );
     let first: Vec<u8> = dataset.images.pixels().chunks_exact(64).map(|image| image[0]).collect();
     // A class's r-th of m stands at (r + 1/2) / m: b 1/8, a 1/4, b 3/8, c 1/2, b 5/8, a 3/4, b 7/8.
     assert_eq!(first, [100, 50, 101, 200, 102, 51, 103]);

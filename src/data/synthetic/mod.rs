@@ -155,7 +155,8 @@ mod tests {
         let right = (0..test.len())
             .filter(|&index| {
                 let image = test.images.image(index);
-                let nearest = (0..train.len()).min_by_key(|&other| squared(&image, &train.images.image(other))).unwrap();
+                let nearest =
+                    (0..train.len()).min_by_key(|&other| squared(&image, &train.images.image(other))).unwrap();
                 nearest % CLASSES == index % CLASSES
             })
             .count();
