@@ -256,7 +256,8 @@ mod tests {
         for split in [Split::Train, Split::Test] {
             let dataset = spec(&folder).load(split).unwrap();
             let images = &dataset.images;
-            let Images { count, height, width, channels, ref pixels } = *images;
+            let [count, height, width, channels] = images.shape();
+            let pixels = images.pixels();
             assert_eq!((height, width, channels), (32, 32, 3));
             // Of the published files, or of what stands in for them in development.
             assert!([73_257, 26_032, 8_000, 2_000].contains(&count), "{count} images");
