@@ -118,7 +118,7 @@ impl<'a> Workshop<'a> {
                 let method = &plan.arm.method;
                 return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
             }
-            recipe.architecture.classes = data.classes;
+            recipe.architecture.classes = data.classes.len();
         }
         Ok(recipe)
     }
