@@ -88,7 +88,8 @@ fn architecture(
         NetworkKind::all().filter(|&kind| described.is_none_or(|described| described.network == kind)).collect();
     let seen = shapes::seen(&generator.tensors, Role::Generator, &networks, &shapes::NORMS);
     let norms = d_norm.map_or(shapes::NORMS.to_vec(), |norm| vec![norm]);
-    let other = discriminator.map(|state| (state, shapes::seen(&state.tensors, Role::Discriminator, &networks, &norms)));
+    let other =
+        discriminator.map(|state| (state, shapes::seen(&state.tensors, Role::Discriminator, &networks, &norms)));
     let d_norm = match &other {
         Some((state, other)) => {
             let known = other.d_norm.or(state.described.map(|described| described.d_norm));

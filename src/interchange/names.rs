@@ -52,7 +52,8 @@ fn of_slot(layer: &Layer, slot: &Slot, is_spectral: bool) -> Vec<Entry> {
             vec![entry(within("original"), slot.stored_shape(), Value::Stored(own))]
         }
         SlotKind::Direction => {
-            let filter = layer.slots().into_iter().find(|slot| slot.layout == Layout::Filter).expect("a direction of a filter");
+            let filter =
+                layer.slots().into_iter().find(|slot| slot.layout == Layout::Filter).expect("a direction of a filter");
             let rows = filter.shape.iter().product::<usize>() / slot.shape[0];
             vec![
                 entry(within("0._u"), slot.shape.clone(), Value::Stored(own.clone())),
@@ -88,7 +89,8 @@ mod tests {
                 for (classes, condition_features) in [(0, 0), (3, 0), (0, 5), (3, 5)] {
                     let architecture = Architecture { classes, condition_features, d_norm, ..architecture };
                     for layers in [architecture.generator(), architecture.discriminator()] {
-                        let own = slots(&layers).into_iter().map(|slot| (slot.name.clone(), slot.stored_shape())).collect();
+                        let own =
+                            slots(&layers).into_iter().map(|slot| (slot.name.clone(), slot.stored_shape())).collect();
                         let named = entries(&layers).into_iter().filter_map(|Entry { shape, value, .. }| match value {
                             Value::Stored(name) => Some((name, shape)),
                             Value::Transposed(name) => Some((name, shape.into_iter().rev().collect())),

@@ -52,7 +52,8 @@ pub fn write_pytorch(networks: &Networks, folder: &Path) -> Result<Vec<PathBuf>>
 /// The architecture, and what `load.py` builds of each network.
 fn layers_of(networks: &Networks) -> String {
     let architecture = &networks.architecture;
-    let [generator, discriminator] = [architecture.generator(), architecture.discriminator()].map(|layers| described(&layers));
+    let [generator, discriminator] =
+        [architecture.generator(), architecture.discriminator()].map(|layers| described(&layers));
     let all = json!({ "architecture": architecture, "generator": generator, "discriminator": discriminator });
     format!("{all:#}\n")
 }
@@ -61,7 +62,17 @@ fn layers_of(networks: &Networks) -> String {
 fn described(layers: &[Layer]) -> Json {
     let one = |Layer { name, kind }: &Layer| {
         let mut layer = match kind {
-            LayerKind::Convolution(Filter { inputs, outputs, kernel, stride, padding, transposed, spectral, bias, .. }) => json!({
+            LayerKind::Convolution(Filter {
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                padding,
+                transposed,
+                spectral,
+                bias,
+                ..
+            }) => json!({
                 "layer": if *transposed { "transposed_convolution" } else { "convolution" },
                 "inputs": inputs, "outputs": outputs, "kernel": kernel, "stride": stride, "padding": padding, "bias": bias,
                 "spectral": spectral,

@@ -42,7 +42,9 @@ pub(super) fn seen(state: &Checkpoint, role: Role, networks: &[NetworkKind], nor
         channels: number(Architecture { channels: 2, ..least }),
         features: number(Architecture { features: 2, ..least }),
         latent: number(Architecture { latent: 2, ..least }),
-        condition: number(Architecture { classes: least.classes + 1, ..least }).filter(|_| least.classes > 0).unwrap_or(0),
+        condition: number(Architecture { classes: least.classes + 1, ..least })
+            .filter(|_| least.classes > 0)
+            .unwrap_or(0),
         d_norm: first.filter(|first| open.all(|other| other == *first)),
     }
 }

@@ -145,7 +145,9 @@ impl Unit {
                 let weight = normalised(weight, direction.as_ref(), pass.mode);
                 match bias {
                     None => convolve(filter, x, &weight, activation),
-                    Some(bias) => (convolve(filter, x, &weight, Activation::Identity) + bias.get()).activate(activation),
+                    Some(bias) => {
+                        (convolve(filter, x, &weight, Activation::Identity) + bias.get()).activate(activation)
+                    }
                 }
             }
             Unit::Norm { norm: Norm::Batch(norm), condition: Some((scale, shift)) } => {

@@ -87,7 +87,13 @@ pub struct Filter {
 
 impl Filter {
     /// A convolution without bias or spectral norm.
-    pub fn new([inputs, outputs]: [usize; 2], kernel: usize, stride: usize, padding: usize, start: Initialiser) -> Filter {
+    pub fn new(
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+        start: Initialiser,
+    ) -> Filter {
         Filter { inputs, outputs, kernel, stride, padding, transposed: false, spectral: false, bias: false, start }
     }
 
@@ -192,7 +198,8 @@ impl Layer {
                     slots.push(slot("running_var", &[*channels], constant(1.0), SlotKind::Statistic));
                 }
                 let parts = ["condition_scale.weight", "condition_shift.weight"].into_iter().filter(|_| *condition > 0);
-                slots.extend(parts.map(|part| slot(part, &[*condition, *channels], constant(0.0), SlotKind::Condition)));
+                slots
+                    .extend(parts.map(|part| slot(part, &[*condition, *channels], constant(0.0), SlotKind::Condition)));
                 slots
             }
             LayerKind::Projection { condition, channels } => {

@@ -224,7 +224,12 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
         return differs("network", &source.network, &target.network, "give --network as the source has it");
     }
     if source.size != target.size {
-        return differs("size", &source.size, &target.size, "give --size as the source has it, or train another source");
+        return differs(
+            "size",
+            &source.size,
+            &target.size,
+            "give --size as the source has it, or train another source",
+        );
     }
     if source.features != target.features {
         return differs("width", &source.features, &target.features, "give --features as the source has it");

@@ -26,7 +26,8 @@ use crate::program::Desk;
 const DOUBLE_ROUNDING: f64 = 1e-12;
 const SINGLE_ROUNDING: f64 = 1e-5;
 
-const TARGET: Architecture = Architecture { features: 4, latent: 6, d_norm: NormKind::None, ..Architecture::dcgan(32, 3) };
+const TARGET: Architecture =
+    Architecture { features: 4, latent: 6, d_norm: NormKind::None, ..Architecture::dcgan(32, 3) };
 const GREY: Architecture = Architecture { channels: 1, ..TARGET };
 
 fn all(parameters: Vec<Parameter>, statistics: Vec<Parameter>) -> Vec<Parameter> {

@@ -94,7 +94,11 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
     let mut inputs = architecture.channels;
     let mut side = architecture.size;
     for (level, &(width, halves)) in blocks.iter().enumerate() {
-        let pool = |list: &mut Sequence| if halves { list.module(LayerKind::AveragePool(2)) };
+        let pool = |list: &mut Sequence| {
+            if halves {
+                list.module(LayerKind::AveragePool(2))
+            }
+        };
         let body = main.within("body", |body| {
             // The image is not cut off below 0 before anything has seen it.
             if level > 0 {
