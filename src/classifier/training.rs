@@ -264,7 +264,7 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
                     data.name
                 )));
             };
-            Ok((data.classes, one_hot(labels.iter().map(|&label| Some(label.into())), data.classes)))
+            Ok((data.classes.len(), one_hot(labels.iter().copied().map(Some), data.classes.len())))
         }
         Targets::Probabilities { classes, rows } if rows.len() == data.len() * classes => Ok((*classes, rows.clone())),
         Targets::Probabilities { classes, rows } => Err(Error::invalid(format!(
@@ -367,7 +367,7 @@ mod tests {
             Training::new(&DESIGN, &OPTIONS, data, targets, &Device::cpu()).unwrap_err().to_string()
         };
         let good = digits(4);
-        let unlabelled = Dataset { labels: None, classes: 0, ..good.clone() };
+        let unlabelled = Dataset::unlabelled("digits", good.images.clone());
         assert!(refusal(unlabelled, &Targets::Labels).contains("no labels"));
         assert!(refusal(good.clone().fit(64, 1).unwrap(), &Targets::Labels).contains("64x64x1"));
         let short = Targets::Probabilities { classes: 3, rows: vec![1.0; 3] };
