@@ -33,7 +33,8 @@ impl Dataset {
         let fits = |images: &Images| (images.height, images.width) == (size, size);
         let mut images = if !fits(&images) && height.max(width) <= SMALL { pad(&images, SMALL) } else { images };
         let (small, large) = (size.min(images.height), size.max(images.height));
-        let is_way = images.height == images.width && small > 0 && large % small == 0 && (large / small).is_power_of_two();
+        let is_way =
+            images.height == images.width && small > 0 && large % small == 0 && (large / small).is_power_of_two();
         if !is_way {
             let possible = if images.height == images.width && images.height.is_power_of_two() {
                 "; a power of two is possible"
@@ -241,7 +242,9 @@ mod tests {
         };
         assert!(error(dataset(28, 28, 1), 48, 1).contains("a power of two is possible"));
         assert!(error(dataset(64, 64, 3), 48, 3).contains("a power of two is possible"));
-        assert!(error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to squares whose side is a power of two"));
+        assert!(
+            error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to squares whose side is a power of two")
+        );
         assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
         assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));
     }

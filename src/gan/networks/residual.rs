@@ -79,10 +79,15 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
     let kind = architecture.d_norm;
     let shaped = |channels, kernel, slope| {
         let spectral = kind == NormKind::Spectral;
-        LayerKind::Convolution(Filter { spectral, bias: !kind.normalises_maps(), ..convolution(channels, kernel, slope) })
+        LayerKind::Convolution(Filter {
+            spectral,
+            bias: !kind.normalises_maps(),
+            ..convolution(channels, kernel, slope)
+        })
     };
-    let norm =
-        |list: &mut Sequence, channels| LayerKind::norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm));
+    let norm = |list: &mut Sequence, channels| {
+        LayerKind::norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm))
+    };
     // Each block's width, and whether it halves the map: at 32x32 the first two of four, in larger images all but the last.
     let widths = widths(architecture);
     let deepest = *widths.last().expect("an image is larger than the smallest map");
