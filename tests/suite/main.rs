@@ -28,6 +28,8 @@ mod interchange;
 mod judge;
 #[cfg(feature = "cli")]
 mod metrics;
+#[cfg(feature = "cli")]
+mod networks;
 mod parity;
 #[cfg(feature = "cli")]
 mod program;
