@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Conditions;
 use crate::backend::{Activation, Device};
 use crate::nn::{BatchNorm, Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Norm, NormKind, Parameter};
+use crate::random::Network;
 use crate::tensor::Tensor;
 use crate::tensor::ops::Convolution;
 
@@ -76,7 +77,7 @@ struct Layer {
 impl Generator {
     /// A fresh generator; filters N(0, 0.02), scales N(1, 0.02).
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Generator {
-        let mut builder = Builder::new(device, seed, 0);
+        let mut builder = Builder::new(device, seed, Network::Generator);
         let mut layers = Vec::new();
         let mut inputs = architecture.latent;
         for (level, width) in architecture.widths().into_iter().enumerate() {
@@ -221,7 +222,7 @@ impl Discriminator {
     /// below the score has biases: without a shift anywhere, `D(a x) = a D(x)` for all `a > 0`, so that the score of mid-grey images is 0 whatever D
     /// learns, and a generator that starts there has no reason to leave.
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Discriminator {
-        let mut builder = Builder::new(device, seed, 1);
+        let mut builder = Builder::new(device, seed, Network::Discriminator);
         let kind = architecture.d_norm;
         let mut layers = Vec::new();
         let mut inputs = architecture.channels;

@@ -6,6 +6,7 @@ use crate::backend::{Activation, Device};
 use crate::data::Images;
 use crate::error::Result;
 use crate::nn::{Builder, Convolution2d, Initialiser};
+use crate::random::Network;
 use crate::tensor::ops::Convolution;
 use crate::tensor::{Tensor, no_grad};
 
@@ -13,8 +14,6 @@ use super::Features;
 
 /// Any seed serves, so long as it is always the same.
 const SEED: u64 = 0;
-/// Tells these weights from those of the networks of that seed.
-const NETWORK: u64 = 3;
 /// Channels of the two layers; the features are the means of both.
 const CHANNELS: [usize; 2] = [32, 64];
 /// Images a forward pass.
@@ -31,7 +30,7 @@ pub struct RandomConvolution {
 impl RandomConvolution {
     /// For images of 1 or 3 channels. The weights are always the same.
     pub fn new(device: &Device, channels: usize) -> RandomConvolution {
-        let mut builder = Builder::new(device, SEED, NETWORK);
+        let mut builder = Builder::new(device, SEED, Network::RandomConvolution);
         let mut inputs = channels;
         let layers = CHANNELS.into_iter().enumerate().map(|(level, outputs)| {
             let he = Initialiser::He { fan_in: 16 * inputs, slope: 0.0 };

@@ -2,6 +2,7 @@
 
 use super::{Initialiser, Layout, Parameter};
 use crate::backend::{Activation, Device};
+use crate::random::Network;
 use crate::tensor::ops::Convolution;
 use crate::tensor::{Tensor, no_grad};
 
@@ -18,13 +19,13 @@ pub struct Builder<'a> {
     /// The seed of the weights.
     pub seed: u64,
     /// Tells networks of one seed apart.
-    pub network: u64,
+    pub network: Network,
     index: u64,
 }
 
 impl<'a> Builder<'a> {
     /// For one network.
-    pub fn new(device: &'a Device, seed: u64, network: u64) -> Builder<'a> {
+    pub fn new(device: &'a Device, seed: u64, network: Network) -> Builder<'a> {
         Builder { device, seed, network, index: 0 }
     }
 
