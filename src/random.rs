@@ -67,6 +67,12 @@ pub enum Network {
     Decoder,
 }
 
+impl From<Network> for u64 {
+    fn from(network: Network) -> u64 {
+        network as u64
+    }
+}
+
 /// A generator for one draw: ChaCha12 keyed by all four numbers.
 pub fn generator(seed: u64, purpose: Purpose, step: u64, index: u64) -> ChaCha12Rng {
     let mut key = [0u8; 32];

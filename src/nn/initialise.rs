@@ -1,7 +1,7 @@
 //! How weights start.
 
 use crate::backend::Device;
-use crate::random::{Network, Purpose, generator, normal};
+use crate::random::{Purpose, generator, normal};
 use crate::tensor::Tensor;
 
 /// The standard deviation of DCGAN's initial weights (Radford 2016, section 4).
@@ -27,14 +27,14 @@ pub enum Initialiser {
 
 impl Initialiser {
     /// A tensor drawn for (seed, network, index of the parameter); the same numbers on every device.
-    pub fn draw(self, device: &Device, shape: &[usize], seed: u64, network: Network, index: u64) -> Tensor {
+    pub fn draw(self, device: &Device, shape: &[usize], seed: u64, network: u64, index: u64) -> Tensor {
         let (mean, deviation) = match self {
             Initialiser::Dcgan => (0.0, DCGAN_DEVIATION),
             Initialiser::DcganScale => (1.0, DCGAN_DEVIATION),
             Initialiser::He { fan_in, slope } => (0.0, (2.0 / ((1.0 + slope * slope) * fan_in as f64)).sqrt() as f32),
             Initialiser::Constant(value) => return Tensor::full(device, shape, f64::from(value)),
         };
-        let mut generator = generator(seed, Purpose::Weights, network as u64, index);
+        let mut generator = generator(seed, Purpose::Weights, network, index);
         let mut values = normal(&mut generator, shape.iter().product());
         values.iter_mut().for_each(|value| *value = mean + deviation * *value);
         Tensor::from_slice(device, &values, shape)

@@ -2,7 +2,6 @@
 
 use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
-use crate::random::Network;
 use crate::tensor::ops::Convolution;
 use crate::tensor::{Tensor, no_grad};
 
@@ -19,14 +18,14 @@ pub struct Builder<'a> {
     /// The seed of the weights.
     pub seed: u64,
     /// Tells networks of one seed apart.
-    pub network: Network,
+    pub network: u64,
     index: u64,
 }
 
 impl<'a> Builder<'a> {
-    /// For one network.
-    pub fn new(device: &'a Device, seed: u64, network: Network) -> Builder<'a> {
-        Builder { device, seed, network, index: 0 }
+    /// For one network, which a number tells from the others of a seed: one of [`random::Network`](crate::random::Network), or another.
+    pub fn new(device: &'a Device, seed: u64, network: impl Into<u64>) -> Builder<'a> {
+        Builder { device, seed, network: network.into(), index: 0 }
     }
 
     /// The next parameter.
