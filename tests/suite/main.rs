@@ -17,6 +17,7 @@ mod gradcheck;
 mod interchange;
 mod judge;
 mod metrics;
+mod networks;
 mod parity;
 mod program;
 mod properties;
