@@ -21,7 +21,7 @@ struct Network {
 impl Network {
     /// For images of 32x32: two convolutions that halve them, and a linear map to ten logits.
     fn new(device: &Device) -> Network {
-        let mut builder = Builder::new(device, 0, 0);
+        let mut builder = Builder::new(device, 0, 0u64);
         let halving = Convolution::new(2, 1).with(Activation::Relu);
         Network {
             first: Conv2d::new(&mut builder, "first", [4, 4, 1, 16], halving),

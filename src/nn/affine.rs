@@ -12,7 +12,7 @@ use crate::tensor::ops::Convolution;
 /// use graft::{Device, Tensor};
 ///
 /// let device = Device::cpu();
-/// let layer = Linear::new(&mut Builder::new(&device, 0, 0), "first", 3, 2);
+/// let layer = Linear::new(&mut Builder::new(&device, 0, 0u64), "first", 3, 2);
 /// assert_eq!(layer.forward(&Tensor::ones(&device, [5, 3])).shape(), [5, 2]);
 /// ```
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ impl Linear {
 ///
 /// let device = Device::cpu();
 /// let halving = Convolution::new(2, 1);
-/// let layer = Conv2d::new(&mut Builder::new(&device, 0, 0), "first", [4, 4, 3, 16], halving);
+/// let layer = Conv2d::new(&mut Builder::new(&device, 0, 0u64), "first", [4, 4, 3, 16], halving);
 /// assert_eq!(layer.forward(&Tensor::ones(&device, [5, 32, 32, 3])).shape(), [5, 16, 16, 16]);
 /// ```
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn both_give_the_hand_computed_numbers() {
         let device = Device::reference();
-        let mut builder = Builder::new(&device, 0, 0);
+        let mut builder = Builder::new(&device, 0, 0u64);
         let tensor = |values: &[f64], shape: &[usize]| Tensor::from_slice(&device, values, shape);
 
         let linear = Linear::new(&mut builder, "linear", 2, 2);

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cli")]
 mod arguments;
+#[cfg(feature = "cli")]
+mod bits;
 mod case;
 #[cfg(feature = "cli")]
 mod cli;
