@@ -5,6 +5,7 @@
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
 //! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
+mod event;
 mod lock;
 mod metrics;
 mod training;
@@ -15,13 +16,13 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Recipe, Trainer};
+use crate::gan::Recipe;
+pub use event::{Event, State, Watcher, of_classifier, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
 pub use training::OnNan;
@@ -122,51 +123,6 @@ pub enum Ending {
     Finished,
     /// At somebody's wish, before.
     Interrupted,
-}
-
-/// What somebody who watches a run is told.
-pub trait Observer {
-    /// The losses of one step by name; `steps_per_second` over the phase so far.
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64);
-    /// Whether to stop after this step.
-    fn stop(&mut self) -> bool;
-    /// Every number of one step, as `metrics.jsonl` has it, before [`Observer::step`].
-    ///
-    /// # Errors
-    /// Where the observer cannot keep it; the run then ends.
-    fn numbers(&mut self, _step: u64, _numbers: &Json) -> Result<()> {
-        Ok(())
-    }
-    /// The grid of a step lies at `path`.
-    ///
-    /// # Errors
-    /// Where the observer cannot keep it; the run then ends.
-    fn picture(&mut self, _step: u64, _path: &Path) -> Result<()> {
-        Ok(())
-    }
-    /// The run diverged and went back to this step: what was told of later ones is void.
-    ///
-    /// # Errors
-    /// Where the observer cannot forget it; the run then ends.
-    fn rolled_back(&mut self, _step: u64) -> Result<()> {
-        Ok(())
-    }
-    /// A phase of a run begins at step `from` and goes to step `to`.
-    fn phase(&mut self, _name: &str, _from: u64, _to: u64) {}
-    /// Something to be read by a person: a layer report, the accuracy of labels.
-    fn note(&mut self, _text: &str) {}
-    /// Whether to be shown the trainer at this step: at step 0 before the first, and where a run continues from a checkpoint, also
-    /// at the checkpoint's.
-    fn looks_at(&self, _step: u64) -> bool {
-        false
-    }
-    /// The trainer at a step that [`Observer::looks_at`] names; the average has statistics for it.
-    ///
-    /// # Errors
-    /// Any ends the run.
-    fn look(&mut self, _trainer: &Trainer) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// The folder of a run.

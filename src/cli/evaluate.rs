@@ -18,7 +18,7 @@ use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeSettings, Origin, RealImages, Reference,
     Samples, gan_train,
 };
-use crate::run::RunFolder;
+use crate::run::{RunFolder, of_classifier};
 use crate::transfer::trained_on;
 
 /// Measure the samples of a checkpoint against held-out real images
@@ -190,7 +190,8 @@ impl Evaluate {
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
         let mut progress = Progress::new("GAN-train", settings.options.steps, self.quiet);
-        let accuracy = gan_train(data, held_out, settings, device, &mut progress);
+        let accuracy =
+            gan_train(data, held_out, settings, device, &mut of_classifier(&mut |event| progress.watch(event)));
         progress.finish();
         accuracy?.ok_or_else(interrupted).map(Some)
     }
@@ -209,7 +210,8 @@ pub fn judge(file: Option<&Path>, training: &Dataset, device: &Device, quiet: bo
     }
     let settings = JudgeSettings::STANDARD;
     let mut progress = Progress::new("judge", settings.options.steps, quiet);
-    let found = Judge::cached(training.clone(), &settings, device, &mut progress);
+    let found =
+        Judge::cached(training.clone(), &settings, device, &mut of_classifier(&mut |event| progress.watch(event)));
     progress.finish();
     let Some((judge, origin)) = found? else { return Ok(None) };
     let note = |text: String| {

@@ -11,6 +11,7 @@ use crate::classifier::Options;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::metrics::{Judge as Trained, JudgeSettings};
+use crate::run::of_classifier;
 
 /// What it is trained on unless something is named.
 const DATA: &str = "synthetic:street";
@@ -72,7 +73,7 @@ impl Judge {
         let real = Real::new(&spec, native, size, self.channels)?;
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
-            let judge = Trained::train(real.training, &settings, device, &mut progress);
+            let judge = Trained::train(real.training, &settings, device, &mut of_classifier(&mut |event| progress.watch(event)));
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;

@@ -306,12 +306,13 @@ fn print_profile(profile: Option<Profile>) {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new("train", settings.steps, quiet);
-    let ending = if settings.tensorboard {
-        Recorder::new(folder.path(), trainer.steps(), &mut progress)
-            .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
-    } else {
-        folder.train(trainer, &settings.pace(), &mut progress)
-    };
+    let recorder = settings.tensorboard.then(|| Recorder::new(folder.path(), trainer.steps())).transpose();
+    let ending = recorder.and_then(|mut recorder| {
+        folder.train(trainer, &settings.pace(), &mut |event| {
+            recorder.as_mut().map_or(Ok(()), |recorder| recorder.watch(event))?;
+            progress.watch(event)
+        })
+    });
     progress.finish();
     let reported = write_report(folder, settings);
     match ending.map_err(|error| advised(error, settings.on_nan))? {

@@ -21,11 +21,11 @@ use super::{
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
-use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
 use crate::run::{Ending, OnNan, RunFolder};
+use crate::transfer::curve::{Curve, Measuring, Point};
 use crate::transfer::surgery::Row;
 use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, starting_recipe};
 
@@ -460,11 +460,15 @@ fn train(
 ) -> Result<Outcome> {
     let folders = Folders::within(folder);
     let (Some(reference), Some(every)) = (reference, plan.evaluate_every) else {
-        return transfer::run(plan, target, &folders, device, progress);
+        return transfer::run(plan, target, &folders, device, &mut |event| progress.watch(event));
     };
     let run = RunFolder::prepare(folder)?;
     let mut curve = Curve::resume(&run, steps_of(&run)?, reference)?;
-    transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
+    let mut measuring = Measuring { curve: &mut curve, reference, every };
+    transfer::run(plan, target, &folders, device, &mut |event| {
+        measuring.watch(event)?;
+        progress.watch(event)
+    })
 }
 
 /// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where

@@ -5,6 +5,7 @@
 
 pub mod arm;
 mod ctgan;
+pub mod curve;
 pub mod features;
 pub mod labels;
 pub mod options;

@@ -12,7 +12,7 @@ use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe, Trainer};
 use crate::nn::NormKind;
-use crate::run::{CLASSIFIER, Ending, FEATURES, Observer, OnNan, Pace, RunFolder, Settings};
+use crate::run::{CLASSIFIER, Ending, Event, FEATURES, OnNan, Pace, RunFolder, Settings, Watcher};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images. Source and target share what is said here, so that
 /// the discriminator transfers; a method sets the generator's rate after a transfer.
@@ -234,7 +234,7 @@ pub struct Outcome {
 /// checkpoint, so that a run that was split equals the unbroken one byte for byte.
 ///
 /// `target` holds the images to train on, in the networks' size and channels; its labels are used by nothing but what says
-/// so. The observer is shown the target's trainer at the steps that it names.
+/// so. The watcher is shown the target's trainer after every step.
 ///
 /// # Errors
 /// Those of each phase: data that do not fit, a source that does not, a state that is not finite, a file that cannot be written.
@@ -243,7 +243,7 @@ pub fn run(
     target: Dataset,
     folders: &Folders,
     device: &Device,
-    observer: &mut dyn Observer,
+    watcher: &mut Watcher<'_>,
 ) -> Result<Outcome> {
     plan.check()?;
     let kind = plan.arm.kind()?;
@@ -251,7 +251,7 @@ pub fn run(
     if !folder.config().exists() {
         folder.write_settings(plan)?;
     }
-    let mut workshop = Workshop::new(plan, &target, folders, device, observer);
+    let mut workshop = Workshop::new(plan, &target, folders, device, &mut *watcher);
     let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
         return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
     };
@@ -260,16 +260,16 @@ pub fn run(
     recipe.architecture.condition_features = grafted.condition_features;
     recipe.check_fits(device)?;
     if !grafted.report.0.is_empty() {
-        observer.note(&grafted.report.to_string());
+        let _ = watcher(&Event::Note(&grafted.report.to_string()))?;
     }
     let beside: Vec<&str> = grafted.method.networks().into_iter().map(|(name, _)| name).collect();
     if !beside.is_empty() {
-        observer.note(&format!("frozen beside the target's networks: {}", beside.join(", ")));
+        let _ = watcher(&Event::Note(&format!("frozen beside the target's networks: {}", beside.join(", "))))?;
     }
     for note in &grafted.notes {
-        observer.note(note);
+        let _ = watcher(&Event::Note(note))?;
     }
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
-    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), observer)?;
+    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), watcher)?;
     Ok(Outcome { ending, report: grafted.report, notes: grafted.notes })
 }

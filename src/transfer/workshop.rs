@@ -1,6 +1,7 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
@@ -15,7 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::run::{Ending, Observer, Pace, RunFolder, Settings};
+use crate::run::{Ending, Event, Pace, RunFolder, Settings, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.
@@ -32,7 +33,7 @@ pub struct Workshop<'a> {
     /// Where to compute.
     pub device: &'a Device,
     /// Who watches.
-    pub observer: &'a mut dyn Observer,
+    pub watcher: &'a mut Watcher<'a>,
     source: Option<(Dataset, Style)>,
 }
 
@@ -56,9 +57,9 @@ impl<'a> Workshop<'a> {
         target: &'a Dataset,
         folders: &'a Folders,
         device: &'a Device,
-        observer: &'a mut dyn Observer,
+        watcher: &'a mut Watcher<'a>,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, observer, source: None }
+        Workshop { plan, target, folders, device, watcher, source: None }
     }
 
     /// The networks' shapes, unconditional.
@@ -157,12 +158,12 @@ impl<'a> Workshop<'a> {
         if training.steps() == steps {
             return Ok(true);
         }
-        self.observer.phase(phase, training.steps(), steps);
+        let mut stop = (self.watcher)(&Event::Phase { name: phase, from: training.steps(), to: steps })?.is_break();
         let (start, first) = (Instant::now(), training.steps());
         while training.steps() < steps {
             let loss = training.step();
             let step = training.steps();
-            let stop = self.observer.stop();
+            stop |= (self.watcher)(&Event::Made(step))?.is_break();
             let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
             // The first step is shown at once: people wait for it.
             if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
@@ -172,7 +173,8 @@ impl<'a> Workshop<'a> {
                         "the training of {phase} diverged at step {step}: its loss is {loss}"
                     )));
                 }
-                self.observer.step(step, &[("loss", loss)], (step - first) as f64 / start.elapsed().as_secs_f64());
+                let rate = (step - first) as f64 / start.elapsed().as_secs_f64();
+                stop |= (self.watcher)(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
             }
             if write {
                 let header = json!({
@@ -229,7 +231,11 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer))
+        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+            // These are for the target alone.
+            Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
+            event => (self.watcher)(event),
+        })
     }
 }
 
@@ -276,7 +282,7 @@ pub(super) fn continue_in(
     trainer: &mut Trainer,
     settings: &impl Serialize,
     pace: &Pace,
-    observer: &mut dyn Observer,
+    watcher: &mut Watcher<'_>,
 ) -> Result<Ending> {
     let path = folder.checkpoint();
     if path.exists() {
@@ -286,7 +292,7 @@ pub(super) fn continue_in(
             Error::invalid(format!("{}: {error}; {advice}", path.display()))
         })?;
         if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
-            observer.note(&format!("warning: {warning}"));
+            let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
         }
         if trainer.steps() > pace.steps {
             return Err(Error::invalid(format!(
@@ -301,37 +307,12 @@ pub(super) fn continue_in(
     if trainer.steps() == pace.steps && trainer.steps() > 0 {
         return Ok(Ending::Finished);
     }
-    observer.phase(phase, trainer.steps(), pace.steps);
-    folder.train(trainer, pace, observer)
+    let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
+    folder.train(trainer, pace, watcher)
 }
 
 /// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.
 fn turn(folder: &Path) -> Arc<Mutex<()>> {
     static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
     TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
-}
-
-/// Hands everything on but looks, numbers and pictures, which are for the target alone.
-pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
-
-impl Observer for Unwatched<'_> {
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
-        self.0.step(step, losses, rate);
-    }
-
-    fn stop(&mut self) -> bool {
-        self.0.stop()
-    }
-
-    fn rolled_back(&mut self, step: u64) -> Result<()> {
-        self.0.rolled_back(step)
-    }
-
-    fn phase(&mut self, name: &str, from: u64, to: u64) {
-        self.0.phase(name, from, to);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.0.note(text);
-    }
 }

@@ -2,6 +2,7 @@
 //! images. What was measured stands in files, so that nothing is done twice.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,14 +16,13 @@ use super::{Cell, Jobs, Settings, Watch};
 use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
 use crate::metrics::{
     Distances, Evaluation, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, Judge, RealImages, Reference, Samples, gan_train,
 };
-use crate::run::{Ending, Observer, RunFolder};
+use crate::run::{Ending, Event, RunFolder};
 use crate::transfer;
 
 /// The figures of a run's end, in its folder.
@@ -106,8 +106,9 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn stop(&self) -> bool {
-        self.queue.is_over() || self.watch.stop()
+    /// Whether to go on.
+    fn wish(&self) -> ControlFlow<()> {
+        if self.queue.is_over() || self.watch.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Trains and measures a run, from wherever it was left. None where it was stopped.
@@ -116,7 +117,8 @@ impl Bench<'_> {
         let subset = self.real.subset(cell.size, cell.seed)?;
         let mut way = Way::new(self, cell, &folder)?;
         let plan = cell.plan(self.settings, self.jobs);
-        let outcome = transfer::run(&plan, subset.clone(), &cell.folders(self.root)?, self.device, &mut way);
+        let watcher = &mut |event: &Event<'_>| way.watch(event);
+        let outcome = transfer::run(&plan, subset.clone(), &cell.folders(self.root)?, self.device, watcher);
         let record = match outcome {
             Err(Error::Diverged(text)) => Record {
                 readings: None,
@@ -226,19 +228,8 @@ impl Bench<'_> {
         }
         let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
         let samples = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
-        let accuracy = gan_train(samples, held_out, self.judge.settings(), self.device, &mut Stopping(self))?;
+        let accuracy = gan_train(samples, held_out, self.judge.settings(), self.device, &mut |_| Ok(self.wish()))?;
         Ok(accuracy.map(Some))
-    }
-}
-
-/// Watches a classifier's training for nothing but a wish to stop.
-struct Stopping<'a>(&'a Bench<'a>);
-
-impl classifier::Observer for Stopping<'_> {
-    fn step(&mut self, _step: u64, _loss: f64, _rate: f64) {}
-
-    fn stop(&mut self) -> bool {
-        self.0.stop()
     }
 }
 
@@ -264,23 +255,24 @@ impl<'a> Way<'a> {
     }
 }
 
-impl Observer for Way<'_> {
-    fn step(&mut self, step: u64, _losses: &[(&str, f64)], rate: f64) {
-        self.bench.watch.step(self.cell, &self.phase, (step, self.steps), rate);
-    }
-
-    fn stop(&mut self) -> bool {
-        self.bench.stop()
-    }
-
-    fn phase(&mut self, name: &str, _from: u64, to: u64) {
-        if name == self.cell.arm.name {
-            self.bench.queue.prepared(self.cell);
+impl Way<'_> {
+    fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
+        match *event {
+            Event::Losses { step, rate, .. } => self.bench.watch.step(self.cell, &self.phase, (step, self.steps), rate),
+            Event::Phase { name, to, .. } => {
+                if name == self.cell.arm.name {
+                    self.bench.queue.prepared(self.cell);
+                }
+                (self.phase, self.steps) = (name.to_string(), to);
+            }
+            Event::State(state) if self.is_due(state.step()) => self.look(state.trainer())?,
+            _ => {}
         }
-        (self.phase, self.steps) = (name.to_string(), to);
+        Ok(self.bench.wish())
     }
 
-    fn looks_at(&self, step: u64) -> bool {
+    /// Whether to measure the generator at a step.
+    fn is_due(&self, step: u64) -> bool {
         let settings = self.bench.settings;
         step < settings.steps && settings.looks.contains(&step) && !self.points.contains_key(&step)
     }

@@ -10,9 +10,9 @@ use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Ta
 use crate::atomic;
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::experiment::curve::{Curve, Point};
 use crate::metrics::{Evaluation, Floors};
 use crate::run::RunFolder;
+use crate::transfer::curve::{Curve, Point};
 
 /// Real images beside the samples, and how many of them stand in a row.
 const REAL: usize = 100;
