@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::gan::Recipe;
-pub use event::{Event, State, Watcher, of_classifier, unwatched};
+pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
 pub use training::OnNan;
@@ -89,24 +90,14 @@ pub struct Pace {
 }
 
 impl Settings {
-    /// The images that the run trains on, in its networks' size and channels.
-    ///
-    /// # Errors
-    /// Where they cannot be read, are too few, or do not fit.
-    pub fn load(&self) -> Result<Dataset> {
-        self.choose(self.data.parse::<Spec>()?.load(Split::Train)?)
-    }
-
-    /// Of a training split the images that the run trains on, in its networks' size and channels.
+    /// Of its data set the images that the run trains on, in its networks' size and channels.
     ///
     /// # Errors
     /// Where they are too few, or do not fit.
-    pub fn choose(&self, data: Dataset) -> Result<Dataset> {
-        let data = match self.subset {
-            Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
-            None => data,
-        };
-        data.fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+    pub fn choose(&self, data: &Parts) -> Result<Dataset> {
+        let data = data.whole();
+        let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
+        subset.unwrap_or_else(|| data.clone()).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
 
     /// How far the run goes, and how often it writes.
@@ -408,6 +399,17 @@ impl RunFolder {
             Ok(bytes) => Ok(last_seconds(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
             Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    /// The step of its last checkpoint; 0 where there is none.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::read`].
+    pub fn step(&self) -> Result<u64> {
+        match self.checkpoint().exists() {
+            true => Ok(self.read_checkpoint()?.header.get("step").and_then(Json::as_u64).unwrap_or(0)),
+            false => Ok(0),
         }
     }
 

@@ -11,14 +11,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::compare_tables as tables;
-use super::evaluate;
 use super::output::emit;
-use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
+use super::progress::{Progress, interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
 use super::transfer_command::word;
 use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
-use crate::data::{Spec, Split};
+use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
     self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
@@ -26,7 +25,7 @@ use crate::experiment::compare::{
 use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
-use crate::run::{Ending, Lock};
+use crate::run::{self, Ending, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
 
 /// The report's file.
@@ -135,17 +134,15 @@ pub struct Compare {
 
 impl Compare {
     pub fn run(&self) -> Result<()> {
-        let design = self.design()?;
+        let (design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             compare::joined(&self.out, &design)?;
-            let real = RealData::load(&design.settings)?;
-            for cell in design.cells() {
-                real.subset(cell.size, cell.seed)?;
-                cell.arm.recipe(&cell.plan(&design.settings, jobs).recipe)?.check_fits(device)?;
-            }
+            let real = RealData::of(&target, &design.settings)?;
+            drop(target);
+            compare::inspect(&design, &real, device)?;
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
@@ -171,7 +168,7 @@ impl Compare {
         })
     }
 
-    pub(super) fn design(&self) -> Result<Design> {
+    pub(super) fn design(&self) -> Result<(Design, Parts)> {
         if self.loss == Loss::WassersteinGp {
             return Err(Error::Usage("--loss takes a loss with --r1 here, not wasserstein-gp".to_string()));
         }
@@ -179,11 +176,9 @@ impl Compare {
         let base = starting_recipe(0, 32, 3);
         let mut recipe =
             Recipe { batch: self.batch, d_lr: self.d_lr, loss: self.loss, r1: self.r1, ema: self.ema, ..base };
-        let native = target.load(Split::Train)?.images;
-        let architecture = &mut recipe.architecture;
-        /// The smaller of the sizes that networks have.
-        const SMALL: usize = 32;
-        architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        let parts = Parts::read(&target)?;
+        let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
+        architecture.size = native.fitting_size();
         architecture.channels = native.channels;
         architecture.features = self.features;
         architecture.latent = self.latent;
@@ -205,14 +200,21 @@ impl Compare {
             recipe,
         };
         let arms = arms(&self.arms)?;
-        Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
+        let (seeds, fewer) = (seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
+        Ok((Design::new(settings, arms, &self.subset, &seeds, &fewer)?, parts))
     }
 
     /// The judge: the comparison's own where it has one. None where its training was interrupted.
     fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
-        evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
+        if let Some(path) = file {
+            return Judge::read(&path, device).map(Some);
+        }
+        let mut progress = Progress::new("judge", 0, self.quiet);
+        let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
+        progress.finish();
+        judge
     }
 }
 
@@ -335,7 +337,8 @@ impl Watch for Lines {
 /// Writes the report of the comparison in a folder again, from what lies there; gives its path.
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
-    let real = RealData::load(&comparison.protocol.settings)?;
+    let settings = &comparison.protocol.settings;
+    let real = RealData::of(&Parts::read(&settings.target.parse()?)?, settings)?;
     report_on(root, &comparison, &real)
 }
 

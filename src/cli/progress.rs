@@ -10,8 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::output::emit;
-use super::{named, say, warn};
+use super::{named, say, tell, warn};
+use crate::classifier::Made;
 use crate::error::Result;
+use crate::metrics::Origin;
 use crate::run::Event;
 
 /// How often a plain line is written.
@@ -90,9 +92,34 @@ impl Progress {
                 Shown::Bar(Some(bar)) => bar.suspend(|| say(text)),
                 _ => say(text),
             },
+            Event::Warning(text) => warn(format!("warning: {text}")),
+            Event::Judge(Origin::Trained(Err(error))) => {
+                warn(format!("warning: the judge was trained now and could not be kept: {error}"));
+            }
+            Event::Judge(Origin::Cache(path)) if !self.is_quiet() => warn(format!("judge: {}", path.display())),
+            Event::Judge(Origin::Trained(Ok(path))) if !self.is_quiet() => {
+                warn(format!("judge: trained now, and kept in {}", path.display()));
+            }
+            Event::Trained { arm, run, steps } => {
+                self.pause();
+                let (folder, grid) = (run.path().display(), run.picture(steps));
+                tell(
+                    "trained",
+                    json!({ "arm": arm, "run": named(run.path()), "steps": steps, "checkpoint": named(run.checkpoint()) }),
+                    format!("{folder}: {steps} steps of {arm}; last grid {}", grid.display()),
+                );
+            }
             _ => {}
         }
-        Ok(if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(wish())
+    }
+
+    /// Shows a step of a classifier; gives whether to go on.
+    pub fn watch_classifier(&mut self, made: Made) -> Result<ControlFlow<()>> {
+        if let Some((loss, rate)) = made.read {
+            self.losses(made.step, &[("loss", loss)], rate);
+        }
+        Ok(wish())
     }
 
     fn losses(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
@@ -141,6 +168,11 @@ pub fn time_left(steps: u64, rate: f64) -> String {
         (0, minutes, seconds) => format!("{minutes}m {seconds:02}s"),
         (hours, minutes, seconds) => format!("{hours}h {minutes:02}m {seconds:02}s"),
     }
+}
+
+/// Whether to go on.
+fn wish() -> ControlFlow<()> {
+    if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Whether somebody asked to stop.

@@ -11,9 +11,9 @@ use super::{
     Compute, DEVICE, advised, continued, count, decay, named, not_negative, positive, say, seed, steps, tell, warn,
 };
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Spec};
 use crate::error::{Error, Result};
-use crate::experiment::report;
+use crate::experiment::report::{self, Commands};
 use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer};
 use crate::run::{Ending, OnNan, RunFolder, Settings};
@@ -186,21 +186,12 @@ impl Train {
         }
         (settings.device, settings.threads) = (compute.device.clone(), compute.threads);
         settings.recipe.check()?;
-        let data = settings.load()?;
+        let data = settings.choose(&Parts::read(&settings.data.parse()?)?)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
-            // Where it was killed before its first one, it begins again.
-            let checkpoint = folder.checkpoint().exists().then(|| folder.read_checkpoint()).transpose()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
-            let restored = checkpoint.map(|checkpoint| trainer.restore(&checkpoint)).transpose().map_err(|error| {
-                let path = folder.checkpoint();
-                Error::invalid(format!(
-                    "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
-                    path.display()
-                ))
-            })?;
-            if let Some(warning) = restored.flatten() {
+            if let Some(warning) = folder.restore(&mut trainer)? {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
@@ -281,7 +272,8 @@ impl Train {
             },
         };
         settings.recipe.check()?;
-        let native = spec.load(Split::Train)?;
+        let parts = Parts::read(&spec)?;
+        let native = parts.whole();
         let architecture = &mut settings.recipe.architecture;
         architecture.channels = self.channels.unwrap_or(native.images.channels);
         if self.conditional {
@@ -294,7 +286,7 @@ impl Train {
             architecture.classes = native.classes;
         }
         settings.recipe.check()?;
-        Ok((settings.choose(native)?, settings))
+        Ok((settings.choose(&parts)?, settings))
     }
 }
 
@@ -314,7 +306,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
         })
     });
     progress.finish();
-    let reported = write_report(folder, settings);
+    let reported = report::write(folder, &commands(settings), None);
     match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
             let text = format!(
@@ -334,7 +326,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
             tell("stopped", fields, text);
         }
     }
-    reported
+    reported.map(drop)
 }
 
 /// What scripts learn of a run that ended.
@@ -353,9 +345,9 @@ pub(super) fn tell_command(command: &str) {
     tell("command", json!({ "command": command }), command);
 }
 
-/// Writes the report of a run as far as it got.
-pub fn write_report(folder: &RunFolder, settings: &Settings) -> Result<()> {
-    report::of_run(folder, &equivalent_command(settings))?.write(&folder.report())
+/// The commands that the report of a run shows.
+pub(super) fn commands(settings: &Settings) -> Commands {
+    Commands { again: Some(equivalent_command(settings)), compare: None }
 }
 
 /// The command that names every setting that determines the results.

@@ -12,6 +12,13 @@ const LARGE: usize = 2 * SMALL;
 const LUMA: [u32; 3] = [299, 587, 114];
 const LUMA_TOTAL: u32 = 1000;
 
+impl Images {
+    /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
+    pub fn fitting_size(&self) -> usize {
+        if self.height.max(self.width) > SMALL { LARGE } else { SMALL }
+    }
+}
+
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
     /// 32 (28 to 32 with two on each side); 64 is that enlarged twice, bilinear. Images of 64 x 64 are halved to 32 by the

@@ -40,6 +40,7 @@ use crate::error::{Error, Result};
 use crate::experiment::verdict::Protocol;
 use crate::metrics::{Evaluation, Judge, RealImages, Reference};
 use crate::run::{self, Ending};
+use crate::transfer;
 use cell::{Bench, read_json, write_json};
 use queue::Queue;
 
@@ -90,6 +91,17 @@ pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
     let design = joined(root, asked)?;
     design.write(root)?;
     Ok(design)
+}
+
+/// Refuses runs that would fail only behind the training of what they need; trains and writes nothing.
+///
+/// # Errors
+/// Those of [`transfer::inspect`]; where the target has too few images.
+pub fn inspect(design: &Design, real: &RealData, device: &Device) -> Result<()> {
+    design.cells().iter().try_for_each(|cell| {
+        let (plan, subset) = (cell.plan(&design.settings, Jobs::ONE), real.subset(cell.size, cell.seed)?);
+        transfer::inspect(&plan, &subset, &real.source, device)
+    })
 }
 
 /// Does the runs of `asked` that have not ended, and writes `compare.json` behind each.

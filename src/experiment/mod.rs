@@ -2,6 +2,7 @@
 //! pages for people; [`tensorboard`], event files for TensorBoard.
 
 pub mod compare;
+pub mod evaluation;
 pub mod report;
 pub mod statistics;
 pub mod tensorboard;

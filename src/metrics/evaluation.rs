@@ -89,6 +89,13 @@ pub struct Copies {
     pub pixels: Memorisation,
 }
 
+impl Copies {
+    /// Whether by either measure too many samples look like copies.
+    pub fn flagged(&self) -> bool {
+        self.judge.flagged || self.pixels.flagged
+    }
+}
+
 /// All figures of one set of samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {

@@ -218,7 +218,7 @@ impl Judge {
         let mut judge = Judge { classifier, header, hash: String::new() };
         let checkpoint = judge.checkpoint()?;
         if let Some(name) = checkpoint.first_broken() {
-            return Err(Error::Diverged(format!(
+            return Err(Error::invalid(format!(
                 "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
                  --seed",
                 judge.header.settings.options.steps

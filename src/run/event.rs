@@ -6,9 +6,13 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::RunFolder;
+use crate::backend::Device;
 use crate::classifier::Made;
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::Trainer;
+use crate::metrics::{Judge, JudgeSettings, Origin};
 
 /// One thing that happens in a run.
 pub enum Event<'a> {
@@ -53,6 +57,19 @@ pub enum Event<'a> {
     RolledBack(u64),
     /// Something to be read by a person: a layer report, the accuracy of labels.
     Note(&'a str),
+    /// Something that changes how results are to be read.
+    Warning(&'a str),
+    /// There is a judge; where it came from.
+    Judge(&'a Origin),
+    /// An arm of a run has ended at its last step.
+    Trained {
+        /// Its name.
+        arm: &'a str,
+        /// Its folder.
+        run: &'a RunFolder,
+        /// Its last step.
+        steps: u64,
+    },
 }
 
 /// What a watcher is told through: it gives whether to go on, or to stop behind the step. An error ends the run.
@@ -63,9 +80,17 @@ pub fn unwatched(_event: &Event<'_>) -> Result<ControlFlow<()>> {
     Ok(ControlFlow::Continue(()))
 }
 
-/// Tells a watcher what a classifier's training says of its steps.
-pub fn of_classifier<'w>(watcher: &'w mut Watcher<'_>) -> impl FnMut(Made) -> Result<ControlFlow<()>> + 'w {
-    |made| {
+/// Tells a watcher of the phase that a classifier's training of so many steps is, where that begins, and of its steps.
+pub fn of_classifier<'w>(
+    phase: &'w str,
+    steps: u64,
+    watcher: &'w mut Watcher<'_>,
+) -> impl FnMut(Made) -> Result<ControlFlow<()>> + 'w {
+    let mut begun = false;
+    move |made| {
+        if !std::mem::replace(&mut begun, true) {
+            let _ = watcher(&Event::Phase { name: phase, from: made.step - 1, to: steps })?;
+        }
         if let Some((loss, rate)) = made.read
             && watcher(&Event::Losses { step: made.step, losses: &[("loss", loss)], rate })?.is_break()
         {
@@ -73,6 +98,21 @@ pub fn of_classifier<'w>(watcher: &'w mut Watcher<'_>) -> impl FnMut(Made) -> Re
         }
         watcher(&Event::Made(made.step))
     }
+}
+
+/// The judge of these training images, out of the cache or trained now. None where its training was stopped.
+///
+/// # Errors
+/// Those of [`Judge::cached`].
+pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> Result<Option<Judge>> {
+    let settings = JudgeSettings::STANDARD;
+    let found = {
+        let mut told = of_classifier("judge", settings.options.steps, watcher);
+        Judge::cached(training.clone(), &settings, device, &mut told)?
+    };
+    let Some((judge, origin)) = found else { return Ok(None) };
+    let _ = watcher(&Event::Judge(&origin))?;
+    Ok(Some(judge))
 }
 
 /// A trainer between two steps.

@@ -43,6 +43,57 @@ impl OnNan {
 }
 
 impl RunFolder {
+    /// Brings a trainer to the last checkpoint, where there is one: a run that was killed before its first one begins again. Gives
+    /// what has to be known of that.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the checkpoint is of another run; those of [`Checkpoint::read`].
+    pub fn restore(&self, trainer: &mut Trainer) -> Result<Option<String>> {
+        let path = self.checkpoint();
+        if !path.exists() {
+            return Ok(None);
+        }
+        trainer.restore(&Checkpoint::read(&path)?).map_err(|error| {
+            Error::invalid(format!(
+                "{}: {error}; put this run's own checkpoint there, choose another --out, or start again with --overwrite",
+                path.display()
+            ))
+        })
+    }
+
+    /// Continues a phase from the last checkpoint, else from its start, up to the pace's last step. The settings are written once
+    /// the checkpoint is found to be of this run.
+    ///
+    /// # Errors
+    /// Those of [`RunFolder::restore`] and [`RunFolder::train`]; [`Error::Invalid`] where the checkpoint is beyond the last step.
+    pub fn go_on(
+        &self,
+        phase: &str,
+        trainer: &mut Trainer,
+        settings: &impl Serialize,
+        pace: &Pace,
+        watcher: &mut Watcher<'_>,
+    ) -> Result<Ending> {
+        let warning = self.restore(trainer)?;
+        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
+            let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
+        }
+        if trainer.steps() > pace.steps {
+            return Err(Error::invalid(format!(
+                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
+                self.checkpoint().display(),
+                trainer.steps(),
+                pace.steps
+            )));
+        }
+        self.write_settings(settings)?;
+        if trainer.steps() == pace.steps && trainer.steps() > 0 {
+            return Ok(Ending::Finished);
+        }
+        let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
+        self.train(trainer, pace, watcher)
+    }
+
     /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes. With [`OnNan::Rollback`], a training that
     /// diverges goes on from the last checkpoint at half the learning rates, ten times at most; there is a
     /// checkpoint from the start then.

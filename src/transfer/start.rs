@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::surgery::{self, LayerReport, Transplant};
-use super::{Choices, MethodOption, SourceGan, Takes};
+use super::{Choices, MethodOption, SourceGan, Takes, Workshop};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Role, Schedule};
@@ -63,6 +63,38 @@ pub(super) fn check(choices: &Choices) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a start that cannot be, before anything is trained.
+pub(super) fn inspect(from: From, target: &Architecture, workshop: &Workshop<'_>) -> Result<()> {
+    let (device, seed) = (workshop.device, workshop.seed());
+    match workshop.given_gan()? {
+        Some(source) => Start::new(&source, target, from, device, seed).map(drop),
+        // A source that is trained here has the target's layers and colours.
+        None => check_depth(from.freeze, &Discriminator::new(device, target, seed)),
+    }
+}
+
+fn check_depth(freeze: usize, discriminator: &Discriminator) -> Result<()> {
+    let depth = discriminator.depth();
+    if freeze > depth {
+        return Err(Error::Usage(format!(
+            "--freeze-d takes at most {depth}, the layers below the discriminator's score"
+        )));
+    }
+    Ok(())
+}
+
+impl From {
+    /// What the options of a method say that starts from the source's generator.
+    pub fn of(choices: &Choices) -> From {
+        From {
+            generator: true,
+            discriminator: choices.is("d-init", "source"),
+            freeze: choices.count("freeze-d"),
+            allow_colour_blind: choices.flag("allow-colour-blind"),
+        }
+    }
+}
+
 impl Start {
     /// The start of networks of the shapes `target`, drawn by `seed` where they are fresh.
     ///
@@ -94,12 +126,7 @@ impl Start {
             None => Vec::new(),
         };
         let for_discriminator = moved(from.discriminator, Role::Discriminator, &theirs, &own)?;
-        if from.freeze > discriminator.depth() {
-            return Err(Error::Usage(format!(
-                "--freeze-d takes at most {}, the layers below the discriminator's score",
-                discriminator.depth()
-            )));
-        }
+        check_depth(from.freeze, &discriminator)?;
         let lowest = discriminator.lowest(from.freeze);
         let frozen: BTreeSet<String> = lowest.iter().map(|parameter| parameter.name().to_string()).collect();
         let blind = frozen.iter().find(|name| for_discriminator.is_colour_blind(name));

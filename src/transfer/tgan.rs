@@ -9,7 +9,7 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
-use super::start::{COLOUR_BLIND, From, Start};
+use super::start::{self, COLOUR_BLIND, From, Start};
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
@@ -89,6 +89,10 @@ pub(super) const KIND: Kind = Kind {
             _ => Err(Error::Usage("--feature-length takes a whole number from 1 to 4096".to_string())),
         }
     },
+    inspect: |choices, workshop| match starts(choices, workshop.architecture()) {
+        Some((from, target)) => start::inspect(from, &target, workshop),
+        None => Ok(()),
+    },
     prepare,
 };
 
@@ -119,6 +123,14 @@ struct TGan {
     seed: u64,
 }
 
+/// What of the source's GAN the target's networks start from, and their shapes; None where they are fresh.
+fn starts(choices: &Choices, architecture: Architecture) -> Option<(From, Architecture)> {
+    let allow_colour_blind = choices.flag("allow-colour-blind");
+    let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
+    let target = Architecture { condition_features: choices.count("feature-length"), ..architecture };
+    choices.is("g-init", "source").then_some((from, target))
+}
+
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
     let length = choices.count("feature-length");
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
@@ -129,8 +141,8 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
         Encoder::new(device, &design, length, seed)
     } else {
         let batch = workshop.plan.recipe.batch;
-        let (data, style) = workshop.source_data()?;
-        let mut training = Autoencoder::new(device, &design, length, data.clone(), style, batch, seed);
+        let source = workshop.source_data()?;
+        let mut training = Autoencoder::new(device, &design, length, source.0.clone(), source.1, batch, seed);
         let folder = workshop.folders.features.clone();
         if !workshop.pretrain(&folder, "features", &mut training)? {
             return Ok(None);
@@ -139,7 +151,8 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
 
     let (bank, pairing) = if choices.is("bank", "source") {
-        let (data, style) = workshop.source_data()?;
+        let source = workshop.source_data()?;
+        let (data, style) = (&source.0, source.1);
         // Evenly spaced: a file may hold one class after the other.
         let rows = data.len().min(SOURCE_BANK);
         let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
@@ -158,16 +171,14 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
 
     let mut source = None;
-    let start = if choices.is("g-init", "source") {
-        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-        let allow_colour_blind = choices.flag("allow-colour-blind");
-        let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
-        let target = Architecture { condition_features: length, ..architecture };
-        let start = Start::new(&gan, &target, from, device, seed)?;
-        source = Some(gan.digest);
-        Some(start)
-    } else {
-        None
+    let start = match starts(choices, architecture) {
+        Some((from, target)) => {
+            let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+            let start = Start::new(&gan, &target, from, device, seed)?;
+            source = Some(gan.digest);
+            Some(start)
+        }
+        None => None,
     };
     let report = match &start {
         Some(start) => start.report(),

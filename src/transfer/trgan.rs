@@ -45,6 +45,7 @@ pub(super) const KIND: Kind = Kind {
         start::check(choices)?;
         Anchor::of(choices).map(|_| ())
     },
+    inspect: |choices, workshop| start::inspect(From::of(choices), &workshop.architecture(), workshop),
     prepare,
 };
 
@@ -96,13 +97,7 @@ struct TrGan {
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
     let Some(source) = workshop.source_gan()? else { return Ok(None) };
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    let start = Start::new(&source, &architecture, from, device, seed)?;
+    let start = Start::new(&source, &architecture, From::of(choices), device, seed)?;
     let counterpart = Generator::new(device, &architecture, seed);
     start.apply_to_generator(&counterpart);
     let report = start.report();

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
-use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::plan::{Folders, Plan, Source, trained_on};
+use super::plan::{Folders, Plan, Source, TrainedOn};
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
 use crate::run::{Ending, Event, Pace, RunFolder, Settings, Watcher};
@@ -34,7 +33,59 @@ pub struct Workshop<'a> {
     pub device: &'a Device,
     /// Who watches.
     pub watcher: &'a mut Watcher<'a>,
-    source: Option<(Dataset, Style)>,
+    source: &'a SourceImages,
+}
+
+/// The source's images in the target's size and channels, and their style: read when they are first asked for, once for all runs that
+/// have this.
+#[derive(Debug)]
+pub struct SourceImages {
+    source: String,
+    style: Option<Style>,
+    form: (usize, usize),
+    read: Mutex<Option<Arc<(Dataset, Style)>>>,
+}
+
+impl SourceImages {
+    /// Those of a source, for networks; in `style`, or where that is missing in the usual one.
+    pub fn new(source: &str, style: Option<Style>, architecture: &Architecture) -> SourceImages {
+        let form = (architecture.size, architecture.channels);
+        SourceImages { source: source.to_string(), style, form, read: Mutex::default() }
+    }
+
+    /// Those of a run.
+    pub fn of(plan: &Plan) -> SourceImages {
+        SourceImages::new(&plan.source, plan.source_style, &plan.recipe.architecture)
+    }
+
+    /// The images; of a checkpoint those that its run trained on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
+    pub fn get(&self) -> Result<Arc<(Dataset, Style)>> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(images) = &*read {
+            return Ok(images.clone());
+        }
+        let (data, seen) = match Source::parse(&self.source)? {
+            Source::Data(spec) => (spec.load(Split::Train)?, None),
+            Source::Checkpoint(path) => {
+                let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
+                let folder = RunFolder::around(&path).ok_or_else(unknown)?;
+                // The source of another transfer has learned from images in a style.
+                let header = folder.read_checkpoint()?.header;
+                let style = header.get("method").and_then(|method| method.get("style")).cloned();
+                let (trained_on, style) =
+                    (TrainedOn::read(&folder)?, style.and_then(|style| serde_json::from_value(style).ok()));
+                (trained_on.images(&Parts::read(&trained_on.data().parse()?)?)?, style)
+            }
+        };
+        let (size, channels) = self.form;
+        let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
+        let images = Arc::new((data.fit(size, channels)?, self.style.unwrap_or(usual)));
+        *read = Some(images.clone());
+        Ok(images)
+    }
 }
 
 /// A source's networks: the generator's average and the discriminator.
@@ -55,11 +106,12 @@ impl<'a> Workshop<'a> {
     pub fn new(
         plan: &'a Plan,
         target: &'a Dataset,
+        source: &'a SourceImages,
         folders: &'a Folders,
         device: &'a Device,
         watcher: &'a mut Watcher<'a>,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, watcher, source: None }
+        Workshop { plan, target, folders, device, watcher, source }
     }
 
     /// The networks' shapes, unconditional.
@@ -75,27 +127,26 @@ impl<'a> Workshop<'a> {
     /// The source's images in the target's size and channels, and their style; of a checkpoint those that its run trained on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
-    pub fn source_data(&mut self) -> Result<(&Dataset, Style)> {
-        if self.source.is_none() {
-            let Architecture { size, channels, .. } = self.architecture();
-            let (data, seen) = match Source::parse(&self.plan.source)? {
-                Source::Data(spec) => (spec.load(Split::Train)?, None),
-                Source::Checkpoint(path) => {
-                    let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
-                    let folder = RunFolder::around(&path).ok_or_else(unknown)?;
-                    // The source of another transfer has learned from images in a style.
-                    let header = folder.read_checkpoint()?.header;
-                    let style = header.get("method").and_then(|method| method.get("style")).cloned();
-                    (trained_on(&folder)?.1, style.and_then(|style| serde_json::from_value(style).ok()))
-                }
-            };
-            let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
-            let style = self.plan.source_style.unwrap_or(usual);
-            self.source = Some((data.fit(size, channels)?, style));
+    /// Those of [`SourceImages::get`].
+    pub fn source_data(&self) -> Result<Arc<(Dataset, Style)>> {
+        self.source.get()
+    }
+
+    /// The networks of the source's checkpoint; None where the source is a data set.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub fn given_gan(&self) -> Result<Option<SourceGan>> {
+        match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(path) if path.is_dir() => self.read_gan(&RunFolder::open(&path)?.checkpoint()).map(Some),
+            Source::Checkpoint(path) => self.read_gan(&path).map(Some),
+            Source::Data(_) => Ok(None),
         }
-        let (data, style) = self.source.as_ref().expect("just read");
-        Ok((data, *style))
+    }
+
+    fn read_gan(&self, path: &Path) -> Result<SourceGan> {
+        SourceGan::load(&Checkpoint::read(path)?, self.device)
+            .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
     }
 
     /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
@@ -104,31 +155,22 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// What training or reading says.
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
-        let folder = match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.checkpoint(),
-            Source::Checkpoint(path) => path,
-            Source::Data(spec) => {
-                if self.train_source(&spec)? == Ending::Interrupted {
-                    return Ok(None);
-                }
-                RunFolder::open(&self.folders.source)?.checkpoint()
-            }
-        };
-        let checkpoint = Checkpoint::read(&folder)?;
-        SourceGan::load(&checkpoint, self.device)
-            .map(Some)
-            .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))
+        let Source::Data(spec) = Source::parse(&self.plan.source)? else { return self.given_gan() };
+        if self.train_source(&spec)? == Ending::Interrupted {
+            return Ok(None);
+        }
+        self.read_gan(&RunFolder::open(&self.folders.source)?.checkpoint()).map(Some)
     }
 
     /// The style of the source's images as headers of checkpoints name it; none where the arm learns from none.
     ///
     /// # Errors
     /// What reading the data says.
-    pub fn style_name(&mut self) -> Result<Option<Style>> {
+    pub fn style_name(&self) -> Result<Option<Style>> {
         let learns = self.plan.arm.learns_from_images()?;
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(_) if !learns => Ok(None),
-            _ => self.source_data().map(|(_, style)| Some(style)),
+            _ => self.source_data().map(|source| Some(source.1)),
         }
     }
 
@@ -205,7 +247,8 @@ impl<'a> Workshop<'a> {
         let plan = self.plan;
         let conditional = plan.arm.kind()?.labelled_source;
         let mut recipe: Recipe = plan.recipe.clone();
-        let (data, style) = self.source_data()?;
+        let source = self.source_data()?;
+        let (data, style) = (&source.0, source.1);
         if conditional && data.labels.is_none() {
             let method = &plan.arm.method;
             return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
@@ -231,7 +274,7 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+        folder.go_on("source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
             // These are for the target alone.
             Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
             event => (self.watcher)(event),
@@ -269,46 +312,6 @@ impl SourceGan {
         let discriminator = load_discriminator(checkpoint, &architecture, device)?;
         Ok(SourceGan { architecture, generator, discriminator, digest: checkpoint.digest() })
     }
-}
-
-/// Continues a run from its last checkpoint where it has one, else from its start, up to the pace's last step. The settings are
-/// written once the checkpoint is found to be of this run.
-///
-/// # Errors
-/// [`Error::Invalid`] where the checkpoint is of another run, or beyond the last step; those of [`RunFolder::train`].
-pub(super) fn continue_in(
-    folder: &RunFolder,
-    phase: &str,
-    trainer: &mut Trainer,
-    settings: &impl Serialize,
-    pace: &Pace,
-    watcher: &mut Watcher<'_>,
-) -> Result<Ending> {
-    let path = folder.checkpoint();
-    if path.exists() {
-        let restored = trainer.restore(&Checkpoint::read(&path)?);
-        let warning = restored.map_err(|error| {
-            let advice = "choose another --out, or start again with --overwrite";
-            Error::invalid(format!("{}: {error}; {advice}", path.display()))
-        })?;
-        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
-            let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
-        }
-        if trainer.steps() > pace.steps {
-            return Err(Error::invalid(format!(
-                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
-                path.display(),
-                trainer.steps(),
-                pace.steps
-            )));
-        }
-    }
-    folder.write_settings(settings)?;
-    if trainer.steps() == pace.steps && trainer.steps() > 0 {
-        return Ok(Ending::Finished);
-    }
-    let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
-    folder.train(trainer, pace, watcher)
 }
 
 /// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.

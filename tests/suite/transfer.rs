@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use graft::classifier;
-use graft::data::{Dataset, Images, Spec, Split};
+use graft::data::{Dataset, Images, Parts, Spec, Split};
 use graft::gan::{
     Architecture, Average, Conditions, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample,
 };
@@ -13,10 +13,12 @@ use graft::gradcheck::relative_error;
 use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::run::{Ending, Event, OnNan, RunFolder, unwatched};
+use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
 use graft::transfer::curve::{Curve, Measuring};
 use graft::transfer::surgery::{self, Change, Transplant};
-use graft::transfer::{Arm, Folders, METHODS, Plan, Pretraining, Style, Workshop, run, starting_recipe};
+use graft::transfer::{
+    Arm, Folders, METHODS, Plan, Pretraining, SourceImages, Style, Trained, Workshop, starting_recipe, train,
+};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
 
@@ -216,7 +218,12 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
 }
 
 fn target(plan: &Plan) -> Dataset {
-    plan.load_target().unwrap()
+    plan.choose(&Parts::read(&plan.target.parse().unwrap()).unwrap()).unwrap()
+}
+
+/// Trains an arm that shares its source's images with no other.
+fn run(plan: &Plan, target: Dataset, folders: &Folders, device: &Device, watcher: &mut Watcher<'_>) -> Result<Trained> {
+    train(plan, target, &SourceImages::of(plan), folders, device, watcher)
 }
 
 /// Trains an arm in a folder, its source on a shelf; fails unless it finishes.
@@ -617,8 +624,8 @@ fn no_state_of_a_pre_training_is_written_that_is_not_finite() {
     let desk = Desk::new();
     let plan = plan(&desk, "tgan");
     let (images, folders, device) = (target(&plan), Folders::within(&desk.path("run")), Device::cpu());
-    let mut watcher = unwatched;
-    let mut workshop = Workshop::new(&plan, &images, &folders, &device, &mut watcher);
+    let (source, mut watcher) = (SourceImages::of(&plan), unwatched);
+    let mut workshop = Workshop::new(&plan, &images, &source, &folders, &device, &mut watcher);
     let error = workshop.pretrain(&folders.features, "features", &mut Broken(0)).unwrap_err().to_string();
     assert_eq!(error, "the training of features diverged: at step 3 b.weight is the first tensor that is not finite");
     assert_eq!(desk.names("run/features/checkpoints"), [""; 0]);

@@ -18,10 +18,9 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{
-    Distances, Evaluation, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, Judge, RealImages, Reference, Samples, gan_train,
-};
+use crate::metrics::{Distances, Evaluation, Judge, RealImages, Reference, Samples};
 use crate::run::{Ending, Event, RunFolder};
 use crate::transfer;
 
@@ -118,7 +117,8 @@ impl Bench<'_> {
         let mut way = Way::new(self, cell, &folder)?;
         let plan = cell.plan(self.settings, self.jobs);
         let watcher = &mut |event: &Event<'_>| way.watch(event);
-        let outcome = transfer::run(&plan, subset.clone(), &cell.folders(self.root)?, self.device, watcher);
+        let outcome =
+            transfer::train(&plan, subset.clone(), &self.real.source, &cell.folders(self.root)?, self.device, watcher);
         let record = match outcome {
             Err(Error::Diverged(text)) => Record {
                 readings: None,
@@ -226,10 +226,8 @@ impl Bench<'_> {
         if held_out.labels.is_none() || architecture.classes != self.judge.classes() {
             return Ok(Some(None));
         }
-        let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-        let samples = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
-        let accuracy = gan_train(samples, held_out, self.judge.settings(), self.device, &mut |_| Ok(self.wish()))?;
-        Ok(accuracy.map(Some))
+        let told = &mut |_| Ok(self.wish());
+        Ok(accuracy_after(network, architecture, seed, held_out, &self.judge, self.device, told)?.map(Some))
     }
 }
 
