@@ -19,6 +19,7 @@ mod metrics;
 mod parity;
 mod program;
 mod properties;
+mod refusals;
 mod report;
 mod scripting;
 mod survival;

@@ -354,6 +354,20 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
 }
 
 #[test]
+fn what_a_checkpoint_is_of_is_said_in_numbers_and_names() {
+    let desk = Desk::new();
+    let header = |arm: &str| {
+        let plan = plan(&desk, arm);
+        let folders = Folders::within(&desk.path(arm));
+        finished(&plan, &folders);
+        last(&folders.run).header["method"]["labels"].as_str().unwrap().to_string()
+    };
+    let [pseudo, shuffled] = ["ctgan", "ctgan-shuffled"].map(header);
+    assert!(pseudo.len() == 64 && pseudo.bytes().all(|digit| digit.is_ascii_hexdigit()), "{pseudo}");
+    assert_ne!(pseudo, shuffled, "other labels have another digest");
+}
+
+#[test]
 fn sources_are_trained_once_and_shared() {
     let desk = Desk::new();
     let shelf = desk.path("shelf");
