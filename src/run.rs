@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Parts};
+use crate::data::{Dataset, Parts, Spec};
 use crate::error::{Error, Result};
 use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};

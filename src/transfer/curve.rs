@@ -120,7 +120,7 @@ impl Curve {
 /// What measures the averaged generator of a run at every so many steps.
 pub struct Measuring<'a> {
     /// Where points go.
-    pub curve: &'a mut Curve,
+    pub curve: Curve,
     /// What they are measured against.
     pub reference: &'a Reference,
     /// Steps between points; the first is of step 0.

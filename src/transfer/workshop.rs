@@ -15,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Parts, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::run::{Ending, Event, Pace, RunFolder, Settings, Watcher};
+use crate::run::{Ending, Event, RunFolder, Settings, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.

@@ -301,10 +301,10 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
         let folders = Folders::within(&desk.path(name));
         let folder = RunFolder::prepare(&folders.run).unwrap();
         let step = folder.read_checkpoint().map_or(0, |checkpoint| checkpoint.header["step"].as_u64().unwrap());
-        let mut curve = Curve::resume(&folder, step, &reference).unwrap();
+        let curve = Curve::resume(&folder, step, &reference).unwrap();
         assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
         let mut inner = Patience::new(patience);
-        let mut measuring = Measuring { curve: &mut curve, reference: &reference, every: EVERY };
+        let mut measuring = Measuring { curve, reference: &reference, every: EVERY };
         let watcher = &mut |event: &Event<'_>| {
             measuring.watch(event)?;
             inner.watch(event)
@@ -345,8 +345,8 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let cut: String = text.split_inclusive('\n').take(4).collect();
     desk.write("whole/evaluations.jsonl", cut.as_bytes());
     let folder = RunFolder::open(&desk.path("whole")).unwrap();
-    let mut curve = Curve::resume(&folder, STEPS, &reference).unwrap();
-    let mut measuring = Measuring { curve: &mut curve, reference: &reference, every: EVERY };
+    let curve = Curve::resume(&folder, STEPS, &reference).unwrap();
+    let mut measuring = Measuring { curve, reference: &reference, every: EVERY };
     let watcher = &mut |event: &Event<'_>| measuring.watch(event).map(ControlFlow::Continue);
     run(&resumed, images.clone(), &Folders::within(folder.path()), &device, watcher).unwrap();
     assert!(desk.text("whole/evaluations.jsonl").starts_with(&text));
