@@ -213,6 +213,6 @@ pub(super) fn accuracy_after(
     watcher: &mut crate::classifier::Watcher<'_>,
 ) -> Result<Option<f64>> {
     let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-    let samples = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
+    let samples = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
     gan_train(samples, held_out, judge.settings(), device, watcher)
 }

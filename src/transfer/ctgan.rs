@@ -148,8 +148,8 @@ fn inspect(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<()> {
     if labels.is_none() {
         return Err(Error::invalid(format!("{name} has no labels, which --method {} needs", KIND.name)));
     }
-    LabelSource::parse(choices.get("labels"))?.check(workshop.target, *classes)?;
-    let target = Architecture { classes: *classes, ..workshop.architecture() };
+    LabelSource::parse(choices.get("labels"))?.check(workshop.target, classes.len())?;
+    let target = Architecture { classes: classes.len(), ..workshop.architecture() };
     start::inspect(From::of(choices), &target, workshop)
 }
 
@@ -231,19 +231,19 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         return data.clone();
     }
     let Images { height, width, channels, .. } = data.images;
-    let mut pixels = Vec::with_capacity(data.images.pixels.len());
+    let mut pixels = Vec::with_capacity(data.len() * data.images.bytes_per_image());
     for start in (0..data.len()).step_by(STYLED) {
         let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
         let mut values = data.batch(&indices);
         // Each block of images is another step's, so that no two images share a style.
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
-        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).pixels);
+        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
     Dataset {
-        images: Images { pixels, ..data.images },
+        images: Images::new(data.images.shape(), pixels),
         labels: data.labels.clone(),
         name: data.name.clone(),
-        classes: data.classes,
+        classes: data.classes.clone(),
     }
 }
 
@@ -335,6 +335,7 @@ mod tests {
 
     use super::*;
     use crate::Device;
+    use crate::data::Classes;
     use crate::transfer::SourceGan;
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -365,9 +366,9 @@ mod tests {
         }
     }
 
-    fn dataset(count: usize, labels: Option<Vec<u8>>) -> Dataset {
-        let images = Images { count, height: 1, width: 1, channels: 1, pixels: vec![0; count] };
-        Dataset { name: "pixels".into(), images, labels, classes: 2 }
+    fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
+        let images = Images::new([count, 1, 1, 1], vec![0; count]);
+        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
     }
 
     #[test]
