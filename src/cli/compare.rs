@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -20,12 +21,12 @@ use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Jobs, RealData, Record, Settings, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
-use crate::run::{self, Ending, Lock};
+use crate::run::{self, Ending, Event, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
 
 /// The report's file.
@@ -156,8 +157,9 @@ impl Compare {
                 warn(STOPPED);
                 return Ok(());
             };
-            let watch = Lines { quiet: self.quiet, said: Mutex::default() };
-            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
+            let lines = Lines { quiet: self.quiet, runs: Mutex::default() };
+            let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
+            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, watcher)?;
             let report = report_on(&self.out, &comparison, &real)?;
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
@@ -292,25 +294,43 @@ fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
 /// Says on standard error how runs go on.
 struct Lines {
     quiet: bool,
-    said: Mutex<HashMap<String, Instant>>,
+    runs: Mutex<HashMap<String, Phase>>,
 }
 
-impl Watch for Lines {
-    fn stop(&self) -> bool {
-        stopped()
+/// What a run is at, up to which step, and when that was said last.
+struct Phase {
+    name: String,
+    steps: u64,
+    said: Option<Instant>,
+}
+
+impl Lines {
+    fn watch(&self, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
+        match *event {
+            CellEvent::Of(&Event::Phase { name, to, .. }) => {
+                let mut runs = self.runs();
+                let said = runs.get(&cell.to_string()).and_then(|phase| phase.said);
+                runs.insert(cell.to_string(), Phase { name: name.to_string(), steps: to, said });
+            }
+            CellEvent::Of(&Event::Losses { step, rate, .. }) if !self.quiet => self.step(cell, step, rate),
+            CellEvent::Ended(record, comparison) => self.ended(cell, record, comparison),
+            _ => {}
+        }
+        if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn step(&self, cell: &Cell, phase: &str, (step, steps): (u64, u64), rate: f64) {
-        if self.quiet {
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Phase>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, cell: &Cell, step: u64, rate: f64) {
+        let mut runs = self.runs();
+        let Some(Phase { name, steps, said }) = runs.get_mut(&cell.to_string()) else { return };
         let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
-        let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
-        if due {
-            said.insert(cell.to_string(), Instant::now());
-            let left = time_left(steps - step, rate);
-            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
+        if said.is_none_or(|last| last.elapsed() >= every) {
+            *said = Some(Instant::now());
+            let left = time_left(*steps - step, rate);
+            warn(format!("{cell}: {name}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
         }
     }
 

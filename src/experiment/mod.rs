@@ -1,7 +1,8 @@
-//! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them; [`report`],
+//! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them on the [`engine`]; [`report`],
 //! pages for people; [`tensorboard`], event files for TensorBoard.
 
 pub mod compare;
+pub mod engine;
 pub mod evaluation;
 pub mod report;
 pub mod statistics;

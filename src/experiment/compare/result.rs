@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Record, copy_floor_path, read_json};
+use super::cell::{Record, copy_floor_path};
 use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
+use crate::experiment::engine::read_json;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
 use crate::metrics::Evaluation;
 use crate::transfer::{Arm, Source};
