@@ -21,6 +21,7 @@ mod program;
 mod properties;
 mod refusals;
 mod report;
+mod rooms;
 mod scripting;
 mod survival;
 mod transfer;
