@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
 use super::labels::{LabelSource, Labels, few_shot, truth};
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
@@ -137,20 +137,17 @@ struct CtGan {
 
 /// Refuses networks that know no classes, layers that cannot be frozen, and labels that cannot be had.
 fn inspect(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<()> {
-    if workshop.given_gan()?.is_some_and(|gan| gan.architecture.classes == 0) {
+    let gan = workshop.source_architecture()?;
+    if gan.classes == 0 {
         return Err(Error::invalid(format!(
             "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
             workshop.plan.source
         )));
     }
     let source = workshop.source_data()?;
-    let Dataset { labels, classes, name, .. } = &source.0;
-    if labels.is_none() {
-        return Err(Error::invalid(format!("{name} has no labels, which --method {} needs", KIND.name)));
-    }
-    LabelSource::parse(choices.get("labels"))?.check(workshop.target, classes.len())?;
-    let target = Architecture { classes: classes.len(), ..workshop.architecture() };
-    start::inspect(From::of(choices), &target, workshop)
+    LabelSource::parse(choices.get("labels"))?.check(workshop.target, source.0.classes.len())?;
+    let target = Architecture { classes: gan.classes, ..workshop.architecture() };
+    Grafting::new(&gan, &target, From::of(choices)).map(drop)
 }
 
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
@@ -175,7 +172,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
 
     let Some(gan) = workshop.source_gan()? else { return Ok(None) };
     let target = Architecture { classes, condition_features, ..architecture };
-    let start = Start::new(&gan, &target, From::of(choices), device, seed)?;
+    let start = Start::new(&gan, &target, From::of(choices), device)?;
     let labels_digest = labels.digest();
     let mut method = CtGan {
         source: Generator::new(device, &target, seed),
@@ -343,19 +340,18 @@ mod tests {
         let (device, norm) = (Device::cpu(), NormKind::Instance);
         let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
         let architecture = Architecture {
-            size: 32,
-            channels: 1,
             features: 1,
             latent: 2,
             classes: 2,
             condition_features,
             d_norm: norm,
+            ..Architecture::dcgan(32, 1)
         };
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
         let from = From { generator: false, discriminator: false, freeze: 0, allow_colour_blind: false };
         CtGan {
-            start: Start::new(&gan, &architecture, from, &device, 0).unwrap(),
+            start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
             predictor: Classifier::new(&device, &Design { size: 32, channels: 1, width: 2, norm }, 2, 0),
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),

@@ -9,7 +9,7 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
-use super::start::{self, COLOUR_BLIND, From, Start};
+use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
@@ -90,7 +90,7 @@ pub(super) const KIND: Kind = Kind {
         }
     },
     inspect: |choices, workshop| match starts(choices, workshop.architecture()) {
-        Some((from, target)) => start::inspect(from, &target, workshop),
+        Some((from, target)) => Grafting::new(&workshop.source_architecture()?, &target, from).map(drop),
         None => Ok(()),
     },
     prepare,
@@ -174,7 +174,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     let start = match starts(choices, architecture) {
         Some((from, target)) => {
             let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-            let start = Start::new(&gan, &target, from, device, seed)?;
+            let start = Start::new(&gan, &target, from, device)?;
             source = Some(gan.digest);
             Some(start)
         }
@@ -182,7 +182,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
     let report = match &start {
         Some(start) => start.report(),
-        None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }, device, seed),
+        None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }),
     };
     let feature_source = match choices.get("feature-source") {
         "gaussian" => FeatureSource::Gaussian,

@@ -132,21 +132,31 @@ impl<'a> Workshop<'a> {
         self.source.get()
     }
 
-    /// The networks of the source's checkpoint; None where the source is a data set.
+    /// The shapes of the source's GAN, before it is read or trained.
     ///
     /// # Errors
-    /// What reading says.
-    pub fn given_gan(&self) -> Result<Option<SourceGan>> {
+    /// What reading the checkpoint or the data says.
+    pub fn source_architecture(&self) -> Result<Architecture> {
         match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(path) if path.is_dir() => self.read_gan(&RunFolder::open(&path)?.checkpoint()).map(Some),
-            Source::Checkpoint(path) => self.read_gan(&path).map(Some),
-            Source::Data(_) => Ok(None),
+            Source::Checkpoint(path) => read_checkpoint(&path, |checkpoint| Architecture::of(checkpoint)),
+            Source::Data(_) => Ok(self.source_recipe()?.architecture),
         }
     }
 
-    fn read_gan(&self, path: &Path) -> Result<SourceGan> {
-        SourceGan::load(&Checkpoint::read(path)?, self.device)
-            .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
+    /// The recipe of the source's GAN where the run trains it.
+    fn source_recipe(&self) -> Result<Recipe> {
+        let plan = self.plan;
+        let mut recipe: Recipe = plan.recipe.clone();
+        if plan.arm.kind()?.labelled_source {
+            let source = self.source_data()?;
+            let data = &source.0;
+            if data.labels.is_none() {
+                let method = &plan.arm.method;
+                return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
+            }
+            recipe.architecture.classes = data.classes.len();
+        }
+        Ok(recipe)
     }
 
     /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
@@ -155,11 +165,16 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// What training or reading says.
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
-        let Source::Data(spec) = Source::parse(&self.plan.source)? else { return self.given_gan() };
-        if self.train_source(&spec)? == Ending::Interrupted {
-            return Ok(None);
-        }
-        self.read_gan(&RunFolder::open(&self.folders.source)?.checkpoint()).map(Some)
+        let path = match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(path) => path,
+            Source::Data(spec) => {
+                if self.train_source(&spec)? == Ending::Interrupted {
+                    return Ok(None);
+                }
+                self.folders.source.clone()
+            }
+        };
+        read_checkpoint(&path, |checkpoint| SourceGan::load(checkpoint, self.device)).map(Some)
     }
 
     /// The style of the source's images as headers of checkpoints name it; none where the arm learns from none.
@@ -244,16 +259,9 @@ impl<'a> Workshop<'a> {
     }
 
     fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
-        let plan = self.plan;
-        let conditional = plan.arm.kind()?.labelled_source;
-        let mut recipe: Recipe = plan.recipe.clone();
+        let (plan, recipe) = (self.plan, self.source_recipe()?);
         let source = self.source_data()?;
         let (data, style) = (&source.0, source.1);
-        if conditional && data.labels.is_none() {
-            let method = &plan.arm.method;
-            return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
-        }
-        recipe.architecture.classes = if conditional { data.classes.len() } else { 0 };
         let method = Styled::new(recipe.architecture, style, recipe.seed);
         let data = data.clone();
         recipe.check_fits(self.device)?;
@@ -280,6 +288,12 @@ impl<'a> Workshop<'a> {
             event => (self.watcher)(event),
         })
     }
+}
+
+/// What is made of a checkpoint, or of a run's last; an error names the file.
+fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
+    let path = if path.is_dir() { RunFolder::open(path)?.checkpoint() } else { path.to_path_buf() };
+    make(&Checkpoint::read(&path)?).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
 }
 
 /// A training that is no GAN's: a feature extractor's, a label predictor's.

@@ -5,8 +5,25 @@ use std::path::Path;
 
 /// The crate from the ground up.
 const ORDER: [&str; 19] = [
-    "error", "words", "options", "random", "atomic", "protobuf", "backend", "tensor", "nn", "data", "checkpoint", "classifier",
-    "gan", "metrics", "run", "transfer", "interchange", "experiment", "cli",
+    "error",
+    "words",
+    "options",
+    "random",
+    "atomic",
+    "protobuf",
+    "backend",
+    "tensor",
+    "nn",
+    "data",
+    "checkpoint",
+    "classifier",
+    "gan",
+    "metrics",
+    "run",
+    "transfer",
+    "interchange",
+    "experiment",
+    "cli",
 ];
 
 /// The Rust files in a folder and below it.
