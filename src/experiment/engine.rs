@@ -284,7 +284,7 @@ mod tests {
             assert!(before >= 9 - (count - 1), "{before} before the one that stopped");
             let rest = Squares { making: Mutex::new((0..3).collect()), ..squares(None) };
             assert_eq!(carry_out(&rest, (0..12).collect(), jobs).unwrap(), Ending::Finished);
-            assert_eq!(before + rest.computed.into_inner(), 12);
+            assert_eq!(before + rest.computed.load(Ordering::Relaxed), 12);
             assert_eq!(read_json(&rest.record(&11)).unwrap(), Some(121u64));
         }
     }
