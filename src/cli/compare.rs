@@ -13,10 +13,10 @@ use serde_json::json;
 use super::compare_tables as tables;
 use super::evaluate;
 use super::output::emit;
+use super::arguments::{Preset, RecipeOptions, one_of};
 use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
-use super::transfer_command::word;
-use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
+use super::{Compute, DEVICE, count, named, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::experiment::compare::{
     self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
-use crate::gan::{DiscriminatorNorm, Loss, Recipe};
+use crate::gan::Recipe;
 use crate::metrics::{HeldOut, Judge};
 use crate::run::{Ending, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
@@ -77,7 +77,7 @@ pub struct Compare {
     #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: u64,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
+    #[arg(long, value_parser = one_of::<Style>(), value_name = "STYLE", hide_short_help = true)]
     source_style: Option<Style>,
     /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
     /// then every 500 to 2000, then every 1000]
@@ -85,35 +85,13 @@ pub struct Compare {
     looks: Option<Vec<u64>>,
     /// What to measure against at the end: the test split, or the validation block while settings are chosen (on seeds from 100
     /// up), which does not open the test images
-    #[arg(long, value_enum, default_value_t = HeldOut::Test, hide_short_help = true)]
+    #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT", hide_short_help = true)]
     split: HeldOut,
     /// A judge that `graft judge` wrote [default: the one of the target, from the cache or trained now]
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
-    /// Width of the networks
-    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
-    features: usize,
-    /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
-    latent: usize,
-    /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
-    batch: usize,
-    /// Adversarial loss
-    #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
-    loss: Loss,
-    /// Learning rate of the discriminator; the generator's is the arm's
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
-    d_lr: f64,
-    /// Gamma of the R1 penalty
-    #[arg(long, default_value_t = 1.0, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    r1: f64,
-    /// Normalisation of the discriminator
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
-    d_norm: DiscriminatorNorm,
-    /// Decay of the generator's moving average
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
-    ema: f64,
+    #[command(flatten)]
+    recipe: RecipeOptions<Compare>,
     /// Runs at once, which share the threads; results do not depend on it
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
@@ -131,6 +109,16 @@ pub struct Compare {
     quiet: bool,
     #[command(flatten)]
     compute: Compute,
+}
+
+impl Preset for Compare {
+    const SHOWN: &'static [&'static str] = &[];
+    // Seeds and arms have those of their own.
+    const WITHOUT: &'static [&'static str] = &["seed", "size", "channels", "lr", "augment", "lecam"];
+
+    fn recipe() -> Recipe {
+        starting_recipe(0, 32, 3)
+    }
 }
 
 impl Compare {
@@ -172,22 +160,14 @@ impl Compare {
     }
 
     pub(super) fn design(&self) -> Result<Design> {
-        if self.loss == Loss::WassersteinGp {
-            return Err(Error::Usage("--loss takes a loss with --r1 here, not wasserstein-gp".to_string()));
-        }
         let target: Spec = self.target.parse()?;
-        let base = starting_recipe(0, 32, 3);
-        let mut recipe =
-            Recipe { batch: self.batch, d_lr: self.d_lr, loss: self.loss, r1: self.r1, ema: self.ema, ..base };
+        let mut recipe = self.recipe.recipe(Compare::recipe())?;
         let native = target.load(Split::Train)?.images;
         let architecture = &mut recipe.architecture;
         /// The smaller of the sizes that networks have.
         const SMALL: usize = 32;
         architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
         architecture.channels = native.channels;
-        architecture.features = self.features;
-        architecture.latent = self.latent;
-        architecture.d_norm = self.d_norm.resolve(self.loss, self.r1)?;
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
         looks.dedup();
@@ -352,27 +332,18 @@ fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
     let Settings { recipe, source, target, steps, source_steps, feature_steps, split, .. } =
         &comparison.protocol.settings;
     let settings = &comparison.protocol.settings;
-    let architecture = &recipe.architecture;
     let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    let described = |arm: &Arm| arm.notation(&BTreeMap::new()).unwrap_or_else(|_| arm.name.clone());
+    let described = |arm: &Arm| arm.notation().unwrap_or_else(|_| arm.name.clone());
     let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
     let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
     let mut command = format!(
         "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --source-steps {source_steps} \
-         --feature-steps {feature_steps} --split {split} --features {} --latent {} --batch {} --loss {} --d-lr {} --r1 {} \
-         --d-norm {} --ema {}",
+         --feature-steps {feature_steps} --split {split}{}",
         quoted(source),
         quoted(target),
         quoted(&arms.join(",")),
         list(&sizes),
-        architecture.features,
-        architecture.latent,
-        recipe.batch,
-        word(&recipe.loss),
-        recipe.d_lr,
-        recipe.r1,
-        word(&architecture.d_norm),
-        recipe.ema
+        Compare::words(recipe, &[])
     );
     // An arm may have the first of the seeds alone.
     let seeds_of = |arm: &str| {
@@ -403,7 +374,7 @@ fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
         command += " --subset-plain";
     }
     if let Some(style) = settings.source_style {
-        command += &format!(" --source-style {}", word(&style));
+        command += &format!(" --source-style {}", style);
     }
     if settings.device != DEVICE {
         command += &format!(" --device {}", settings.device);

@@ -12,22 +12,23 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::judge::Real;
+use super::arguments::{Preset, RecipeOptions, one_of};
 use super::progress::Progress;
-use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
-use super::transfer_command::{compare_command, equivalent_command, word};
+use super::train::{RESUME_TAKES, quoted, tell_command};
+use super::transfer_command::{compare_command, equivalent_command};
 use super::{
-    Compute, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell, warn,
+    Compute, advised, continued, count, evaluate, named, steps, tell, warn,
 };
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
 use crate::error::{Error, Result};
 use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
-use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
+use crate::gan::{Architecture, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
 use crate::run::{Ending, OnNan, RunFolder};
 use crate::transfer::surgery::Row;
-use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, starting_recipe};
+use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, RATE, Style, Takes, starting_recipe};
 
 /// The comparison's numbers of steps.
 const STEPS: u64 = 4000;
@@ -81,56 +82,13 @@ pub struct Transfer {
     #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
     feature_steps: Option<u64>,
     /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
+    #[arg(long, value_parser = one_of::<Style>(), value_name = "STYLE", hide_short_help = true)]
     source_style: Option<Style>,
     /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
     #[arg(long)]
     scratch: bool,
-    /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
-    seed: u64,
-    /// Width of the networks: channels of the layer next to the image
-    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
-    features: usize,
-    /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
-    latent: usize,
-    /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
-    batch: usize,
-    /// Adversarial loss
-    #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
-    loss: Loss,
-    /// Learning rate of the target's generator [default: 2e-4; 1e-4 of tgan that starts from the source's GAN]
-    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
-    lr: Option<f64>,
-    /// Learning rate of the discriminator
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
-    d_lr: f64,
-    /// Adam's decay of the first moment
-    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
-    beta1: f64,
-    /// Updates of the discriminator a step
-    #[arg(long, default_value_t = 1, value_name = "N", hide_short_help = true)]
-    d_steps: usize,
-    /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
-    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    gp: Option<f64>,
-    /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 1; none with wasserstein-gp]
-    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    r1: Option<f64>,
-    /// Normalisation of the discriminator; auto: batch without a penalty, layer with wasserstein-gp, else none
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
-    d_norm: DiscriminatorNorm,
-    /// Differentiable augmentations of all that the target's discriminator sees, comma-separated
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
-    augment: Vec<Augmentation>,
-    /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
-    ema: f64,
-    /// Weight of LeCam's regulariser of the target's discriminator; 0 for none
-    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    lecam: f64,
+    #[command(flatten)]
+    recipe: RecipeOptions<Transfer>,
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
@@ -146,7 +104,7 @@ pub struct Transfer {
     #[arg(long, conflicts_with = "evaluate_every", hide_short_help = true)]
     no_judge: bool,
     /// Where a loss or a weight of a GAN is NaN or infinite
-    #[arg(long, value_enum, default_value_t = OnNan::Stop, hide_short_help = true)]
+    #[arg(long, value_parser = one_of::<OnNan>(), default_value_t = OnNan::Stop, value_name = "WORD", hide_short_help = true)]
     on_nan: OnNan,
     /// Folder of the run [default: runs/METHOD-TARGET-SEED]
     #[arg(long, value_name = "DIR")]
@@ -218,6 +176,22 @@ impl FromArgMatches for MethodOptions {
             }
         }
         Ok(())
+    }
+}
+
+/// Options of the target's recipe alone: they become the arm's.
+pub(super) const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
+
+impl Preset for Transfer {
+    const SHOWN: &'static [&'static str] = &["seed"];
+    const WITHOUT: &'static [&'static str] = &["size", "channels"];
+
+    fn recipe() -> Recipe {
+        starting_recipe(0, 32, 3)
+    }
+
+    fn default(name: &str) -> Option<String> {
+        (name == "lr").then(|| "the method's".to_string())
     }
 }
 
@@ -300,26 +274,8 @@ impl Transfer {
         let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
         let steps = self.steps.unwrap_or(preset(QUICK_STEPS, STEPS));
-        let wasserstein = self.loss == Loss::WassersteinGp;
-        if !wasserstein && self.gp.is_some() {
-            return Err(Error::Usage("--gp goes with --loss wasserstein-gp; other losses have --r1".to_string()));
-        }
-        let base = starting_recipe(self.seed, 32, 3);
-        let r1 = self.r1.unwrap_or(if wasserstein { 0.0 } else { base.r1 });
-        let mut recipe = Recipe {
-            batch: self.batch,
-            d_lr: self.d_lr,
-            beta1: self.beta1,
-            d_steps: self.d_steps,
-            loss: self.loss,
-            gp: if wasserstein { self.gp.unwrap_or(DEFAULT_GP) } else { 0.0 },
-            r1,
-            ema: self.ema,
-            ..base
-        };
-        recipe.architecture.features = self.features;
-        recipe.architecture.latent = self.latent;
-        recipe.architecture.d_norm = self.d_norm.resolve(self.loss, r1)?;
+        let base = self.recipe.recipe(Transfer::recipe())?;
+        let recipe = Recipe { lr: RATE, augment: Vec::new(), lecam: 0.0, ..base };
         let arm = self.arm()?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
@@ -367,22 +323,10 @@ impl Transfer {
         let named = Arm::parse(self.method.as_deref().unwrap_or("trgan"))?;
         let mut options = named.options;
         options.extend(self.options.0.clone());
-        if let Some(lr) = self.lr {
-            options.insert("lr".into(), lr.to_string());
-        }
-        if self.lecam > 0.0 {
-            options.insert("lecam".into(), self.lecam.to_string());
-        }
-        if !self.augment.is_empty() {
-            options.insert("augment".into(), names(&self.augment));
-        }
+        let of_arm = |(name, text): (&String, &String)| OF_ARM.contains(&name.as_str()).then(|| (name.clone(), text.clone()));
+        options.extend(self.recipe.0.iter().filter_map(of_arm));
         Arm::new(&named.name, &named.method, options)?.resolved()
     }
-}
-
-/// The names of augmentations, separated by commas.
-fn names(augment: &[Augmentation]) -> String {
-    augment.iter().map(word).collect::<Vec<_>>().join(",")
 }
 
 /// Refuses a run that memory cannot hold, before anything is trained.
