@@ -238,7 +238,8 @@ pub trait Options: Default + 'static {
 
 /// Defines settings and their table, a row an option: `/// HELP` `"NAME", "VALUE", TAKES, "DEFAULT", FIELD: TYPE;`, with
 /// `, set FUNCTION` where taking a value does more than to store it. The first braces hold fields that are no options and what they
-/// are at first, the last ones options of those fields' parts: a path in place of a field.
+/// are at first, the third ones options of those fields' parts, a path in place of a field; the last ones, which may be left out, such
+/// options as other tables have, too: `ABOUT, PATH;`.
 macro_rules! options {
     (
         $(#[$meta:meta])*
@@ -250,7 +251,9 @@ macro_rules! options {
         } {
             $($(#[doc = $deep_help:literal])+
             $deep_option:literal, $deep_value:literal, $deep_takes:expr, $deep_default:literal, $($path:ident).+ $(, set $deep_set:expr)?;)*
-        }
+        } $({
+            $($about:path, $($shared:ident).+;)*
+        })?
     ) => {
         $(#[$meta])*
         $vis struct $name {
@@ -282,6 +285,11 @@ macro_rules! options {
                     get: |settings| $crate::options::Value::text(&settings.$($path).+),
                     set: $crate::options::options!(@set $name, $($path).+ $(, $deep_set)?),
                 },)*
+                $($($crate::options::Row {
+                    about: $about,
+                    get: |settings| $crate::options::Value::text(&settings.$($shared).+),
+                    set: $crate::options::options!(@set $name, $($shared).+),
+                },)*)?
             ];
         }
 
@@ -295,6 +303,8 @@ macro_rules! options {
                 };
                 $(($crate::options::options!(@set $name, $($path).+ $(, $deep_set)?))(&mut settings, $deep_default)
                     .expect("a default is a value");)*
+                $($(($crate::options::options!(@set $name, $($shared).+))(&mut settings, $about.default)
+                    .expect("a default is a value");)*)?
                 settings
             }
         }

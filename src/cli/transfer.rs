@@ -1,18 +1,17 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::judge::Real;
-use super::arguments::{Preset, RecipeOptions, one_of};
+use super::arguments::{Preset, RecipeOptions, argument, given, one_of};
 use super::progress::Progress;
 use super::train::{RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command};
@@ -26,9 +25,10 @@ use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
 use crate::gan::{Architecture, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
+use crate::options::{About, Texts};
 use crate::run::{Ending, OnNan, RunFolder};
 use crate::transfer::surgery::Row;
-use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, RATE, Style, Takes, starting_recipe};
+use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, RATE, Style, starting_recipe};
 
 /// The comparison's numbers of steps.
 const STEPS: u64 = 4000;
@@ -124,35 +124,20 @@ pub struct Transfer {
 
 /// The options of all methods, from their tables.
 #[derive(Debug, Default)]
-struct MethodOptions(BTreeMap<String, String>);
+struct MethodOptions(Texts);
 
 impl Args for MethodOptions {
     fn augment_args(mut command: Command) -> Command {
-        let mut seen = BTreeSet::new();
-        for option in METHODS.iter().flat_map(|kind| kind.options) {
-            if !seen.insert(option.name) {
-                continue;
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let tables: Vec<(&str, Vec<&'static About>)> =
+            METHODS.iter().map(|kind| (kind.name, (kind.new)().abouts())).collect();
+        for about in tables.iter().flat_map(|(_, abouts)| abouts) {
+            if seen.insert(about.name) {
+                let own = |abouts: &[&'static About]| abouts.iter().find(|own| own.name == about.name).map(|own| own.default);
+                let defaults = tables.iter().filter_map(|(method, abouts)| Some((own(abouts)?, method)));
+                let defaults: Vec<String> = defaults.map(|(default, method)| format!("{default} of {method}")).collect();
+                command = command.arg(argument(about, &defaults.join(", "), false));
             }
-            let of = |kind: &&&transfer::Kind| kind.options.iter().any(|own| own.name == option.name);
-            let methods: Vec<String> = METHODS
-                .iter()
-                .filter(of)
-                .map(|kind| {
-                    let own = kind.options.iter().find(|own| own.name == option.name).expect("just filtered");
-                    format!("{}: {}", kind.name, own.default)
-                })
-                .collect();
-            let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
-            let arg = Arg::new(option.name).long(option.name).help(help).hide_short_help(true);
-            command = command.arg(match option.takes {
-                Takes::Flag => {
-                    arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
-                }
-                Takes::OneOf(words) => arg.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
-                Takes::Count => arg.value_name("N"),
-                Takes::Number | Takes::Share => arg.value_name("NUMBER"),
-                Takes::Text(words) => arg.value_name("VALUE").long_help(format!("{}; takes {words}", option.help)),
-            });
         }
         command
     }
@@ -170,10 +155,8 @@ impl FromArgMatches for MethodOptions {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for option in METHODS.iter().flat_map(|kind| kind.options) {
-            if let Some(value) = matches.get_one::<String>(option.name) {
-                self.0.insert(option.name.to_string(), value.clone());
-            }
+        for about in METHODS.iter().flat_map(|kind| (kind.new)().abouts()) {
+            self.0.extend(given(matches, about.name).map(|text| (about.name.to_string(), text)));
         }
         Ok(())
     }

@@ -187,7 +187,7 @@ mod tests {
                 let recipe = arm.recipe(&design.settings.recipe).unwrap();
                 let same_seed = crate::gan::Recipe { seed: own.seed, ..recipe };
                 arm.method == first.arm.method
-                    && arm.choices().unwrap() == first.arm.choices().unwrap()
+                    && arm.choices().unwrap().values() == first.arm.choices().unwrap().values()
                     && same_seed == own
             });
             assert!(found.is_some(), "{command}: {compare}");

@@ -71,7 +71,7 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
     pub fn check(&self) -> Result<()> {
-        (self.kind()?.check)(&self.choices()?)?;
+        self.choices()?;
         self.apply(&mut Recipe::default())
     }
 
@@ -83,8 +83,8 @@ impl Arm {
     pub fn resolved(&self) -> Result<Arm> {
         self.check()?;
         let choices = self.choices()?;
-        let mut options = choices.values().clone();
-        options.insert("lr".to_string(), (self.kind()?.rate)(&choices).to_string());
+        let mut options = choices.values();
+        options.insert("lr".to_string(), choices.rate().to_string());
         for (name, text) in &self.options {
             if let Some(row) = row_of_recipe(name) {
                 let mut recipe = Recipe::default();
@@ -112,7 +112,7 @@ impl Arm {
         }
         let mut plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
         // The rate that is meant where none is said follows the other options.
-        plain.options.insert("lr".to_string(), (self.kind()?.rate)(&own.choices()?).to_string());
+        plain.options.insert("lr".to_string(), own.choices()?.rate().to_string());
         let differs = |(name, value): &(&String, &String)| plain.options.get(*name) != Some(value);
         let options = own.options.iter().filter(differs).map(|(name, value)| format!("{name}={value}"));
         let name = match self.name.split_once('{') {
@@ -140,15 +140,14 @@ impl Arm {
         })
     }
 
-    /// The values of all options of the method.
+    /// The method with a value for each of its options.
     ///
     /// # Errors
     /// [`Error::Usage`] where an option is unknown or takes something else.
-    pub fn choices(&self) -> Result<Choices> {
-        let kind = self.kind()?;
-        let of_method =
-            self.options.iter().filter(|(name, _)| !is_of_recipe(name)).map(|(n, v)| (n.clone(), v.clone()));
-        Choices::new(kind.name, kind.options, &of_method.collect())
+    pub fn choices(&self) -> Result<Box<dyn Choices>> {
+        let of_method = self.options.iter().filter(|(name, _)| !is_of_recipe(name));
+        let of_method = of_method.map(|(name, text)| (name.clone(), text.clone())).collect();
+        self.kind()?.choose(&of_method).map_err(|error| self.at_fault(error))
     }
 
     /// Whether it learns from the source's images beside the GAN that a checkpoint can be.
@@ -156,12 +155,12 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where the method or an option is unknown.
     pub fn learns_from_images(&self) -> Result<bool> {
-        Ok((self.kind()?.learns_from_images)(&self.choices()?))
+        Ok(self.choices()?.learns_from_images())
     }
 
     /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.
     pub fn is_oracle(&self) -> bool {
-        matches!((self.kind(), self.choices()), (Ok(kind), Ok(choices)) if (kind.oracle)(&choices))
+        self.choices().is_ok_and(|choices| choices.is_oracle())
     }
 
     /// The recipe of this arm: `base` with the method's rate and what the options say.
@@ -169,7 +168,7 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where that cannot train.
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
-        let mut recipe = Recipe { lr: (self.kind()?.rate)(&self.choices()?), ..base.clone() };
+        let mut recipe = Recipe { lr: self.choices()?.rate(), ..base.clone() };
         self.apply(&mut recipe)?;
         recipe.check().map_err(|error| self.at_fault(error))?;
         Ok(recipe)
@@ -265,15 +264,15 @@ mod tests {
         let recipe = arm.recipe(&base).unwrap();
         let expected = Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ..base.clone() };
         assert_eq!(recipe, expected);
-        assert_eq!(arm.choices().unwrap().count("freeze-d"), 1);
-        assert_eq!(arm.choices().unwrap().get("d-init"), "source");
+        assert_eq!(arm.choices().unwrap().values()["freeze-d"], "1");
+        assert_eq!(arm.choices().unwrap().values()["d-init"], "source");
 
         assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
         assert_eq!(Arm::parse("tgan-mission").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
-        assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().get("d-init"), "fresh");
+        assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().values()["d-init"], "fresh");
     }
 
     #[test]
@@ -352,7 +351,7 @@ mod tests {
             "x=trgan{beta2=0.5}",
         ] {
             let error = Arm::parse(text).and_then(|arm| arm.recipe(&starting_recipe(0, 32, 3))).unwrap_err();
-            assert!(error.is_usage(), "{text}: {error}");
+            assert!(error.is_usage() && !error.to_string().contains("--"), "{text}: {error}");
         }
     }
 }

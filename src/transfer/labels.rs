@@ -4,6 +4,7 @@ use crate::classifier::Predictions;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::gan::normalised;
+use crate::options::Value;
 
 /// How much a cosine counts in the softmax over prototypes (Gidaris & Komodakis 2018 start at 10).
 const PROTOTYPE_SCALE: f32 = 10.0;
@@ -19,16 +20,22 @@ pub enum LabelSource {
     True,
 }
 
-impl LabelSource {
-    /// Reads `pseudo`, `fewshot:N` or `true`.
-    pub fn parse(text: &str) -> Result<LabelSource> {
+impl Value for LabelSource {
+    fn read(text: &str) -> Option<LabelSource> {
         match text.split_once(':') {
             None if text == "pseudo" => Some(LabelSource::Pseudo),
             None if text == "true" => Some(LabelSource::True),
             Some(("fewshot", count)) => count.parse().ok().filter(|&count| count > 0).map(LabelSource::FewShot),
             _ => None,
         }
-        .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
+    }
+
+    fn text(&self) -> String {
+        match self {
+            LabelSource::Pseudo => "pseudo".to_string(),
+            LabelSource::FewShot(count) => format!("fewshot:{count}"),
+            LabelSource::True => "true".to_string(),
+        }
     }
 }
 
@@ -209,9 +216,9 @@ mod tests {
 
     #[test]
     fn label_sources_are_read() {
-        assert_eq!(LabelSource::parse("fewshot:5").unwrap(), LabelSource::FewShot(5));
+        assert_eq!(LabelSource::read("fewshot:5").unwrap(), LabelSource::FewShot(5));
         for text in ["fewshot", "fewshot:0", "fewshot:x", "truth", ""] {
-            assert!(LabelSource::parse(text).is_err(), "{text}");
+            assert!(LabelSource::read(text).is_none(), "{text}");
         }
     }
 }

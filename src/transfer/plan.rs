@@ -246,13 +246,12 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     plan.check()?;
-    let kind = plan.arm.kind()?;
     let folder = RunFolder::prepare(&folders.run)?;
     if !folder.config().exists() {
         folder.write_settings(plan)?;
     }
     let mut workshop = Workshop::new(plan, &target, folders, device, observer);
-    let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
+    let Some(grafted) = plan.arm.choices()?.prepare(&mut workshop)? else {
         return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
     };
     let mut recipe = plan.arm.recipe(&plan.recipe)?;
