@@ -182,6 +182,8 @@ pub struct About {
 pub struct Row<T> {
     /// What it is.
     pub about: About,
+    /// Where it stands in the settings.
+    pub path: &'static str,
     /// Its value in a text.
     pub get: fn(&T) -> String,
     /// Takes a value; None where the text is none.
@@ -271,6 +273,7 @@ macro_rules! options {
                         takes: $takes,
                         default: $default,
                     },
+                    path: stringify!($field),
                     get: |settings| $crate::options::Value::text(&settings.$field),
                     set: $crate::options::options!(@set $name, $field $(, $set)?),
                 },)*
@@ -282,11 +285,13 @@ macro_rules! options {
                         takes: $deep_takes,
                         default: $deep_default,
                     },
+                    path: stringify!($($path).+),
                     get: |settings| $crate::options::Value::text(&settings.$($path).+),
                     set: $crate::options::options!(@set $name, $($path).+ $(, $deep_set)?),
                 },)*
                 $($($crate::options::Row {
                     about: $about,
+                    path: stringify!($($shared).+),
                     get: |settings| $crate::options::Value::text(&settings.$($shared).+),
                     set: $crate::options::options!(@set $name, $($shared).+),
                 },)*)?

@@ -7,7 +7,6 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::train::quoted;
 use crate::error::Result;
-use crate::gan::{Loss, Recipe};
 use crate::options::{AUTO, About, NONE, Options, Row, Takes, Texts, Value};
 use crate::words::Words;
 
@@ -51,89 +50,98 @@ pub fn given(matches: &ArgMatches, name: &str) -> Option<String> {
     Some(values.join(","))
 }
 
-/// A command's own defaults of the recipe's options, and which of them it takes.
-pub trait Preset: Send + Sync + 'static {
+/// How a command presents a table of options: its own defaults, and which it takes.
+pub trait Preset<T: Options>: 'static {
     /// The options that `-h` shows.
     const SHOWN: &'static [&'static str];
     /// The options that it does not take.
     const WITHOUT: &'static [&'static str];
-    /// The recipe where nothing is said.
-    fn recipe() -> Recipe;
-    /// The default of an option in words where the recipe does not say it.
+    /// The settings where nothing is said.
+    fn usual() -> T;
+    /// The default of an option in words where these settings do not say it.
     fn default(_name: &str) -> Option<String> {
         None
     }
 
     /// The options that it takes.
-    fn rows() -> impl Iterator<Item = &'static Row<Recipe>> {
-        Recipe::ROWS.iter().filter(|row| !Self::WITHOUT.contains(&row.about.name))
+    fn rows() -> impl Iterator<Item = &'static Row<T>> {
+        T::ROWS.iter().filter(|row| !Self::WITHOUT.contains(&row.about.name))
     }
 
-    /// The value of an option beside a loss where nothing is said.
-    fn beside(row: &Row<Recipe>, loss: Loss) -> String {
-        let mut recipe = Self::recipe();
-        Recipe::row("loss").and_then(|row| (row.set)(&mut recipe, loss.name())).expect("a loss has a name");
-        if row.about.default == AUTO { AUTO.to_string() } else { (row.get)(&recipe) }
+    /// The default of an option in words, and what it is beside words of other options that bring another.
+    fn described(row: &Row<T>) -> String {
+        if row.about.default == AUTO {
+            return AUTO.to_string();
+        }
+        let usual = (row.get)(&Self::usual());
+        let beside = |other: &Row<T>, word: &'static str| {
+            let mut settings = Self::usual();
+            (other.set)(&mut settings, word);
+            Some((row.get)(&settings)).filter(|text| *text != usual).map(|text| format!("; {text} with {word}"))
+        };
+        let others = Self::rows().filter(|other| matches!(other.about.takes, Takes::OneOf(_)) && other.about.name != row.about.name);
+        let others = others.flat_map(|other| other.about.takes.words().into_iter().map(move |(word, _)| (other, word)));
+        let others: String = others.filter_map(|(other, word)| beside(other, word)).collect();
+        Self::default(row.about.name).unwrap_or(usual + &others)
     }
 
-    /// The default of an option in words, with that of the losses that have another.
-    fn described(row: &Row<Recipe>) -> String {
-        let of = |loss| Self::beside(row, loss);
-        let usual = Self::recipe().loss;
-        let others = Loss::WORDS.iter().filter(|(loss, ..)| row.about.name != "loss" && of(*loss) != of(usual));
-        let others = others.map(|(loss, name, _)| format!("; {} with {name}", of(*loss)));
-        Self::default(row.about.name).unwrap_or_else(|| of(usual) + &others.collect::<String>())
-    }
-
-    /// The options of a recipe as words of a command, but those that are said elsewhere. What is off, as it would be if nothing
-    /// were said, needs no words.
-    fn words(recipe: &Recipe, elsewhere: &[&str]) -> String {
-        let is_off = |row: &Row<Recipe>, text: &str| ["0", NONE].contains(&text) && Self::beside(row, recipe.loss) == text;
-        let here = Self::rows().filter(|row| !elsewhere.contains(&row.about.name));
-        let said = here.map(|row| (row, (row.get)(recipe))).filter(|(row, text)| !is_off(row, text));
-        said.map(|(row, text)| format!(" --{} {}", row.about.name, quoted(&text))).collect()
-    }
-
-    /// The words that a command needs for a recipe: those of options that would be something else if nothing were said.
-    fn needed_words(recipe: &Recipe) -> String {
-        let (mut said, mut words) = (Self::recipe(), String::new());
-        for row in Self::rows() {
+    /// The words of a command that say settings: each option, its value, and what it would be if only those before it were said.
+    fn sayings(settings: &T) -> Vec<(&'static Row<T>, String, String)> {
+        let mut said = Self::usual();
+        let saying = |row: &'static Row<T>| {
             if row.about.default == AUTO {
                 (row.set)(&mut said, AUTO);
             }
-            let text = (row.get)(recipe);
-            if (row.get)(&said) != text {
-                (row.set)(&mut said, &text);
-                words += &format!(" --{} {}", row.about.name, quoted(&text));
-            }
-        }
-        words
+            let (text, unsaid) = ((row.get)(settings), (row.get)(&said));
+            (row.set)(&mut said, &text);
+            (row, text, unsaid)
+        };
+        Self::rows().map(saying).collect()
+    }
+
+    /// Settings as words of a command, but the options that are said elsewhere. What is off without being said needs no words.
+    fn words(settings: &T, elsewhere: &[&str]) -> String {
+        let is_off = |row: &Row<T>, text: &str| text == AUTO || row.about.default != AUTO && ["0", NONE].contains(&text);
+        let said = Self::sayings(settings).into_iter().filter(|(row, text, unsaid)| {
+            !elsewhere.contains(&row.about.name) && !(is_off(row, text) && text == unsaid)
+        });
+        said.map(|(row, text, _)| word(row, &text)).collect()
+    }
+
+    /// Those words alone without which the command would take other settings.
+    fn needed_words(settings: &T) -> String {
+        let needed = Self::sayings(settings).into_iter().filter(|(_, text, unsaid)| text != unsaid);
+        needed.map(|(row, text, _)| word(row, &text)).collect()
     }
 }
 
-/// The options of a recipe that a command takes, as far as they are said.
-#[derive(Debug)]
-pub struct RecipeOptions<P>(pub Texts, PhantomData<P>);
+fn word<T>(row: &Row<T>, text: &str) -> String {
+    format!(" --{} {}", row.about.name, quoted(text))
+}
 
-impl<P: Preset> RecipeOptions<P> {
+/// The options of a table that a command takes, as far as they are said.
+#[derive(Debug)]
+pub struct Said<P, T>(pub Texts, PhantomData<fn() -> (P, T)>);
+
+impl<P: Preset<T>, T: Options> Said<P, T> {
     /// What is said of an option.
-    pub fn get<T: Value>(&self, name: &str) -> Option<T> {
-        self.0.get(name).and_then(|text| T::read(text))
+    pub fn get<V: Value>(&self, name: &str) -> Option<V> {
+        self.0.get(name).and_then(|text| V::read(text))
     }
 
-    /// `base` with what is said.
-    pub fn recipe(&self, mut base: Recipe) -> Result<Recipe> {
-        let mut texts = self.0.clone();
-        // The norm follows the loss and its penalty unless it is said.
-        texts.entry("d-norm".to_string()).or_insert(AUTO.to_string());
+    /// `base` with what is said; what follows from other options does so unless it is said.
+    pub fn settings(&self, mut base: T) -> Result<T> {
+        let auto = P::rows().filter(|row| row.about.default == AUTO);
+        let mut texts: Texts = auto.map(|row| (row.about.name.to_string(), AUTO.to_string())).collect();
+        texts.extend(self.0.clone());
         base.take(&texts)?;
         Ok(base)
     }
 }
 
-impl<P: Preset> Args for RecipeOptions<P> {
+impl<P: Preset<T>, T: Options> Args for Said<P, T> {
     fn augment_args(command: Command) -> Command {
-        let arg = |row: &'static Row<Recipe>| argument(&row.about, &P::described(row), P::SHOWN.contains(&row.about.name));
+        let arg = |row: &'static Row<T>| argument(&row.about, &P::described(row), P::SHOWN.contains(&row.about.name));
         command.args(P::rows().map(arg))
     }
 
@@ -142,15 +150,15 @@ impl<P: Preset> Args for RecipeOptions<P> {
     }
 }
 
-impl<P: Preset> FromArgMatches for RecipeOptions<P> {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<RecipeOptions<P>, clap::Error> {
-        let mut options = RecipeOptions(Texts::new(), PhantomData);
-        options.update_from_arg_matches(matches)?;
-        Ok(options)
+impl<P: Preset<T>, T: Options> FromArgMatches for Said<P, T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Said<P, T>, clap::Error> {
+        let mut said = Said(Texts::new(), PhantomData);
+        said.update_from_arg_matches(matches)?;
+        Ok(said)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let said = |row: &Row<Recipe>| Some((row.about.name.to_string(), given(matches, row.about.name)?));
+        let said = |row: &Row<T>| Some((row.about.name.to_string(), given(matches, row.about.name)?));
         self.0.extend(P::rows().filter_map(said));
         Ok(())
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::compare_tables as tables;
 use super::evaluate;
 use super::output::emit;
-use super::arguments::{Preset, RecipeOptions, one_of};
+use super::arguments::{Preset, Said, one_of};
 use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
 use super::{Compute, DEVICE, count, named, steps, tell, warn};
@@ -27,7 +27,7 @@ use crate::experiment::report::of_comparison;
 use crate::gan::Recipe;
 use crate::metrics::{HeldOut, Judge};
 use crate::run::{Ending, Lock};
-use crate::transfer::{Arm, Style, starting_recipe};
+use crate::transfer::{Arm, Learning, starting_recipe};
 
 /// The report's file.
 const REPORT: &str = "report.html";
@@ -70,15 +70,8 @@ pub struct Compare {
     /// Steps on the target
     #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps())]
     steps: u64,
-    /// Steps of the source's GAN, trained once a seed
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    source_steps: u64,
-    /// Steps of a feature extractor or label predictor, trained once a seed
-    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    feature_steps: u64,
-    /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_parser = one_of::<Style>(), value_name = "STYLE", hide_short_help = true)]
-    source_style: Option<Style>,
+    #[command(flatten)]
+    learning: Said<Compare, Learning>,
     /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
     /// then every 500 to 2000, then every 1000]
     #[arg(long, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
@@ -91,7 +84,7 @@ pub struct Compare {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
     #[command(flatten)]
-    recipe: RecipeOptions<Compare>,
+    recipe: Said<Compare, Recipe>,
     /// Runs at once, which share the threads; results do not depend on it
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
@@ -111,13 +104,22 @@ pub struct Compare {
     compute: Compute,
 }
 
-impl Preset for Compare {
+impl Preset<Recipe> for Compare {
     const SHOWN: &'static [&'static str] = &[];
     // Seeds and arms have those of their own.
     const WITHOUT: &'static [&'static str] = &["seed", "size", "channels", "lr", "augment", "lecam"];
 
-    fn recipe() -> Recipe {
+    fn usual() -> Recipe {
         starting_recipe(0, 32, 3)
+    }
+}
+
+impl Preset<Learning> for Compare {
+    const SHOWN: &'static [&'static str] = &[];
+    const WITHOUT: &'static [&'static str] = &[];
+
+    fn usual() -> Learning {
+        Learning::default()
     }
 }
 
@@ -161,7 +163,7 @@ impl Compare {
 
     pub(super) fn design(&self) -> Result<Design> {
         let target: Spec = self.target.parse()?;
-        let mut recipe = self.recipe.recipe(Compare::recipe())?;
+        let mut recipe = self.recipe.settings(Compare::usual())?;
         let native = target.load(Split::Train)?.images;
         let architecture = &mut recipe.architecture;
         /// The smaller of the sizes that networks have.
@@ -171,11 +173,12 @@ impl Compare {
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
         looks.dedup();
+        let learning = self.learning.settings(Learning::default())?;
         let settings = Settings {
             source: self.source.clone(),
-            source_style: self.source_style,
-            source_steps: self.source_steps,
-            feature_steps: self.feature_steps,
+            source_style: learning.source_style,
+            source_steps: learning.source_steps,
+            feature_steps: learning.feature_steps,
             target: target.to_string(),
             subset_plain: self.subset_plain,
             steps: self.steps,
@@ -329,21 +332,20 @@ fn report_on(root: &Path, comparison: &Comparison, real: &RealData) -> Result<Pa
 
 /// The command that names every setting, and asks for all runs.
 fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
-    let Settings { recipe, source, target, steps, source_steps, feature_steps, split, .. } =
-        &comparison.protocol.settings;
     let settings = &comparison.protocol.settings;
+    let Settings { recipe, source, target, steps, split, .. } = settings;
     let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let described = |arm: &Arm| arm.notation().unwrap_or_else(|_| arm.name.clone());
     let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
     let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
     let mut command = format!(
-        "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --source-steps {source_steps} \
-         --feature-steps {feature_steps} --split {split}{}",
+        "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --split {split}{}{}",
         quoted(source),
         quoted(target),
         quoted(&arms.join(",")),
         list(&sizes),
-        Compare::words(recipe, &[])
+        <Compare as Preset<Learning>>::words(&settings.learning(), &[]),
+        <Compare as Preset<Recipe>>::words(recipe, &[])
     );
     // An arm may have the first of the seeds alone.
     let seeds_of = |arm: &str| {
@@ -372,9 +374,6 @@ fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
     }
     if settings.subset_plain {
         command += " --subset-plain";
-    }
-    if let Some(style) = settings.source_style {
-        command += &format!(" --source-style {}", style);
     }
     if settings.device != DEVICE {
         command += &format!(" --device {}", settings.device);

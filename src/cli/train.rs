@@ -6,7 +6,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
-use super::arguments::{Preset, RecipeOptions, one_of};
+use super::arguments::{Preset, Said, one_of};
 use super::progress::Progress;
 use super::{Compute, DEVICE, advised, continued, count, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
@@ -51,7 +51,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
-    recipe: RecipeOptions<Train>,
+    recipe: Said<Train, Recipe>,
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
@@ -83,11 +83,11 @@ pub struct Train {
     compute: Compute,
 }
 
-impl Preset for Train {
+impl Preset<Recipe> for Train {
     const SHOWN: &'static [&'static str] = &["seed", "loss", "r1", "augment", "size", "channels", "features"];
     const WITHOUT: &'static [&'static str] = &[];
 
-    fn recipe() -> Recipe {
+    fn usual() -> Recipe {
         Recipe::default()
     }
 
@@ -95,7 +95,7 @@ impl Preset for Train {
         match name {
             "d-lr" => Some("--lr".to_string()),
             "channels" => Some("the data's".to_string()),
-            "features" => Some(format!("{}; {PRESET_FEATURES} without --data", Train::recipe().architecture.features)),
+            "features" => Some(format!("{}; {PRESET_FEATURES} without --data", Train::usual().architecture.features)),
             _ => None,
         }
     }
@@ -193,11 +193,11 @@ impl Train {
     fn settings(&self) -> Result<(Dataset, Settings)> {
         let spec: Spec = self.data.as_deref().unwrap_or(PRESET_DATA).parse()?;
         let steps = if self.data.is_some() { STEPS } else { PRESET_STEPS };
-        let mut recipe = Train::recipe();
+        let mut recipe = Train::usual();
         if self.data.is_none() {
             recipe.architecture.features = PRESET_FEATURES;
         }
-        let mut recipe = self.recipe.recipe(recipe)?;
+        let mut recipe = self.recipe.settings(recipe)?;
         if !self.recipe.0.contains_key("d-lr") {
             recipe.d_lr = recipe.lr;
         }

@@ -11,7 +11,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::judge::Real;
-use super::arguments::{Preset, RecipeOptions, argument, given, one_of};
+use super::arguments::{Preset, Said, argument, given, one_of};
 use super::progress::Progress;
 use super::train::{RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command};
@@ -25,15 +25,13 @@ use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
 use crate::gan::{Architecture, Recipe, load_generator, sample_asked};
 use crate::metrics::{RealImages, Reference, Samples};
-use crate::options::{About, Texts};
+use crate::options::{About, Options, Texts};
 use crate::run::{Ending, OnNan, RunFolder};
 use crate::transfer::surgery::Row;
-use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, RATE, Style, starting_recipe};
+use crate::transfer::{self, Arm, Folders, Learning, METHODS, Outcome, Plan, RATE, SCRATCH, starting_recipe};
 
-/// The comparison's numbers of steps.
+/// The comparison's number of steps.
 const STEPS: u64 = 4000;
-pub(super) const SOURCE_STEPS: u64 = 4000;
-pub(super) const FEATURE_STEPS: u64 = 2000;
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
@@ -45,8 +43,6 @@ const QUICK_SUBSET: usize = 500;
 const QUICK_STEPS: u64 = 1500;
 const QUICK_FEATURE_STEPS: u64 = 500;
 
-/// The arm beside it, and its folder within the run's.
-pub(super) const SCRATCH: &str = "scratch";
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -75,20 +71,13 @@ pub struct Transfer {
     /// Steps on the target [default: 4000; 1500 without --source and --target]
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
-    /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    source_steps: Option<u64>,
-    /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    feature_steps: Option<u64>,
-    /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_parser = one_of::<Style>(), value_name = "STYLE", hide_short_help = true)]
-    source_style: Option<Style>,
+    #[command(flatten)]
+    learning: Said<Transfer, Learning>,
     /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
     #[arg(long)]
     scratch: bool,
     #[command(flatten)]
-    recipe: RecipeOptions<Transfer>,
+    recipe: Said<Transfer, Recipe>,
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
@@ -165,17 +154,37 @@ impl FromArgMatches for MethodOptions {
 /// Options of the target's recipe alone: they become the arm's.
 pub(super) const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
 
-impl Preset for Transfer {
+impl Preset<Recipe> for Transfer {
     const SHOWN: &'static [&'static str] = &["seed"];
     const WITHOUT: &'static [&'static str] = &["size", "channels"];
 
-    fn recipe() -> Recipe {
+    fn usual() -> Recipe {
         starting_recipe(0, 32, 3)
     }
 
     fn default(name: &str) -> Option<String> {
         (name == "lr").then(|| "the method's".to_string())
     }
+}
+
+impl Preset<Learning> for Transfer {
+    const SHOWN: &'static [&'static str] = &[];
+    const WITHOUT: &'static [&'static str] = &[];
+
+    fn usual() -> Learning {
+        Learning::default()
+    }
+
+    fn default(name: &str) -> Option<String> {
+        let row = Learning::row(name)?;
+        let [usual, quick] = [Learning::default(), quick_learning()].map(|learning| (row.get)(&learning));
+        (usual != quick).then(|| format!("{usual}; {quick} without --source and --target"))
+    }
+}
+
+/// What the preset learns of its source.
+fn quick_learning() -> Learning {
+    Learning { source_steps: QUICK_STEPS, feature_steps: QUICK_FEATURE_STEPS, ..Learning::default() }
 }
 
 impl Transfer {
@@ -254,17 +263,17 @@ impl Transfer {
     /// The plan that the options stand for.
     pub(super) fn plan(&self) -> Result<Plan> {
         let quick = self.source.is_none() && self.target.is_none();
-        let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
-        let steps = self.steps.unwrap_or(preset(QUICK_STEPS, STEPS));
-        let base = self.recipe.recipe(Transfer::recipe())?;
+        let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
+        let base = self.recipe.settings(Transfer::usual())?;
         let recipe = Recipe { lr: RATE, augment: Vec::new(), lecam: 0.0, ..base };
+        let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
         let arm = self.arm()?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
-            source_style: self.source_style,
-            source_steps: self.source_steps.unwrap_or(preset(QUICK_STEPS, SOURCE_STEPS)),
-            feature_steps: self.feature_steps.unwrap_or(preset(QUICK_FEATURE_STEPS, FEATURE_STEPS)),
+            source_style: learning.source_style,
+            source_steps: learning.source_steps,
+            feature_steps: learning.feature_steps,
             target: target.to_string(),
             subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
             subset_plain: self.subset_plain,
@@ -281,7 +290,7 @@ impl Transfer {
         };
         plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
-        if trained && plan.source_style.is_some() && !plan.arm.learns_from_images()? {
+        if trained && plan.learning()?.source_style.is_some() && !plan.arm.learns_from_images()? {
             return Err(Error::Usage(
                 "--source-style changes images that a source is trained on; a checkpoint is trained already"
                     .to_string(),

@@ -4,11 +4,11 @@ use super::DEVICE;
 use super::arguments::Preset;
 use super::compare::Compare;
 use super::train::quoted;
-use super::transfer::{FEATURE_STEPS, OF_ARM, SCRATCH, SOURCE_STEPS, Transfer};
+use super::transfer::{OF_ARM, Transfer};
 use crate::error::Result;
+use crate::gan::Recipe;
 use crate::run::OnNan;
-use crate::transfer::arm::is_of_recipe;
-use crate::transfer::{Arm, Plan};
+use crate::transfer::{Arm, Learning, Plan, SCRATCH};
 
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(plan: &Plan) -> String {
@@ -23,15 +23,11 @@ pub fn equivalent_command(plan: &Plan) -> String {
         command += &format!(" --subset {subset}{}", if plan.subset_plain { " --subset-plain" } else { "" });
     }
     command += &format!(
-        " --steps {} --source-steps {} --feature-steps {}{}",
+        " --steps {}{}{}",
         plan.steps,
-        plan.source_steps,
-        plan.feature_steps,
-        Transfer::words(&plan.recipe, &OF_ARM)
+        <Transfer as Preset<Learning>>::words(&plan.base_learning(), &[]),
+        <Transfer as Preset<Recipe>>::words(&plan.recipe, &OF_ARM)
     );
-    if let Some(style) = plan.source_style {
-        command += &format!(" --source-style {}", style);
-    }
     for (name, value) in options {
         command += &match value.as_str() {
             "true" => format!(" --{name}"),
@@ -75,12 +71,8 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     say(plan.subset.is_some(), subset);
     say(plan.subset_plain, " --subset-plain".to_string());
     say(true, format!(" --steps {} --seeds 5", plan.steps));
-    say(plan.source_steps != SOURCE_STEPS, format!(" --source-steps {}", plan.source_steps));
-    say(plan.feature_steps != FEATURE_STEPS, format!(" --feature-steps {}", plan.feature_steps));
-    say(true, Compare::needed_words(&plan.recipe));
-    if let Some(style) = plan.source_style {
-        say(true, format!(" --source-style {}", style));
-    }
+    say(true, <Compare as Preset<Learning>>::needed_words(&plan.base_learning()));
+    say(true, <Compare as Preset<Recipe>>::needed_words(&plan.recipe));
     say(plan.device != DEVICE, format!(" --device {}", plan.device));
     Ok(command)
 }
@@ -88,7 +80,7 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
 /// The arm as `--method` takes it, and the options that stand beside it: settings of the target alone that the source has, too, stand
 /// within.
 fn method_words(arm: &Arm) -> (String, Vec<(&String, &String)>) {
-    let within = |name: &str| is_of_recipe(name) && !OF_ARM.contains(&name);
+    let within = |name: &str| Arm::is_of_run(name) && !OF_ARM.contains(&name);
     let inner: Vec<String> =
         arm.options.iter().filter(|(name, _)| within(name)).map(|(name, value)| format!("{name}={value}")).collect();
     let name = arm.name.split_once('{').map_or(arm.name.as_str(), |(before, _)| before);
@@ -138,7 +130,7 @@ mod tests {
     }
 
     /// Commands but for their target, a file of a few images that is soon read.
-    const COMMANDS: [&str; 10] = [
+    const COMMANDS: [&str; 12] = [
         "graft transfer",
         "graft transfer --method trgan-mission --subset 100 --subset-plain --no-judge",
         "graft transfer --method tgan --g-init fresh --feature-source mix --feature-length 16",
@@ -148,6 +140,8 @@ mod tests {
         "graft transfer --method scratch+augment --source synthetic:strokes --loss hinge --beta1 0.9 --d-steps 2",
         "graft transfer --loss wasserstein-gp --gp 5 --scratch --source-style none",
         "graft transfer --method ctgan=tgan{augment=none} --g-init fresh --lr 1e-4",
+        "graft transfer --method 'trgan{source-steps=3,features=8,d-norm=spectral}' --feature-steps 7",
+        "graft transfer --method 'small=scratch{batch=16,latent=7,source-style=none}' --batch 32",
         "graft transfer --on-nan rollback --device reference --features 8 --latent 10 --d-lr 1e-3 --source-steps 9",
     ];
 

@@ -6,14 +6,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::Choices;
-use super::{Kind, METHODS};
+use super::{Choices, Kind, Learning, METHODS};
 use crate::error::{Error, Result, did_you_mean};
 use crate::gan::Recipe;
 use crate::options::{AUTO, Options, Row, Texts};
 
-/// Options of the recipe that no arm has: a run's seed, and what its data decide.
-const OF_RUN: [&str; 3] = ["seed", "size", "channels"];
+/// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
+const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
 
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +71,8 @@ impl Arm {
     /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
     pub fn check(&self) -> Result<()> {
         self.choices()?;
-        self.apply(&mut Recipe::default())
+        self.apply(&mut Recipe::default())?;
+        self.learning(Learning::default()).map(|_| ())
     }
 
     /// The arm with every option of its method and its rate written out, numbers in one spelling: two arms that train alike have
@@ -85,15 +85,8 @@ impl Arm {
         let choices = self.choices()?;
         let mut options = choices.values();
         options.insert("lr".to_string(), choices.rate().to_string());
-        for (name, text) in &self.options {
-            if let Some(row) = row_of_recipe(name) {
-                let mut recipe = Recipe::default();
-                row.take(&mut recipe, text)?;
-                // What follows from the recipe is kept as it was said.
-                let text = if text == AUTO { text.clone() } else { (row.get)(&recipe) };
-                options.insert(name.clone(), text);
-            }
-        }
+        options.extend(spelled::<Recipe>(&self.options)?);
+        options.extend(spelled::<Learning>(&self.options)?);
         // What no arm has unless it says so.
         options.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("augment", "none") | ("lecam", "0")));
         Ok(Arm { options, ..self.clone() })
@@ -145,7 +138,7 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where an option is unknown or takes something else.
     pub fn choices(&self) -> Result<Box<dyn Choices>> {
-        let of_method = self.options.iter().filter(|(name, _)| !is_of_recipe(name));
+        let of_method = self.options.iter().filter(|(name, _)| !Arm::is_of_run(name));
         let of_method = of_method.map(|(name, text)| (name.clone(), text.clone())).collect();
         self.kind()?.choose(&of_method).map_err(|error| self.at_fault(error))
     }
@@ -176,9 +169,30 @@ impl Arm {
 
     /// Takes what the options say of the recipe.
     fn apply(&self, recipe: &mut Recipe) -> Result<()> {
-        let of_recipe = self.options.iter().filter(|(name, _)| is_of_recipe(name));
-        let of_recipe: Texts = of_recipe.map(|(name, text)| (name.clone(), text.clone())).collect();
-        recipe.take(&of_recipe).map_err(|error| self.at_fault(error))
+        let decided = |name: &str| OF_DATA.contains(&name);
+        let of_recipe = self.options.iter().filter(|(name, _)| !decided(name)).map(|(n, text)| (n.clone(), text.clone()));
+        recipe.take(&of_recipe.collect()).map_err(|error| self.at_fault(error))
+    }
+
+    /// How this arm learns of its source: `base` with what the options say.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where one takes something else.
+    pub fn learning(&self, mut base: Learning) -> Result<Learning> {
+        base.take(&self.options).map_err(|error| self.at_fault(error))?;
+        Ok(base)
+    }
+
+    /// Whether an option is the recipe's, or says how the source is learned: of every method.
+    pub fn is_of_run(name: &str) -> bool {
+        Recipe::row(name).is_some_and(|_| !OF_DATA.contains(&name)) || Learning::row(name).is_some()
+    }
+
+    /// The options that are said of the networks that source and target share, or of how the source is learned: an arm that has
+    /// some needs a source of its own.
+    pub fn of_source(&self) -> impl Iterator<Item = (&String, &String)> {
+        let of_networks = |name: &str| Recipe::row(name).is_some_and(|row| row.path.starts_with("architecture"));
+        self.options.iter().filter(move |(name, _)| of_networks(name) || Learning::row(name).is_some())
     }
 
     /// An error of an option, with the arm that says it.
@@ -196,14 +210,16 @@ impl fmt::Display for Arm {
     }
 }
 
-/// Whether an option is the recipe's, not the method's.
-pub fn is_of_recipe(name: &str) -> bool {
-    row_of_recipe(name).is_some()
-}
-
-/// The row of an option of the recipe that an arm may have.
-fn row_of_recipe(name: &str) -> Option<&'static Row<Recipe>> {
-    Recipe::row(name).filter(|row| !OF_RUN.contains(&row.about.name))
+/// What is said of a table's options, numbers in one spelling; what follows from other options is kept as it was said.
+fn spelled<T: Options>(said: &Texts) -> Result<Texts> {
+    let rows = T::ROWS.iter().filter_map(|row| Some((row, said.get(row.about.name)?)));
+    let spelled = |(row, text): (&Row<T>, &String)| {
+        let mut settings = T::default();
+        row.take(&mut settings, text)?;
+        let text = if text == AUTO { text.clone() } else { (row.get)(&settings) };
+        Ok((row.about.name.to_string(), text))
+    };
+    rows.map(spelled).collect()
 }
 
 /// The method and the options of an arm that has a name.
@@ -232,6 +248,7 @@ fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gan::Augmentation;
     use crate::transfer::starting_recipe;
 
     #[test]
@@ -288,7 +305,7 @@ mod tests {
             };
             let other = if row.about.takes.fits(other) { other } else { "3" };
             let arm = Arm::parse(&format!("a=scratch{{{name}={other}}}"));
-            if OF_RUN.contains(&name) {
+            if OF_DATA.contains(&name) {
                 assert!(arm.is_err(), "{name}");
                 continue;
             }
@@ -346,6 +363,7 @@ mod tests {
             "x=trgan{augment=flips}",
             "trgan{freeze-d=-1}",
             "scratch{loss=wasserstein-gp,r1=1}",
+            "scratch{source-steps=0}",
             "scratch{seed=1}",
             "scratch{size=64}",
             "x=trgan{beta2=0.5}",

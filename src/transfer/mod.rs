@@ -29,6 +29,9 @@ use surgery::LayerReport;
 /// The generator's rate, DCGAN's. From MNIST to SVHN half of it was worse for TrGAN and CTGAN (`docs/results.md`).
 pub const RATE: f64 = 2e-4;
 
+/// The name of the method that transfers nothing, against which all others are measured.
+pub const SCRATCH: &str = scratch::KIND.name;
+
 /// Every method, in the order in which arms are listed.
 pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
 
