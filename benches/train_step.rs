@@ -7,7 +7,6 @@ use clap::Parser;
 use graft::Device;
 use graft::data::{Dataset, Images};
 use graft::gan::{Architecture, Loss, Recipe, Trainer};
-use graft::nn::NormKind;
 use rand::RngExt;
 
 #[derive(Parser)]
@@ -53,15 +52,7 @@ fn run(options: &Options) -> graft::Result<()> {
     let device: Device = options.device.parse()?;
     let recipe = Recipe {
         seed: 0,
-        architecture: Architecture {
-            size,
-            channels,
-            features,
-            latent: 100,
-            classes: 0,
-            condition_features: 0,
-            d_norm: NormKind::Batch,
-        },
+        architecture: Architecture { features, ..Architecture::dcgan(size, channels) },
         batch,
         lr: 2e-4,
         d_lr: 2e-4,
@@ -76,8 +67,8 @@ fn run(options: &Options) -> graft::Result<()> {
     };
     let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
     let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();
-    let images = Images { count: batch, height: size, width: size, channels, pixels };
-    let data = Dataset { name: "noise".to_string(), images, labels: None, classes: 0 };
+    let images = Images::new([batch, size, size, channels], pixels);
+    let data = Dataset::unlabelled("noise", images);
     let mut trainer = Trainer::new(&recipe, data, &device)?;
     let mut times = Vec::new();
     for step in 0..warmup + steps {

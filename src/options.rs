@@ -53,6 +53,15 @@ pub fn words_of<T: Words>() -> Vec<(&'static str, &'static str)> {
     T::WORDS.iter().map(|(_, word, help)| (*word, help.trim().trim_end_matches('.'))).collect()
 }
 
+/// `A, B or C`.
+pub(crate) fn either(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 impl Takes {
     /// Whether a text is one of what it takes.
     pub fn fits(self, text: &str) -> bool {
@@ -94,9 +103,9 @@ impl Takes {
     pub fn described(self) -> String {
         let names = |words: Vec<(&'static str, _)>| words.into_iter().map(|(word, _)| word).collect::<Vec<_>>();
         match self {
-            Takes::OneOf(words) => names(words()).join(" or "),
+            Takes::OneOf(words) => either(&names(words())),
             Takes::Several(words) => format!("{NONE}, or each of {} once, with commas between", names(words()).join(", ")),
-            Takes::Among(numbers) => numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(" or "),
+            Takes::Among(numbers) => either(&numbers.iter().map(usize::to_string).collect::<Vec<_>>()),
             Takes::Whole(from, to) => format!("a whole number from {from} to {to}"),
             Takes::Number(Range::Positive) => "a number above 0".into(),
             Takes::Number(Range::NotNegative) => "a number from 0 up".into(),

@@ -16,6 +16,7 @@ use super::output::emit;
 use super::arguments::{Preset, Said, one_of};
 use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
+use super::transfer::{SIZE, usual_size};
 use super::{Compute, DEVICE, count, named, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Spec, Split};
@@ -107,10 +108,14 @@ pub struct Compare {
 impl Preset<Recipe> for Compare {
     const SHOWN: &'static [&'static str] = &[];
     // Seeds and arms have those of their own.
-    const WITHOUT: &'static [&'static str] = &["seed", "size", "channels", "lr", "augment", "lecam"];
+    const WITHOUT: &'static [&'static str] = &["seed", "channels", "lr", "augment", "lecam"];
 
     fn usual() -> Recipe {
         starting_recipe(0, 32, 3)
+    }
+
+    fn default(name: &str) -> Option<String> {
+        (name == "size").then(|| SIZE.to_string())
     }
 }
 
@@ -166,9 +171,7 @@ impl Compare {
         let mut recipe = self.recipe.settings(Compare::usual())?;
         let native = target.load(Split::Train)?.images;
         let architecture = &mut recipe.architecture;
-        /// The smaller of the sizes that networks have.
-        const SMALL: usize = 32;
-        architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        architecture.size = self.recipe.get("size").unwrap_or(usual_size(&native));
         architecture.channels = native.channels;
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();

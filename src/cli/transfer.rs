@@ -19,7 +19,7 @@ use super::{
     Compute, advised, continued, count, evaluate, named, steps, tell, warn,
 };
 use crate::backend::Device;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Images, Spec, Split};
 use crate::error::{Error, Result};
 use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
@@ -156,14 +156,18 @@ pub(super) const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
 
 impl Preset<Recipe> for Transfer {
     const SHOWN: &'static [&'static str] = &["seed"];
-    const WITHOUT: &'static [&'static str] = &["size", "channels"];
+    const WITHOUT: &'static [&'static str] = &["channels"];
 
     fn usual() -> Recipe {
         starting_recipe(0, 32, 3)
     }
 
     fn default(name: &str) -> Option<String> {
-        (name == "lr").then(|| "the method's".to_string())
+        match name {
+            "lr" => Some("the method's".to_string()),
+            "size" => Some(SIZE.to_string()),
+            _ => None,
+        }
     }
 }
 
@@ -180,6 +184,15 @@ impl Preset<Learning> for Transfer {
         let [usual, quick] = [Learning::default(), quick_learning()].map(|learning| (row.get)(&learning));
         (usual != quick).then(|| format!("{usual}; {quick} without --source and --target"))
     }
+}
+
+/// The default of --size in words.
+pub(super) const SIZE: &str = "32, or 64 for larger images";
+
+/// The default of --size for a target's images.
+pub(super) fn usual_size(images: &Images) -> usize {
+    const SMALL: usize = 32;
+    if images.height.max(images.width) > SMALL { 2 * SMALL } else { SMALL }
 }
 
 /// What the preset learns of its source.
@@ -302,9 +315,7 @@ impl Transfer {
             ));
         }
         let native = target.load(Split::Train)?.images;
-        /// The smaller of the sizes that networks have.
-        const SMALL: usize = 32;
-        plan.recipe.architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(usual_size(&native));
         plan.recipe.architecture.channels = native.channels;
         plan.check()?;
         Ok(plan)

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::losses::Penalty;
-use super::{Architecture, Augmentation, Loss};
+use super::{Architecture, Augmentation, Loss, NetworkKind};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
-use crate::options::{Options, Range, Takes, options, words_of};
+use crate::options::{Options, Range, Takes, either, options, words_of};
 
 const POSITIVE: Takes = Takes::Number(Range::Positive);
 const NOT_NEGATIVE: Takes = Takes::Number(Range::NotNegative);
@@ -16,17 +16,6 @@ const MOST: u64 = 1 << 16;
 /// TOML's whole numbers have a sign.
 const MOST_SEED: u64 = i64::MAX as u64;
 
-/// Unconditional networks; the table says the rest.
-const UNCONDITIONAL: Architecture = Architecture {
-    size: 0,
-    channels: 0,
-    features: 0,
-    latent: 0,
-    classes: 0,
-    condition_features: 0,
-    d_norm: NormKind::None,
-};
-
 options! {
     /// Everything that determines the results of training on given data: the same recipe, data, device and microkernel
     /// give the same bits.
@@ -34,7 +23,7 @@ options! {
     #[serde(deny_unknown_fields, rename_all = "kebab-case")]
     pub struct Recipe {
         /// The networks.
-        architecture: Architecture = UNCONDITIONAL;
+        architecture: Architecture = Architecture::dcgan(32, 1);
     } {
         /// Random seed of everything
         "seed", "K", Takes::Whole(0, MOST_SEED), "0", seed: u64;
@@ -62,8 +51,10 @@ options! {
         #[serde(default, skip_serializing_if = "is_zero")]
         "lecam", "WEIGHT", NOT_NEGATIVE, "0", lecam: f64;
     } {
-        /// Side of the images
-        "size", "PIXELS", Takes::Among(&[32, 64]), "32", architecture.size;
+        /// What kind of networks
+        "network", "NETWORK", Takes::OneOf(NetworkKind::words), "dcgan", architecture.network;
+        /// Side of the images, a power of two
+        "size", "PIXELS", Takes::Among(&[16, 32, 64, 128, 256]), "32", architecture.size;
         /// Channels of the images
         "channels", "N", Takes::Among(&[1, 3]), "1", architecture.channels;
         /// Width of the networks: channels of the layer next to the image
@@ -106,8 +97,12 @@ impl Recipe {
         /// Labels are bytes.
         const MOST_CLASSES: usize = 256;
         self.check_ranges()?;
-        let Architecture { classes, condition_features, d_norm, .. } = self.architecture;
+        let Architecture { network, size, classes, condition_features, d_norm, .. } = self.architecture;
         let refused = |name: &str, problem: &str| Err(Error::option(name, problem));
+        if !network.sizes().any(|side| side == size) {
+            let sizes: Vec<String> = network.sizes().map(|side| side.to_string()).collect();
+            return refused("size", &format!("takes {} with network {network}, not {size}", either(&sizes)));
+        }
         match self.loss.row().penalty {
             _ if classes > MOST_CLASSES => refused("conditional", "takes data of at most 256 classes"),
             _ if condition_features as u64 > MOST => refused("feature-length", "takes a whole number up to 65536"),

@@ -120,7 +120,7 @@ impl Header {
             microkernel: device.backend().microkernel().to_string(),
             settings: *settings,
             design: Design { size: height, channels, width: settings.width, norm: NormKind::Batch },
-            classes: training.classes,
+            classes: training.classes.len(),
             data: training.digest(),
             count,
         }

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::features::bank_of;
 use super::labels::{LabelSource, Labels, few_shot};
 use super::options::{Choices, Table};
-use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Grafted, Kind, Source, Style, Workshop};
 use crate::checkpoint::Checkpoint;
@@ -135,6 +135,8 @@ impl Choices for Options {
                 workshop.plan.source
             )));
         }
+        let source = workshop.source_architecture()?;
+        Grafting::new(&source, &Architecture { classes: source.classes, ..architecture }, self.from)?;
         let Some(predictor) = predictor(workshop)? else { return Ok(None) };
         let classes = predictor.classes();
         let predictions = predictor.predict(&workshop.target.images)?;
@@ -156,7 +158,7 @@ impl Choices for Options {
         let trained = if given.is_some() { given } else { workshop.source_gan()? };
         let Some(gan) = trained else { return Ok(None) };
         let target = Architecture { classes, condition_features, ..architecture };
-        let start = Start::new(&gan, &target, self.from, device, seed)?;
+        let start = Start::new(&gan, &target, self.from, device)?;
         let mut method = CtGan {
             source: Generator::new(device, &target, seed),
             predictor,
@@ -211,19 +213,19 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         return data.clone();
     }
     let Images { height, width, channels, .. } = data.images;
-    let mut pixels = Vec::with_capacity(data.images.pixels.len());
+    let mut pixels = Vec::with_capacity(data.len() * data.images.bytes_per_image());
     for start in (0..data.len()).step_by(STYLED) {
         let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
         let mut values = data.batch(&indices);
         // Each block of images is another step's, so that no two images share a style.
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
-        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).pixels);
+        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
     Dataset {
-        images: Images { pixels, ..data.images },
+        images: Images::new(data.images.shape(), pixels),
         labels: data.labels.clone(),
         name: data.name.clone(),
-        classes: data.classes,
+        classes: data.classes.clone(),
     }
 }
 
@@ -234,7 +236,7 @@ fn labels(
     predictions: &Predictions,
     classes: usize,
 ) -> Result<(Labels, Vec<String>)> {
-    let truth = target.labels.as_deref().filter(|_| target.classes == classes);
+    let truth = target.labels.as_deref().filter(|_| target.classes.len() == classes);
     let need_truth = || {
         truth.ok_or_else(|| {
             Error::invalid(format!(
@@ -324,6 +326,7 @@ impl Method for CtGan {
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::data::Classes;
     use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -331,19 +334,18 @@ mod tests {
         let (device, norm) = (Device::cpu(), NormKind::Instance);
         let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
         let architecture = Architecture {
-            size: 32,
-            channels: 1,
             features: 1,
             latent: 2,
             classes: 2,
             condition_features,
             d_norm: norm,
+            ..Architecture::dcgan(32, 1)
         };
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
         let from = From { generator: Init::Fresh, discriminator: Init::Fresh, ..From::SOURCE };
         CtGan {
-            start: Start::new(&gan, &architecture, from, &device, 0).unwrap(),
+            start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
             predictor: Classifier::new(&device, &Design { size: 32, channels: 1, width: 2, norm }, 2, 0),
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),
@@ -354,9 +356,9 @@ mod tests {
         }
     }
 
-    fn dataset(count: usize, labels: Option<Vec<u8>>) -> Dataset {
-        let images = Images { count, height: 1, width: 1, channels: 1, pixels: vec![0; count] };
-        Dataset { name: "pixels".into(), images, labels, classes: 2 }
+    fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
+        let images = Images::new([count, 1, 1, 1], vec![0; count]);
+        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
     }
 
     #[test]

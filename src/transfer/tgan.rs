@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::options::{Choices, Table};
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
-use super::start::{COLOUR_BLIND, From, Start};
+use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Grafted, Init, Kind, RATE, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
@@ -148,6 +148,10 @@ impl Choices for Options {
         let Architecture { size, channels, features, .. } = architecture;
         // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
         let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
+        let target = Architecture { condition_features: length, ..architecture };
+        if self.from.generator == Init::Source {
+            Grafting::new(&workshop.source_architecture()?, &target, self.from)?;
+        }
         let encoder = if self.encoder == EncoderKind::Untrained {
             Encoder::new(device, &design, length, seed)
         } else {
@@ -183,8 +187,7 @@ impl Choices for Options {
         let mut source = None;
         let start = if self.from.generator == Init::Source {
             let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-            let target = Architecture { condition_features: length, ..architecture };
-            let start = Start::new(&gan, &target, self.from, device, seed)?;
+            let start = Start::new(&gan, &target, self.from, device)?;
             source = Some(gan.digest);
             Some(start)
         } else {
@@ -192,7 +195,7 @@ impl Choices for Options {
         };
         let report = match &start {
             Some(start) => start.report(),
-            None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }, device, seed),
+            None => LayerReport::fresh(&target),
         };
         let settings = json!({
             "name": KIND.name,
@@ -272,8 +275,7 @@ mod tests {
     }
 
     fn no_data() -> Dataset {
-        let images = Images { count: 0, height: 1, width: 1, channels: 1, pixels: Vec::new() };
-        Dataset { name: "none".into(), images, labels: None, classes: 0 }
+        Dataset::unlabelled("none", Images::new([0, 1, 1, 1], Vec::new()))
     }
 
     #[test]

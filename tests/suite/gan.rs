@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use graft::data::{Dataset, Images, Sampler, Spec, Split};
+use graft::data::{Classes, Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
     Architecture, Augmentation, Average, BatchConditions, Discriminator, Generator, GeneratorUpdate,
     Loss, Method, Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
@@ -22,15 +22,7 @@ use crate::parity::devices;
 const DOUBLE_ROUNDING: f64 = 1e-12;
 const SINGLE_ROUNDING: f64 = 1e-5;
 
-const ARCHITECTURE: Architecture = Architecture {
-    size: 32,
-    channels: 1,
-    features: 4,
-    latent: 6,
-    classes: 0,
-    condition_features: 0,
-    d_norm: NormKind::Batch,
-};
+const ARCHITECTURE: Architecture = Architecture { features: 4, latent: 6, ..Architecture::dcgan(32, 1) };
 
 fn recipe(architecture: Architecture) -> Recipe {
     Recipe {
@@ -56,8 +48,8 @@ fn dataset(architecture: &Architecture, low: u8) -> Dataset {
     let [size, channels] = [architecture.size, architecture.channels];
     let mut random = generator(1, Purpose::Synthetic, 0, 0);
     let pixels = (0..COUNT * size * size * channels).map(|_| random.random_range(low..=255)).collect();
-    let images = Images { count: COUNT, height: size, width: size, channels, pixels };
-    Dataset { name: "noise".into(), images, labels: Some((0..COUNT).map(|i| (i % 3) as u8).collect()), classes: 3 }
+    let images = Images::new([COUNT, size, size, channels], pixels);
+    Dataset::labelled("noise", images, (0..COUNT).map(|i| (i % 3) as u32).collect(), Classes::numbered(0..3))
 }
 
 fn bce(scores: &Tensor, target: f64) -> Tensor {
@@ -167,15 +159,7 @@ impl Golden {
 
 #[test]
 fn three_steps_of_a_dcgan_of_size_32_are_pytorchs() {
-    let architecture = Architecture {
-        size: 32,
-        channels: 3,
-        features: 8,
-        latent: 12,
-        classes: 0,
-        condition_features: 0,
-        d_norm: NormKind::Batch,
-    };
+    let architecture = Architecture { features: 8, latent: 12, ..Architecture::dcgan(32, 3) };
     for golden in Golden::on_every_device("dcgan32.safetensors") {
         golden.check_three_steps(&architecture);
     }
@@ -183,15 +167,7 @@ fn three_steps_of_a_dcgan_of_size_32_are_pytorchs() {
 
 #[test]
 fn three_steps_of_a_dcgan_of_size_64_are_pytorchs() {
-    let architecture = Architecture {
-        size: 64,
-        channels: 1,
-        features: 4,
-        latent: 7,
-        classes: 0,
-        condition_features: 0,
-        d_norm: NormKind::Batch,
-    };
+    let architecture = Architecture { features: 4, latent: 7, ..Architecture::dcgan(64, 1) };
     for golden in Golden::on_every_device("dcgan64.safetensors") {
         golden.check_three_steps(&architecture);
     }
@@ -704,7 +680,7 @@ fn data_that_do_not_fit_the_networks_are_refused() {
     };
     let error = refused(Architecture { channels: 3, ..ARCHITECTURE }, &data);
     assert!(error.contains("32x32x1, and the networks are for 32x32x3"), "{error}");
-    let unlabelled = Dataset { labels: None, classes: 0, ..data };
+    let unlabelled = Dataset::unlabelled("noise", data.images);
     let error = refused(Architecture { classes: 3, ..ARCHITECTURE }, &unlabelled);
     assert!(error.contains("no labels for --conditional"), "{error}");
 }

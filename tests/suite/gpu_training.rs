@@ -15,15 +15,7 @@ use crate::program::real_data;
 fn recipe(features: usize, batch: usize) -> Recipe {
     Recipe {
         seed: 7,
-        architecture: Architecture {
-            size: 32,
-            channels: 1,
-            features,
-            latent: 100,
-            classes: 0,
-            condition_features: 0,
-            d_norm: NormKind::Batch,
-        },
+        architecture: Architecture { features, ..Architecture::dcgan(32, 1) },
         batch,
         lr: 2e-4,
         d_lr: 2e-4,
@@ -83,7 +75,7 @@ fn a_checkpoint_of_one_device_makes_the_same_images_on_the_other() {
         let checkpoint = trained(&recipe, from, 60);
         let [on_gpu, on_cpu] = [&gpu, &Device::cpu()].map(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).unwrap();
-            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().pixels
+            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().into_pixels()
         });
         let contrast = on_cpu.iter().max().unwrap() - on_cpu.iter().min().unwrap();
         assert!(contrast > 50, "the images show nothing: a contrast of {contrast}");
