@@ -6,6 +6,7 @@ use crate::classifier::Predictions;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::gan::normalised;
+use crate::options::Value;
 
 /// How much a cosine counts in the softmax over prototypes (Gidaris & Komodakis 2018 start at 10).
 const PROTOTYPE_SCALE: f32 = 10.0;
@@ -21,46 +22,49 @@ pub enum LabelSource {
     True,
 }
 
-impl LabelSource {
-    /// Reads `pseudo`, `fewshot:N` or `true`.
-    pub fn parse(text: &str) -> Result<LabelSource> {
+impl Value for LabelSource {
+    fn read(text: &str) -> Option<LabelSource> {
         match text.split_once(':') {
             None if text == "pseudo" => Some(LabelSource::Pseudo),
             None if text == "true" => Some(LabelSource::True),
             Some(("fewshot", count)) => count.parse().ok().filter(|&count| count > 0).map(LabelSource::FewShot),
             _ => None,
         }
-        .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
     }
 
+    fn text(&self) -> String {
+        match self {
+            LabelSource::Pseudo => "pseudo".to_string(),
+            LabelSource::FewShot(count) => format!("fewshot:{count}"),
+            LabelSource::True => "true".to_string(),
+        }
+    }
+}
+
+impl LabelSource {
     /// Refuses a target that cannot give such labels of so many classes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where it has no labels of these classes, or too few of one.
     pub fn check(self, target: &Dataset, classes: usize) -> Result<()> {
-        let (name, needs) = (
-            &target.name,
-            match self {
-                LabelSource::Pseudo => return Ok(()),
-                LabelSource::FewShot(shots) => format!("fewshot:{shots}"),
-                LabelSource::True => "true".to_string(),
-            },
-        );
+        let shots = match self {
+            LabelSource::Pseudo => return Ok(()),
+            LabelSource::FewShot(shots) => shots,
+            LabelSource::True => 0,
+        };
+        let (name, needs) = (&target.name, self.text());
         if truth(target, classes).is_none() {
             return Err(Error::invalid(format!(
-                "{name} has no labels of the source's {classes} classes, which --labels {needs} needs; use --labels pseudo"
+                "{name} has no labels of the source's {classes} classes, which labels {needs} needs; use labels pseudo"
             )));
         }
         let counts = target.class_counts();
-        match self {
-            LabelSource::FewShot(shots) => match counts.iter().position(|&count| count < shots) {
-                Some(class) => Err(Error::invalid(format!(
-                    "{name} has {} training images of class {class}, and --labels {needs} needs {shots} of each",
-                    counts[class]
-                ))),
-                None => Ok(()),
-            },
-            _ => Ok(()),
+        match counts.iter().position(|&count| count < shots) {
+            Some(class) => Err(Error::invalid(format!(
+                "{name} has {} training images of class {class}, and labels {needs} needs {shots} of each",
+                counts[class]
+            ))),
+            None => Ok(()),
         }
     }
 }
@@ -250,9 +254,9 @@ mod tests {
 
     #[test]
     fn label_sources_are_read() {
-        assert_eq!(LabelSource::parse("fewshot:5").unwrap(), LabelSource::FewShot(5));
+        assert_eq!(LabelSource::read("fewshot:5").unwrap(), LabelSource::FewShot(5));
         for text in ["fewshot", "fewshot:0", "fewshot:x", "truth", ""] {
-            assert!(LabelSource::parse(text).is_err(), "{text}");
+            assert!(LabelSource::read(text).is_none(), "{text}");
         }
     }
 }

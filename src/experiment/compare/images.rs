@@ -36,7 +36,7 @@ impl RealData {
             HeldOut::Validation => None,
         };
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        let source = SourceImages::new(&settings.source, settings.source_style, architecture);
+        let source = SourceImages::new(&settings.source, architecture);
         Ok(RealData { native, validation, test, size, channels, subset_plain, source })
     }
 
