@@ -7,11 +7,12 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
+//! | [`error`], [`words`], [`random`], [`atomic`] | what goes wrong outside; enums with names; draws without state; files that are whole or not there |
 //! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64), `cpu` (f32, SIMD), `gpu` (f32, WGSL) |
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck), [`conformance`] |
 //! | [`nn`] | networks as lists of layers, the module built from them, initialisers, optimisers, the one seam for an update |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
@@ -57,6 +58,8 @@ pub mod interchange;
 pub mod metrics;
 pub mod nn;
 #[cfg(feature = "gan")]
+pub mod options;
+#[cfg(feature = "gan")]
 mod protobuf;
 pub mod random;
 #[cfg(feature = "gan")]
@@ -64,6 +67,7 @@ pub mod run;
 pub mod tensor;
 #[cfg(feature = "gan")]
 pub mod transfer;
+pub mod words;
 
 pub use backend::Device;
 #[cfg(feature = "gan")]

@@ -1,9 +1,12 @@
 //! Labels for target images that have none: predicted, from a few known ones, or, as an oracle, true; and which of them count.
 
+use sha2::{Digest, Sha256};
+
 use crate::classifier::Predictions;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::gan::normalised;
+use crate::options::Value;
 
 /// How much a cosine counts in the softmax over prototypes (Gidaris & Komodakis 2018 start at 10).
 const PROTOTYPE_SCALE: f32 = 10.0;
@@ -19,17 +22,56 @@ pub enum LabelSource {
     True,
 }
 
-impl LabelSource {
-    /// Reads `pseudo`, `fewshot:N` or `true`.
-    pub fn parse(text: &str) -> Result<LabelSource> {
+impl Value for LabelSource {
+    fn read(text: &str) -> Option<LabelSource> {
         match text.split_once(':') {
             None if text == "pseudo" => Some(LabelSource::Pseudo),
             None if text == "true" => Some(LabelSource::True),
             Some(("fewshot", count)) => count.parse().ok().filter(|&count| count > 0).map(LabelSource::FewShot),
             _ => None,
         }
-        .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
     }
+
+    fn text(&self) -> String {
+        match self {
+            LabelSource::Pseudo => "pseudo".to_string(),
+            LabelSource::FewShot(count) => format!("fewshot:{count}"),
+            LabelSource::True => "true".to_string(),
+        }
+    }
+}
+
+impl LabelSource {
+    /// Refuses a target that cannot give such labels of so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it has no labels of these classes, or too few of one.
+    pub fn check(self, target: &Dataset, classes: usize) -> Result<()> {
+        let shots = match self {
+            LabelSource::Pseudo => return Ok(()),
+            LabelSource::FewShot(shots) => shots,
+            LabelSource::True => 0,
+        };
+        let (name, needs) = (&target.name, self.text());
+        if truth(target, classes).is_none() {
+            return Err(Error::invalid(format!(
+                "{name} has no labels of the source's {classes} classes, which labels {needs} needs; use labels pseudo"
+            )));
+        }
+        let counts = target.class_counts();
+        match counts.iter().position(|&count| count < shots) {
+            Some(class) => Err(Error::invalid(format!(
+                "{name} has {} training images of class {class}, and labels {needs} needs {shots} of each",
+                counts[class]
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The true labels of a target, where it has some of so many classes.
+pub fn truth(target: &Dataset, classes: usize) -> Option<&[u32]> {
+    target.labels.as_deref().filter(|_| target.classes.len() == classes)
 }
 
 /// What is believed of each target image's class.
@@ -107,6 +149,15 @@ impl Labels {
         sums.into_iter().map(|sum| sum / total).collect()
     }
 
+    /// SHA-256, in hexadecimal, of what is believed of each image: equal digests are equal labels.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let assigned = self.assigned.iter().flat_map(|label| label.unwrap_or(u32::MAX).to_le_bytes());
+        let probabilities = self.probabilities.iter().flat_map(|share| share.to_le_bytes());
+        hash.update(assigned.chain(probabilities).collect::<Vec<u8>>());
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The share of right ones among assigned labels, and how many are assigned.
     pub fn accuracy(&self, truth: &[u32]) -> (f64, usize) {
         let given = self.assigned.iter().zip(truth).filter_map(|(label, &truth)| Some((*label)? == truth));
@@ -123,6 +174,7 @@ impl Labels {
 /// # Errors
 /// [`Error::Invalid`] where a class has fewer images.
 pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots: usize) -> Result<Vec<f32>> {
+    LabelSource::FewShot(shots).check(data, classes)?;
     let labels = data.labels.as_deref().unwrap_or_default();
     let length = predictions.dimensions;
     let features = super::features::bank_of(&predictions.features, length);
@@ -131,13 +183,6 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots
     let mut known: Vec<Option<u32>> = vec![None; data.len()];
     for class in 0..classes {
         let images: Vec<usize> = (0..data.len()).filter(|&i| labels[i] as usize == class).take(shots).collect();
-        if images.len() < shots {
-            return Err(Error::invalid(format!(
-                "{} has {} training images of class {class}, and --labels fewshot:{shots} needs {shots} of each",
-                data.name,
-                images.len()
-            )));
-        }
         let mean = |axis: usize| images.iter().map(|&image| row(image)[axis]).sum::<f32>() / shots as f32;
         prototypes.push(normalised((0..length).map(mean).collect()));
         images.iter().for_each(|&image| known[image] = Some(class as u32));
@@ -209,9 +254,9 @@ mod tests {
 
     #[test]
     fn label_sources_are_read() {
-        assert_eq!(LabelSource::parse("fewshot:5").unwrap(), LabelSource::FewShot(5));
+        assert_eq!(LabelSource::read("fewshot:5").unwrap(), LabelSource::FewShot(5));
         for text in ["fewshot", "fewshot:0", "fewshot:x", "truth", ""] {
-            assert!(LabelSource::parse(text).is_err(), "{text}");
+            assert!(LabelSource::read(text).is_none(), "{text}");
         }
     }
 }

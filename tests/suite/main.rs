@@ -37,7 +37,10 @@ mod parity;
 mod program;
 mod properties;
 #[cfg(feature = "cli")]
+mod refusals;
+#[cfg(feature = "cli")]
 mod report;
+mod rooms;
 #[cfg(feature = "cli")]
 mod scripting;
 #[cfg(feature = "cli")]
