@@ -21,6 +21,7 @@ mod program;
 mod properties;
 mod report;
 mod scripting;
+mod settings;
 mod survival;
 mod transfer;
 mod transfer_command;
