@@ -1,6 +1,7 @@
 //! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
 
 mod arguments;
+mod bits;
 mod case;
 mod cases;
 mod cli;
@@ -16,6 +17,7 @@ mod gradcheck;
 mod interchange;
 mod judge;
 mod metrics;
+mod networks;
 mod parity;
 mod program;
 mod properties;
