@@ -11,7 +11,7 @@ use graft::gan::{
 use graft::gradcheck::relative_error;
 use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::{Checkpoint, Device, Error, Tensor, grad, grad_graph};
+use graft::{Checkpoint, Device, Tensor, grad, grad_graph};
 use proptest::prelude::*;
 use rand::RngExt;
 
