@@ -104,7 +104,9 @@ impl Takes {
         let names = |words: Vec<(&'static str, _)>| words.into_iter().map(|(word, _)| word).collect::<Vec<_>>();
         match self {
             Takes::OneOf(words) => either(&names(words())),
-            Takes::Several(words) => format!("{NONE}, or each of {} once, with commas between", names(words()).join(", ")),
+            Takes::Several(words) => {
+                format!("{NONE}, or each of {} once, with commas between", names(words()).join(", "))
+            }
             Takes::Among(numbers) => either(&numbers.iter().map(usize::to_string).collect::<Vec<_>>()),
             Takes::Whole(from, to) => format!("a whole number from {from} to {to}"),
             Takes::Number(Range::Positive) => "a number above 0".into(),
@@ -242,7 +244,10 @@ pub trait Options: Default + 'static {
     fn check_ranges(&self) -> Result<()> {
         let broken = Self::ROWS.iter().find(|row| !row.about.takes.fits(&(row.get)(self)));
         broken.map_or(Ok(()), |row| {
-            Err(Error::option(row.about.name, format!("takes {}, not {}", row.about.takes.described(), (row.get)(self))))
+            Err(Error::option(
+                row.about.name,
+                format!("takes {}, not {}", row.about.takes.described(), (row.get)(self)),
+            ))
         })
     }
 }

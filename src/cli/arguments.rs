@@ -80,7 +80,8 @@ pub trait Preset<T: Options>: 'static {
             (other.set)(&mut settings, word);
             Some((row.get)(&settings)).filter(|text| *text != usual).map(|text| format!("; {text} with {word}"))
         };
-        let others = Self::rows().filter(|other| matches!(other.about.takes, Takes::OneOf(_)) && other.about.name != row.about.name);
+        let others = Self::rows()
+            .filter(|other| matches!(other.about.takes, Takes::OneOf(_)) && other.about.name != row.about.name);
         let others = others.flat_map(|other| other.about.takes.words().into_iter().map(move |(word, _)| (other, word)));
         let others: String = others.filter_map(|(other, word)| beside(other, word)).collect();
         Self::default(row.about.name).unwrap_or(usual + &others)
@@ -102,7 +103,8 @@ pub trait Preset<T: Options>: 'static {
 
     /// Settings as words of a command, but the options that are said elsewhere. What is off without being said needs no words.
     fn words(settings: &T, elsewhere: &[&str]) -> String {
-        let is_off = |row: &Row<T>, text: &str| text == AUTO || row.about.default != AUTO && ["0", NONE].contains(&text);
+        let is_off =
+            |row: &Row<T>, text: &str| text == AUTO || row.about.default != AUTO && ["0", NONE].contains(&text);
         let said = Self::sayings(settings).into_iter().filter(|(row, text, unsaid)| {
             !elsewhere.contains(&row.about.name) && !(is_off(row, text) && text == unsaid)
         });

@@ -10,10 +10,10 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::arguments::{Preset, Said, one_of};
 use super::compare_tables as tables;
 use super::evaluate;
 use super::output::emit;
-use super::arguments::{Preset, Said, one_of};
 use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
 use super::train::quoted;
 use super::transfer::{SIZE, usual_size};

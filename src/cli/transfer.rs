@@ -10,14 +10,12 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
-use super::judge::Real;
 use super::arguments::{Preset, Said, argument, given, one_of};
+use super::judge::Real;
 use super::progress::Progress;
 use super::train::{RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command};
-use super::{
-    Compute, advised, continued, count, evaluate, named, steps, tell, warn,
-};
+use super::{Compute, advised, continued, count, evaluate, named, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Dataset, Images, Spec, Split};
 use crate::error::{Error, Result};
@@ -42,7 +40,6 @@ const QUICK_TARGET: &str = "synthetic:street";
 const QUICK_SUBSET: usize = 500;
 const QUICK_STEPS: u64 = 1500;
 const QUICK_FEATURE_STEPS: u64 = 500;
-
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -122,9 +119,11 @@ impl Args for MethodOptions {
             METHODS.iter().map(|kind| (kind.name, (kind.new)().abouts())).collect();
         for about in tables.iter().flat_map(|(_, abouts)| abouts) {
             if seen.insert(about.name) {
-                let own = |abouts: &[&'static About]| abouts.iter().find(|own| own.name == about.name).map(|own| own.default);
+                let own =
+                    |abouts: &[&'static About]| abouts.iter().find(|own| own.name == about.name).map(|own| own.default);
                 let defaults = tables.iter().filter_map(|(method, abouts)| Some((own(abouts)?, method)));
-                let defaults: Vec<String> = defaults.map(|(default, method)| format!("{default} of {method}")).collect();
+                let defaults: Vec<String> =
+                    defaults.map(|(default, method)| format!("{default} of {method}")).collect();
                 command = command.arg(argument(about, &defaults.join(", "), false));
             }
         }
@@ -326,7 +325,8 @@ impl Transfer {
         let named = Arm::parse(self.method.as_deref().unwrap_or("trgan"))?;
         let mut options = named.options;
         options.extend(self.options.0.clone());
-        let of_arm = |(name, text): (&String, &String)| OF_ARM.contains(&name.as_str()).then(|| (name.clone(), text.clone()));
+        let of_arm =
+            |(name, text): (&String, &String)| OF_ARM.contains(&name.as_str()).then(|| (name.clone(), text.clone()));
         options.extend(self.recipe.0.iter().filter_map(of_arm));
         Arm::new(&named.name, &named.method, options)?.resolved()
     }

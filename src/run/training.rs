@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-
 use super::metrics::{Metrics, Numbers};
 use super::{Ending, Observer, Pace, RunFolder};
 use crate::checkpoint::Checkpoint;

@@ -170,7 +170,8 @@ impl Arm {
     /// Takes what the options say of the recipe.
     fn apply(&self, recipe: &mut Recipe) -> Result<()> {
         let decided = |name: &str| OF_DATA.contains(&name);
-        let of_recipe = self.options.iter().filter(|(name, _)| !decided(name)).map(|(n, text)| (n.clone(), text.clone()));
+        let of_recipe =
+            self.options.iter().filter(|(name, _)| !decided(name)).map(|(n, text)| (n.clone(), text.clone()));
         recipe.take(&of_recipe.collect()).map_err(|error| self.at_fault(error))
     }
 
@@ -312,7 +313,11 @@ mod tests {
             }
             let given: Texts = [(name.to_string(), other.to_string())].into_iter().collect();
             // No loss but one has this weight.
-            let base = if name == "gp" { Recipe { loss: crate::gan::Loss::WassersteinGp, r1: 0.0, ..base.clone() } } else { base.clone() };
+            let base = if name == "gp" {
+                Recipe { loss: crate::gan::Loss::WassersteinGp, r1: 0.0, ..base.clone() }
+            } else {
+                base.clone()
+            };
             let recipe = arm.unwrap().recipe(&base).unwrap();
             let mut expected = base.texts();
             expected.extend(given);

@@ -222,7 +222,8 @@ impl Folders {
             Some(length) => format!("{FEATURES}-{length}"),
             None => FEATURES.to_string(),
         };
-        let [source, features, classifier] = [source, &features, CLASSIFIER].map(|name| shelf.join(format!("{name}{own}")));
+        let [source, features, classifier] =
+            [source, &features, CLASSIFIER].map(|name| shelf.join(format!("{name}{own}")));
         Ok(Folders { run: run.to_path_buf(), source, features, classifier })
     }
 }

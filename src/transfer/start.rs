@@ -7,8 +7,8 @@ use super::{Init, SourceGan};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Role, Schedule};
-use crate::options::{About, Takes, words_of};
 use crate::nn::{lowest, maps, slots};
+use crate::options::{About, Takes, words_of};
 
 /// A fresh discriminator trains alone for this many steps before a transferred generator follows it, and the generator's rate
 /// then rises over as many: it would forget what it knows under the gradients of a discriminator that knows nothing.

@@ -8,8 +8,8 @@
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
-use super::options::{Choices, Table};
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
+use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Grafted, Init, Kind, RATE, Workshop};
 use crate::classifier::Design;
@@ -206,7 +206,13 @@ impl Choices for Options {
         });
         let (instance, feature_source) = (self.d_condition == Seen::Instance, self.feature_source);
         let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
-        Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: length, report, notes: Vec::new() }))
+        Ok(Some(Grafted {
+            method: Box::new(method),
+            classes: 0,
+            condition_features: length,
+            report,
+            notes: Vec::new(),
+        }))
     }
 }
 

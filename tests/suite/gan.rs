@@ -5,8 +5,8 @@ use std::path::Path;
 
 use graft::data::{Classes, Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
-    Architecture, Augmentation, Average, BatchConditions, Discriminator, Generator, GeneratorUpdate,
-    Loss, Method, Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
+    Architecture, Augmentation, Average, BatchConditions, Discriminator, Generator, GeneratorUpdate, Loss, Method,
+    Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
 };
 use graft::gradcheck::relative_error;
 use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};

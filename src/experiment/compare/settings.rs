@@ -391,7 +391,8 @@ mod tests {
         assert_eq!(learned[0], None);
         assert!(learned[1] == learned[2] && learned[2] == learned[3], "{learned:?}");
         assert_ne!(learned[1], learned[4], "the source of ctgan knows classes");
-        let own = self::design(&["trgan", "a=trgan{source-steps=2}", "b=trgan{features=8}", "c=trgan{freeze-d=1,batch=8}"]);
+        let own =
+            self::design(&["trgan", "a=trgan{source-steps=2}", "b=trgan{features=8}", "c=trgan{freeze-d=1,batch=8}"]);
         let learned: Vec<_> = own.cells().iter().map(|cell| cell.learned(Path::new("")).unwrap().unwrap()).collect();
         assert_eq!(learned.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{learned:?}");
         assert_eq!(learned[0], learned[3], "what is the target's alone needs no other source");
