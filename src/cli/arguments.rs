@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::train::quoted;
+use super::command::quoted;
 use crate::error::Result;
 use crate::options::{AUTO, About, NONE, Options, Row, Takes, Texts, Value};
 use crate::words::Words;

@@ -1,40 +1,31 @@
 //! `graft compare`: arms against each other, at several numbers of target images, over several seeds.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde::Deserialize;
-use serde_json::json;
 
 use super::arguments::{Preset, Said, one_of};
+use super::compare_command::equivalent_command;
+use super::compare_lines::Lines;
 use super::compare_tables as tables;
-use super::evaluate;
-use super::output::emit;
-use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
-use super::train::quoted;
-use super::transfer::{SIZE, usual_size};
-use super::{Compute, DEVICE, count, named, steps, tell, warn};
+use super::lists::{arm_seeds, arms, seeds};
+use super::progress::{Progress, watch_for_interrupts};
+use super::transfer_preset::SIZE;
+use super::{Compute, count, steps, tell, warn};
 use crate::backend::Device;
-use crate::data::{Spec, Split};
+use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Jobs, RealData, Settings, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::Recipe;
 use crate::metrics::{HeldOut, Judge};
-use crate::run::{Ending, Lock};
-use crate::transfer::{Arm, Learning, starting_recipe};
+use crate::run::{self, Ending, Lock};
+use crate::transfer::{Learning, starting_recipe};
 
 /// The report's file.
 const REPORT: &str = "report.html";
-/// How often a run that goes on says where it stands.
-const LINE_EVERY: Duration = Duration::from_secs(30);
-
 /// What is said where it was stopped.
 const STOPPED: &str = "stopped; the same command continues";
 
@@ -130,17 +121,15 @@ impl Preset<Learning> for Compare {
 
 impl Compare {
     pub fn run(&self) -> Result<()> {
-        let design = self.design()?;
+        let (design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             compare::joined(&self.out, &design)?;
-            let real = RealData::load(&design.settings)?;
-            for cell in design.cells() {
-                real.subset(cell.size, cell.seed)?;
-                cell.arm.recipe(&cell.plan(&design.settings, jobs).recipe)?.check_fits(device)?;
-            }
+            let real = RealData::of(&target, &design.settings)?;
+            drop(target);
+            compare::inspect(&design, &real, device)?;
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
@@ -154,8 +143,9 @@ impl Compare {
                 warn(STOPPED);
                 return Ok(());
             };
-            let watch = Lines { quiet: self.quiet, said: Mutex::default() };
-            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
+            let lines = Lines::new(self.quiet);
+            let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
+            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, watcher)?;
             let report = report_on(&self.out, &comparison, &real)?;
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
@@ -166,12 +156,12 @@ impl Compare {
         })
     }
 
-    pub(super) fn design(&self) -> Result<Design> {
+    pub(super) fn design(&self) -> Result<(Design, Parts)> {
         let target: Spec = self.target.parse()?;
         let mut recipe = self.recipe.settings(Compare::usual())?;
-        let native = target.load(Split::Train)?.images;
-        let architecture = &mut recipe.architecture;
-        architecture.size = self.recipe.get("size").unwrap_or(usual_size(&native));
+        let parts = Parts::read(&target)?;
+        let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
+        architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         architecture.channels = native.channels;
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
@@ -191,137 +181,29 @@ impl Compare {
             recipe,
         };
         let arms = arms(&self.arms)?;
-        Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
+        let (seeds, fewer) = (seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
+        Ok((Design::new(settings, arms, &self.subset, &seeds, &fewer)?, parts))
     }
 
     /// The judge: the comparison's own where it has one. None where its training was interrupted.
     fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
-        evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
-    }
-}
-
-/// The arms of a list, or of a file `NAME.toml` that holds them as `comparison.toml` does.
-fn arms(text: &str) -> Result<Vec<Arm>> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        arms: Vec<Arm>,
-    }
-    if !text.ends_with(".toml") {
-        return split_arms(text)?.iter().map(|arm| Arm::parse(arm)).collect();
-    }
-    let path = Path::new(text);
-    let content = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let file: File = toml::from_str(&content).map_err(|error| {
-        Error::invalid(format!(
-            "{text}: {}; write for each arm [[arms]], name = \"..\", method = \"..\", and [arms.options]",
-            error.message()
-        ))
-    })?;
-    file.arms.into_iter().map(|arm| Arm::new(&arm.name, &arm.method, arm.options)).collect()
-}
-
-/// The parts of a list between commas that stand in no braces.
-fn split_arms(text: &str) -> Result<Vec<String>> {
-    let mut arms = vec![String::new()];
-    let mut depth = 0usize;
-    for letter in text.chars() {
-        match letter {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                arms.push(String::new());
-                continue;
-            }
-            _ => {}
+        if let Some(path) = file {
+            return Judge::read(&path, device).map(Some);
         }
-        arms.last_mut().expect("it begins with one").push(letter);
-    }
-    let arms: Vec<String> = arms.iter().map(|arm| arm.trim().to_string()).filter(|arm| !arm.is_empty()).collect();
-    if depth > 0 {
-        return Err(Error::Usage(format!("--arms `{text}` lacks a closing brace")));
-    }
-    Ok(arms)
-}
-
-/// `5` for the seeds 0 to 4, or a list.
-fn seeds(text: &str) -> Result<Vec<u64>> {
-    /// Seeds beyond it are those of other latents.
-    const MOST: u64 = 1 << 31;
-    /// A longer list has to be written out.
-    const MOST_COUNTED: u64 = 1000;
-    let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
-    let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
-    if text.contains(',') {
-        return text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect();
-    }
-    match number(text)? {
-        count if count > MOST_COUNTED => Err(Error::Usage(format!(
-            "--seeds takes a number of seeds up to {MOST_COUNTED}, not {count}; for the seed {count} alone write `{count},`"
-        ))),
-        count => Ok((0..count).collect()),
-    }
-}
-
-fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
-    let pair = |text: &String| {
-        let parsed = text.rsplit_once('=').and_then(|(arm, count)| Some((arm.to_string(), count.parse().ok()?)));
-        parsed.ok_or_else(|| Error::Usage(format!("--arm-seeds takes ARM=N, not `{text}`")))
-    };
-    list.iter().map(pair).collect()
-}
-
-/// Says on standard error how runs go on.
-struct Lines {
-    quiet: bool,
-    said: Mutex<HashMap<String, Instant>>,
-}
-
-impl Watch for Lines {
-    fn stop(&self) -> bool {
-        stopped()
-    }
-
-    fn step(&self, cell: &Cell, phase: &str, (step, steps): (u64, u64), rate: f64) {
-        if self.quiet {
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
-        let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
-        if due {
-            said.insert(cell.to_string(), Instant::now());
-            let left = time_left(steps - step, rate);
-            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
-        }
-    }
-
-    fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
-        let (done, all) = comparison.progress();
-        let Cell { arm, size, seed } = cell;
-        let fd = record.readings.as_ref().map(|readings| readings.last.distances.judge_fd);
-        let seconds = record.seconds;
-        emit(
-            "run",
-            json!({ "arm": arm.name, "images": size, "seed": seed, "judge_fd": fd, "seconds": seconds, "done": done, "of": all }),
-        );
-        if self.quiet {
-            return;
-        }
-        let how = match &record.readings {
-            Some(readings) => format!("FD {:.1}", readings.last.distances.judge_fd),
-            None => "diverged".to_string(),
-        };
-        warn(format!("{done}/{all} {cell}: {how}, {:.0}s", record.seconds));
+        let mut progress = Progress::new("judge", 0, self.quiet);
+        let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
+        progress.finish();
+        judge
     }
 }
 
 /// Writes the report of the comparison in a folder again, from what lies there; gives its path.
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
-    let real = RealData::load(&comparison.protocol.settings)?;
+    let settings = &comparison.protocol.settings;
+    let real = RealData::of(&Parts::read(&settings.target.parse()?)?, settings)?;
     report_on(root, &comparison, &real)
 }
 
@@ -331,90 +213,4 @@ fn report_on(root: &Path, comparison: &Comparison, real: &RealData) -> Result<Pa
     let images = real.subset(size, comparison.cells.first().map_or(0, |cell| cell.seed))?.images;
     of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?.write(&path)?;
     Ok(path)
-}
-
-/// The command that names every setting, and asks for all runs.
-fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
-    let settings = &comparison.protocol.settings;
-    let Settings { recipe, source, target, steps, split, .. } = settings;
-    let list = |numbers: &[u64]| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-    let described = |arm: &Arm| arm.notation().unwrap_or_else(|_| arm.name.clone());
-    let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
-    let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
-    let mut command = format!(
-        "graft compare --source {} --target {} --arms {} --subset {} --steps {steps} --split {split}{}{}",
-        quoted(source),
-        quoted(target),
-        quoted(&arms.join(",")),
-        list(&sizes),
-        <Compare as Preset<Learning>>::words(&settings.learning(), &[]),
-        <Compare as Preset<Recipe>>::words(recipe, &[])
-    );
-    // An arm may have the first of the seeds alone.
-    let seeds_of = |arm: &str| {
-        let mut seeds: Vec<u64> = Vec::new();
-        for cell in comparison.cells.iter().filter(|cell| cell.arm == arm) {
-            if !seeds.contains(&cell.seed) {
-                seeds.push(cell.seed);
-            }
-        }
-        seeds
-    };
-    let names = comparison.protocol.arms.iter().map(|arm| arm.name.as_str());
-    let of_arms: Vec<(&str, Vec<u64>)> = names.map(|name| (name, seeds_of(name))).collect();
-    let all = of_arms.iter().map(|(_, seeds)| seeds).max_by_key(|seeds| seeds.len()).cloned().unwrap_or_default();
-    command += &match all.iter().copied().eq(0..all.len() as u64) {
-        true => format!(" --seeds {}", all.len()),
-        false => format!(" --seeds {},", list(&all)),
-    };
-    let fewer = of_arms.iter().filter(|(_, seeds)| seeds.len() < all.len());
-    let fewer: Vec<String> = fewer.map(|(name, seeds)| format!("{name}={}", seeds.len())).collect();
-    if !fewer.is_empty() {
-        command += &format!(" --arm-seeds {}", quoted(&fewer.join(",")));
-    }
-    if settings.looks != standard_looks(*steps) {
-        command += &format!(" --looks {}", list(&settings.looks));
-    }
-    if settings.subset_plain {
-        command += " --subset-plain";
-    }
-    if settings.device != DEVICE {
-        command += &format!(" --device {}", settings.device);
-    }
-    format!("{command} --out {}", quoted(&named(root)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn arms_are_read_from_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("arms.toml");
-        let text = "[[arms]]\nname = \"scratch\"\nmethod = \"scratch\"\n[[arms]]\nname = \"a\"\nmethod = \"trgan\"\n[arms.options]\nr1 = \"10\"\n";
-        std::fs::write(&path, text).unwrap();
-        let found = arms(path.to_str().unwrap()).unwrap();
-        assert_eq!(found, [Arm::parse("scratch").unwrap(), Arm::parse("a=trgan{r1=10}").unwrap()]);
-        std::fs::write(&path, text.replace("trgan", "trgn")).unwrap();
-        assert!(arms(path.to_str().unwrap()).unwrap_err().to_string().contains("trgan"));
-        std::fs::write(&path, "[[arms]]\nnam = 1").unwrap();
-        assert!(matches!(arms(path.to_str().unwrap()), Err(Error::Invalid(_))));
-        assert!(matches!(arms("no/such.toml"), Err(Error::Io { .. })));
-    }
-
-    #[test]
-    fn lists_of_arms_and_seeds_are_read() {
-        let arms = split_arms("scratch, a=trgan{lr=0.1,augment=color,translation},tgan").unwrap();
-        assert_eq!(arms, ["scratch", "a=trgan{lr=0.1,augment=color,translation}", "tgan"]);
-        assert!(split_arms("trgan{lr=1").is_err());
-        assert_eq!(seeds("3").unwrap(), [0, 1, 2]);
-        assert_eq!(seeds("100,101").unwrap(), [100, 101]);
-        assert_eq!(seeds("100,").unwrap(), [100]);
-        for text in ["", "x", "1,x", "-1", "1,99999999999", "1001"] {
-            assert!(seeds(text).is_err(), "{text}");
-        }
-        assert_eq!(arm_seeds(&["a=b=2".to_string()]).unwrap(), [("a=b".to_string(), 2)].into_iter().collect());
-        assert!(arm_seeds(&["a".to_string()]).is_err());
-    }
 }

@@ -1,7 +1,10 @@
 //! The command line: one file a subcommand.
 
 mod arguments;
+mod command;
 mod compare;
+mod compare_command;
+mod compare_lines;
 mod compare_tables;
 mod data;
 mod devices;
@@ -9,14 +12,19 @@ mod evaluate;
 mod export;
 mod import;
 mod judge;
+mod lists;
+mod method_options;
 mod output;
 mod progress;
 mod report;
+mod resume;
 mod sample;
 mod shell;
 mod train;
+mod train_command;
 mod transfer;
 mod transfer_command;
+mod transfer_preset;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,16 +1,18 @@
 //! `graft train`: trains a DCGAN.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
 use super::arguments::{Preset, Said, one_of};
+use super::command::{default_folder, quoted, tell_command};
 use super::progress::Progress;
-use super::{Compute, DEVICE, advised, continued, count, named, say, steps, tell, warn};
+use super::resume::{self, Changeable};
+use super::train_command::{commands, equivalent_command};
+use super::{Compute, advised, continued, count, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
@@ -23,10 +25,6 @@ const STEPS: u64 = 3000;
 const PRESET_DATA: &str = "synthetic:strokes";
 const PRESET_FEATURES: usize = 32;
 const PRESET_STEPS: u64 = 2000;
-
-/// What may be said beside --resume.
-pub(super) const RESUME_TAKES: [&str; 8] =
-    ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile"];
 
 /// Train a DCGAN; without options, a small one on digits drawn in code
 #[derive(Args)]
@@ -103,21 +101,12 @@ impl Preset<Recipe> for Train {
 
 impl Train {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
-        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let options = matches.ids().map(|id| id.as_str()).filter(|id| given(id)).collect::<Vec<_>>();
         if let Some(folder) = &self.resume {
-            if let Some(other) =
-                options.iter().find(|id| !RESUME_TAKES.contains(id) && **id != "Train" && **id != "Compute")
-            {
-                return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --profile, --json and -q can be given with it",
-                    other.replace('_', "-")
-                )));
-            }
-            return self.resume(&continued(folder, "train")?, &given);
+            resume::check(matches)?;
+            return self.resume(&continued(folder, "train")?, matches);
         }
         let (data, settings) = self.settings()?;
-        let out = self.out.clone().unwrap_or_else(|| default_folder(&settings));
+        let out = self.out.clone().unwrap_or_else(|| default_folder("dcgan", &settings.data, settings.recipe.seed));
         self.compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
@@ -126,43 +115,23 @@ impl Train {
             let folder = RunFolder::create(&out, self.overwrite)?;
             folder.write_settings(&settings)?;
             train(&folder, &mut trainer, &settings, self.quiet)?;
-            print_profile(profile);
+            profile.into_iter().for_each(say);
             Ok(())
         })
     }
 
-    fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
+    fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
         let mut settings = folder.settings()?;
-        let mut compute = Compute { device: settings.device.clone(), threads: settings.threads };
-        if let Some(steps) = self.steps {
-            settings.steps = steps;
-        }
-        if given("threads") {
-            compute.threads = self.compute.threads;
-        }
-        if given("on_nan") {
-            settings.on_nan = self.on_nan;
-        }
-        if given("device") {
-            compute.device = self.compute.device.clone();
-        }
-        (settings.device, settings.threads) = (compute.device.clone(), compute.threads);
+        let Settings { steps, device, threads, on_nan, .. } = &mut settings;
+        let compute =
+            Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         settings.recipe.check()?;
-        let data = settings.load()?;
+        let data = settings.choose(&Parts::read(&settings.data.parse()?)?)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
-            // Where it was killed before its first one, it begins again.
-            let checkpoint = folder.checkpoint().exists().then(|| folder.read_checkpoint()).transpose()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
-            let restored = checkpoint.map(|checkpoint| trainer.restore(&checkpoint)).transpose().map_err(|error| {
-                let path = folder.checkpoint();
-                Error::invalid(format!(
-                    "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
-                    path.display()
-                ))
-            })?;
-            if let Some(warning) = restored.flatten() {
+            if let Some(warning) = folder.restore(&mut trainer)? {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
@@ -175,7 +144,7 @@ impl Train {
             }
             folder.write_settings(&settings)?;
             train(folder, &mut trainer, &settings, self.quiet)?;
-            print_profile(profile);
+            profile.into_iter().for_each(say);
             Ok(())
         })
     }
@@ -215,7 +184,8 @@ impl Train {
             recipe,
         };
         settings.recipe.check()?;
-        let native = spec.load(Split::Train)?;
+        let parts = Parts::read(&spec)?;
+        let native = parts.whole();
         let architecture = &mut settings.recipe.architecture;
         architecture.channels = self.recipe.get("channels").unwrap_or(native.images.channels);
         if self.conditional {
@@ -228,26 +198,21 @@ impl Train {
             architecture.classes = native.classes.len();
         }
         settings.recipe.check()?;
-        Ok((settings.choose(native)?, settings))
-    }
-}
-
-fn print_profile(profile: Option<Profile>) {
-    if let Some(profile) = profile {
-        say(profile);
+        Ok((settings.choose(&parts)?, settings))
     }
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new("train", settings.steps, quiet);
-    let ending = if settings.tensorboard {
-        Recorder::new(folder.path(), trainer.steps(), &mut progress)
-            .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
-    } else {
-        folder.train(trainer, &settings.pace(), &mut progress)
-    };
+    let recorder = settings.tensorboard.then(|| Recorder::new(folder.path(), trainer.steps())).transpose();
+    let ending = recorder.and_then(|mut recorder| {
+        folder.train(trainer, &settings.pace(), &mut |event| {
+            recorder.as_mut().map_or(Ok(()), |recorder| recorder.watch(event))?;
+            progress.watch(event)
+        })
+    });
     progress.finish();
-    let reported = write_report(folder, settings);
+    let reported = report::write(folder, &commands(settings), None);
     match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
             let text = format!(
@@ -267,7 +232,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
             tell("stopped", fields, text);
         }
     }
-    reported
+    reported.map(drop)
 }
 
 /// What scripts learn of a run that ended.
@@ -279,55 +244,4 @@ fn ended_fields(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> J
         "checkpoint": named(folder.checkpoint()),
         "report": named(folder.report()),
     })
-}
-
-/// Says the command that stands for all settings.
-pub(super) fn tell_command(command: &str) {
-    tell("command", json!({ "command": command }), command);
-}
-
-/// Writes the report of a run as far as it got.
-pub fn write_report(folder: &RunFolder, settings: &Settings) -> Result<()> {
-    report::of_run(folder, &equivalent_command(settings))?.write(&folder.report())
-}
-
-/// The command that names every setting that determines the results.
-fn equivalent_command(settings: &Settings) -> String {
-    let Settings { data, steps, recipe, .. } = settings;
-    let mut command = format!("graft train --data {} --steps {steps}{}", quoted(data), Train::words(recipe, &[]));
-    if let Some(subset) = settings.subset {
-        command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
-    }
-    if recipe.architecture.classes > 0 {
-        command += " --conditional";
-    }
-    if settings.on_nan == OnNan::Rollback {
-        command += " --on-nan rollback";
-    }
-    if settings.device != DEVICE {
-        command += &format!(" --device {}", settings.device);
-    }
-    command
-}
-
-/// A word as a POSIX shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |character: char| character.is_alphanumeric() || "_-+=:,./@%".contains(character);
-    if word.chars().all(plain) { word.to_string() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
-/// `runs/dcgan-DATA-SEED`, with a number behind it where that is taken.
-fn default_folder(settings: &Settings) -> PathBuf {
-    let data = settings.data.split_once(':').map_or(settings.data.as_str(), |(kind, rest)| match kind {
-        "synthetic" => rest,
-        kind => kind,
-    });
-    free_folder(&format!("dcgan-{data}-{}", settings.recipe.seed))
-}
-
-/// A folder of `runs` that is not there yet: `runs/NAME`, or with the first number from 2 behind it that is free.
-pub(super) fn free_folder(name: &str) -> PathBuf {
-    let candidates = std::iter::once(name.to_string()).chain((2..).map(|k| format!("{name}-{k}")));
-    let free = |path: &PathBuf| !Path::exists(path);
-    candidates.map(|name| Path::new("runs").join(name)).find(free).expect("numbers do not run out")
 }

@@ -1,45 +1,28 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args};
 use serde_json::json;
 
-use super::arguments::{Preset, Said, argument, given, one_of};
-use super::judge::Real;
+use super::arguments::{Preset, Said, one_of};
+use super::command::{default_folder, quoted, tell_command};
+use super::method_options::MethodOptions;
 use super::progress::Progress;
-use super::train::{RESUME_TAKES, quoted, tell_command};
+use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
-use super::{Compute, advised, continued, count, evaluate, named, steps, tell, warn};
+use super::transfer_preset::{OF_ARM, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning};
+use super::{Compute, advised, continued, count, named, steps, tell};
 use crate::backend::Device;
-use crate::data::{Dataset, Images, Spec, Split};
+use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
-use crate::experiment::curve::{Curve, Point, Watch};
-use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
-use crate::gan::{Architecture, Recipe, load_generator, sample_asked};
-use crate::metrics::{RealImages, Reference, Samples};
-use crate::options::{About, Options, Texts};
-use crate::run::{Ending, OnNan, RunFolder};
-use crate::transfer::surgery::Row;
-use crate::transfer::{self, Arm, Folders, Learning, METHODS, Outcome, Plan, RATE, SCRATCH, starting_recipe};
-
-/// The comparison's number of steps.
-const STEPS: u64 = 4000;
+use crate::experiment::report::{self, Commands};
+use crate::gan::Recipe;
+use crate::run::{OnNan, RunFolder};
+use crate::transfer::{self, Arm, Findings, Learning, Plan, RATE, SCRATCH};
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
-
-/// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
-const QUICK_SOURCE: &str = "synthetic:strokes";
-const QUICK_TARGET: &str = "synthetic:street";
-const QUICK_SUBSET: usize = 500;
-const QUICK_STEPS: u64 = 1500;
-const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -108,142 +91,30 @@ pub struct Transfer {
     compute: Compute,
 }
 
-/// The options of all methods, from their tables.
-#[derive(Debug, Default)]
-struct MethodOptions(Texts);
-
-impl Args for MethodOptions {
-    fn augment_args(mut command: Command) -> Command {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let tables: Vec<(&str, Vec<&'static About>)> =
-            METHODS.iter().map(|kind| (kind.name, (kind.new)().abouts())).collect();
-        for about in tables.iter().flat_map(|(_, abouts)| abouts) {
-            if seen.insert(about.name) {
-                let own =
-                    |abouts: &[&'static About]| abouts.iter().find(|own| own.name == about.name).map(|own| own.default);
-                let defaults = tables.iter().filter_map(|(method, abouts)| Some((own(abouts)?, method)));
-                let defaults: Vec<String> =
-                    defaults.map(|(default, method)| format!("{default} of {method}")).collect();
-                command = command.arg(argument(about, &defaults.join(", "), false));
-            }
-        }
-        command
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        MethodOptions::augment_args(command)
-    }
-}
-
-impl FromArgMatches for MethodOptions {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<MethodOptions, clap::Error> {
-        let mut options = MethodOptions::default();
-        options.update_from_arg_matches(matches)?;
-        Ok(options)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for about in METHODS.iter().flat_map(|kind| (kind.new)().abouts()) {
-            self.0.extend(given(matches, about.name).map(|text| (about.name.to_string(), text)));
-        }
-        Ok(())
-    }
-}
-
-/// Options of the target's recipe alone: they become the arm's.
-pub(super) const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
-
-impl Preset<Recipe> for Transfer {
-    const SHOWN: &'static [&'static str] = &["seed"];
-    const WITHOUT: &'static [&'static str] = &["channels"];
-
-    fn usual() -> Recipe {
-        starting_recipe(0, 32, 3)
-    }
-
-    fn default(name: &str) -> Option<String> {
-        match name {
-            "lr" => Some("the method's".to_string()),
-            "size" => Some(SIZE.to_string()),
-            _ => None,
-        }
-    }
-}
-
-impl Preset<Learning> for Transfer {
-    const SHOWN: &'static [&'static str] = &[];
-    const WITHOUT: &'static [&'static str] = &[];
-
-    fn usual() -> Learning {
-        Learning::default()
-    }
-
-    fn default(name: &str) -> Option<String> {
-        let row = Learning::row(name)?;
-        let [usual, quick] = [Learning::default(), quick_learning()].map(|learning| (row.get)(&learning));
-        (usual != quick).then(|| format!("{usual}; {quick} without --source and --target"))
-    }
-}
-
-/// The default of --size in words.
-pub(super) const SIZE: &str = "32, or 64 for larger images";
-
-/// The default of --size for a target's images.
-pub(super) fn usual_size(images: &Images) -> usize {
-    const SMALL: usize = 32;
-    if images.height.max(images.width) > SMALL { 2 * SMALL } else { SMALL }
-}
-
-/// What the preset learns of its source.
-fn quick_learning() -> Learning {
-    Learning { source_steps: QUICK_STEPS, feature_steps: QUICK_FEATURE_STEPS, ..Learning::default() }
-}
-
 impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
-        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(folder) = &self.resume {
-            let groups = ["Transfer", "Compute", "MethodOptions"];
-            let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
-            if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
-                return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --json and -q can be given with it",
-                    other.replace('_', "-")
-                )));
-            }
-            return self.resume(&continued(folder, "transfer")?, &given);
+            resume::check(matches)?;
+            return self.resume(&continued(folder, "transfer")?, matches);
         }
-        let plan = self.plan()?;
-        let target = plan.load_target()?;
-        let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
+        let (plan, parts) = self.plan()?;
+        let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         self.compute.run(|device| {
-            check_fits(&plan, device)?;
+            plan.check_fits(device)?;
             tell_command(&equivalent_command(&plan));
             let folder = RunFolder::create(&out, self.overwrite)?;
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
-            run(&plan, target, &out, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
+            run(&plan, &parts, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
 
-    fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
-        let mut plan: Plan = folder.read_settings()?;
-        plan.check().map_err(|error| folder.broken_settings(&error))?;
-        let mut compute = Compute { device: plan.device.clone(), threads: plan.threads };
-        if let Some(steps) = self.steps {
-            plan.steps = steps;
-        }
-        if given("threads") {
-            compute.threads = self.compute.threads;
-        }
-        if given("on_nan") {
-            plan.on_nan = self.on_nan;
-        }
-        if given("device") {
-            compute.device = self.compute.device.clone();
-        }
-        (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
-        let reached = steps_of(folder)?;
+    fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
+        let mut plan = Plan::read(folder)?;
+        let Plan { steps, device, threads, on_nan, .. } = &mut plan;
+        let compute =
+            Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
+        let reached = folder.step()?;
         if reached > plan.steps {
             let text = format!("{} is already at step {reached} of {}", folder.path().display(), plan.steps);
             let findings = Findings::read(folder)?;
@@ -254,26 +125,17 @@ impl Transfer {
             );
             return Ok(());
         }
-        let target = plan.load_target()?;
+        let parts = Parts::read(&plan.target.parse()?)?;
         compute.run(|device| {
-            check_fits(&plan, device)?;
+            plan.check_fits(device)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
-            if reached < plan.steps {
-                // The figures of an earlier, shorter end are not those of this run.
-                match fs::remove_file(folder.outcome()) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(Error::io("remove", folder.outcome())(error));
-                    }
-                    _ => {}
-                }
-            }
-            run(&plan, target, folder.path(), device, self.quiet)
+            run(&plan, &parts, folder, device, self.quiet)
         })
     }
 
-    /// The plan that the options stand for.
-    pub(super) fn plan(&self) -> Result<Plan> {
+    /// The plan that the options stand for, and its target.
+    pub(super) fn plan(&self) -> Result<(Plan, Parts)> {
         let quick = self.source.is_none() && self.target.is_none();
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
         let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
@@ -313,11 +175,12 @@ impl Transfer {
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
             ));
         }
-        let native = target.load(Split::Train)?.images;
-        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(usual_size(&native));
+        let parts = Parts::read(&target)?;
+        let native = &parts.whole().images;
+        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         plan.recipe.architecture.channels = native.channels;
         plan.check()?;
-        Ok(plan)
+        Ok((plan, parts))
     }
 
     /// The arm: what --method names, with the options that are given beside it.
@@ -332,158 +195,29 @@ impl Transfer {
     }
 }
 
-/// Refuses a run that memory cannot hold, before anything is trained.
-fn check_fits(plan: &Plan, device: &Device) -> Result<()> {
-    plan.arm.recipe(&plan.recipe)?.check_fits(device)
-}
-
-/// The arm, and scratch beside it where that is wanted; then what came out.
-fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -> Result<()> {
-    let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
-    let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
-    let arms = &arms[..if plan.scratch { 2 } else { 1 }];
-    let stopped = || stopped(plan, &target, out);
-    let Some(reference) = reference(plan, &target, device, quiet)? else { return stopped() };
+/// The transfer, and what came out.
+fn run(plan: &Plan, parts: &Parts, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
-    let mut outcomes = Vec::new();
-    for (plan, folder) in arms {
-        let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
-        progress.pause();
-        let outcome = outcome.map_err(|error| advised(error, plan.on_nan))?;
-        match outcome.ending {
-            Ending::Finished => {
-                let run = RunFolder::open(folder)?;
-                let grid = run.picture(plan.steps);
-                tell(
-                    "trained",
-                    json!({ "arm": plan.arm.name, "run": named(folder), "steps": plan.steps, "checkpoint": named(run.checkpoint()) }),
-                    format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
-                );
-            }
-            Ending::Interrupted => return stopped(),
+    let findings = transfer::run(plan, parts, folder, device, &mut |event| progress.watch(event));
+    progress.finish();
+    let findings = findings.map_err(|error| advised(error, plan.on_nan))?;
+    report::write(folder, &commands(plan)?, Some(&plan.choose(parts)?.images))?;
+    let (run, report) = (named(folder.path()), named(folder.report()));
+    match findings {
+        Some(findings) => {
+            let fields = json!({ "run": run, "report": report, "findings": findings });
+            tell("finished", fields, format!("report: {report}"));
         }
-        outcomes.push(outcome);
+        None => {
+            let resume = format!("graft transfer --resume {}", quoted(&run));
+            let text = format!("stopped; continue with: {resume}");
+            tell("stopped", json!({ "run": run, "report": report, "resume": resume }), text);
+        }
     }
-    let judged = match &reference {
-        Ok(reference) => judge(arms, reference, plan, device)?,
-        Err(why) => Judged::Not(why.clone()),
-    };
-    let folder = RunFolder::open(out)?;
-    let Outcome { report, notes, .. } = outcomes.swap_remove(0);
-    let findings = Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged };
-    findings.write(&folder)?;
-    report_on(&folder, plan, &target)?;
-    let fields = json!({ "run": named(out), "report": named(folder.report()), "findings": findings });
-    tell("finished", fields, format!("report: {}", folder.report().display()));
     Ok(())
 }
 
-/// Reports a run that was stopped as far as it got, and says how to continue it.
-fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
-    let folder = RunFolder::open(out)?;
-    let reported = report_on(&folder, plan, target);
-    let resume = format!("graft transfer --resume {}", quoted(&named(out)));
-    let text = format!("stopped; continue with: {resume}");
-    tell("stopped", json!({ "run": named(out), "report": named(folder.report()), "resume": resume }), text);
-    reported
-}
-
-/// The step of a run's last checkpoint; 0 where there is none.
-fn steps_of(run: &RunFolder) -> Result<u64> {
-    match run.checkpoint().exists() {
-        true => Ok(run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0)),
-        false => Ok(0),
-    }
-}
-
-/// Trains or resumes one arm, and measures it along the way where there is a reference.
-fn train(
-    plan: &Plan,
-    target: Dataset,
-    folder: &Path,
-    reference: Option<&Reference>,
-    device: &Device,
-    progress: &mut Progress,
-) -> Result<Outcome> {
-    let folders = Folders::within(folder);
-    let (Some(reference), Some(every)) = (reference, plan.evaluate_every) else {
-        return transfer::run(plan, target, &folders, device, progress);
-    };
-    let run = RunFolder::prepare(folder)?;
-    let mut curve = Curve::resume(&run, steps_of(&run)?, reference)?;
-    transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
-}
-
-/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
-/// the judge's training was interrupted.
-fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Option<Result<Reference, String>>> {
-    if plan.evaluate_every.is_none() {
-        return Ok(Some(Err("the run was started with --no-judge".to_string())));
-    }
-    if target.labels.is_none() {
-        return Ok(Some(Err(format!("{} has no labels, from which a judge could learn", plan.target))));
-    }
-    let spec: Spec = plan.target.parse()?;
-    let Architecture { size, channels, .. } = plan.recipe.architecture;
-    let Real { training, validation, test } = Real::new(&spec, spec.load(Split::Train)?, size, Some(channels))?;
-    let (held_out, other) = match test {
-        Ok(test) => (test, validation),
-        Err(Error::Invalid(why)) => {
-            warn(format!("warning: there is no test split ({why}): half of the validation block stands in for it"));
-            validation.halves()
-        }
-        Err(error) => return Err(error),
-    };
-    let Some(judge) = evaluate::judge(None, &training, device, quiet)? else { return Ok(None) };
-    let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
-    match Reference::new(Arc::new(judge), &real) {
-        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
-        reference => reference.map(|reference| Some(Ok(reference))),
-    }
-}
-
-/// The figures of each arm's last step, which end its curve, too.
-fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, plan: &Plan, device: &Device) -> Result<Judged> {
-    let mut figures = Vec::new();
-    for (arm, folder) in arms {
-        let folder = RunFolder::open(folder)?;
-        let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
-        let count = reference.count();
-        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
-        let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
-        let point = Point::new(plan.steps, &evaluation.distances, count, reference);
-        Curve::resume(&folder, plan.steps, reference)?.add(point)?;
-        figures.push((arm.arm.name.clone(), evaluation));
-    }
-    let against = format!("{} held-out images of {}", reference.count(), plan.target);
-    Ok(Judged::figures(against, reference.accuracy(), &figures, &reference.floors()?))
-}
-
-/// Writes the report of a transfer, as far as it got.
-pub fn write_report(folder: &RunFolder, plan: &Plan) -> Result<()> {
-    plan.check().map_err(|error| folder.broken_settings(&error))?;
-    report_on(folder, plan, &plan.load_target()?)
-}
-
-fn report_on(folder: &RunFolder, plan: &Plan, target: &Dataset) -> Result<()> {
-    let scratch = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
-    let run = Transferred {
-        command: equivalent_command(plan),
-        compare: compare_command(plan)?,
-        arm: &plan.arm.name,
-        source: &plan.source,
-        target: &plan.target,
-        steps: plan.steps,
-        real: &target.images,
-    };
-    of_transfer(folder, scratch.as_ref(), &run)?.write(&folder.report())
-}
-
-/// `runs/ARM-TARGET-SEED`, with a number behind it where that is taken.
-fn default_folder(plan: &Plan) -> PathBuf {
-    let data = plan.target.split_once(':').map_or(plan.target.as_str(), |(kind, rest)| match kind {
-        "synthetic" => rest,
-        kind => kind,
-    });
-    super::train::free_folder(&format!("{}-{data}-{}", plan.arm, plan.recipe.seed))
+/// The commands that the report of a transfer shows.
+pub(super) fn commands(plan: &Plan) -> Result<Commands> {
+    Ok(Commands { again: Some(equivalent_command(plan)), compare: Some(compare_command(plan)?) })
 }

@@ -2,9 +2,10 @@
 
 use super::DEVICE;
 use super::arguments::Preset;
+use super::command::quoted;
 use super::compare::Compare;
-use super::train::quoted;
-use super::transfer::{OF_ARM, Transfer};
+use super::transfer::Transfer;
+use super::transfer_preset::OF_ARM;
 use crate::error::Result;
 use crate::gan::Recipe;
 use crate::run::OnNan;
@@ -120,14 +121,14 @@ mod tests {
 
     fn plan(command: &str) -> Plan {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Transfer(transfer) => transfer.plan().unwrap(),
+            Command::Transfer(transfer) => transfer.plan().unwrap().0,
             _ => panic!("{command} is no transfer"),
         }
     }
 
     fn design(command: &str) -> Design {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Compare(compare) => compare.design().unwrap(),
+            Command::Compare(compare) => compare.design().unwrap().0,
             _ => panic!("{command} is no comparison"),
         }
     }

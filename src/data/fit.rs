@@ -10,6 +10,13 @@ const SMALL: usize = 32;
 const LUMA: [u32; 3] = [299, 587, 114];
 const LUMA_TOTAL: u32 = 1000;
 
+impl Images {
+    /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
+    pub fn fitting_size(&self) -> usize {
+        if self.height.max(self.width) > SMALL { 2 * SMALL } else { SMALL }
+    }
+}
+
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
     /// 32 (28 to 32 with two on each side). Squares are enlarged twice, bilinear, or halved by the mean of four pixels until they

@@ -8,18 +8,18 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, few_shot};
+use super::labels::{LabelSource, Labels, few_shot, truth};
 use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
-use super::{Grafted, Kind, Source, Style, Workshop};
+use super::{Grafted, Kind, Style, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
 use crate::nn::{NormKind, Parameter};
-use crate::options::{Range, Takes, Value, options};
+use crate::options::{Range, Takes, options};
 use crate::random::{Network, Purpose, generator};
 use crate::tensor::Tensor;
 
@@ -123,20 +123,21 @@ impl Choices for Options {
         self.labels == LabelSource::True
     }
 
-    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-        let given = match Source::parse(&workshop.plan.source)? {
-            Source::Checkpoint(_) => workshop.source_gan()?,
-            Source::Data(_) => None,
-        };
-        if given.as_ref().is_some_and(|gan| gan.architecture.classes == 0) {
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        let source = workshop.source_architecture()?;
+        if source.classes == 0 {
             return Err(Error::invalid(format!(
                 "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
                 workshop.plan.source
             )));
         }
-        let source = workshop.source_architecture()?;
-        Grafting::new(&source, &Architecture { classes: source.classes, ..architecture }, self.from)?;
+        self.labels.check(workshop.target, workshop.source_data()?.0.classes.len())?;
+        let target = Architecture { classes: source.classes, ..workshop.architecture() };
+        Grafting::new(&source, &target, self.from).map(drop)
+    }
+
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
         let Some(predictor) = predictor(workshop)? else { return Ok(None) };
         let classes = predictor.classes();
         let predictions = predictor.predict(&workshop.target.images)?;
@@ -155,10 +156,10 @@ impl Choices for Options {
         });
         let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-        let trained = if given.is_some() { given } else { workshop.source_gan()? };
-        let Some(gan) = trained else { return Ok(None) };
+        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
         let target = Architecture { classes, condition_features, ..architecture };
         let start = Start::new(&gan, &target, self.from, device)?;
+        let labels_digest = labels.digest();
         let mut method = CtGan {
             source: Generator::new(device, &target, seed),
             predictor,
@@ -171,7 +172,7 @@ impl Choices for Options {
                 "options": self.values(),
                 "feature-steps": workshop.plan.feature_steps,
                 "source": gan.digest,
-                "labels": notes,
+                "labels": labels_digest,
             }),
             start,
         };
@@ -199,7 +200,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
         "style": style,
         "data": { "digest": data.digest(), "count": data.len() },
     });
-    let styled = styled(data, style, seed);
+    let styled = styled(&data, style, seed);
     let training = Training::new(&design, &options, styled, &Targets::Labels, Network::Predictor, device)?;
     let mut predictor = Predictor { training, settings };
     let folder = workshop.folders.classifier.clone();
@@ -236,31 +237,20 @@ fn labels(
     predictions: &Predictions,
     classes: usize,
 ) -> Result<(Labels, Vec<String>)> {
-    let truth = target.labels.as_deref().filter(|_| target.classes.len() == classes);
-    let need_truth = || {
-        truth.ok_or_else(|| {
-            Error::invalid(format!(
-                "{} has no labels of the source's {classes} classes, which labels {} needs; use labels pseudo",
-                target.name,
-                options.labels.text()
-            ))
-        })
-    };
+    options.labels.check(target, classes)?;
+    let truth = truth(target, classes);
     let confidence = options.confidence;
     let cap = match options.balance {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match options.labels {
-        LabelSource::Pseudo => {
-            (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string())
-        }
-        LabelSource::FewShot(shots) => {
-            need_truth()?;
+    let (labels, how) = match (options.labels, truth) {
+        (LabelSource::FewShot(shots), _) => {
             let probabilities = few_shot(predictions, target, classes, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
         }
-        LabelSource::True => (Labels::known(classes, need_truth()?), "true labels, an oracle".to_string()),
+        (LabelSource::True, Some(truth)) => (Labels::known(classes, truth), "true labels, an oracle".to_string()),
+        _ => (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string()),
     };
     let given = labels.assigned.iter().flatten().count();
     let accuracy = match truth {

@@ -1,14 +1,18 @@
 //! Transfer: ways of training a GAN on a target domain that has little data with what was learned on a source that has plenty.
 //!
 //! A method is one file that defines a [`Kind`] and one line in [`METHODS`]. A [`Plan`] is everything that determines a run;
-//! [`run`] trains or resumes all of its phases.
+//! [`run()`] trains or resumes all of its phases.
 
+#[doc(hidden)]
 pub mod arm;
 mod ctgan;
+pub mod curve;
 pub mod features;
+mod findings;
 pub mod labels;
 pub mod options;
 mod plan;
+mod run;
 mod scratch;
 mod start;
 pub mod style;
@@ -17,11 +21,14 @@ mod tgan;
 mod trgan;
 mod workshop;
 
+#[doc(hidden)]
 pub use arm::Arm;
+pub use findings::{Findings, Judged};
 pub use options::{Choices, Init, Learning};
-pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe, trained_on};
+pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
+pub use run::{Trained, inspect, run, train};
 pub use style::Style;
-pub use workshop::{Pretraining, SourceGan, Workshop};
+pub use workshop::{Pretraining, SourceGan, SourceImages, Workshop};
 
 use crate::gan::Method;
 use surgery::LayerReport;

@@ -85,6 +85,14 @@ pub trait Choices: Table + Debug {
         RATE
     }
 
+    /// Refuses what would fail only behind hours of what [`Choices::prepare`] does; trains and writes nothing.
+    ///
+    /// # Errors
+    /// Layers that cannot be frozen, labels that cannot be had, a source that does not fit; what reading it says.
+    fn inspect(&self, _workshop: &mut Workshop<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// Trains, resumes or loads what the method needs before the target, and makes the method of it. None where the run was
     /// interrupted.
     ///

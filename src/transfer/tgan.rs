@@ -125,6 +125,13 @@ struct TGan {
     seed: u64,
 }
 
+impl Options {
+    /// The shapes of the target's networks, which are given features.
+    fn target(&self, architecture: Architecture) -> Architecture {
+        Architecture { condition_features: self.feature_length, ..architecture }
+    }
+}
+
 impl Choices for Options {
     fn check(&self) -> Result<()> {
         if self.bank == BankOf::Source && self.d_condition == Seen::Instance {
@@ -142,22 +149,27 @@ impl Choices for Options {
         if self.from.generator == Init::Source { RATE_FROM_SOURCE } else { RATE }
     }
 
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        if self.from.generator == Init::Fresh {
+            return Ok(());
+        }
+        let target = self.target(workshop.architecture());
+        Grafting::new(&workshop.source_architecture()?, &target, self.from).map(drop)
+    }
+
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         let length = self.feature_length;
         let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
         let Architecture { size, channels, features, .. } = architecture;
         // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
         let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
-        let target = Architecture { condition_features: length, ..architecture };
-        if self.from.generator == Init::Source {
-            Grafting::new(&workshop.source_architecture()?, &target, self.from)?;
-        }
+        let target = self.target(architecture);
         let encoder = if self.encoder == EncoderKind::Untrained {
             Encoder::new(device, &design, length, seed)
         } else {
             let batch = workshop.plan.recipe.batch;
             let (data, style) = workshop.source_data()?;
-            let mut training = Autoencoder::new(device, &design, length, data.clone(), style, batch, seed);
+            let mut training = Autoencoder::new(device, &design, length, (*data).clone(), style, batch, seed);
             let folder = workshop.folders.features.clone();
             if !workshop.pretrain(&folder, "features", &mut training)? {
                 return Ok(None);

@@ -101,9 +101,12 @@ impl Choices for Options {
         self.from.check()
     }
 
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        Grafting::new(&workshop.source_architecture()?, &workshop.architecture(), self.from).map(drop)
+    }
+
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-        Grafting::new(&workshop.source_architecture()?, &architecture, self.from)?;
         let Some(source) = workshop.source_gan()? else { return Ok(None) };
         let start = Start::new(&source, &architecture, self.from, device)?;
         let counterpart = Generator::new(device, &architecture, seed);
