@@ -81,6 +81,18 @@ pub struct GeneratorUpdate<'a> {
     pub condition: Option<&'a Tensor>,
 }
 
+/// Where networks that do not start fresh start, and what is held of them.
+pub trait Beginning: std::fmt::Debug + Send {
+    /// Gives the fresh networks their start.
+    fn apply(&self, generator: &Generator, discriminator: &Discriminator);
+
+    /// The factor on a network's rate for one of its parameters; 0 freezes it.
+    fn rate(&self, network: Role, parameter: &str) -> f64;
+
+    /// How rates change with the step.
+    fn schedule(&self) -> Schedule;
+}
+
 /// One way of training a GAN. The loop asks it what to start from, what is frozen, what a batch carries and which terms
 /// join the losses; everything has plain training's answer as its default.
 pub trait Method: std::fmt::Debug + Send {
@@ -89,17 +101,14 @@ pub trait Method: std::fmt::Debug + Send {
         Json::Null
     }
 
-    /// Gives the fresh networks their start.
-    fn initialise(&self, _generator: &Generator, _discriminator: &Discriminator) {}
-
-    /// The factor on a network's rate for one of its parameters; 0 freezes it.
-    fn rate(&self, _network: Role, _parameter: &str) -> f64 {
-        1.0
+    /// Where its networks start; none where they start fresh.
+    fn start(&self) -> Option<&dyn Beginning> {
+        None
     }
 
     /// How rates and weights change with the step.
     fn schedule(&self) -> Schedule {
-        Schedule::default()
+        self.start().map_or_else(Schedule::default, Beginning::schedule)
     }
 
     /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1].

@@ -121,10 +121,12 @@ impl Trainer {
         let mut generator = Generator::new(device, architecture, recipe.seed);
         generator.set_conditions(method.sampling(architecture.classes, architecture.condition_features));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
-        method.initialise(&generator, &discriminator);
+        if let Some(start) = method.start() {
+            start.apply(&generator, &discriminator);
+        }
         let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {
             let rated = |parameter: Parameter| {
-                let factor = method.rate(role, parameter.name());
+                let factor = method.start().map_or(1.0, |start| start.rate(role, parameter.name()));
                 (parameter, factor)
             };
             parameters.into_iter().map(rated).collect()
