@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::{Compute, named, tell, warn};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
 use crate::metrics::{
@@ -107,14 +107,15 @@ impl Evaluate {
                 subject.path.display()
             ))
         })?;
-        let spec: Spec = data.parse()?;
-        let real = Real::new(&spec, spec.load(Split::Train)?, architecture.size, Some(architecture.channels))?;
+        let reading = Reading { size: Some(architecture.size), ..Reading::default() };
+        let parts = Parts::read(&data.parse()?, &reading)?;
+        let real = Real::new(&parts, architecture.size, Some(architecture.channels))?;
         let Real { training, validation, test } = real;
         let (held_out, other) = match (self.split, test) {
             (HeldOut::Test, test) => (test?, validation),
             (HeldOut::Validation, Ok(test)) => (validation, test),
             // Without a test split, the block's halves stand against each other.
-            (HeldOut::Validation, Err(Error::Invalid(_))) => validation.halves(),
+            (HeldOut::Validation, Err(Error::NoSplit(_))) => validation.halves(),
             (HeldOut::Validation, Err(error)) => return Err(error),
         };
         let judge = self::judge(self.judge.as_deref(), &training, device, self.quiet)?.ok_or_else(interrupted)?;

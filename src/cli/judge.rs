@@ -8,7 +8,7 @@ use serde_json::json;
 use super::progress::Progress;
 use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::Options;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
 use crate::metrics::{Judge as Trained, JudgeSettings};
 
@@ -66,10 +66,9 @@ impl Judge {
             width: self.width,
             options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
         };
-        let spec: Spec = self.data.parse()?;
-        let native = spec.load(Split::Train)?;
-        let size = self.size.unwrap_or_else(|| default_size(&native));
-        let real = Real::new(&spec, native, size, self.channels)?;
+        let parts = Parts::read(&self.data.parse()?, &Reading { size: self.size, ..Reading::default() })?;
+        let size = self.size.unwrap_or_else(|| default_size(parts.whole()));
+        let real = Real::new(&parts, size, self.channels)?;
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
             let judge = Trained::train(real.training, &settings, device, &mut progress);
@@ -102,19 +101,19 @@ pub struct Real {
 
 impl Real {
     /// Of a data set whose training split is read already.
-    pub fn new(spec: &Spec, train: Dataset, size: usize, channels: Option<usize>) -> Result<Real> {
-        let channels = channels.unwrap_or(train.images.channels);
-        let (training, validation) = train.split_validation()?;
+    pub fn new(parts: &Parts, size: usize, channels: Option<usize>) -> Result<Real> {
+        let channels = channels.unwrap_or(parts.whole().images.channels);
+        let (training, validation) = parts.split()?;
         Ok(Real {
             training: training.fit(size, channels)?,
             validation: validation.fit(size, channels)?,
-            test: spec.load(Split::Test).and_then(|test| test.fit(size, channels)),
+            test: parts.test().and_then(|test| test.fit(size, channels)),
         })
     }
 }
 
 /// The smaller size that holds the images.
-fn default_size(native: &Dataset) -> usize {
+pub fn default_size(native: &Dataset) -> usize {
     if native.images.height.max(native.images.width) > SMALL { 2 * SMALL } else { SMALL }
 }
 

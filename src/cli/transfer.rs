@@ -19,7 +19,7 @@ use super::{
     Compute, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell, warn,
 };
 use crate::backend::Device;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Spec, Split};
 use crate::error::{Error, Result};
 use crate::experiment::curve::{Curve, Point, Watch};
 use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
@@ -470,18 +470,15 @@ fn train(
 /// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
 /// the judge's training was interrupted.
 fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Option<Result<Reference, String>>> {
-    if plan.evaluate_every.is_none() {
-        return Ok(Some(Err("the run was started with --no-judge".to_string())));
+    let parts = Parts::read(&plan.target.parse()?, &plan.reading())?;
+    if let Some(why) = plan.unjudged(&parts)? {
+        return Ok(Some(Err(why)));
     }
-    if target.labels.is_none() {
-        return Ok(Some(Err(format!("{} has no labels, from which a judge could learn", plan.target))));
-    }
-    let spec: Spec = plan.target.parse()?;
     let Architecture { size, channels, .. } = plan.recipe.architecture;
-    let Real { training, validation, test } = Real::new(&spec, spec.load(Split::Train)?, size, Some(channels))?;
+    let Real { training, validation, test } = Real::new(&parts, size, Some(channels))?;
     let (held_out, other) = match test {
         Ok(test) => (test, validation),
-        Err(Error::Invalid(why)) => {
+        Err(Error::NoSplit(why)) => {
             warn(format!("warning: there is no test split ({why}): half of the validation block stands in for it"));
             validation.halves()
         }

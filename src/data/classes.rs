@@ -45,10 +45,15 @@ impl Classes {
         &self.0
     }
 
+    /// The label of a class by its name.
+    pub fn named(&self, name: &str) -> Option<u32> {
+        self.0.iter().position(|other| other == name).map(|label| label as u32)
+    }
+
     /// The label of a class by its name or, where none is called so, by its number from 0.
     pub fn find(&self, text: &str) -> Option<u32> {
-        let by_name = self.0.iter().position(|name| name == text);
-        by_name.or_else(|| text.parse().ok().filter(|&label| label < self.len())).map(|label| label as u32)
+        let number = || text.parse().ok().filter(|&label: &u32| (label as usize) < self.len());
+        self.named(text).or_else(number)
     }
 }
 

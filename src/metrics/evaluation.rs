@@ -13,7 +13,7 @@ use super::{
 };
 use crate::backend::Device;
 use crate::classifier::{Design, Observer, Predictions, Targets, Training};
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 
@@ -310,6 +310,38 @@ pub fn gan_train(
         return Ok(None);
     }
     training.classifier().accuracy(held_out).map(Some)
+}
+
+/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained.
+///
+/// # Errors
+/// Where a part of the data set cannot be read.
+pub fn unjudged(parts: &Parts) -> Result<Option<String>> {
+    let whole = parts.whole();
+    let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
+    if whole.labels.is_none() {
+        return Ok(Some(format!("{} has no labels, from which a judge could learn", whole.name)));
+    }
+    if classes < 2 {
+        return Ok(Some(format!("{} has images of {classes} class, and a judge tells two or more apart", whole.name)));
+    }
+    // Where there is no test split, halves of the block stand against each other.
+    let (test, needed) = match parts.test() {
+        Ok(test) => (Some(test.len()), LEAST),
+        Err(Error::NoSplit(_)) => (None, 2 * LEAST),
+        Err(error) => return Err(error),
+    };
+    if let Some(count) = test.filter(|&count| count < LEAST) {
+        return Ok(Some(format!("{} has {count} test images, and figures need {LEAST} or more", whole.name)));
+    }
+    let held_out = parts.held_out()?;
+    Ok((held_out < needed).then(|| {
+        format!(
+            "of the {} training images of {} {held_out} would be held out, and figures need {needed} or more",
+            whole.len(),
+            whole.name
+        )
+    }))
 }
 
 /// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.

@@ -8,9 +8,10 @@ use super::surgery::LayerReport;
 use super::workshop::continue_in;
 use super::{Arm, RATE, Style, Workshop};
 use crate::backend::Device;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe, Trainer};
+use crate::metrics::unjudged;
 use crate::nn::NormKind;
 use crate::run::{CLASSIFIER, Ending, FEATURES, Observer, OnNan, Pace, RunFolder, Settings};
 
@@ -155,12 +156,39 @@ impl Plan {
         Ok(())
     }
 
-    /// The target's images in the networks' size and channels: of its training split less the validation block.
+    /// How the run reads its images.
+    pub fn reading(&self) -> Reading {
+        Reading { size: Some(self.recipe.architecture.size), ..Reading::default() }
+    }
+
+    /// Why no judge can measure the run, if none can: none is asked for, or the target has too little to train and measure by.
+    ///
+    /// # Errors
+    /// Where the target cannot be read.
+    pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
+        match self.evaluate_every {
+            None => Ok(Some("the run was started with --no-judge".to_string())),
+            Some(_) => unjudged(target),
+        }
+    }
+
+    /// The target's images in the networks' size and channels: of its training split, less the validation block where there is one.
     ///
     /// # Errors
     /// Where they cannot be read, are too few, or do not fit.
     pub fn load_target(&self) -> Result<Dataset> {
-        let (data, _) = self.target.parse::<Spec>()?.load(Split::Train)?.split_validation()?;
+        self.choose(&Parts::read(&self.target.parse()?, &self.reading())?)
+    }
+
+    /// Of a target the images that the run trains on, in the networks' size and channels.
+    ///
+    /// # Errors
+    /// Where they are too few, or do not fit.
+    pub fn choose(&self, target: &Parts) -> Result<Dataset> {
+        let data = match self.unjudged(target)? {
+            Some(_) => target.unjudged()?,
+            None => target.split()?.0,
+        };
         let data = match self.subset {
             Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
             None => data,

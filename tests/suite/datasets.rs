@@ -19,7 +19,20 @@ fn corpus(parser: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-const PARSERS: [&str; 8] = ["idx", "matlab", "cifar10", "folder", "checkpoint", "header", "config", "import"];
+const PARSERS: [&str; 12] = [
+    "idx",
+    "matlab",
+    "cifar10",
+    "cifar100",
+    "folder",
+    "zip",
+    "npz",
+    "npy",
+    "checkpoint",
+    "header",
+    "config",
+    "import",
+];
 
 #[test]
 fn every_parser_accepts_the_seeds_of_its_corpus() {
@@ -78,9 +91,9 @@ fn data_shows_every_kind_of_data_set() {
         ("svhn:svhn", &["(train): 3 images of 32x32x3", "classes: 0: 1, 1: 1, 2: 0"][..]),
         ("svhn:svhn --split test", &["(test): 3 images of 32x32x3", "9: 1"]),
         ("svhn:svhn/test_32x32.mat", &["(train): 3 images of 32x32x3"]),
-        ("cifar10:cifar", &["(train): 10 images of 32x32x3", "classes: 0: 10, 1: 0"]),
+        ("cifar10:cifar", &["(train): 10 images of 32x32x3", "classes: airplane: 10, automobile: 0"]),
         ("cifar10:cifar --split test", &["(test): 1 images of 32x32x3"]),
-        ("folder:pictures", &["(train): 5 images of 64x64x3", "classes: 0: 3, 1: 2"]),
+        ("folder:pictures", &["(train): 5 images of 64x64x3", "classes: bar: 3, ring: 2"]),
         ("folder:pictures/ring", &["(train): 2 images of 64x64x3", "no labels"]),
     ]
     .into_iter()
@@ -109,7 +122,7 @@ fn what_is_wrong_with_them_is_named() {
     let desk = desk();
     desk.write("svhn/test_32x32.mat", b"MATLAB");
     desk.write("cifar/test_batch.bin", &[0; 100]);
-    desk.write("pictures/ring/notes.txt", b"No image.");
+    desk.write("pictures/ring/broken.png", b"No image.");
     for (arguments, parts) in [
         ("svhn:gone", &["there is no gone", "name that"][..]),
         (
@@ -119,9 +132,9 @@ fn what_is_wrong_with_them_is_named() {
         ("svhn:cifar", &["cifar has no train_32x32.mat", "put the train images of SVHN"]),
         ("cifar10:svhn", &["svhn has no data_batch_1.bin", "put the train files of CIFAR-10"]),
         ("cifar10:cifar --split test", &["test_batch.bin, byte 0: expected records of 3073 bytes"]),
-        ("folder:pictures", &["notes.txt, byte 0: expected a PNG or JPEG image, found \"No image\""]),
-        ("folder:pictures/bar --split test", &["has no test split", "sub-folders train and test"]),
-        ("folder:svhn/gone", &["there is no folder svhn/gone", "put PNG or JPEG images there"]),
+        ("folder:pictures", &["1 image of 6 cannot be read:", "ring/broken.png: no image begins with \"No image\""]),
+        ("folder:pictures/bar --split test", &["has no test split", "sub-folders train, val and test"]),
+        ("folder:svhn/gone", &["there is no folder svhn/gone", "put images there"]),
     ] {
         desk.refuses(1, &format!("data {arguments} --out grid.png"), parts);
     }

@@ -1,8 +1,9 @@
 //! The real images of a comparison: what methods may learn from, and what is held out.
 
 use super::Settings;
-use crate::data::{Dataset, Spec, Split};
-use crate::error::Result;
+use crate::data::{Dataset, Parts, Reading};
+use crate::metrics::unjudged;
+use crate::error::{Error, Result};
 use crate::metrics::HeldOut;
 
 /// The images of the target.
@@ -25,12 +26,16 @@ impl RealData {
     /// # Errors
     /// What reading the data says.
     pub fn load(settings: &Settings) -> Result<RealData> {
-        let spec: Spec = settings.target.parse()?;
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
-        let (native, validation) = spec.load(Split::Train)?.split_validation()?;
+        let reading = Reading { size: Some(size), ..Reading::default() };
+        let parts = Parts::read(&settings.target.parse()?, &reading)?;
+        if let Some(why) = unjudged(&parts)? {
+            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", settings.target)));
+        }
+        let (native, validation) = parts.split()?;
         let test = match settings.split {
-            HeldOut::Test => Some(spec.load(Split::Test)?.fit(size, channels)?),
+            HeldOut::Test => Some(parts.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
