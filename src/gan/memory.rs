@@ -10,10 +10,15 @@ const OVERHEAD: f64 = 1.5;
 /// The graph of a gradient penalty holds the forward pass, its gradient, and the gradient of that.
 const PENALTY_GRAPHS: f64 = 3.0;
 
+/// The channels of each feature map, from the 4x4 one up to the one next to the image.
+fn widths(architecture: &Architecture) -> Vec<usize> {
+    (0..(architecture.size / 4).ilog2()).rev().map(|level| architecture.features << level).collect()
+}
+
 /// Bytes that are needed whatever the batch, and bytes an image of the batch.
 fn needs(recipe: &Recipe, bytes: f64) -> (f64, f64) {
     let Architecture { size, channels, latent, .. } = recipe.architecture;
-    let widths: Vec<f64> = recipe.architecture.widths().into_iter().map(|width| width as f64).collect();
+    let widths: Vec<f64> = widths(&recipe.architecture).into_iter().map(|width| width as f64).collect();
     let (image, taps) = ((size * size * channels) as f64, 16.0);
     let (mut inner_filters, mut maps, mut side) = (0.0, 0.0, 4.0);
     for (level, &width) in widths.iter().enumerate() {
@@ -50,7 +55,7 @@ pub fn largest_batch(recipe: &Recipe, element: usize, available: f64) -> usize {
 /// The bytes of the largest tensor that does not grow with the batch, and of the largest that does, an image of it.
 fn largest_tensors(recipe: &Recipe, bytes: f64) -> (f64, f64) {
     let Architecture { size, channels, latent, .. } = recipe.architecture;
-    let widths: Vec<f64> = recipe.architecture.widths().into_iter().map(|width| width as f64).collect();
+    let widths: Vec<f64> = widths(&recipe.architecture).into_iter().map(|width| width as f64).collect();
     let sides = (0..).map(|level| f64::from(4 << level));
     let maps = widths.iter().zip(sides).map(|(&width, side)| side * side * width);
     let each = maps.fold((size * size * channels) as f64, f64::max);
