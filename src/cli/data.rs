@@ -79,7 +79,8 @@ impl Data {
             None => "no labels".to_string(),
         };
         let Images { count, height, width, channels, .. } = images;
-        let mut text = format!("{} ({split}): {count} images of {height}x{width}x{channels}{stored}\n{classes}", data.name);
+        let mut text =
+            format!("{} ({split}): {count} images of {height}x{width}x{channels}{stored}\n{classes}", data.name);
         if let Some(out) = &self.out {
             text += &format!("\n{}", out.display());
         }

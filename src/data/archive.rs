@@ -62,12 +62,17 @@ impl Archive {
             if entry.is_dir() {
                 continue;
             }
-            let start = entry.data_start().ok_or_else(|| expected("the place of every entry", format!("none of {name}")))?;
+            let start =
+                entry.data_start().ok_or_else(|| expected("the place of every entry", format!("none of {name}")))?;
             let (stored, size, method) = (entry.compressed_size(), entry.size(), entry.compression());
             let refused = match method {
                 _ if entry.encrypted() => Some("it is encrypted; pack it without a password"),
-                _ if entry.is_symlink() => Some("it is a link, and those in archives are not followed; pack the file itself"),
-                CompressionMethod::Stored if size != stored => Some("its two sizes in the archive differ; pack it again"),
+                _ if entry.is_symlink() => {
+                    Some("it is a link, and those in archives are not followed; pack the file itself")
+                }
+                CompressionMethod::Stored if size != stored => {
+                    Some("its two sizes in the archive differ; pack it again")
+                }
                 CompressionMethod::Deflated if size > stored.saturating_mul(DEFLATE_RATIO) => {
                     Some("the archive says that it unpacks to more than is possible; pack it again")
                 }
@@ -259,16 +264,19 @@ pub(super) mod tests {
     fn an_archive_is_laid_out_as_a_folder_is() {
         let pictures: Vec<Vec<u8>> = (0..4).map(grey).collect();
         for deflated in [false, true] {
-            let pack = |names: [&'static str; 4]| {
-                let entry = |(name, bytes): (&'static str, &Vec<u8>)| Packed { deflated, ..Packed::stored(name, bytes) };
-                let entries: Vec<Packed> = names.into_iter().zip(&pictures).map(|(n, b)| entry((n, b))).collect();
-                zip(&entries)
+            let pack = |names: [&str; 4]| {
+                let entries = names.iter().zip(&pictures);
+                let entries = entries.map(|(name, bytes)| Packed { deflated, ..Packed::stored(name, bytes) });
+                zip(&entries.collect::<Vec<_>>())
             };
-            let level = |data: &crate::data::Dataset| -> Vec<u8> { (0..data.len()).map(|i| data.images.image(i)[0]).collect() };
+            let level =
+                |data: &crate::data::Dataset| -> Vec<u8> { (0..data.len()).map(|i| data.images.image(i)[0]).collect() };
             let flat = load(&pack(["0.png", "1.png", "2.png", "__MACOSX/3.png"]), Split::Train).unwrap();
             assert_eq!((level(&flat), &flat.labels), (vec![0, 1, 2], &None));
             assert_eq!(flat.files.unwrap()[1].as_ref(), "1.png");
-            for top in [["a/0.png", "a/1.png", "b/2.png", "b/3.png"], ["x/a/0.png", "x/a/1.png", "x/b/2.png", "x/b/3.png"]] {
+            for top in
+                [["a/0.png", "a/1.png", "b/2.png", "b/3.png"], ["x/a/0.png", "x/a/1.png", "x/b/2.png", "x/b/3.png"]]
+            {
                 let classes = load(&pack(top), Split::Train).unwrap();
                 assert_eq!((level(&classes), classes.labels), (vec![0, 2, 1, 3], Some(vec![0, 1, 0, 1])));
             }
@@ -284,12 +292,19 @@ pub(super) mod tests {
         let [first, second] = [grey(1), grey(2)];
         let with = |json: &str| {
             let names = ["00000/img00000000.png", "00000/img00000001.png"];
-            let entries = [Packed::stored(names[0], &first), Packed::stored(names[1], &second), Packed::stored("dataset.json", json.as_bytes())];
+            let entries = [
+                Packed::stored(names[0], &first),
+                Packed::stored(names[1], &second),
+                Packed::stored("dataset.json", json.as_bytes()),
+            ];
             load(&zip(&entries), Split::Train)
         };
         let data = with(r#"{"labels": [["00000/img00000000.png", 2], ["00000/img00000001.png", 0]]}"#).unwrap();
         let labels = data.labels.unwrap();
-        assert_eq!((labels.iter().map(|&l| &*data.classes.names()[l as usize]).collect::<Vec<_>>(), data.classes.len()), (vec!["0", "2"], 3));
+        assert_eq!(
+            (labels.iter().map(|&l| &*data.classes.names()[l as usize]).collect::<Vec<_>>(), data.classes.len()),
+            (vec!["0", "2"], 3)
+        );
         for none in [r#"{"labels": null}"#, r#"{"labels": []}"#, "{}"] {
             assert_eq!(with(none).unwrap().len(), 2);
         }
@@ -339,7 +354,8 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
         let write = |parts: &[(&str, Vec<u8>)]| {
-            let entries: Vec<Packed> = parts.iter().map(|(name, bytes)| Packed { deflated: true, ..Packed::stored(name, bytes) }).collect();
+            let entries: Vec<Packed> =
+                parts.iter().map(|(name, bytes)| Packed { deflated: true, ..Packed::stored(name, bytes) }).collect();
             std::fs::write(&path, zip(&entries)).unwrap();
             format!("npz:{}", path.display()).parse::<Spec>().unwrap()
         };

@@ -95,7 +95,10 @@ impl Numbers {
                     let word = word.try_into().expect("four bytes");
                     if self.big { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
                 };
-                bytes.chunks_exact(4).map(|four| char::from_u32(word(four)).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+                bytes
+                    .chunks_exact(4)
+                    .map(|four| char::from_u32(word(four)).unwrap_or(char::REPLACEMENT_CHARACTER))
+                    .collect()
             }
             _ => String::from_utf8_lossy(bytes).chars().collect(),
         };
@@ -178,7 +181,8 @@ pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading
     if c < 4 {
         return Ok(Images::new(sizes, bytes));
     }
-    let transparent = bytes.chunks_exact(h * w * c).filter(|image| image.chunks_exact(c).any(|pixel| pixel[3] < 255)).count();
+    let transparent =
+        bytes.chunks_exact(h * w * c).filter(|image| image.chunks_exact(c).any(|pixel| pixel[3] < 255)).count();
     if transparent > 0 {
         let background = reading.background;
         reading.listener.note(format!(
@@ -186,7 +190,8 @@ pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading
             path.display()
         ));
     }
-    let opaque = bytes.chunks_exact(c).flat_map(|pixel| over([pixel[0], pixel[1], pixel[2], pixel[3]], reading.background));
+    let opaque =
+        bytes.chunks_exact(c).flat_map(|pixel| over([pixel[0], pixel[1], pixel[2], pixel[3]], reading.background));
     Ok(Images::new([n, h, w, 3], opaque.collect()))
 }
 
@@ -218,10 +223,15 @@ pub(super) fn labels_of(path: &Path, what: &str, array: Array, images: usize) ->
     let values: Vec<f64> = values.map(|value| numbers.number(value)).collect();
     if width == 1 {
         let whole = |&value: &f64| {
-            if value >= 0.0 && value < MOST_CLASSES as f64 && value.fract() == 0.0 { Ok(value as u64) } else { Err(value) }
+            if value >= 0.0 && value < MOST_CLASSES as f64 && value.fract() == 0.0 {
+                Ok(value as u64)
+            } else {
+                Err(value)
+            }
         };
         let labels = values.iter().map(whole).collect::<Result<Vec<u64>, f64>>();
-        let labels = labels.map_err(|value| wrong(&format!("class numbers below {MOST_CLASSES}"), value.to_string()))?;
+        let labels =
+            labels.map_err(|value| wrong(&format!("class numbers below {MOST_CLASSES}"), value.to_string()))?;
         return Ok(Some(Labels::Numbers(labels)));
     }
     let row = |index: usize| {

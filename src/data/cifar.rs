@@ -100,7 +100,8 @@ impl Cifar {
             if !path.is_file() {
                 let python = folder.join(file.trim_end_matches(".bin")).is_file();
                 let hint = if python { ", only the Python version's file" } else { "" };
-                let why = format!("{argument} has no {file}{hint}; put the {split} files of {name}'s binary version there");
+                let why =
+                    format!("{argument} has no {file}{hint}; put the {split} files of {name}'s binary version there");
                 return Err(if split == Split::Test && !python { Error::NoSplit(why) } else { Error::Invalid(why) });
             }
             self.read(&path, &mut pixels, &mut labels)?;
@@ -218,7 +219,8 @@ mod tests {
         fs::write(folder.path().join("train.bin"), [record(0, 99), record(4, 4)].concat()).unwrap();
         let spec: Spec = format!("cifar100:{}", folder.path().display()).parse().unwrap();
         let data = spec.load(Split::Train).unwrap();
-        let names: Vec<&str> = data.labels_of(&[0, 1]).unwrap().iter().map(|&l| &*data.classes.names()[l as usize]).collect();
+        let names: Vec<&str> =
+            data.labels_of(&[0, 1]).unwrap().iter().map(|&l| &*data.classes.names()[l as usize]).collect();
         assert_eq!((names, data.classes.len()), (vec!["worm", "beaver"], 100));
         assert_eq!(data.images.image(1)[..3], [stored(0, 0), stored(0, PLANE), stored(0, 2 * PLANE)]);
         fs::write(folder.path().join("train.bin"), record(0, 100)).unwrap();

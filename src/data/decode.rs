@@ -50,14 +50,17 @@ pub(super) fn content(name: &str, bytes: &[u8]) -> Content {
     if !READ.contains(&extension.as_str()) {
         return Content::Other;
     }
-    let text = |start: &[u8]| bytes.trim_ascii_start().get(..start.len()).is_some_and(|b| b.eq_ignore_ascii_case(start));
+    let text =
+        |start: &[u8]| bytes.trim_ascii_start().get(..start.len()).is_some_and(|b| b.eq_ignore_ascii_case(start));
     Content::Unreadable(match bytes {
         [] => "it is empty; copy it again".to_string(),
         _ if bytes.iter().all(|&byte| byte == 0) => "it holds nothing but zeros; copy it again".to_string(),
         _ if bytes.starts_with(b"version https://git-lfs") => {
             "it only points to a file that git keeps elsewhere; run `git lfs pull`".to_string()
         }
-        _ if text(b"<!doctype html") || text(b"<html") => "it is a web page, not an image; download it again".to_string(),
+        _ if text(b"<!doctype html") || text(b"<html") => {
+            "it is a web page, not an image; download it again".to_string()
+        }
         _ if text(b"<svg") || text(b"<?xml") => "it is SVG, which is not read; convert it to PNG".to_string(),
         _ if bytes.get(4..8) == Some(b"ftyp") => {
             "it is HEIC, AVIF or a video, which are not read; convert it to PNG or JPEG".to_string()
@@ -274,7 +277,9 @@ fn has_end(bytes: &[u8]) -> bool {
 fn broken(error: image::ImageError) -> String {
     match error {
         image::ImageError::Limits(_) => "it is larger than is read; shrink it".to_string(),
-        image::ImageError::Unsupported(error) => format!("it is of a kind that is not read ({error}); convert it to PNG"),
+        image::ImageError::Unsupported(error) => {
+            format!("it is of a kind that is not read ({error}); convert it to PNG")
+        }
         error => format!("it is damaged ({error}); get it again"),
     }
 }

@@ -47,7 +47,8 @@ impl Set {
     /// # Errors
     /// [`Error::Invalid`] where there are several.
     pub fn in_folder(folder: &Path) -> Result<Option<Set>> {
-        let has = |set: &Set| [Split::Train, Split::Test].iter().any(|&split| set.find(folder, split, "images").is_some());
+        let has =
+            |set: &Set| [Split::Train, Split::Test].iter().any(|&split| set.find(folder, split, "images").is_some());
         let sets: Vec<Set> = SETS.into_iter().filter(has).collect();
         match sets[..] {
             [] => Ok(None),
@@ -103,7 +104,10 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     }
     let named = SETS.into_iter().find(|set| Some(set.name) == name);
     let set = named.map_or_else(|| Set::in_folder(folder), |set| Ok(Some(set)))?.ok_or_else(|| {
-        Error::invalid(format!("{} has none of EMNIST's files; put emnist-letters-train-images-idx3-ubyte.gz and so on there", folder.display()))
+        Error::invalid(format!(
+            "{} has none of EMNIST's files; put emnist-letters-train-images-idx3-ubyte.gz and so on there",
+            folder.display()
+        ))
     })?;
     load_set(argument, folder, set, split, reading)
 }
@@ -117,7 +121,9 @@ pub(super) fn load_set(argument: &str, folder: &Path, set: Set, split: Split, re
     match (set.find(folder, split, "images"), set.find(folder, split, "labels")) {
         (Some(images), Some(labels)) => read(argument, set, &images, Some(&labels), reading),
         (None, None) if split != Split::Train => Err(split.missing(folder.display(), advice)),
-        _ => Err(Error::invalid(format!("{} lacks the {split} images or labels of EMNIST; {advice}", folder.display()))),
+        _ => {
+            Err(Error::invalid(format!("{} lacks the {split} images or labels of EMNIST; {advice}", folder.display())))
+        }
     }
 }
 
@@ -173,7 +179,9 @@ mod tests {
         write("emnist-letters-train-images-idx3-ubyte", &idx(3, &[2, 2, 3], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
         write("emnist-letters-train-labels-idx1-ubyte", &idx(1, &[2], &[26, 1]));
         let place = folder.path().display();
-        let files = format!("idx:{place}/emnist-letters-train-images-idx3-ubyte,{place}/emnist-letters-train-labels-idx1-ubyte");
+        let files = format!(
+            "idx:{place}/emnist-letters-train-images-idx3-ubyte,{place}/emnist-letters-train-labels-idx1-ubyte"
+        );
         for spec in [format!("emnist:{place}"), format!("mnist:{place}"), format!("emnist:{place},letters"), files] {
             let spec: Spec = spec.parse().unwrap();
             let data = spec.load(Split::Train).unwrap();

@@ -11,8 +11,7 @@ use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `folder:DIR`: a folder of images.
-pub(super) const KIND: Kind =
-    Kind { name: "folder", forms: &["folder:DIR"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind = Kind { name: "folder", forms: &["folder:DIR"], check, load, block: Block::Drawn };
 
 /// How deep folders may lie in each other.
 const DEEPEST: usize = 32;
@@ -73,7 +72,10 @@ fn walk(folder: &Path, below: String, above: &mut Vec<PathBuf>, tree: &mut Tree)
             Ok(_) => tree.foreign += 1,
             Err(error) => match fs::read_link(&path) {
                 Ok(target) => {
-                    let why = format!("it is a link to {}, which is not there; fetch that or remove the link", target.display());
+                    let why = format!(
+                        "it is a link to {}, which is not there; fetch that or remove the link",
+                        target.display()
+                    );
                     tree.files.push((inside, Err(why)));
                 }
                 Err(_) => return Err(Error::io("read", &path)(error)),

@@ -410,7 +410,11 @@ mod tests {
         let word = |value: i32| value.to_be_bytes();
         for (bytes, found, names) in [
             // QMNIST's: eight columns of four bytes.
-            (idx(WIDE_LABELS_MAGIC, &[2, 2], &[word(3), word(9), word(0), word(8)].concat()), [3, 0], &["0", "1", "2", "3"][..]),
+            (
+                idx(WIDE_LABELS_MAGIC, &[2, 2], &[word(3), word(9), word(0), word(8)].concat()),
+                [3, 0],
+                &["0", "1", "2", "3"][..],
+            ),
             (idx(0x0b01, &[2], &[0, 2, 0, 1]), [1, 0], &["1", "2"]),
             (idx(LABELS_MAGIC, &[2], &[1, 3]), [0, 2], &["1", "2", "3"]),
             (idx(0x0c01, &[2], &[word(300), word(0)].concat()), [300, 0], &[]),

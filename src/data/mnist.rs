@@ -39,7 +39,8 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     if split == Split::Validation {
         return Err(split.missing(argument, "a block of the training images stands in for it"));
     }
-    let places = [find(folder, split, "images", &["idx3-ubyte"]), find(folder, split, "labels", &["idx1-ubyte", "idx2-int"])];
+    let places =
+        [find(folder, split, "images", &["idx3-ubyte"]), find(folder, split, "labels", &["idx1-ubyte", "idx2-int"])];
     let [images, labels] = match places {
         [Err(Error::Invalid(why)), Err(_)] => match emnist::Set::in_folder(folder)? {
             Some(set) => return emnist::load_set(argument, folder, set, split, reading),

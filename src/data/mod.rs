@@ -14,8 +14,8 @@ mod fit;
 mod folder;
 pub mod idx;
 mod images;
-pub mod matlab;
 mod kind;
+pub mod matlab;
 mod mnist;
 mod npy;
 mod npz;
@@ -25,8 +25,8 @@ mod pictures;
 mod reading;
 mod sampler;
 mod spec;
-mod subset;
 mod store;
+mod subset;
 mod svhn;
 pub mod synthetic;
 mod tree;
@@ -61,15 +61,16 @@ pub struct Dataset {
     /// The file that each image came from, below the folder or archive of all; None where images are not files.
     pub files: Option<Vec<Arc<str>>>,
     /// What tells the data from others', where images are files: their digest.
-    key: Option<[u8; 32]>,
+    pub(crate) key: Option<[u8; 32]>,
     /// How images become those of a network.
-    reading: Reading,
+    pub(crate) reading: Reading,
 }
 
 impl PartialEq for Dataset {
     /// Whether name, images and classes are the same, wherever they are from.
     fn eq(&self, other: &Dataset) -> bool {
-        (&self.name, &self.images, &self.labels, &self.classes) == (&other.name, &other.images, &other.labels, &other.classes)
+        (&self.name, &self.images, &self.labels, &self.classes)
+            == (&other.name, &other.images, &other.labels, &other.classes)
     }
 }
 
@@ -100,8 +101,10 @@ impl Dataset {
         let places: Vec<Option<u32>> = self.classes.names().iter().map(|name| classes.named(name)).collect();
         let counts = self.class_counts();
         let strange = self.classes.names().iter().zip(&counts).zip(&places);
-        let strange: Vec<&str> =
-            strange.filter(|((_, count), place)| **count > 0 && place.is_none()).map(|((name, _), _)| name.as_str()).collect();
+        let strange: Vec<&str> = strange
+            .filter(|((_, count), place)| **count > 0 && place.is_none())
+            .map(|((name, _), _)| name.as_str())
+            .collect();
         if !strange.is_empty() {
             return Err(Error::invalid(format!(
                 "{} has images of {}, and the classes here are {}",

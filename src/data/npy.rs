@@ -10,8 +10,7 @@ use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `npy:IMAGES[,LABELS]`: arrays in files of their own.
-pub(super) const KIND: Kind =
-    Kind { name: "npy", forms: &["npy:IMAGES[,LABELS]"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind = Kind { name: "npy", forms: &["npy:IMAGES[,LABELS]"], check, load, block: Block::Drawn };
 
 /// The magic string of the format.
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -88,7 +87,11 @@ pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Arr
     let kind = value("descr").and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.split_once('\''));
     let kind = kind.ok_or_else(|| unlike("a simple 'descr'"))?.0;
     let numbers = Numbers::named(kind).ok_or_else(|| {
-        wrong(start, "an array of numbers or names (unsigned or signed integers, floats, booleans, text)".into(), kind.into())
+        wrong(
+            start,
+            "an array of numbers or names (unsigned or signed integers, floats, booleans, text)".into(),
+            kind.into(),
+        )
     })?;
     let fortran = match value("fortran_order") {
         Some(rest) if rest.starts_with("False") => false,
@@ -97,7 +100,8 @@ pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Arr
     };
     let shape = value("shape").and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.split_once(')'));
     let sizes = shape.ok_or_else(|| unlike("'shape'"))?.0.split(',').map(str::trim).filter(|size| !size.is_empty());
-    let shape = sizes.map(str::parse).collect::<Result<Vec<usize>, _>>().map_err(|_| unlike("whole numbers as 'shape'"))?;
+    let shape =
+        sizes.map(str::parse).collect::<Result<Vec<usize>, _>>().map_err(|_| unlike("whole numbers as 'shape'"))?;
     let claim = shape.iter().try_fold(numbers.size(), |product, &size| product.checked_mul(size));
     let held = bytes.len() - start - length;
     if claim != Some(held) {
@@ -136,7 +140,8 @@ pub(super) mod tests {
     #[test]
     fn the_shapes_and_numbers_that_people_keep_are_read() {
         let bytes: Vec<u8> = (0..24).map(|value| value * 10).collect();
-        let floats = |bytes: &[u8]| bytes.iter().flat_map(|&b| (f32::from(b) / 255.0).to_le_bytes()).collect::<Vec<u8>>();
+        let floats =
+            |bytes: &[u8]| bytes.iter().flat_map(|&b| (f32::from(b) / 255.0).to_le_bytes()).collect::<Vec<u8>>();
         let big: Vec<u8> = bytes.iter().flat_map(|&b| (f64::from(b) / 255.0).to_be_bytes()).collect();
         let wide: Vec<u8> = bytes.iter().flat_map(|&b| i64::from(b).to_le_bytes()).collect();
         for (kind, shape, stored, expected) in [
@@ -162,15 +167,31 @@ pub(super) mod tests {
     fn labels_are_numbers_or_names() {
         let images = npy("|u1", "False", "(3, 2, 2)", &[0; 12]);
         for (kind, shape, bytes, labels, names) in [
-            ("<i8", "(3,)", [2i64, 0, 1].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(), [2, 0, 1], &["0", "1", "2"][..]),
+            (
+                "<i8",
+                "(3,)",
+                [2i64, 0, 1].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
+                [2, 0, 1],
+                &["0", "1", "2"][..],
+            ),
             ("|u1", "(3, 1)", vec![3, 1, 1], [2, 0, 0], &["1", "2", "3"]),
             ("<f4", "(3,)", [1f32, 0.0, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(), [1, 0, 1], &["0", "1"]),
             ("|u1", "(3, 2)", vec![0, 1, 1, 0, 0, 1], [1, 0, 1], &["0", "1"]),
-            ("<U2", "(3,)", "b\0a\0b2".chars().flat_map(|c| (c as u32).to_le_bytes()).collect(), [1, 0, 2], &["a", "b", "b2"]),
+            (
+                "<U2",
+                "(3,)",
+                "b\0a\0b2".chars().flat_map(|c| (c as u32).to_le_bytes()).collect(),
+                [1, 0, 2],
+                &["a", "b", "b2"],
+            ),
             ("|S1", "(3,)", b"xyx".to_vec(), [0, 1, 0], &["x", "y"]),
         ] {
             let data = load(&images, Some(&npy(kind, "False", shape, &bytes))).unwrap();
-            assert_eq!((data.labels.unwrap(), data.classes.names()), (labels.to_vec(), &names.iter().map(|n| n.to_string()).collect::<Vec<_>>()[..]), "{kind} {shape}");
+            assert_eq!(
+                (data.labels.unwrap(), data.classes.names()),
+                (labels.to_vec(), &names.iter().map(|n| n.to_string()).collect::<Vec<_>>()[..]),
+                "{kind} {shape}"
+            );
         }
     }
 

@@ -43,7 +43,9 @@ fn meaning(name: &str) -> Option<(Split, bool)> {
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let path = Path::new(argument);
     if !path.is_file() {
-        return Err(Error::invalid(format!("there is no archive {argument}; name a NumPy archive that np.savez wrote")));
+        return Err(Error::invalid(format!(
+            "there is no archive {argument}; name a NumPy archive that np.savez wrote"
+        )));
     }
     let archive = Archive::open(path)?;
     let find = |split: Split, images: bool| {
@@ -52,7 +54,10 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let array = |index: usize| npy::parse(path, &archive.entries()[index].name, archive.whole(index)?);
     let Some(images) = find(split, true) else {
         let names: Vec<&str> = archive.entries().iter().map(|entry| entry.name.as_str()).collect();
-        let advice = format!("it holds {}; call arrays as MedMNIST does: train_images, train_labels, val_images, .., test_labels", names.join(", "));
+        let advice = format!(
+            "it holds {}; call arrays as MedMNIST does: train_images, train_labels, val_images, .., test_labels",
+            names.join(", ")
+        );
         return Err(match split {
             Split::Train => Error::invalid(format!("{argument} has no images: {advice}")),
             _ => split.missing(argument, advice),
@@ -63,7 +68,10 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let Some(own) = find(split, false) else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
     // Its own labels first, then those of the other splits, which share its list of classes.
     let mut splits = Vec::new();
-    for (of, index) in [(split, Some(own))].into_iter().chain(Split::ALL.into_iter().filter(|&other| other != split).map(|other| (other, find(other, false)))) {
+    for (of, index) in [(split, Some(own))]
+        .into_iter()
+        .chain(Split::ALL.into_iter().filter(|&other| other != split).map(|other| (other, find(other, false))))
+    {
         let Some(index) = index else { continue };
         let labels = array(index)?;
         let count = if of == split { images.count } else { labels.shape.first().copied().unwrap_or(0) };

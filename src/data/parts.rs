@@ -141,7 +141,8 @@ mod tests {
         let labels = |count: u8| [&[0, 0, 8, 1, 0, 0, 0, count][..], &vec![1; usize::from(count)]].concat();
         write("train-images-idx3-ubyte", &images(10));
         write("train-labels-idx1-ubyte", &labels(10));
-        let parts = Parts::read(&format!("mnist:{}", folder.path().display()).parse().unwrap(), &Reading::default()).unwrap();
+        let parts =
+            Parts::read(&format!("mnist:{}", folder.path().display()).parse().unwrap(), &Reading::default()).unwrap();
         assert!(matches!(parts.test(), Err(Error::NoSplit(_))));
         write("t10k-images-idx3-ubyte", &images(3));
         assert!(matches!(parts.test(), Err(Error::Invalid(_))), "images without labels");

@@ -28,13 +28,7 @@ struct Sound {
 /// # Errors
 /// [`Error::NoSplit`] where there is no such split; [`Error::Invalid`] where there is no picture in it;
 /// [`Error::BrokenImages`], listing all of them, where some cannot be read and are not to be left out.
-pub(super) fn load(
-    whose: &str,
-    layout: Layout,
-    split: Split,
-    advice: &str,
-    reading: &Reading,
-) -> Result<Dataset> {
+pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, reading: &Reading) -> Result<Dataset> {
     let Layout { classes, mut parts, has_splits, broken, foreign, notes } = layout;
     let Some(pictures) = parts.remove(&split) else {
         // Where nothing at all is there, the training split says so.
@@ -82,7 +76,9 @@ pub(super) fn load(
         reading.listener.tell(Heard::Progress(total + done, 2 * total));
         let squares: Vec<Result<(Vec<u8>, bool), String>> = chunk
             .par_iter()
-            .map(|Sound { picture: Picture { source, format, .. }, .. }| decode::square(&source.read()?, *format, side, channels, reading))
+            .map(|Sound { picture: Picture { source, format, .. }, .. }| {
+                decode::square(&source.read()?, *format, side, channels, reading)
+            })
             .collect();
         for (sound, square) in chunk.iter().zip(squares) {
             match square {
@@ -138,7 +134,11 @@ fn tell(whose: &str, foreign: usize, transparent: usize, notes: &[String], readi
         reading.listener.note(format!("{whose}: {note}"));
     }
     if foreign > 0 {
-        let files = if foreign == 1 { "1 file that is no image is".to_string() } else { format!("{foreign} files that are no images are") };
+        let files = if foreign == 1 {
+            "1 file that is no image is".to_string()
+        } else {
+            format!("{foreign} files that are no images are")
+        };
         reading.listener.note(format!("{whose}: {files} passed over"));
     }
     if transparent > 0 {

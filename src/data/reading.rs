@@ -113,7 +113,9 @@ impl FromStr for Background {
     /// [`Error::Usage`] where the text is no colour.
     fn from_str(text: &str) -> Result<Background> {
         let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, colour)| *colour);
-        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits = text
+            .strip_prefix('#')
+            .filter(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let written = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).map(|colour| {
             let [_, red, green, blue] = colour.to_be_bytes();
             [red, green, blue]
@@ -178,9 +180,7 @@ mod tests {
 
     #[test]
     fn a_background_is_a_name_or_six_digits_and_displays_as_it_was_written() {
-        for (text, colour) in
-            [("white", [255; 3]), ("black", [0; 3]), ("grey", [128; 3]), ("#ff8001", [255, 128, 1])]
-        {
+        for (text, colour) in [("white", [255; 3]), ("black", [0; 3]), ("grey", [128; 3]), ("#ff8001", [255, 128, 1])] {
             let background: Background = text.parse().unwrap();
             assert_eq!((background.0, background.to_string().as_str()), (colour, text));
         }

@@ -68,7 +68,9 @@ impl Spilled {
     pub fn read(&self, place: usize) -> Vec<u8> {
         let mut image = vec![0; self.bytes];
         let read = read_at(&self.file, &mut image, place as u64 * self.bytes as u64);
-        read.unwrap_or_else(|error| panic!("the disk does not give back the decoded images that were written to it: {error}"));
+        read.unwrap_or_else(|error| {
+            panic!("the disk does not give back the decoded images that were written to it: {error}")
+        });
         image
     }
 
@@ -136,7 +138,9 @@ impl Sink {
         self.pushed += images.len() / self.bytes();
         match &mut self.target {
             Target::Memory(bytes) => bytes.extend_from_slice(images),
-            Target::Disk(writer, folder) => writer.write_all(images).map_err(Error::io("write decoded images into", folder))?,
+            Target::Disk(writer, folder) => {
+                writer.write_all(images).map_err(Error::io("write decoded images into", folder))?
+            }
         }
         Ok(())
     }
@@ -155,7 +159,9 @@ impl Sink {
         let store = match target {
             Target::Memory(bytes) => Store::Memory(Arc::new(Held::new(bytes))),
             Target::Disk(writer, folder) => {
-                let file = writer.into_inner().map_err(|error| Error::io("write decoded images into", folder)(error.into_error()))?;
+                let file = writer
+                    .into_inner()
+                    .map_err(|error| Error::io("write decoded images into", folder)(error.into_error()))?;
                 Store::Disk(Arc::new(Spilled { file, bytes, ahead: Mutex::default() }))
             }
         };

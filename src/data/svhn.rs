@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::matlab::{self, Array, Header};
 use super::kind::{Block, Kind};
+use super::matlab::{self, Array, Header};
 use super::{Classes, Dataset, Images, Reading, Split};
 use crate::error::{Error, Result};
 

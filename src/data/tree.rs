@@ -138,7 +138,9 @@ impl Layout {
                 (Content::Picture(format), Ok(source)) => {
                     pictures.push(Picture { path: path.clone(), source, format, label: None });
                 }
-                (Content::Unreadable(why), _) | (Content::Picture(_), Err(why)) => layout.broken.push((path.clone(), why)),
+                (Content::Unreadable(why), _) | (Content::Picture(_), Err(why)) => {
+                    layout.broken.push((path.clone(), why))
+                }
             }
             paths.push(path);
         }
@@ -153,7 +155,10 @@ impl Layout {
     fn label(&mut self, mut pictures: Vec<Picture>, labels: &HashMap<String, u32>, whose: &str) -> Result<()> {
         for picture in &mut pictures {
             let label = labels.get(&picture.path).ok_or_else(|| {
-                Error::invalid(format!("{whose}: dataset.json gives {} no label; give every image one, or none", picture.path))
+                Error::invalid(format!(
+                    "{whose}: dataset.json gives {} no label; give every image one, or none",
+                    picture.path
+                ))
             })?;
             picture.label = Some(*label);
         }
@@ -270,7 +275,10 @@ fn classes_of(shelves: &[(Split, Shelf)], whose: &str) -> Result<Classes> {
         }
     }
     if names.len() > MOST_CLASSES {
-        return Err(Error::invalid(format!("{whose} has {} classes; at most {MOST_CLASSES} are possible", names.len())));
+        return Err(Error::invalid(format!(
+            "{whose} has {} classes; at most {MOST_CLASSES} are possible",
+            names.len()
+        )));
     }
     let mut names: Vec<&String> = names.into_iter().collect();
     names.sort_by(|a, b| natural_order(a, b));
@@ -280,7 +288,9 @@ fn classes_of(shelves: &[(Split, Shelf)], whose: &str) -> Result<Classes> {
 /// Classes take turns in proportion to their sizes, each in the order of its paths, so that the first or the last part of the data
 /// set has its share of each.
 fn in_turn(pictures: Vec<Picture>, classes: usize) -> Vec<Picture> {
-    let Some(labels) = pictures.iter().map(|picture| picture.label).collect::<Option<Vec<u32>>>() else { return pictures };
+    let Some(labels) = pictures.iter().map(|picture| picture.label).collect::<Option<Vec<u32>>>() else {
+        return pictures;
+    };
     let mut order: Vec<usize> = (0..pictures.len()).collect();
     order.sort_by_key(|&index| labels[index]);
     let mut counts = vec![0; classes];

@@ -3,8 +3,8 @@
 use rand::seq::SliceRandom;
 use sha2::{Digest, Sha256};
 
-use super::kind::Block;
 use super::Dataset;
+use super::kind::Block;
 use super::subset::interleave;
 use crate::error::{Error, Result};
 use crate::random::{self, Purpose};
@@ -132,7 +132,10 @@ mod tests {
     fn no_fifth_of_four_images_is_an_error() {
         for block in [Block::LastFifth, Block::Drawn] {
             let error = numbered(4).hold_out(block).unwrap_err();
-            assert!(matches!(&error, Error::Invalid(text) if text.contains("numbered has 4 training images")), "{error}");
+            assert!(
+                matches!(&error, Error::Invalid(text) if text.contains("numbered has 4 training images")),
+                "{error}"
+            );
         }
     }
 

@@ -36,7 +36,8 @@ fn check(argument: &str) -> Result<()> {
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let path = Path::new(argument);
     if !path.is_file() {
-        let folder = if path.is_dir() { format!(", but a folder: name it as folder:{argument}") } else { String::new() };
+        let folder =
+            if path.is_dir() { format!(", but a folder: name it as folder:{argument}") } else { String::new() };
         return Err(Error::invalid(format!("there is no archive {argument}{folder}")));
     }
     let archive = Arc::new(Archive::open(path)?);
@@ -61,7 +62,8 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
 
 /// Takes off the one folder that everything in an archive often lies in.
 fn unwrap(tree: &mut Tree) {
-    let Some(top) = tree.files.first().and_then(|(path, _)| path.split_once('/')).map(|(top, _)| format!("{top}/")) else {
+    let Some(top) = tree.files.first().and_then(|(path, _)| path.split_once('/')).map(|(top, _)| format!("{top}/"))
+    else {
         return;
     };
     if Split::named(top.trim_end_matches('/')).is_some() || !tree.files.iter().all(|(path, _)| path.starts_with(&top)) {

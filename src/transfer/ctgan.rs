@@ -237,12 +237,7 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
         pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
-    Dataset {
-        images: Images::new(data.images.shape(), pixels),
-        labels: data.labels.clone(),
-        name: data.name.clone(),
-        classes: data.classes.clone(),
-    }
+    Dataset { images: Images::new(data.images.shape(), pixels), ..data.clone() }
 }
 
 /// The labels of the target's images, and what a person should know of them.
@@ -376,7 +371,7 @@ mod tests {
 
     fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
         let images = Images::new([count, 1, 1, 1], vec![0; count]);
-        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
+        Dataset { labels, classes: Classes::numbered(0..2), ..Dataset::unlabelled("pixels", images) }
     }
 
     #[test]

@@ -19,20 +19,8 @@ fn corpus(parser: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
 }
 
-const PARSERS: [&str; 12] = [
-    "idx",
-    "matlab",
-    "cifar10",
-    "cifar100",
-    "folder",
-    "zip",
-    "npz",
-    "npy",
-    "checkpoint",
-    "header",
-    "config",
-    "import",
-];
+const PARSERS: [&str; 12] =
+    ["idx", "matlab", "cifar10", "cifar100", "folder", "zip", "npz", "npy", "checkpoint", "header", "config", "import"];
 
 #[test]
 fn every_parser_accepts_the_seeds_of_its_corpus() {

@@ -159,7 +159,10 @@ fn a_class_is_its_name_in_every_split() {
     }
     let spelled = placed(&["train/Cat/0", "test/cat/0"]);
     let text = train(spelled.path()).unwrap_err().to_string();
-    assert!(text.contains("called Cat in one split and cat in another") || text.contains("called cat in one split"), "{text}");
+    assert!(
+        text.contains("called Cat in one split and cat in another") || text.contains("called cat in one split"),
+        "{text}"
+    );
     assert_eq!(train(placed(&["Cat/0", "cat/0"]).path()).unwrap().classes.len(), 2, "beside each other they are two");
 }
 
@@ -286,11 +289,9 @@ fn what_is_transparent_is_laid_over_the_background() {
     let half = png(RgbaImage::from_pixel(8, 8, Rgba([200, 100, 50, 128])));
     // Black lines on nothing, as icons are.
     let line = png(RgbaImage::from_fn(32, 32, |x, _| Rgba([0, 0, 0, if x < 16 { 255 } else { 0 }])));
-    for (background, first, second) in [
-        ("white", [227, 177, 152], [0, 255]),
-        ("black", [100, 50, 25], [0, 0]),
-        ("#0000ff", [100, 50, 152], [0, 0]),
-    ] {
+    for (background, first, second) in
+        [("white", [227, 177, 152], [0, 255]), ("black", [100, 50, 25], [0, 0]), ("#0000ff", [100, 50, 152], [0, 0])]
+    {
         let (reading, notes) = heard(Reading { background: background.parse().unwrap(), ..Reading::default() });
         let folder = folder(&[("a", &half), ("b", &line), ("c", &grey(8, 8, 1))]);
         let data = spec(folder.path()).read(Split::Train, &reading).unwrap();
@@ -298,7 +299,10 @@ fn what_is_transparent_is_laid_over_the_background() {
         assert_eq!([0, 31 * 3].map(|place| data.images.image(1)[place]), second, "{background}");
         let said = notes.lock().unwrap().clone();
         assert_eq!(said.len(), 1);
-        assert!(said[0].ends_with(&format!("2 images have transparent pixels, which are laid over {background}")), "{said:?}");
+        assert!(
+            said[0].ends_with(&format!("2 images have transparent pixels, which are laid over {background}")),
+            "{said:?}"
+        );
     }
     assert_eq!(Background::default().to_string(), "white");
 }
@@ -335,7 +339,8 @@ fn pictures_that_are_no_squares_are_cut_padded_or_stretched() {
 #[test]
 fn every_format_gives_the_same_picture() {
     use image::ImageFormat::{Bmp, Gif, Tiff, WebP};
-    let picture = RgbImage::from_fn(40, 40, |x, y| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, (y / 20 * 255) as u8, 0]) });
+    let picture =
+        RgbImage::from_fn(40, 40, |x, y| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, (y / 20 * 255) as u8, 0]) });
     let expected = train(folder(&[("x", &png(picture.clone()))]).path()).unwrap().images;
     for format in [Bmp, Gif, Tiff, WebP] {
         for name in ["x", "x.jpg", "x.webp"] {
@@ -384,7 +389,8 @@ fn files_that_are_no_pictures_are_passed_over_and_counted() {
     ];
     for inside in ["", "a/"] {
         let names: Vec<String> = other.iter().map(|(name, _)| format!("{inside}{name}")).collect();
-        let mut files: Vec<(&str, &[u8])> = names.iter().map(String::as_str).zip(other.iter().map(|(_, b)| *b)).collect();
+        let mut files: Vec<(&str, &[u8])> =
+            names.iter().map(String::as_str).zip(other.iter().map(|(_, b)| *b)).collect();
         let (one, hidden) = (format!("{inside}1.png"), format!("{inside}.DS_Store"));
         files.extend([(one.as_str(), &fine[..]), (hidden.as_str(), &b"hidden"[..])]);
         let folder = folder(&files);

@@ -2,9 +2,9 @@
 
 use super::Settings;
 use crate::data::{Dataset, Parts, Reading};
-use crate::metrics::unjudged;
 use crate::error::{Error, Result};
 use crate::metrics::HeldOut;
+use crate::metrics::unjudged;
 
 /// The images of the target.
 #[derive(Debug)]
