@@ -1,5 +1,6 @@
 //! The loop that trains a classifier: Adam on the cross-entropy of jittered images, its rate falling along a half cosine.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -63,13 +64,17 @@ pub enum Targets {
     },
 }
 
-/// What somebody who watches a training is told.
-pub trait Observer {
-    /// The loss of one step; `steps_per_second` since this run began.
-    fn step(&mut self, step: u64, loss: f64, steps_per_second: f64);
-    /// Whether to stop after this step.
-    fn stop(&mut self) -> bool;
+/// A step of a classifier's training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Made {
+    /// The step.
+    pub step: u64,
+    /// Of some steps the loss, and the steps made a second.
+    pub read: Option<(f64, f64)>,
 }
+
+/// Who is told of every step, and gives whether to go on.
+pub type Watcher<'w> = dyn FnMut(Made) -> Result<ControlFlow<()>> + 'w;
 
 /// The state of a training: the network, its optimiser, and the data.
 #[derive(Debug)]
@@ -192,33 +197,29 @@ impl Training {
         )
     }
 
-    /// Trains up to the last step, or until the observer stops it: then it gives false, and may be run again.
+    /// Trains up to the last step, or until the watcher stops it: then it gives false, and may be run again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a loss is no longer finite; the device's first failure.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+    /// [`Error::Invalid`] where a loss is no longer finite; the watcher's; the device's first failure.
+    pub fn run(&mut self, watcher: &mut Watcher<'_>) -> Result<bool> {
         let (start, first) = (Instant::now(), self.step);
         while !self.is_done() {
             let loss = self.step();
-            let stop = observer.stop();
             // The first step is shown at once: people wait for it.
-            let due = self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
-            if stop || self.is_done() || due {
-                let loss = loss.item()?;
-                if !loss.is_finite() {
-                    return Err(Error::invalid(format!(
-                        "the classifier's training diverged: its loss is {loss} at step {}; use a smaller learning rate than {}",
-                        self.step, self.options.lr
-                    )));
-                }
-                let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
-                observer.step(self.step, loss, rate);
+            let due = self.is_done() || self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
+            let loss = due.then(|| loss.item()).transpose()?;
+            if let Some(broken) = loss.filter(|loss| !loss.is_finite()) {
+                return Err(Error::invalid(format!(
+                    "the classifier's training diverged: its loss is {broken} at step {}; use a smaller learning rate than {}",
+                    self.step, self.options.lr
+                )));
             }
-            if stop {
-                return Ok(self.is_done());
+            let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
+            if watcher(Made { step: self.step, read: loss.map(|loss| (loss, rate)) })?.is_break() {
+                break;
             }
         }
-        Ok(true)
+        Ok(self.is_done())
     }
 
     /// Adds the whole state to a checkpoint: the network under `PREFIX.`, the moments under `adam.PREFIX.`. Which step it is of
@@ -369,25 +370,21 @@ mod tests {
 
     #[test]
     fn it_learns_and_stops_when_it_is_asked_to() {
-        struct Watch(Vec<(u64, f64)>, u64);
-        impl Observer for Watch {
-            fn step(&mut self, step: u64, loss: f64, _rate: f64) {
-                self.0.push((step, loss));
-            }
-            fn stop(&mut self) -> bool {
-                self.1 -= 1;
-                self.1 == 0
-            }
-        }
         let design = Design { width: 16, ..DESIGN };
         let options = Options { steps: 150, lr: 0.01, smoothing: 0.0, jitter: Jitter::NONE, ..OPTIONS };
         let mut training = Training::new(&design, &options, digits(40), &Targets::Labels, &Device::cpu()).unwrap();
-        let mut watch = Watch(Vec::new(), 5);
-        assert!(!training.run(&mut watch).unwrap());
+        let mut losses = Vec::new();
+        let mut run = |training: &mut Training, stop_at: u64| {
+            let watcher = &mut |made: Made| {
+                losses.extend(made.read.map(|(loss, _)| (made.step, loss)));
+                Ok(if made.step == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            training.run(watcher).unwrap()
+        };
+        assert!(!run(&mut training, 5));
         assert_eq!(training.steps(), 5);
-        let mut watch = Watch(watch.0, u64::MAX);
-        assert!(training.run(&mut watch).unwrap());
-        let (first, last) = (watch.0[0], watch.0[watch.0.len() - 1]);
+        assert!(run(&mut training, u64::MAX));
+        let (first, last) = (losses[0], losses[losses.len() - 1]);
         assert_eq!((first.0, last.0), (1, 150));
         assert!(last.1 < 0.5 * first.1, "{first:?} {last:?}");
     }

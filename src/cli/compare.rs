@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,22 +12,22 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::compare_tables as tables;
-use super::evaluate;
 use super::output::emit;
-use super::progress::{interrupted as stopped, time_left, watch_for_interrupts};
+use super::progress::{Progress, interrupted as stopped, time_left, watch_for_interrupts};
+use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
 use super::train::quoted;
 use super::transfer_command::word;
 use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
 use crate::backend::Device;
-use crate::data::{Spec, Split};
+use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, Comparison, Design, Jobs, RealData, Record, Settings, Watch, judge_path, standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Jobs, RealData, Record, Settings, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::{DiscriminatorNorm, Loss, Recipe};
 use crate::metrics::{HeldOut, Judge};
-use crate::run::{Ending, Lock};
+use crate::run::{self, Ending, Event, Lock};
 use crate::transfer::{Arm, Style, starting_recipe};
 
 /// The report's file.
@@ -130,22 +131,24 @@ pub struct Compare {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
 impl Compare {
     pub fn run(&self) -> Result<()> {
-        let design = self.design()?;
+        let (design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             compare::joined(&self.out, &design)?;
-            let real = RealData::load(&design.settings)?;
-            for cell in design.cells() {
-                real.subset(cell.size, cell.seed)?;
-                cell.arm.recipe(&cell.plan(&design.settings, jobs).recipe)?.check_fits(device)?;
-            }
+            let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
+            drop(target);
+            compare::inspect(&design, &real, device)?;
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
@@ -159,8 +162,9 @@ impl Compare {
                 warn(STOPPED);
                 return Ok(());
             };
-            let watch = Lines { quiet: self.quiet, said: Mutex::default() };
-            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, &watch)?;
+            let lines = Lines { quiet: self.quiet, runs: Mutex::default() };
+            let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
+            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, watcher)?;
             let report = report_on(&self.out, &comparison, &real)?;
             let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
@@ -171,7 +175,7 @@ impl Compare {
         })
     }
 
-    pub(super) fn design(&self) -> Result<Design> {
+    pub(super) fn design(&self) -> Result<(Design, Parts)> {
         if self.loss == Loss::WassersteinGp {
             return Err(Error::Usage("--loss takes a loss with --r1 here, not wasserstein-gp".to_string()));
         }
@@ -179,11 +183,10 @@ impl Compare {
         let base = starting_recipe(0, 32, 3);
         let mut recipe =
             Recipe { batch: self.batch, d_lr: self.d_lr, loss: self.loss, r1: self.r1, ema: self.ema, ..base };
-        let native = target.load(Split::Train)?.images;
-        let architecture = &mut recipe.architecture;
-        /// The smaller of the sizes that networks have.
-        const SMALL: usize = 32;
-        architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        let reading = self.held_out.of(self.reading.reading())?;
+        let parts = Parts::read(&target, &reading)?;
+        let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
+        architecture.size = native.fitting_size();
         architecture.channels = native.channels;
         architecture.features = self.features;
         architecture.latent = self.latent;
@@ -202,17 +205,25 @@ impl Compare {
             looks,
             split: self.split,
             device: self.compute.device.clone(),
+            reading,
             recipe,
         };
         let arms = arms(&self.arms)?;
-        Design::new(settings, arms, &self.subset, &seeds(&self.seeds)?, &arm_seeds(&self.arm_seeds)?)
+        let (seeds, fewer) = (seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
+        Ok((Design::new(settings, arms, &self.subset, &seeds, &fewer)?, parts))
     }
 
     /// The judge: the comparison's own where it has one. None where its training was interrupted.
     fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
-        evaluate::judge(file.as_deref(), &real.training()?, device, self.quiet)
+        if let Some(path) = file {
+            return Judge::read(&path, device).map(Some);
+        }
+        let mut progress = Progress::new("judge", 0, self.quiet);
+        let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
+        progress.finish();
+        judge
     }
 }
 
@@ -290,25 +301,43 @@ fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
 /// Says on standard error how runs go on.
 struct Lines {
     quiet: bool,
-    said: Mutex<HashMap<String, Instant>>,
+    runs: Mutex<HashMap<String, Phase>>,
 }
 
-impl Watch for Lines {
-    fn stop(&self) -> bool {
-        stopped()
+/// What a run is at, up to which step, and when that was said last.
+struct Phase {
+    name: String,
+    steps: u64,
+    said: Option<Instant>,
+}
+
+impl Lines {
+    fn watch(&self, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
+        match *event {
+            CellEvent::Of(&Event::Phase { name, to, .. }) => {
+                let mut runs = self.runs();
+                let said = runs.get(&cell.to_string()).and_then(|phase| phase.said);
+                runs.insert(cell.to_string(), Phase { name: name.to_string(), steps: to, said });
+            }
+            CellEvent::Of(&Event::Losses { step, rate, .. }) if !self.quiet => self.step(cell, step, rate),
+            CellEvent::Ended(record, comparison) => self.ended(cell, record, comparison),
+            _ => {}
+        }
+        if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn step(&self, cell: &Cell, phase: &str, (step, steps): (u64, u64), rate: f64) {
-        if self.quiet {
-            return;
-        }
-        let mut said = self.said.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Phase>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, cell: &Cell, step: u64, rate: f64) {
+        let mut runs = self.runs();
+        let Some(Phase { name, steps, said }) = runs.get_mut(&cell.to_string()) else { return };
         let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
-        let due = said.get(&cell.to_string()).is_none_or(|last| last.elapsed() >= every);
-        if due {
-            said.insert(cell.to_string(), Instant::now());
-            let left = time_left(steps - step, rate);
-            warn(format!("{cell}: {phase}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
+        if said.is_none_or(|last| last.elapsed() >= every) {
+            *said = Some(Instant::now());
+            let left = time_left(*steps - step, rate);
+            warn(format!("{cell}: {name}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
         }
     }
 
@@ -335,7 +364,8 @@ impl Watch for Lines {
 /// Writes the report of the comparison in a folder again, from what lies there; gives its path.
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
-    let real = RealData::load(&comparison.protocol.settings)?;
+    let settings = &comparison.protocol.settings;
+    let real = RealData::of(&settings.read_target()?, settings)?;
     report_on(root, &comparison, &real)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::judge::default_size;
+use super::reading::ReadingOptions;
 use super::sample::write_grid;
 use super::{count, named, tell};
 use crate::data::{Images, Reading, Spec, Split};
@@ -35,6 +35,8 @@ pub struct Data {
     /// How many images the grid shows
     #[arg(long, default_value_t = 100, value_name = "N", value_parser = count)]
     count: usize,
+    #[command(flatten)]
+    reading: ReadingOptions,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -54,11 +56,11 @@ impl Data {
             Part::Validation => Split::Validation,
             Part::Test => Split::Test,
         };
-        let reading = Reading { size: self.size, ..Reading::default() };
+        let reading = Reading { size: self.size, ..self.reading.reading() };
         let data = self.spec.parse::<Spec>()?.read(split, &reading)?;
         let (height, width, channels) = (data.images.height, data.images.width, data.images.channels);
         // What training will see, unless somebody wants to see what there is.
-        let size = self.size.unwrap_or_else(|| default_size(&data));
+        let size = self.size.unwrap_or(data.images.fitting_size());
         let data = if self.raw { data } else { data.fit(size, channels)? };
         let stored = if (height, width) == (data.images.height, data.images.width) {
             String::new()

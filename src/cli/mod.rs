@@ -10,6 +10,7 @@ mod import;
 mod judge;
 mod output;
 mod progress;
+mod reading;
 mod report;
 mod sample;
 mod shell;
@@ -125,6 +126,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = reading::advised(error);
             warn(format!("error: {error}"));
             if matches!(error, Error::Usage(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }

@@ -7,13 +7,14 @@ use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
+use super::reading::{self, ReadingOptions};
 use super::{
     Compute, DEVICE, advised, continued, count, decay, named, not_negative, positive, say, seed, steps, tell, warn,
 };
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Spec};
 use crate::error::{Error, Result};
-use crate::experiment::report;
+use crate::experiment::report::{self, Commands};
 use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, Trainer};
 use crate::run::{Ending, OnNan, RunFolder, Settings};
@@ -32,8 +33,8 @@ const PRESET_FEATURES: usize = 32;
 const PRESET_STEPS: u64 = 2000;
 
 /// What may be said beside --resume.
-pub(super) const RESUME_TAKES: [&str; 8] =
-    ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile"];
+pub(super) const RESUME_TAKES: [&str; 9] =
+    ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile", "data_memory"];
 
 /// Train a DCGAN; without options, a small one on digits drawn in code
 #[derive(Args)]
@@ -136,6 +137,8 @@ pub struct Train {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -145,7 +148,7 @@ impl Train {
         let options = matches.ids().map(|id| id.as_str()).filter(|id| given(id)).collect::<Vec<_>>();
         if let Some(folder) = &self.resume {
             if let Some(other) =
-                options.iter().find(|id| !RESUME_TAKES.contains(id) && **id != "Train" && **id != "Compute")
+                options.iter().find(|id| !RESUME_TAKES.contains(id) && !["Train", "Compute", "ReadingOptions"].contains(id))
             {
                 return Err(Error::Usage(format!(
                     "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --profile, --json and -q can be given with it",
@@ -186,21 +189,13 @@ impl Train {
         }
         (settings.device, settings.threads) = (compute.device.clone(), compute.threads);
         settings.recipe.check()?;
-        let data = settings.load()?;
+        settings.reading = self.reading.listening(settings.reading);
+        let data = settings.choose(&settings.read()?)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
-            // Where it was killed before its first one, it begins again.
-            let checkpoint = folder.checkpoint().exists().then(|| folder.read_checkpoint()).transpose()?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
-            let restored = checkpoint.map(|checkpoint| trainer.restore(&checkpoint)).transpose().map_err(|error| {
-                let path = folder.checkpoint();
-                Error::invalid(format!(
-                    "{}: {error}; put this run's own checkpoint there, or start again with --overwrite",
-                    path.display()
-                ))
-            })?;
-            if let Some(warning) = restored.flatten() {
+            if let Some(warning) = folder.restore(&mut trainer)? {
                 warn(format!("warning: {warning}"));
             }
             if trainer.steps() >= settings.steps {
@@ -256,6 +251,7 @@ impl Train {
             sample_every: self.sample_every,
             tensorboard: self.tensorboard,
             on_nan: self.on_nan,
+            reading: self.reading.reading(),
             recipe: Recipe {
                 seed: self.seed,
                 architecture: Architecture {
@@ -278,7 +274,8 @@ impl Train {
             },
         };
         settings.recipe.check()?;
-        let native = spec.load(Split::Train)?;
+        let parts = settings.read()?;
+        let native = parts.whole();
         let architecture = &mut settings.recipe.architecture;
         architecture.channels = self.channels.unwrap_or(native.images.channels);
         if self.conditional {
@@ -291,7 +288,7 @@ impl Train {
             architecture.classes = native.classes.len();
         }
         settings.recipe.check()?;
-        Ok((settings.choose(native)?, settings))
+        Ok((settings.choose(&parts)?, settings))
     }
 }
 
@@ -303,14 +300,15 @@ fn print_profile(profile: Option<Profile>) {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
     let mut progress = Progress::new("train", settings.steps, quiet);
-    let ending = if settings.tensorboard {
-        Recorder::new(folder.path(), trainer.steps(), &mut progress)
-            .and_then(|mut recorder| folder.train(trainer, &settings.pace(), &mut recorder))
-    } else {
-        folder.train(trainer, &settings.pace(), &mut progress)
-    };
+    let recorder = settings.tensorboard.then(|| Recorder::new(folder.path(), trainer.steps())).transpose();
+    let ending = recorder.and_then(|mut recorder| {
+        folder.train(trainer, &settings.pace(), &mut |event| {
+            recorder.as_mut().map_or(Ok(()), |recorder| recorder.watch(event))?;
+            progress.watch(event)
+        })
+    });
     progress.finish();
-    let reported = write_report(folder, settings);
+    let reported = report::write(folder, &commands(settings), None);
     match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
             let text = format!(
@@ -330,7 +328,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
             tell("stopped", fields, text);
         }
     }
-    reported
+    reported.map(drop)
 }
 
 /// What scripts learn of a run that ended.
@@ -349,9 +347,9 @@ pub(super) fn tell_command(command: &str) {
     tell("command", json!({ "command": command }), command);
 }
 
-/// Writes the report of a run as far as it got.
-pub fn write_report(folder: &RunFolder, settings: &Settings) -> Result<()> {
-    report::of_run(folder, &equivalent_command(settings))?.write(&folder.report())
+/// The commands that the report of a run shows.
+pub(super) fn commands(settings: &Settings) -> Commands {
+    Commands { again: Some(equivalent_command(settings)), compare: None }
 }
 
 /// The command that names every setting that determines the results.
@@ -397,6 +395,7 @@ fn equivalent_command(settings: &Settings) -> String {
     if a.classes > 0 {
         command += " --conditional";
     }
+    command += &reading::words(&settings.reading);
     if settings.on_nan == OnNan::Rollback {
         command += " --on-nan rollback";
     }

@@ -1,33 +1,25 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
-use super::judge::Real;
 use super::progress::Progress;
+use super::reading::{HeldOutOption, ReadingOptions};
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command, word};
-use super::{
-    Compute, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell, warn,
-};
+use super::{Compute, advised, continued, count, decay, named, not_negative, positive, seed, steps, tell};
 use crate::backend::Device;
-use crate::data::{Dataset, Parts, Spec, Split};
+use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
-use crate::experiment::curve::{Curve, Point, Watch};
-use crate::experiment::report::{Findings, Judged, Transferred, of_transfer};
-use crate::gan::{Architecture, Augmentation, DiscriminatorNorm, Loss, Recipe, load_generator, sample_asked};
-use crate::metrics::{RealImages, Reference, Samples};
-use crate::run::{Ending, OnNan, RunFolder};
-use crate::transfer::surgery::Row;
-use crate::transfer::{self, Arm, Folders, METHODS, Outcome, Plan, Style, Takes, starting_recipe};
+use crate::experiment::report::{self, Commands};
+use crate::gan::{Augmentation, DiscriminatorNorm, Loss, Recipe};
+use crate::run::{OnNan, RunFolder};
+use crate::transfer::{self, Arm, Findings, METHODS, Plan, SCRATCH, Style, Takes, starting_recipe};
 
 /// The comparison's numbers of steps.
 const STEPS: u64 = 4000;
@@ -43,9 +35,6 @@ const QUICK_TARGET: &str = "synthetic:street";
 const QUICK_SUBSET: usize = 500;
 const QUICK_STEPS: u64 = 1500;
 const QUICK_FEATURE_STEPS: u64 = 500;
-
-/// The arm beside it, and its folder within the run's.
-pub(super) const SCRATCH: &str = "scratch";
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -161,6 +150,10 @@ pub struct Transfer {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -225,7 +218,7 @@ impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(folder) = &self.resume {
-            let groups = ["Transfer", "Compute", "MethodOptions"];
+            let groups = ["Transfer", "Compute", "MethodOptions", "ReadingOptions", "HeldOutOption"];
             let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
             if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
                 return Err(Error::Usage(format!(
@@ -235,22 +228,20 @@ impl Transfer {
             }
             return self.resume(&continued(folder, "transfer")?, &given);
         }
-        let plan = self.plan()?;
-        let target = plan.load_target()?;
+        let (plan, parts) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
         self.compute.run(|device| {
-            check_fits(&plan, device)?;
+            plan.check_fits(device)?;
             tell_command(&equivalent_command(&plan));
             let folder = RunFolder::create(&out, self.overwrite)?;
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
-            run(&plan, target, &out, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
+            run(&plan, &parts, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
 
     fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
-        let mut plan: Plan = folder.read_settings()?;
-        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        let mut plan = Plan::read(folder)?;
         let mut compute = Compute { device: plan.device.clone(), threads: plan.threads };
         if let Some(steps) = self.steps {
             plan.steps = steps;
@@ -265,7 +256,7 @@ impl Transfer {
             compute.device = self.compute.device.clone();
         }
         (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
-        let reached = steps_of(folder)?;
+        let reached = folder.step()?;
         if reached > plan.steps {
             let text = format!("{} is already at step {reached} of {}", folder.path().display(), plan.steps);
             let findings = Findings::read(folder)?;
@@ -276,26 +267,18 @@ impl Transfer {
             );
             return Ok(());
         }
-        let target = plan.load_target()?;
+        plan.reading = self.reading.listening(plan.reading);
+        let parts = plan.read_target()?;
         compute.run(|device| {
-            check_fits(&plan, device)?;
+            plan.check_fits(device)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
-            if reached < plan.steps {
-                // The figures of an earlier, shorter end are not those of this run.
-                match fs::remove_file(folder.outcome()) {
-                    Err(error) if error.kind() != ErrorKind::NotFound => {
-                        return Err(Error::io("remove", folder.outcome())(error));
-                    }
-                    _ => {}
-                }
-            }
-            run(&plan, target, folder.path(), device, self.quiet)
+            run(&plan, &parts, folder, device, self.quiet)
         })
     }
 
-    /// The plan that the options stand for.
-    pub(super) fn plan(&self) -> Result<Plan> {
+    /// The plan that the options stand for, and its target.
+    pub(super) fn plan(&self) -> Result<(Plan, Parts)> {
         let quick = self.source.is_none() && self.target.is_none();
         let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
@@ -337,6 +320,7 @@ impl Transfer {
             sample_every: self.sample_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
+            reading: self.held_out.of(self.reading.reading())?,
             arm,
             recipe,
         };
@@ -353,13 +337,12 @@ impl Transfer {
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
             ));
         }
-        let native = target.load(Split::Train)?.images;
-        /// The smaller of the sizes that networks have.
-        const SMALL: usize = 32;
-        plan.recipe.architecture.size = if native.height.max(native.width) > SMALL { 2 * SMALL } else { SMALL };
+        let parts = Parts::read(&target, &plan.reading)?;
+        let native = &parts.whole().images;
+        plan.recipe.architecture.size = native.fitting_size();
         plan.recipe.architecture.channels = native.channels;
         plan.check()?;
-        Ok(plan)
+        Ok((plan, parts))
     }
 
     /// The arm: what --method names, with the options that are given beside it.
@@ -385,148 +368,31 @@ fn names(augment: &[Augmentation]) -> String {
     augment.iter().map(word).collect::<Vec<_>>().join(",")
 }
 
-/// Refuses a run that memory cannot hold, before anything is trained.
-fn check_fits(plan: &Plan, device: &Device) -> Result<()> {
-    plan.arm.recipe(&plan.recipe)?.check_fits(device)
-}
-
-/// The arm, and scratch beside it where that is wanted; then what came out.
-fn run(plan: &Plan, target: Dataset, out: &Path, device: &Device, quiet: bool) -> Result<()> {
-    let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
-    let arms = [(plan, out.to_path_buf()), (&scratch, out.join(SCRATCH))];
-    let arms = &arms[..if plan.scratch { 2 } else { 1 }];
-    let stopped = || stopped(plan, &target, out);
-    let Some(reference) = reference(plan, &target, device, quiet)? else { return stopped() };
+/// The transfer, and what came out.
+fn run(plan: &Plan, parts: &Parts, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
-    let mut outcomes = Vec::new();
-    for (plan, folder) in arms {
-        let outcome = train(plan, target.clone(), folder, reference.as_ref().ok(), device, &mut progress);
-        progress.pause();
-        let outcome = outcome.map_err(|error| advised(error, plan.on_nan))?;
-        match outcome.ending {
-            Ending::Finished => {
-                let run = RunFolder::open(folder)?;
-                let grid = run.picture(plan.steps);
-                tell(
-                    "trained",
-                    json!({ "arm": plan.arm.name, "run": named(folder), "steps": plan.steps, "checkpoint": named(run.checkpoint()) }),
-                    format!("{}: {} steps of {}; last grid {}", folder.display(), plan.steps, plan.arm, grid.display()),
-                );
-            }
-            Ending::Interrupted => return stopped(),
+    let findings = transfer::run(plan, parts, folder, device, &mut |event| progress.watch(event));
+    progress.finish();
+    let findings = findings.map_err(|error| advised(error, plan.on_nan))?;
+    report::write(folder, &commands(plan)?, Some(&plan.choose(parts)?.images))?;
+    let (run, report) = (named(folder.path()), named(folder.report()));
+    match findings {
+        Some(findings) => {
+            let fields = json!({ "run": run, "report": report, "findings": findings });
+            tell("finished", fields, format!("report: {report}"));
         }
-        outcomes.push(outcome);
+        None => {
+            let resume = format!("graft transfer --resume {}", quoted(&run));
+            let text = format!("stopped; continue with: {resume}");
+            tell("stopped", json!({ "run": run, "report": report, "resume": resume }), text);
+        }
     }
-    let judged = match &reference {
-        Ok(reference) => judge(arms, reference, plan, device)?,
-        Err(why) => Judged::Not(why.clone()),
-    };
-    let folder = RunFolder::open(out)?;
-    let Outcome { report, notes, .. } = outcomes.swap_remove(0);
-    let findings = Findings { layers: report.0.iter().map(Row::words).collect(), notes, judged };
-    findings.write(&folder)?;
-    report_on(&folder, plan, &target)?;
-    let fields = json!({ "run": named(out), "report": named(folder.report()), "findings": findings });
-    tell("finished", fields, format!("report: {}", folder.report().display()));
     Ok(())
 }
 
-/// Reports a run that was stopped as far as it got, and says how to continue it.
-fn stopped(plan: &Plan, target: &Dataset, out: &Path) -> Result<()> {
-    let folder = RunFolder::open(out)?;
-    let reported = report_on(&folder, plan, target);
-    let resume = format!("graft transfer --resume {}", quoted(&named(out)));
-    let text = format!("stopped; continue with: {resume}");
-    tell("stopped", json!({ "run": named(out), "report": named(folder.report()), "resume": resume }), text);
-    reported
-}
-
-/// The step of a run's last checkpoint; 0 where there is none.
-fn steps_of(run: &RunFolder) -> Result<u64> {
-    match run.checkpoint().exists() {
-        true => Ok(run.read_checkpoint()?.header.get("step").and_then(serde_json::Value::as_u64).unwrap_or(0)),
-        false => Ok(0),
-    }
-}
-
-/// Trains or resumes one arm, and measures it along the way where there is a reference.
-fn train(
-    plan: &Plan,
-    target: Dataset,
-    folder: &Path,
-    reference: Option<&Reference>,
-    device: &Device,
-    progress: &mut Progress,
-) -> Result<Outcome> {
-    let folders = Folders::within(folder);
-    let (Some(reference), Some(every)) = (reference, plan.evaluate_every) else {
-        return transfer::run(plan, target, &folders, device, progress);
-    };
-    let run = RunFolder::prepare(folder)?;
-    let mut curve = Curve::resume(&run, steps_of(&run)?, reference)?;
-    transfer::run(plan, target, &folders, device, &mut Watch { curve: &mut curve, reference, every, inner: progress })
-}
-
-/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
-/// the judge's training was interrupted.
-fn reference(plan: &Plan, target: &Dataset, device: &Device, quiet: bool) -> Result<Option<Result<Reference, String>>> {
-    let parts = Parts::read(&plan.target.parse()?, &plan.reading())?;
-    if let Some(why) = plan.unjudged(&parts)? {
-        return Ok(Some(Err(why)));
-    }
-    let Architecture { size, channels, .. } = plan.recipe.architecture;
-    let Real { training, validation, test } = Real::new(&parts, size, Some(channels))?;
-    let (held_out, other) = match test {
-        Ok(test) => (test, validation),
-        Err(Error::NoSplit(why)) => {
-            warn(format!("warning: there is no test split ({why}): half of the validation block stands in for it"));
-            validation.halves()
-        }
-        Err(error) => return Err(error),
-    };
-    let Some(judge) = evaluate::judge(None, &training, device, quiet)? else { return Ok(None) };
-    let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
-    match Reference::new(Arc::new(judge), &real) {
-        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
-        reference => reference.map(|reference| Some(Ok(reference))),
-    }
-}
-
-/// The figures of each arm's last step, which end its curve, too.
-fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, plan: &Plan, device: &Device) -> Result<Judged> {
-    let mut figures = Vec::new();
-    for (arm, folder) in arms {
-        let folder = RunFolder::open(folder)?;
-        let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
-        let count = reference.count();
-        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
-        let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
-        let point = Point::new(plan.steps, &evaluation.distances, count, reference);
-        Curve::resume(&folder, plan.steps, reference)?.add(point)?;
-        figures.push((arm.arm.name.clone(), evaluation));
-    }
-    let against = format!("{} held-out images of {}", reference.count(), plan.target);
-    Ok(Judged::figures(against, reference.accuracy(), &figures, &reference.floors()?))
-}
-
-/// Writes the report of a transfer, as far as it got.
-pub fn write_report(folder: &RunFolder, plan: &Plan) -> Result<()> {
-    plan.check().map_err(|error| folder.broken_settings(&error))?;
-    report_on(folder, plan, &plan.load_target()?)
-}
-
-fn report_on(folder: &RunFolder, plan: &Plan, target: &Dataset) -> Result<()> {
-    let scratch = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
-    let run = Transferred {
-        command: equivalent_command(plan),
-        compare: compare_command(plan)?,
-        arm: &plan.arm.name,
-        source: &plan.source,
-        target: &plan.target,
-        steps: plan.steps,
-        real: &target.images,
-    };
-    of_transfer(folder, scratch.as_ref(), &run)?.write(&folder.report())
+/// The commands that the report of a transfer shows.
+pub(super) fn commands(plan: &Plan) -> Result<Commands> {
+    Ok(Commands { again: Some(equivalent_command(plan)), compare: Some(compare_command(plan)?) })
 }
 
 /// `runs/ARM-TARGET-SEED`, with a number behind it where that is taken.

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::DEVICE;
 use super::train::quoted;
-use super::transfer::{FEATURE_STEPS, SCRATCH, SOURCE_STEPS};
+use super::{DEVICE, reading};
+use super::transfer::{FEATURE_STEPS, SOURCE_STEPS};
 use crate::error::Result;
 use crate::gan::Loss;
 use crate::run::OnNan;
 use crate::transfer::arm::is_of_recipe;
-use crate::transfer::{Arm, Plan, starting_recipe};
+use crate::transfer::{Arm, Plan, SCRATCH, starting_recipe};
 
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(plan: &Plan) -> String {
@@ -71,7 +71,7 @@ pub fn equivalent_command(plan: &Plan) -> String {
     if plan.device != DEVICE {
         command += &format!(" --device {}", plan.device);
     }
-    command
+    command + &reading::words(&plan.reading)
 }
 
 /// The command that compares the arm with scratch over several seeds, the other settings as they are here.
@@ -125,7 +125,7 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
         say(true, format!(" --source-style {}", word(&style)));
     }
     say(plan.device != DEVICE, format!(" --device {}", plan.device));
-    Ok(command)
+    Ok(command + &reading::words(&plan.reading))
 }
 
 /// The word that stands for a value on the command line and on disk.
@@ -174,14 +174,14 @@ mod tests {
 
     fn plan(command: &str) -> Plan {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Transfer(transfer) => transfer.plan().unwrap(),
+            Command::Transfer(transfer) => transfer.plan().unwrap().0,
             _ => panic!("{command} is no transfer"),
         }
     }
 
     fn design(command: &str) -> Design {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Compare(compare) => compare.design().unwrap(),
+            Command::Compare(compare) => compare.design().unwrap().0,
             _ => panic!("{command} is no comparison"),
         }
     }

@@ -29,6 +29,13 @@ pub(super) fn reading_side(small: bool, reading: &Reading) -> usize {
     }
 }
 
+impl Images {
+    /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
+    pub fn fitting_size(&self) -> usize {
+        if self.height.max(self.width) > SMALL { LARGE } else { SMALL }
+    }
+}
+
 impl Dataset {
     /// The same data as squares of `size`, a power of two, with `channels`. Images of MNIST's 28 x 28 are padded with black to 32; others that
     /// are no squares of a power of two become squares, as [`Reading`] says, of 32 where their shorter side is at most that, else of

@@ -20,18 +20,15 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Reads the training split.
+    /// Reads the training split. Where the reading names held-out images, those stand in for the test split: the test split of that data
+    /// set, or all of it where it has none.
     ///
     /// # Errors
-    /// Those of [`Spec::read`].
+    /// Those of [`Spec::read`]; [`Error::Usage`] where held-out images have no data set's name.
     pub fn read(spec: &Spec, reading: &Reading) -> Result<Parts> {
+        let held_out = reading.held_out.as_deref().map(str::parse).transpose()?;
         let whole = spec.read(Split::Train, reading)?;
-        Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out: None, read: Arc::default() })
-    }
-
-    /// The same, with another data set in place of its test split: the test split of that, or all of it where it has none.
-    pub fn held_out_from(self, held_out: Option<Spec>) -> Parts {
-        Parts { held_out, read: Arc::default(), ..self }
+        Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out, read: Arc::default() })
     }
 
     /// The data set's name.
@@ -169,9 +166,13 @@ mod tests {
         }
         let parts = Parts::read(&spec("train"), &Reading::default()).unwrap();
         assert!(matches!(parts.test(), Err(Error::NoSplit(_))));
-        let test = parts.clone().held_out_from(Some(spec("test"))).test().unwrap();
+        let with = |held_out: &str| {
+            let reading = Reading { held_out: Some(spec(held_out).to_string()), ..Reading::default() };
+            Parts::read(&spec("train"), &reading).unwrap()
+        };
+        let test = with("test").test().unwrap();
         assert_eq!((test.labels, test.classes), (Some(vec![2, 1]), parts.whole().classes.clone()));
-        let error = parts.held_out_from(Some(spec("other"))).test().unwrap_err();
+        let error = with("other").test().unwrap_err();
         assert!(matches!(&error, Error::Invalid(text) if text.contains("has images of class 0")), "{error}");
     }
 }

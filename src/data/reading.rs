@@ -20,6 +20,9 @@ pub struct Reading {
     pub resample: Resample,
     /// Whether pictures that cannot be read are left out; else they are an error that lists them.
     pub skip_broken: bool,
+    /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<String>,
     /// The side of the networks' images, where it is known before the data are read: larger pictures are brought to it at once.
     #[serde(skip)]
     pub size: Option<usize>,
@@ -37,20 +40,25 @@ impl Reading {
     pub fn is_usual(&self) -> bool {
         *self == Reading::default()
     }
+
+    /// The same for networks whose images have a side of `size`.
+    pub fn of_size(&self, size: usize) -> Reading {
+        Reading { size: Some(size), ..self.clone() }
+    }
 }
 
 impl PartialEq for Reading {
     /// Whether results are the same: what may lie in memory and who listens play no part.
     fn eq(&self, other: &Reading) -> bool {
-        (self.background, self.fit, self.resample, self.skip_broken)
-            == (other.background, other.fit, other.resample, other.skip_broken)
+        (self.background, self.fit, self.resample, self.skip_broken, &self.held_out)
+            == (other.background, other.fit, other.resample, other.skip_broken, &other.held_out)
     }
 }
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Reading { background, fit, resample, skip_broken, size, memory, listener: _ } = self;
-        write!(f, "Reading({background}, {fit:?}, {resample:?}, {skip_broken}, {size:?}, {memory:?})")
+        let Reading { background, fit, resample, skip_broken, held_out, size, memory, listener: _ } = self;
+        write!(f, "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {size:?}, {memory:?})")
     }
 }
 
@@ -173,6 +181,32 @@ pub enum Resample {
     /// Each new pixel is the old one that it lies in: for small pixel art.
     Nearest,
 }
+
+/// An enum by its names.
+macro_rules! named {
+    ($kind:ident, $what:literal, $($value:ident = $name:literal),+) => {
+        impl FromStr for $kind {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<$kind> {
+                match text {
+                    $($name => Ok($kind::$value),)+
+                    _ => Err(Error::Usage(format!("`{text}` is no way to {}: give one of {}", $what, [$($name),+].join(", ")))),
+                }
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(match self {
+                    $($kind::$value => $name,)+
+                })
+            }
+        }
+    };
+}
+named!(Fit, "make squares", Cut = "cut", Pad = "pad", Stretch = "stretch");
+named!(Resample, "resample", Lanczos = "lanczos", Nearest = "nearest");
 
 #[cfg(test)]
 mod tests {

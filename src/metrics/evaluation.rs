@@ -12,7 +12,7 @@ use super::{
     kernel_distance, memorisation, precision_recall, total_variation,
 };
 use crate::backend::Device;
-use crate::classifier::{Design, Observer, Predictions, Targets, Training};
+use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
 use crate::data::{Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
@@ -87,6 +87,13 @@ pub struct Copies {
     pub judge: Memorisation,
     /// In pixels.
     pub pixels: Memorisation,
+}
+
+impl Copies {
+    /// Whether by either measure too many samples look like copies.
+    pub fn flagged(&self) -> bool {
+        self.judge.flagged || self.pixels.flagged
+    }
 }
 
 /// All figures of one set of samples.
@@ -289,7 +296,7 @@ impl Reference {
 }
 
 /// The accuracy on held-out real images of a classifier that was trained on samples and the classes they were asked for
-/// (GAN-train, Shmelkov 2018). None where the observer stopped it.
+/// (GAN-train, Shmelkov 2018). None where the watcher stopped it.
 ///
 /// # Errors
 /// [`Error::Invalid`] where samples or held-out images have no classes, or the training diverged; the device's first failure.
@@ -301,12 +308,12 @@ pub fn gan_train(
     held_out: &Dataset,
     settings: &JudgeSettings,
     device: &Device,
-    observer: &mut dyn Observer,
+    watcher: &mut Watcher<'_>,
 ) -> Result<Option<f64>> {
     let Images { height, channels, .. } = samples.images;
     let design = Design { size: height, channels, width: settings.width, norm: NormKind::Batch };
     let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, device)?;
-    if !training.run(observer)? {
+    if !training.run(watcher)? {
         return Ok(None);
     }
     training.classifier().accuracy(held_out).map(Some)

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Observer, Options, Predictions, Targets, Training};
+use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::available_memory;
@@ -151,7 +151,7 @@ pub enum Origin {
 
 impl Judge {
     /// Trains a judge on labelled images of a network's size and channels, those that methods may learn from: the training
-    /// split less its validation block. None where the observer stopped it.
+    /// split less its validation block. None where the watcher stopped it.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there are no labels, or the training diverged; the device's first failure.
@@ -159,19 +159,19 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<Judge>> {
         settings.check_fits(training.images.height, device)?;
         let header = Header::new(settings, &training, device);
         let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, device)?;
-        if !run.run(observer)? {
+        if !run.run(watcher)? {
             return Ok(None);
         }
         Judge::new(run.into_classifier(), header).map(Some)
     }
 
     /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
-    /// there. None where the observer stopped it.
+    /// there. None where the watcher stopped it.
     ///
     /// # Errors
     /// As [`Judge::train`]; a cache that cannot be read or written is none.
@@ -179,9 +179,9 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
-        Judge::cached_in(cache_folder(), training, settings, device, observer)
+        Judge::cached_in(cache_folder(), training, settings, device, watcher)
     }
 
     /// As [`Judge::cached`], in another folder, or in none for a reason.
@@ -193,7 +193,7 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
         let header = Header::new(settings, &training, device);
         let file = folder.map(|folder| folder.join(header.file_name()));
@@ -203,7 +203,7 @@ impl Judge {
         {
             return Ok(Some((judge, Origin::Cache(path.clone()))));
         }
-        let Some(judge) = Judge::train(training, settings, device, observer)? else { return Ok(None) };
+        let Some(judge) = Judge::train(training, settings, device, watcher)? else { return Ok(None) };
         let kept = file.and_then(|path| {
             let folder = path.parent().expect("a file in the cache's folder");
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -217,7 +217,7 @@ impl Judge {
         let mut judge = Judge { classifier, header, hash: String::new() };
         let checkpoint = judge.checkpoint()?;
         if let Some(name) = checkpoint.first_broken() {
-            return Err(Error::Diverged(format!(
+            return Err(Error::invalid(format!(
                 "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
                  --seed",
                 judge.header.settings.options.steps

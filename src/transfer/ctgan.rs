@@ -8,10 +8,10 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, few_shot};
+use super::labels::{LabelSource, Labels, few_shot, truth};
 use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Source, Style, Takes, Workshop};
+use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
@@ -81,6 +81,7 @@ pub(super) const KIND: Kind = Kind {
         LabelSource::parse(choices.get("labels"))?;
         start::check(choices)
     },
+    inspect,
     prepare,
 };
 
@@ -134,26 +135,23 @@ struct CtGan {
     settings: Json,
 }
 
-fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let given = match Source::parse(&workshop.plan.source)? {
-        Source::Checkpoint(_) => workshop.source_gan()?,
-        Source::Data(_) => None,
-    };
-    if given.as_ref().is_some_and(|gan| gan.architecture.classes == 0) {
+/// Refuses networks that know no classes, layers that cannot be frozen, and labels that cannot be had.
+fn inspect(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<()> {
+    let gan = workshop.source_architecture()?;
+    if gan.classes == 0 {
         return Err(Error::invalid(format!(
             "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
             workshop.plan.source
         )));
     }
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    let source = workshop.source_architecture()?;
-    Grafting::new(&source, &Architecture { classes: source.classes, ..architecture }, from)?;
+    let source = workshop.source_data()?;
+    LabelSource::parse(choices.get("labels"))?.check(workshop.target, source.0.classes.len())?;
+    let target = Architecture { classes: gan.classes, ..workshop.architecture() };
+    Grafting::new(&gan, &target, From::of(choices)).map(drop)
+}
+
+fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
     let Some(predictor) = predictor(workshop)? else { return Ok(None) };
     let classes = predictor.classes();
     let predictions = predictor.predict(&workshop.target.images)?;
@@ -172,10 +170,10 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     });
     let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-    let trained = if given.is_some() { given } else { workshop.source_gan()? };
-    let Some(gan) = trained else { return Ok(None) };
+    let Some(gan) = workshop.source_gan()? else { return Ok(None) };
     let target = Architecture { classes, condition_features, ..architecture };
-    let start = Start::new(&gan, &target, from, device)?;
+    let start = Start::new(&gan, &target, From::of(choices), device)?;
+    let labels_digest = labels.digest();
     let mut method = CtGan {
         source: Generator::new(device, &target, seed),
         predictor,
@@ -188,7 +186,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
             "options": choices.to_json(),
             "feature-steps": workshop.plan.feature_steps,
             "source": gan.digest,
-            "labels": notes,
+            "labels": labels_digest,
         }),
         start,
     };
@@ -207,7 +205,8 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
     let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
     let options = Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
-    let (data, style) = workshop.source_data()?;
+    let source = workshop.source_data()?;
+    let (data, style) = (&source.0, source.1);
     let settings = json!({
         "name": "classifier",
         "design": design,
@@ -247,31 +246,20 @@ fn labels(
     predictions: &Predictions,
     classes: usize,
 ) -> Result<(Labels, Vec<String>)> {
-    let truth = target.labels.as_deref().filter(|_| target.classes.len() == classes);
-    let need_truth = || {
-        truth.ok_or_else(|| {
-            Error::invalid(format!(
-                "{} has no labels of the source's {classes} classes, which --labels {} needs; use --labels pseudo",
-                target.name,
-                choices.get("labels")
-            ))
-        })
-    };
+    let (truth, source) = (truth(target, classes), LabelSource::parse(choices.get("labels"))?);
+    source.check(target, classes)?;
     let confidence = choices.number("confidence");
     let cap = match choices.number("balance") {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match LabelSource::parse(choices.get("labels"))? {
-        LabelSource::Pseudo => {
-            (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string())
-        }
-        LabelSource::FewShot(shots) => {
-            need_truth()?;
+    let (labels, how) = match (source, truth) {
+        (LabelSource::FewShot(shots), _) => {
             let probabilities = few_shot(predictions, target, classes, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
         }
-        LabelSource::True => (Labels::known(classes, need_truth()?), "true labels, an oracle".to_string()),
+        (LabelSource::True, Some(truth)) => (Labels::known(classes, truth), "true labels, an oracle".to_string()),
+        _ => (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string()),
     };
     let given = labels.assigned.iter().flatten().count();
     let accuracy = match truth {

@@ -1,5 +1,7 @@
 //! Labels for target images that have none: predicted, from a few known ones, or, as an oracle, true; and which of them count.
 
+use sha2::{Digest, Sha256};
+
 use crate::classifier::Predictions;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -30,6 +32,42 @@ impl LabelSource {
         }
         .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
     }
+
+    /// Refuses a target that cannot give such labels of so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it has no labels of these classes, or too few of one.
+    pub fn check(self, target: &Dataset, classes: usize) -> Result<()> {
+        let (name, needs) = (
+            &target.name,
+            match self {
+                LabelSource::Pseudo => return Ok(()),
+                LabelSource::FewShot(shots) => format!("fewshot:{shots}"),
+                LabelSource::True => "true".to_string(),
+            },
+        );
+        if truth(target, classes).is_none() {
+            return Err(Error::invalid(format!(
+                "{name} has no labels of the source's {classes} classes, which --labels {needs} needs; use --labels pseudo"
+            )));
+        }
+        let counts = target.class_counts();
+        match self {
+            LabelSource::FewShot(shots) => match counts.iter().position(|&count| count < shots) {
+                Some(class) => Err(Error::invalid(format!(
+                    "{name} has {} training images of class {class}, and --labels {needs} needs {shots} of each",
+                    counts[class]
+                ))),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The true labels of a target, where it has some of so many classes.
+pub fn truth(target: &Dataset, classes: usize) -> Option<&[u32]> {
+    target.labels.as_deref().filter(|_| target.classes.len() == classes)
 }
 
 /// What is believed of each target image's class.
@@ -107,6 +145,15 @@ impl Labels {
         sums.into_iter().map(|sum| sum / total).collect()
     }
 
+    /// SHA-256, in hexadecimal, of what is believed of each image: equal digests are equal labels.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let assigned = self.assigned.iter().flat_map(|label| label.unwrap_or(u32::MAX).to_le_bytes());
+        let probabilities = self.probabilities.iter().flat_map(|share| share.to_le_bytes());
+        hash.update(assigned.chain(probabilities).collect::<Vec<u8>>());
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The share of right ones among assigned labels, and how many are assigned.
     pub fn accuracy(&self, truth: &[u32]) -> (f64, usize) {
         let given = self.assigned.iter().zip(truth).filter_map(|(label, &truth)| Some((*label)? == truth));
@@ -123,6 +170,7 @@ impl Labels {
 /// # Errors
 /// [`Error::Invalid`] where a class has fewer images.
 pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots: usize) -> Result<Vec<f32>> {
+    LabelSource::FewShot(shots).check(data, classes)?;
     let labels = data.labels.as_deref().unwrap_or_default();
     let length = predictions.dimensions;
     let features = super::features::bank_of(&predictions.features, length);
@@ -131,13 +179,6 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots
     let mut known: Vec<Option<u32>> = vec![None; data.len()];
     for class in 0..classes {
         let images: Vec<usize> = (0..data.len()).filter(|&i| labels[i] as usize == class).take(shots).collect();
-        if images.len() < shots {
-            return Err(Error::invalid(format!(
-                "{} has {} training images of class {class}, and --labels fewshot:{shots} needs {shots} of each",
-                data.name,
-                images.len()
-            )));
-        }
         let mean = |axis: usize| images.iter().map(|&image| row(image)[axis]).sum::<f32>() / shots as f32;
         prototypes.push(normalised((0..length).map(mean).collect()));
         images.iter().for_each(|&image| known[image] = Some(class as u32));

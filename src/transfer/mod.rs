@@ -1,14 +1,17 @@
 //! Transfer: ways of training a GAN on a target domain that has little data with what was learned on a source that has plenty.
 //!
 //! A method is one file that defines a [`Kind`] and one line in [`METHODS`]. A [`Plan`] is everything that determines a run;
-//! [`run`] trains or resumes all of its phases.
+//! [`run()`] trains or resumes all of its phases.
 
 pub mod arm;
 mod ctgan;
+pub mod curve;
 pub mod features;
+mod findings;
 pub mod labels;
 pub mod options;
 mod plan;
+mod run;
 mod scratch;
 mod start;
 pub mod style;
@@ -18,10 +21,12 @@ mod trgan;
 mod workshop;
 
 pub use arm::Arm;
+pub use findings::{Findings, Judged};
 pub use options::{Choices, MethodOption, Takes};
-pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe, trained_on};
+pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
+pub use run::{Trained, inspect, run, train};
 pub use style::Style;
-pub use workshop::{Pretraining, SourceGan, Workshop};
+pub use workshop::{Pretraining, SourceGan, SourceImages, Workshop};
 
 use crate::error::Result;
 use crate::gan::Method;
@@ -29,6 +34,9 @@ use surgery::LayerReport;
 
 /// The generator's rate, DCGAN's. From MNIST to SVHN half of it was worse for TrGAN and CTGAN (`docs/results.md`).
 pub const RATE: f64 = 2e-4;
+
+/// The method that transfers nothing, and its arm: what every transfer is measured against.
+pub const SCRATCH: &str = "scratch";
 
 /// Every method, in the order in which arms are listed.
 pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
@@ -56,6 +64,8 @@ pub struct Kind {
     pub rate: fn(&Choices) -> f64,
     /// Whether these options go together; else an [`Error::Usage`](crate::Error::Usage).
     pub check: fn(&Choices) -> Result<()>,
+    /// Refuses what would fail only after hours of what `prepare` does; trains and writes nothing.
+    pub inspect: fn(&Choices, &mut Workshop<'_>) -> Result<()>,
     /// Trains, resumes or loads what the method needs before the target, and makes the method of it. None where the run was
     /// interrupted.
     pub prepare: fn(&Choices, &mut Workshop<'_>) -> Result<Option<Grafted>>,

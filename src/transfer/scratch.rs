@@ -15,6 +15,7 @@ pub(super) const KIND: Kind = Kind {
     labelled_source: false,
     rate: |_| RATE,
     check: |_| Ok(()),
+    inspect: |_, _| Ok(()),
     prepare: |_, _| {
         Ok(Some(Grafted {
             method: Box::new(Plain { classes: 0 }),

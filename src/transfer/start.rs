@@ -72,6 +72,18 @@ pub(super) fn check(choices: &Choices) -> Result<()> {
     Ok(())
 }
 
+impl From {
+    /// What the options of a method say that starts from the source's generator.
+    pub fn of(choices: &Choices) -> From {
+        From {
+            generator: true,
+            discriminator: choices.is("d-init", "source"),
+            freeze: choices.count("freeze-d"),
+            allow_colour_blind: choices.flag("allow-colour-blind"),
+        }
+    }
+}
+
 impl Grafting {
     /// What becomes of networks of the shapes `target`, given a source's shapes.
     ///

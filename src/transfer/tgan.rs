@@ -89,6 +89,10 @@ pub(super) const KIND: Kind = Kind {
             _ => Err(Error::Usage("--feature-length takes a whole number from 1 to 4096".to_string())),
         }
     },
+    inspect: |choices, workshop| match starts(choices, workshop.architecture()) {
+        Some((from, target)) => Grafting::new(&workshop.source_architecture()?, &target, from).map(drop),
+        None => Ok(()),
+    },
     prepare,
 };
 
@@ -119,24 +123,26 @@ struct TGan {
     seed: u64,
 }
 
+/// What of the source's GAN the target's networks start from, and their shapes; None where they are fresh.
+fn starts(choices: &Choices, architecture: Architecture) -> Option<(From, Architecture)> {
+    let allow_colour_blind = choices.flag("allow-colour-blind");
+    let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
+    let target = Architecture { condition_features: choices.count("feature-length"), ..architecture };
+    choices.is("g-init", "source").then_some((from, target))
+}
+
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
     let length = choices.count("feature-length");
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
     let Architecture { size, channels, features, .. } = architecture;
     // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
-    let target = Architecture { condition_features: length, ..architecture };
-    let allow_colour_blind = choices.flag("allow-colour-blind");
-    let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
-    if choices.is("g-init", "source") {
-        Grafting::new(&workshop.source_architecture()?, &target, from)?;
-    }
     let encoder = if choices.is("encoder", "untrained") {
         Encoder::new(device, &design, length, seed)
     } else {
         let batch = workshop.plan.recipe.batch;
-        let (data, style) = workshop.source_data()?;
-        let mut training = Autoencoder::new(device, &design, length, data.clone(), style, batch, seed);
+        let source = workshop.source_data()?;
+        let mut training = Autoencoder::new(device, &design, length, source.0.clone(), source.1, batch, seed);
         let folder = workshop.folders.features.clone();
         if !workshop.pretrain(&folder, "features", &mut training)? {
             return Ok(None);
@@ -145,7 +151,8 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
 
     let (bank, pairing) = if choices.is("bank", "source") {
-        let (data, style) = workshop.source_data()?;
+        let source = workshop.source_data()?;
+        let (data, style) = (&source.0, source.1);
         // Evenly spaced: a file may hold one class after the other.
         let rows = data.len().min(SOURCE_BANK);
         let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
@@ -164,17 +171,18 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
 
     let mut source = None;
-    let start = if choices.is("g-init", "source") {
-        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-        let start = Start::new(&gan, &target, from, device)?;
-        source = Some(gan.digest);
-        Some(start)
-    } else {
-        None
+    let start = match starts(choices, architecture) {
+        Some((from, target)) => {
+            let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+            let start = Start::new(&gan, &target, from, device)?;
+            source = Some(gan.digest);
+            Some(start)
+        }
+        None => None,
     };
     let report = match &start {
         Some(start) => start.report(),
-        None => LayerReport::fresh(&target),
+        None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }),
     };
     let feature_source = match choices.get("feature-source") {
         "gaussian" => FeatureSource::Gaussian,

@@ -45,6 +45,9 @@ pub(super) const KIND: Kind = Kind {
         start::check(choices)?;
         Anchor::of(choices).map(|_| ())
     },
+    inspect: |choices, workshop| {
+        Grafting::new(&workshop.source_architecture()?, &workshop.architecture(), From::of(choices)).map(drop)
+    },
     prepare,
 };
 
@@ -94,16 +97,9 @@ struct TrGan {
 }
 
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    Grafting::new(&workshop.source_architecture()?, &architecture, from)?;
     let Some(source) = workshop.source_gan()? else { return Ok(None) };
-    let start = Start::new(&source, &architecture, from, device)?;
+    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let start = Start::new(&source, &architecture, From::of(choices), device)?;
     let counterpart = Generator::new(device, &architecture, seed);
     start.apply_to_generator(&counterpart);
     let report = start.report();
