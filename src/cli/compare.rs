@@ -205,7 +205,7 @@ impl Compare {
             looks,
             split: self.split,
             device: self.compute.device.clone(),
-            reading,
+            reading: parts.reading(),
             recipe,
         };
         let arms = arms(&self.arms)?;

@@ -118,7 +118,7 @@ fn table(report: &Report) -> String {
             report.judge.accuracy.map_or(String::new(), percent)
         ));
     }
-    let shares = samples.distances.class_shares.iter().enumerate();
+    let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();
     lines.push(format!("\nclasses: {}", shares.join(", ")));
     match (report.training_images, samples.memorisation) {

@@ -275,6 +275,7 @@ impl Train {
         };
         settings.recipe.check()?;
         let parts = settings.read()?;
+        settings.reading = parts.reading();
         let native = parts.whole();
         let architecture = &mut settings.recipe.architecture;
         architecture.channels = self.channels.unwrap_or(native.images.channels);

@@ -338,6 +338,7 @@ impl Transfer {
             ));
         }
         let parts = Parts::read(&target, &plan.reading)?;
+        plan.reading = parts.reading();
         let native = &parts.whole().images;
         plan.recipe.architecture.size = native.fitting_size();
         plan.recipe.architecture.channels = native.channels;

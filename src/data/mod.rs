@@ -92,6 +92,16 @@ impl Dataset {
         Dataset { labels: Some(labels), classes, ..Dataset::unlabelled(name, images) }
     }
 
+    /// Those of its images whose class is in another list, by name.
+    pub fn of_classes(&self, classes: &Classes) -> Dataset {
+        let known: Vec<bool> = self.classes.names().iter().map(|name| classes.named(name).is_some()).collect();
+        if known.iter().all(|&known| known) {
+            return self.clone();
+        }
+        let labels = self.labels.as_deref().unwrap_or_default();
+        self.select(&(0..self.len()).filter(|&index| labels.get(index).is_none_or(|&label| known[label as usize])).collect::<Vec<_>>())
+    }
+
     /// The same with labels that are places in another list of classes, by name. Images without labels stay without.
     ///
     /// # Errors

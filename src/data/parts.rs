@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kind::Block;
-use super::{Dataset, Reading, Spec, Split};
+use super::{Classes, Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
 
 /// A data set whose training split is read.
@@ -28,6 +28,13 @@ impl Parts {
     pub fn read(spec: &Spec, reading: &Reading) -> Result<Parts> {
         let held_out = reading.held_out.as_deref().map(str::parse).transpose()?;
         let whole = spec.read(Split::Train, reading)?;
+        if !reading.classes.is_empty() && reading.classes != whole.classes.names() {
+            let names = reading.classes.join(", ");
+            return Err(Error::invalid(format!(
+                "{spec} had the classes {names} when the run began, and has {} now; give them their names back",
+                whole.classes
+            )));
+        }
         Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out, read: Arc::default() })
     }
 
@@ -39,6 +46,14 @@ impl Parts {
     /// The whole training split, what may be held out of it included.
     pub fn whole(&self) -> &Dataset {
         &self.whole
+    }
+
+    /// The reading, with the names of the classes, to be kept with a run.
+    pub fn reading(&self) -> Reading {
+        let classes = &self.whole.classes;
+        let numbered = *classes == Classes::numbered(0..classes.len());
+        let classes = if numbered { Vec::new() } else { classes.names().to_vec() };
+        Reading { classes, ..self.reading.clone() }
     }
 
     /// What methods and judges may learn from, and the validation block, which is held out: the validation split where the data set has

@@ -23,6 +23,9 @@ pub struct Reading {
     /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
+    /// What the classes are called, where that was written down before: other ones are an error. Nothing where they are numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// The side of the networks' images, where it is known before the data are read: larger pictures are brought to it at once.
     #[serde(skip)]
     pub size: Option<usize>,
@@ -38,12 +41,17 @@ pub struct Reading {
 impl Reading {
     /// Whether results are those of the options' defaults.
     pub fn is_usual(&self) -> bool {
-        *self == Reading::default()
+        *self == Reading::default() && self.classes.is_empty()
     }
 
     /// The same for networks whose images have a side of `size`.
     pub fn of_size(&self, size: usize) -> Reading {
         Reading { size: Some(size), ..self.clone() }
+    }
+
+    /// The same for another data set, whose classes and held-out images are its own.
+    pub fn of_another(&self) -> Reading {
+        Reading { held_out: None, classes: Vec::new(), ..self.clone() }
     }
 }
 
@@ -57,8 +65,8 @@ impl PartialEq for Reading {
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Reading { background, fit, resample, skip_broken, held_out, size, memory, listener: _ } = self;
-        write!(f, "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {size:?}, {memory:?})")
+        let Reading { background, fit, resample, skip_broken, held_out, classes, size, memory, listener: _ } = self;
+        write!(f, "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {classes:?}, {size:?}, {memory:?})")
     }
 }
 

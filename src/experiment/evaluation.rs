@@ -9,7 +9,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
+use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, Real, RealImages, Reference, Samples,
     gan_train, unjudged };
@@ -49,6 +49,8 @@ pub struct Report {
     pub step: Option<u64>,
     /// The real images.
     pub data: String,
+    /// What the judge's classes are called.
+    pub class_names: Vec<String>,
     /// What samples are measured against.
     pub split: HeldOut,
     /// How many images are held out.
@@ -162,12 +164,12 @@ impl Subject {
             let _ = watcher(&Event::Warning(&text))?;
         }
         let count = protocol.count.unwrap_or(reference.count());
-        if network.conditions() == &Conditions::in_turn(architecture.classes, 0) && architecture.classes > 0 {
-            if reference.class_shares().len() != architecture.classes {
+        if network.conditions().is_in_turn() && architecture.classes > 0 {
+            if reference.classes() != network.conditions().names() {
                 return Err(Error::invalid(format!(
-                    "the generator has {} classes and the judge {}: name the data that the generator was trained on",
-                    architecture.classes,
-                    reference.class_shares().len()
+                    "the generator has the classes {} and the judge {}: name the data that the generator was trained on",
+                    network.conditions().names(),
+                    reference.classes()
                 )));
             }
             // As frequent as among real images, or the distances would measure that.
@@ -175,7 +177,7 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let (images, asked) = sample_asked(&network, &architecture, seed, count)?;
-        let samples = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
+        let samples = reference.evaluate(&Samples { images: &images, asked: asked.as_deref().map(|asked| (asked, network.conditions().names())) })?;
         let gan_train = if asked.is_some() && held_out.labels.is_some() {
             let steps = reference.judge().settings().options.steps;
             let mut told = of_classifier("GAN-train", steps, watcher);
@@ -190,6 +192,7 @@ impl Subject {
             checkpoint: self.path.display().to_string(),
             step: self.checkpoint.header.get("step").and_then(serde_json::Value::as_u64),
             data: data.to_string(),
+            class_names: reference.classes().names().to_vec(),
             split,
             held_out: reference.count(),
             held_out_seen_in_training: reference.seen(),
@@ -222,6 +225,8 @@ pub(super) fn accuracy_after(
     watcher: &mut crate::classifier::Watcher<'_>,
 ) -> Result<Option<f64>> {
     let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-    let samples = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
+    let own = network.conditions().names().clone();
+    let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
+    let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;
     gan_train(samples, held_out, judge.settings(), device, watcher)
 }

@@ -119,7 +119,9 @@ impl Trainer {
             )));
         }
         let mut generator = Generator::new(device, architecture, recipe.seed);
-        generator.set_conditions(method.sampling(architecture.classes, architecture.condition_features));
+        let names = method.classes(architecture.classes, &data);
+        let sampling = method.sampling(architecture.classes, architecture.condition_features);
+        generator.set_conditions(sampling.with_names(names));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
         method.initialise(&generator, &discriminator);
         let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {

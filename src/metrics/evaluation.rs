@@ -13,7 +13,7 @@ use super::{
 };
 use crate::backend::Device;
 use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
-use crate::data::{Dataset, Images, Parts};
+use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 
@@ -63,8 +63,8 @@ pub struct RealImages<'a> {
 pub struct Samples<'a> {
     /// The samples.
     pub images: &'a Images,
-    /// The class that each was asked for, of a generator conditioned on one.
-    pub asked: Option<&'a [u32]>,
+    /// The class that each was asked for, of a generator conditioned on one, and what its classes are called.
+    pub asked: Option<(&'a [u32], &'a Classes)>,
 }
 
 /// The figures that a curve over training steps needs: quick to compute.
@@ -128,6 +128,7 @@ pub struct Floors {
 /// The real side of all comparisons, computed once.
 #[derive(Debug)]
 pub struct Reference {
+    classes: Classes,
     judge: Arc<Judge>,
     random: RandomConvolution,
     held_out: Side,
@@ -194,7 +195,9 @@ impl Reference {
             let side = Side::new(&images, &judge.predict(&images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
         });
+        let classes = if judge.classes() == other.classes.len() { other.classes } else { held_out.classes };
         Ok(Reference {
+            classes,
             judge_gaussian: Gaussian::fit(&side.judge),
             random_gaussian: Gaussian::fit(&random.features(&held_out.images)?),
             shares: shares(&said),
@@ -206,6 +209,11 @@ impl Reference {
             judge,
             seen,
         })
+    }
+
+    /// The judge's classes, by their names.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
     }
 
     /// The judge.
@@ -276,7 +284,14 @@ impl Reference {
             distances: self.distances_of(samples.images, &said)?,
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
-            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(asked, &said.labels)),
+            conditional_accuracy: samples.asked.and_then(|(asked, names)| {
+                let (asked, found): (Vec<u32>, Vec<u32>) = asked
+                    .iter()
+                    .zip(&said.labels)
+                    .filter_map(|(&asked, &found)| Some((self.classes.named(&names.names()[asked as usize])?, found)))
+                    .unzip();
+                (!asked.is_empty()).then(|| conditional_accuracy(&asked, &found))
+            }),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
     }
@@ -286,7 +301,9 @@ impl Reference {
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
-        let evaluate = |images, labels: &Option<Vec<u32>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
+        let evaluate = |images, labels: &Option<Vec<u32>>| {
+            self.evaluate(&Samples { images, asked: labels.as_deref().map(|labels| (labels, &self.classes)) })
+        };
         let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
         Ok(Floors {
             real: evaluate(&self.other.0, &self.other.1)?,

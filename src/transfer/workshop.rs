@@ -51,7 +51,7 @@ impl SourceImages {
     /// Those of a source, for networks; in `style`, or where that is missing in the usual one.
     pub fn new(source: &str, style: Option<Style>, reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
-        let reading = reading.of_size(architecture.size);
+        let reading = reading.of_another().of_size(architecture.size);
         SourceImages { source: source.to_string(), style, reading, form, read: Mutex::default() }
     }
 
@@ -278,7 +278,7 @@ impl<'a> Workshop<'a> {
             sample_every: plan.sample_every,
             tensorboard: false,
             on_nan: plan.on_nan,
-            reading: Reading { held_out: None, ..plan.reading.clone() },
+            reading: plan.reading.of_another(),
             recipe: recipe.clone(),
         };
         let turn = turn(&self.folders.source);
