@@ -133,7 +133,8 @@ fn bytes(text: &str) -> Result<u64, String> {
 pub fn advised(error: Error) -> Error {
     match error {
         Error::BrokenImages(text) => {
-            Error::BrokenImages(format!("{text}\nmend or remove them, or leave them out with --skip-broken"))
+            let joint = if text.contains('\n') { "\n" } else { "; " };
+            Error::BrokenImages(format!("{text}{joint}mend or remove them, or leave them out with --skip-broken"))
         }
         error => error,
     }

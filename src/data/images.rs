@@ -115,14 +115,15 @@ impl Images {
         values
     }
 
-    /// Says what the next [`batch`](Self::batch) will be, so that it can be read in the background where it is on disk.
+    /// Says what the next [`batch`](Self::batch) will be, which is asked for where images are on disk, so that it can be read in
+    /// the background.
     ///
     /// # Panics
     /// Where an index is not below `count`.
     #[track_caller]
-    pub fn prefetch(&self, indices: &[usize]) {
+    pub fn prefetch(&self, next: impl FnOnce() -> Vec<usize>) {
         if let Store::Disk(spilled) = &self.store {
-            spilled.begin(indices.iter().map(|&index| self.place(index)).collect());
+            spilled.begin(next().into_iter().map(|index| self.place(index)).collect());
         }
     }
 

@@ -57,8 +57,7 @@ impl Parts {
     }
 
     /// What methods and judges may learn from, and the validation block, which is held out: the validation split where the data set has
-    /// one, else a fifth of the training split, as the kind of data set says ([`Block`]). It does not depend on any seed, and
-    /// says how many images it holds out.
+    /// one, else a fifth of the training split, as the kind of data set says ([`Block`]). It does not depend on any seed.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there are fewer than five images to hold some out of; those of [`Spec::read`].
@@ -66,14 +65,7 @@ impl Parts {
         if let Some(validation) = self.validation()? {
             return Ok((self.whole.clone(), validation));
         }
-        let (training, block) = self.whole.hold_out(self.spec.block())?;
-        self.reading.listener.note(format!(
-            "{}: {} of {} training images are held out for validation",
-            self.whole.name,
-            block.len(),
-            self.whole.len()
-        ));
-        Ok((training, block))
+        self.whole.hold_out(self.spec.block())
     }
 
     /// What methods may learn from where nobody asks for a judge or a figure on the validation block: less that block where it is held out

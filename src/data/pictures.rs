@@ -120,7 +120,9 @@ fn refuse(whose: &str, total: usize, broken: &mut [(String, String)], reading: &
         return Ok(());
     }
     broken.sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
-    let listed: Vec<String> = broken.iter().map(|(path, why)| format!("\n  {path}: {why}")).collect();
+    // One beside the sentence, several below it.
+    let before = if broken.len() == 1 { " " } else { "\n  " };
+    let listed: Vec<String> = broken.iter().map(|(path, why)| format!("{before}{path}: {why}")).collect();
     let many = if broken.len() == 1 { "1 image".to_string() } else { format!("{} images", broken.len()) };
     if reading.skip_broken {
         reading.listener.note(format!("{whose}: {many} of {total} left out:{}", listed.concat()));

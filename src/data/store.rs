@@ -219,7 +219,7 @@ mod tests {
         let some = [4, 0, 4];
         assert_eq!(disk.select(&some), memory.select(&some));
         for ahead in [&[1, 2][..], &[3]] {
-            disk.prefetch(ahead);
+            disk.prefetch(|| ahead.to_vec());
             assert_eq!(disk.batch(&[1, 2]), memory.batch(&[1, 2]));
         }
         assert_eq!(disk.select(&some).select(&[1, 2]).batch(&[0, 1]), memory.batch(&[0, 4]));

@@ -142,6 +142,10 @@ impl Subject {
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
         drop(parts);
+        // Before a judge is trained for nothing.
+        if let (HeldOut::Test, Err(why)) = (split, &real.test) {
+            return Err(Error::NoSplit(why.clone()));
+        }
         let judge = match protocol.judge {
             Some(path) => Some(Judge::read(path, device)?),
             None => run::judge(&real.training, device, watcher)?,

@@ -212,8 +212,10 @@ impl Trainer {
         // <V (w c), h> = w <V c, h>: the projection is weighted through its condition.
         let weight = self.schedule.projection(self.step);
         let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
+        let images = Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape);
+        self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch {
-            images: Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape),
+            images,
             generator: conditions.generator.as_deref().map(tensor),
             discriminator: conditions.discriminator.as_deref().map(tensor).map(weighted),
         }

@@ -11,7 +11,7 @@ use super::surgery::{LayerReport, Row};
 use super::workshop::{SourceImages, Workshop};
 use super::{Arm, SCRATCH};
 use crate::backend::Device;
-use crate::data::{Dataset, Parts};
+use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Trainer, load_generator, sample_asked};
 use crate::metrics::{HeldOut, Real, RealImages, Reference, Samples};
@@ -50,6 +50,11 @@ pub fn run(
         Findings::remove(folder)?;
     }
     let Some(reference) = reference(plan, parts, &target, device, watcher)? else { return Ok(None) };
+    if parts.spec().block() == Block::Drawn {
+        let (all, held_out) = (parts.whole().len(), if reference.is_ok() { parts.held_out()? } else { 0 });
+        let text = format!("{all} training images of {}, of which {held_out} are held out for validation", plan.target);
+        let _ = watcher(&Event::Note(&text))?;
+    }
     let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
     let arms = [(plan, folder.path().to_path_buf()), (&scratch, folder.path().join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
