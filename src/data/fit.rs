@@ -240,11 +240,15 @@ mod tests {
     }
 
     #[test]
-    fn larger_and_smaller_sizes_are_made_by_doubling_and_halving() {
+    fn sizes_further_away_are_reached_by_twos_from_the_padded_image() {
         let original = dataset(28, 28, 1);
-        let at = |size| original.clone().fit(size, 1).unwrap().images;
-        assert_eq!(at(128), enlarge_twice(&at(64)));
-        assert_eq!(at(16), halve(&at(32)));
+        let padded = original.clone().fit(32, 1).unwrap();
+        assert_eq!(original.clone().fit(16, 1).unwrap().images, halve(&padded.images));
+        assert_eq!(original.clone().fit(64, 1).unwrap().images, enlarge_twice(&padded.images));
+        let large = original.fit(256, 1).unwrap().images;
+        assert_eq!(large, enlarge_twice(&enlarge_twice(&enlarge_twice(&padded.images))));
+        assert_eq!(dataset(64, 64, 3).fit(16, 3).unwrap().images, halve(&halve(&dataset(64, 64, 3).images)));
+        assert_eq!(dataset(16, 16, 3).fit(16, 3).unwrap(), dataset(16, 16, 3), "what fits is not padded");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Generator {
     /// Where the latents have another length, or a condition is missing or superfluous.
     #[track_caller]
     pub fn forward(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Tensor {
-        self.pass(latents, condition, mode, &mut |_| ())
+        self.pass(latents, condition, mode, None)
     }
 
     /// As [`Generator::forward`], with each feature map on the way to the image, `[n, h, w, c]`.
@@ -50,12 +50,18 @@ impl Generator {
     #[track_caller]
     pub fn forward_with_maps(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> (Tensor, Vec<Tensor>) {
         let mut maps = Vec::new();
-        let images = self.pass(latents, condition, mode, &mut |map| maps.push(map.clone()));
+        let images = self.pass(latents, condition, mode, Some(&mut |map| maps.push(map.clone())));
         (images, maps)
     }
 
     #[track_caller]
-    fn pass(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode, seen: &mut dyn FnMut(&Tensor)) -> Tensor {
+    fn pass<'a>(
+        &self,
+        latents: &Tensor,
+        condition: Option<&'a Tensor>,
+        mode: Mode,
+        seen: Option<&'a mut dyn FnMut(&Tensor)>,
+    ) -> Tensor {
         check_condition("Generator::forward", self.condition_length, condition);
         self.module.forward(latents, &mut Pass { mode, condition, map: None, seen })
     }
@@ -117,8 +123,8 @@ impl Discriminator {
     #[track_caller]
     pub fn forward(&self, images: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Judgement {
         check_condition("Discriminator::forward", self.condition_length, condition);
-        let map = self.trunk.forward(images, &mut Pass { mode, condition, map: None, seen: &mut |_| () });
-        let score = self.head.forward(&map, &mut Pass { mode, condition, map: Some(&map), seen: &mut |_| () });
+        let map = self.trunk.forward(images, &mut Pass { condition, ..Pass::new(mode) });
+        let score = self.head.forward(&map, &mut Pass { condition, map: Some(&map), ..Pass::new(mode) });
         Judgement { score, map }
     }
 

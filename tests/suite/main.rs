@@ -16,6 +16,7 @@ mod gradcheck;
 mod interchange;
 mod judge;
 mod metrics;
+mod networks;
 mod parity;
 mod program;
 mod properties;
