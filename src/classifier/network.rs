@@ -8,14 +8,13 @@ use crate::error::{Error, Result};
 use crate::nn::{
     Builder, Filter, Initialiser, Layer, LayerKind, Layout, Linear, Mode, Module, NormKind, Parameter, Pass, Sequence,
 };
+use crate::random::Network;
 use crate::tensor::{Tensor, no_grad};
 
 /// The side of the feature map that a trunk ends in.
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
-/// Tells the classifier's weights from those of the other networks of a seed.
-const NETWORK: u64 = 2;
 
 /// What determines a trunk's shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,8 +183,8 @@ impl Predictions {
 impl Classifier {
     /// A fresh classifier: filters by He's rule, the linear map zero, so that all classes are equally probable. Beside the trunk's,
     /// its parameters are named `dense.weight`, `dense.norm.weight`, .., `linear.weight` and `linear.bias`.
-    pub fn new(device: &Device, design: &Design, classes: usize, seed: u64) -> Classifier {
-        let mut builder = Builder::new(device, seed, NETWORK);
+    pub fn new(device: &Device, design: &Design, classes: usize, seed: u64, network: Network) -> Classifier {
+        let mut builder = Builder::new(device, seed, network);
         let trunk = Trunk::new(&mut builder, design);
         let features = design.features();
         let start = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
@@ -314,7 +313,7 @@ mod tests {
             for norm in [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::None] {
                 let design = Design { size, channels: 3, width: 2, norm };
                 design.check().unwrap();
-                let classifier = Classifier::new(&device, &design, 5, 1);
+                let classifier = Classifier::new(&device, &design, 5, 1, Network::Judge);
                 let images = noise(&device, [2, size, size, 3]);
                 assert_eq!(classifier.trunk().forward(&images, Mode::Evaluate).shape(), [2, 4, 4, 4]);
                 let outputs = classifier.forward(&images, Mode::TRAIN);
@@ -331,7 +330,7 @@ mod tests {
         let device = Device::reference();
         for norm in [NormKind::Batch, NormKind::Instance] {
             let design = Design { size: 32, channels: 1, width: 2, norm };
-            let classifier = Classifier::new(&device, &design, 3, 1);
+            let classifier = Classifier::new(&device, &design, 3, 1, Network::Judge);
             classifier.linear.weight.set(noise(&device, [1, 1, 4, 3]).reshape([4, 3]));
             let images = noise(&device, [2, 32, 32, 1]);
             let loss = || classifier.forward(&images, Mode::TRAIN).logits.cross_entropy(&[2, 0]);
@@ -357,7 +356,7 @@ mod tests {
     #[test]
     fn fresh_classes_are_equally_probable_and_the_first_wins() {
         let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
-        let classifier = Classifier::new(&Device::cpu(), &design, 4, 1);
+        let classifier = Classifier::new(&Device::cpu(), &design, 4, 1, Network::Judge);
         let pixels: Vec<u8> = (0..3 * 32 * 32).map(|i| (i * 37 % 256) as u8).collect();
         let images = Images::new([3, 32, 32, 1], pixels);
         let said = classifier.predict(&images).unwrap();

@@ -3,6 +3,7 @@
 use super::{Architecture, Conditions};
 use crate::backend::Device;
 use crate::nn::{Builder, Mode, Module, Parameter, Pass, lowest, maps};
+use crate::random::Network;
 use crate::tensor::Tensor;
 
 /// The generator: `[n, latent]` to images `[n, size, size, channels]` in (-1, 1).
@@ -19,7 +20,7 @@ impl Generator {
         Generator {
             conditions: Conditions::in_turn(architecture.classes, architecture.condition_features),
             condition_length: architecture.condition_length(),
-            module: Module::new(&mut Builder::new(device, seed, 0), &architecture.generator()),
+            module: Module::new(&mut Builder::new(device, seed, Network::Generator), &architecture.generator()),
         }
     }
 
@@ -108,7 +109,7 @@ impl Discriminator {
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Discriminator {
         let layers = architecture.discriminator();
         let trunk = lowest(&layers, maps(&layers));
-        let builder = &mut Builder::new(device, seed, 1);
+        let builder = &mut Builder::new(device, seed, Network::Discriminator);
         Discriminator {
             condition_length: architecture.condition_length(),
             trunk: Module::new(builder, trunk),

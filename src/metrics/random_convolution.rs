@@ -6,14 +6,13 @@ use crate::backend::{Activation, Device};
 use crate::data::Images;
 use crate::error::Result;
 use crate::nn::{Builder, Filter, Initialiser, LayerKind, Mode, Module, Pass, Sequence};
+use crate::random::Network;
 use crate::tensor::{Tensor, no_grad};
 
 use super::Features;
 
 /// Any seed serves, so long as it is always the same.
 const SEED: u64 = 0;
-/// Tells these weights from those of the networks of that seed.
-const NETWORK: u64 = 3;
 /// Channels of the two layers; the features are the means of both.
 const CHANNELS: [usize; 2] = [32, 64];
 /// Images a forward pass.
@@ -40,7 +39,7 @@ impl RandomConvolution {
             layers.beside("", LayerKind::Map);
             inputs = outputs;
         }
-        let module = Module::new(&mut Builder::new(device, SEED, NETWORK), &layers.into_layers());
+        let module = Module::new(&mut Builder::new(device, SEED, Network::RandomConvolution), &layers.into_layers());
         RandomConvolution { device: device.clone(), module }
     }
 

@@ -22,9 +22,9 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// For one network.
-    pub fn new(device: &'a Device, seed: u64, network: u64) -> Builder<'a> {
-        Builder { device, seed, network, index: 0 }
+    /// For one network, which a number tells from the others of a seed: one of [`random::Network`](crate::random::Network), or another.
+    pub fn new(device: &'a Device, seed: u64, network: impl Into<u64>) -> Builder<'a> {
+        Builder { device, seed, network: network.into(), index: 0 }
     }
 
     /// The next parameter.

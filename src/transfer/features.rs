@@ -15,11 +15,9 @@ use crate::gan::normalised;
 use crate::nn::{
     Adam, AdamOptions, Builder, Filter, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter, Pass, Sequence,
 };
+use crate::random::Network;
 use crate::tensor::{Tensor, grad, no_grad};
 
-/// Tells the weights of these networks from those of others of a seed.
-const ENCODER: u64 = 3;
-const DECODER: u64 = 4;
 /// The side of the maps between encoder and decoder.
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
@@ -52,7 +50,7 @@ pub struct Encoder {
 impl Encoder {
     /// A fresh encoder, by He's rule.
     pub fn new(device: &Device, design: &Design, length: usize, seed: u64) -> Encoder {
-        let mut builder = Builder::new(device, seed, ENCODER);
+        let mut builder = Builder::new(device, seed, Network::Encoder);
         let trunk = Trunk::new(&mut builder, design);
         let inputs = MAP * MAP * design.features();
         Encoder { linear: linear(&mut builder, "linear", [inputs, length]), trunk }
@@ -107,7 +105,7 @@ struct Decoder {
 
 impl Decoder {
     fn new(device: &Device, design: &Design, length: usize, seed: u64) -> Decoder {
-        let mut builder = Builder::new(device, seed, DECODER);
+        let mut builder = Builder::new(device, seed, Network::Decoder);
         let first = design.features();
         // Named apart from the encoder's: one optimiser holds the moments of both.
         let linear = linear(&mut builder, "first", [length, MAP * MAP * first]);

@@ -1,6 +1,7 @@
 //! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
 
 mod arguments;
+mod bits;
 mod case;
 mod cases;
 mod cli;

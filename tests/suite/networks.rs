@@ -14,8 +14,7 @@ use proptest::prelude::*;
 use crate::case::elements;
 use crate::program::Desk;
 
-const NORMS: [NormKind; 5] =
-    [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::Spectral, NormKind::None];
+const NORMS: [NormKind; 5] = [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::Spectral, NormKind::None];
 
 fn noise(device: &Device, shape: &[usize], seed: u64) -> Tensor {
     let values = normal(&mut generator(seed, Purpose::GradientCheck, 0, 0), shape.iter().product());
@@ -35,7 +34,8 @@ fn every_network_draws_and_judges_images_of_each_of_its_sizes() {
     let device = Device::cpu();
     for network in NetworkKind::all() {
         for size in network.sizes() {
-            let architecture = Architecture { network, features: 2, latent: 3, classes: 2, ..Architecture::dcgan(size, 3) };
+            let architecture =
+                Architecture { network, features: 2, latent: 3, classes: 2, ..Architecture::dcgan(size, 3) };
             architecture.check().unwrap();
             let condition = noise(&device, &[2, 2], 1);
             let g = Generator::new(&device, &architecture, 0);
@@ -45,7 +45,11 @@ fn every_network_draws_and_judges_images_of_each_of_its_sizes() {
                 let (images, seen) = g.forward_with_maps(&latents, Some(&condition), Mode::TRAIN);
                 assert_eq!(images.shape(), [2, size, size, 3], "{architecture:?}");
                 assert_eq!(seen.len(), maps(&architecture.generator()));
-                assert_eq!(seen.last().unwrap().shape()[3], 2, "--features is the number of channels next to the image");
+                assert_eq!(
+                    seen.last().unwrap().shape()[3],
+                    2,
+                    "--features is the number of channels next to the image"
+                );
                 let judged = d.forward(&images, Some(&condition), Mode::TRAIN);
                 assert_eq!(judged.score.shape(), [2], "{architecture:?}");
                 assert_eq!(judged.features().shape()[1], *judged.map.shape().last().unwrap());
@@ -127,7 +131,8 @@ fn what_is_evaluated_moves_nothing_and_is_scored_alike_twice() {
             let architecture = Architecture { network, d_norm, ..residual(32, 3) };
             let d = Discriminator::new(&device, &architecture, 1);
             let images = noise(&device, &[3, 32, 32, 3], 1);
-            let state = || -> Vec<Vec<f64>> { d.statistics().iter().map(|parameter| elements(&parameter.get())).collect() };
+            let state =
+                || -> Vec<Vec<f64>> { d.statistics().iter().map(|parameter| elements(&parameter.get())).collect() };
             let fresh = state();
             no_grad(|| d.forward(&images, None, Mode::TRAIN));
             let trained = state();
