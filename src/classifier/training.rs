@@ -374,7 +374,8 @@ mod tests {
     fn it_learns_and_stops_when_it_is_asked_to() {
         let design = Design { width: 16, ..DESIGN };
         let options = Options { steps: 150, lr: 0.01, smoothing: 0.0, jitter: Jitter::NONE, ..OPTIONS };
-        let mut training = Training::new(&design, &options, digits(40), &Targets::Labels, Network::Judge, &Device::cpu()).unwrap();
+        let mut training =
+            Training::new(&design, &options, digits(40), &Targets::Labels, Network::Judge, &Device::cpu()).unwrap();
         let mut losses = Vec::new();
         let mut run = |training: &mut Training, stop_at: u64| {
             let watcher = &mut |made: Made| {

@@ -147,8 +147,9 @@ impl Train {
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         let options = matches.ids().map(|id| id.as_str()).filter(|id| given(id)).collect::<Vec<_>>();
         if let Some(folder) = &self.resume {
-            if let Some(other) =
-                options.iter().find(|id| !RESUME_TAKES.contains(id) && !["Train", "Compute", "ReadingOptions"].contains(id))
+            if let Some(other) = options
+                .iter()
+                .find(|id| !RESUME_TAKES.contains(id) && !["Train", "Compute", "ReadingOptions"].contains(id))
             {
                 return Err(Error::Usage(format!(
                     "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --profile, --json and -q can be given with it",

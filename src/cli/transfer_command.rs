@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::train::quoted;
-use super::{DEVICE, reading};
 use super::transfer::{FEATURE_STEPS, SOURCE_STEPS};
+use super::{DEVICE, reading};
 use crate::error::Result;
 use crate::gan::Loss;
 use crate::run::OnNan;

@@ -99,7 +99,11 @@ impl Dataset {
             return self.clone();
         }
         let labels = self.labels.as_deref().unwrap_or_default();
-        self.select(&(0..self.len()).filter(|&index| labels.get(index).is_none_or(|&label| known[label as usize])).collect::<Vec<_>>())
+        self.select(
+            &(0..self.len())
+                .filter(|&index| labels.get(index).is_none_or(|&label| known[label as usize]))
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// The same with labels that are places in another list of classes, by name. Images without labels stay without.

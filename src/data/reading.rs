@@ -66,7 +66,10 @@ impl PartialEq for Reading {
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let Reading { background, fit, resample, skip_broken, held_out, classes, size, memory, listener: _ } = self;
-        write!(f, "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {classes:?}, {size:?}, {memory:?})")
+        write!(
+            f,
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {classes:?}, {size:?}, {memory:?})"
+        )
     }
 }
 

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, Real, RealImages, Reference, Samples,
-    gan_train, unjudged };
+    gan_train, unjudged,
+};
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
 
@@ -181,7 +182,10 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let (images, asked) = sample_asked(&network, &architecture, seed, count)?;
-        let samples = reference.evaluate(&Samples { images: &images, asked: asked.as_deref().map(|asked| (asked, network.conditions().names())) })?;
+        let samples = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
         let gan_train = if asked.is_some() && held_out.labels.is_some() {
             let steps = reference.judge().settings().options.steps;
             let mut told = of_classifier("GAN-train", steps, watcher);

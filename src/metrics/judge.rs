@@ -164,7 +164,8 @@ impl Judge {
     ) -> Result<Option<Judge>> {
         settings.check_fits(training.images.height, device)?;
         let header = Header::new(settings, &training, device);
-        let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, Network::Judge, device)?;
+        let mut run =
+            Training::new(&header.design, &settings.options, training, &Targets::Labels, Network::Judge, device)?;
         if !run.run(watcher)? {
             return Ok(None);
         }

@@ -184,7 +184,10 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> R
         let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
         let count = reference.count();
         let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
-        let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref().map(|asked| (asked, network.conditions().names())) })?;
+        let evaluation = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
         let point = Point::new(plan.steps, &evaluation.distances, count, reference);
         Curve::resume(&folder, plan.steps, reference)?.add(point)?;
         figures.push((plan.arm.name.clone(), evaluation));

@@ -171,7 +171,10 @@ fn a_class_is_sampled_by_its_name_and_kept_with_the_run() {
     let header = Checkpoint::read(&desk.path("run/checkpoints/last.safetensors")).unwrap().header;
     let names = serde_json::json!(["ant2", "ant10", "cat", "dog"]);
     assert_eq!(header["classes"], names);
-    assert!(String::from_utf8(desk.read("run/config.toml")).unwrap().contains("ant10"), "the names are in the settings");
+    assert!(
+        String::from_utf8(desk.read("run/config.toml")).unwrap().contains("ant10"),
+        "the names are in the settings"
+    );
     let sample = |class: &str| {
         desk.graft(&format!("sample run --class {class} --count 2 --format npy --out {class}.npy")).ok();
         desk.read(&format!("{class}.npy"))
@@ -182,7 +185,11 @@ fn a_class_is_sampled_by_its_name_and_kept_with_the_run() {
     let said = desk.graft("data folder:d").ok();
     assert!(said.contains("classes: ant2: 1, ant10: 1, cat: 1, dog: 1"), "{said}");
     fs::rename(desk.path("d/dog"), desk.path("d/hen")).unwrap();
-    desk.refuses(1, "train --resume run --steps 2", &["had the classes ant2, ant10, cat, dog", "ant2, ant10, cat, hen now"]);
+    desk.refuses(
+        1,
+        "train --resume run --steps 2",
+        &["had the classes ant2, ant10, cat, dog", "ant2, ant10, cat, hen now"],
+    );
 }
 
 #[test]
@@ -190,7 +197,10 @@ fn how_pictures_are_read_is_kept_and_said_again() {
     let desk = Desk::new();
     fs::create_dir(desk.path("icons")).unwrap();
     desk.write("icons/a.png", &corpus("folder")[0]);
-    desk.graft(&format!("train --data folder:icons --background #102030 --fit pad --resample nearest {TINY} --out run")).ok();
+    desk.graft(&format!(
+        "train --data folder:icons --background #102030 --fit pad --resample nearest {TINY} --out run"
+    ))
+    .ok();
     let config = String::from_utf8(desk.read("run/config.toml")).unwrap();
     for part in ["background = \"#102030\"", "fit = \"pad\"", "resample = \"nearest\""] {
         assert!(config.contains(part), "{config}");
@@ -198,7 +208,8 @@ fn how_pictures_are_read_is_kept_and_said_again() {
     let again = desk.graft(&format!("train --data folder:icons {TINY} --background black --out black")).ok();
     assert!(again.contains("--background black") && !again.contains("--fit"), "{again}");
     let digest = |run: &str| {
-        Checkpoint::read(&desk.path(&format!("{run}/checkpoints/last.safetensors"))).unwrap().header["data"]["digest"].clone()
+        Checkpoint::read(&desk.path(&format!("{run}/checkpoints/last.safetensors"))).unwrap().header["data"]["digest"]
+            .clone()
     };
     assert_ne!(digest("run"), digest("black"));
     desk.graft("train --resume run --steps 2 -q").ok();

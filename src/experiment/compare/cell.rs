@@ -217,7 +217,10 @@ impl Runs<'_> {
         seed: u64,
     ) -> Result<Evaluation> {
         let (images, asked) = sample_asked(network, architecture, seed, reference.count())?;
-        reference.evaluate(&Samples { images: &images, asked: asked.as_deref().map(|asked| (asked, network.conditions().names())) })
+        reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })
     }
 
     /// Tells the watcher; gives whether to go on.
