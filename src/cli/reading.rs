@@ -39,9 +39,6 @@ pub struct HeldOutOption {
     held_out: Option<String>,
 }
 
-/// What may be said of them beside --resume: it does not change results.
-pub const RESUME_TAKES: [&str; 2] = ["data_memory", "ReadingOptions"];
-
 impl ReadingOptions {
     /// The reading that they stand for.
     pub fn reading(&self) -> Reading {

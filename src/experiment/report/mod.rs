@@ -76,7 +76,7 @@ pub use super::verdict::Verdict;
 pub use words::{Facts, Note};
 
 use crate::atomic;
-use crate::data::{Images, Parts};
+use crate::data::Images;
 use crate::error::Result;
 use crate::run::RunFolder;
 use crate::transfer::TrainedOn;
