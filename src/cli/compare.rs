@@ -14,7 +14,7 @@ use serde_json::json;
 use super::compare_tables as tables;
 use super::output::emit;
 use super::progress::{Progress, interrupted as stopped, time_left, watch_for_interrupts};
-use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
+use super::reading::{HeldOutOption, MapOption, ReadingOptions, advised_to_hold_out};
 use super::train::quoted;
 use super::transfer_command::word;
 use super::{Compute, DEVICE, count, decay, named, not_negative, positive, steps, tell, warn};
@@ -131,6 +131,8 @@ pub struct Compare {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    map: MapOption,
+    #[command(flatten)]
     held_out: HeldOutOption,
     #[command(flatten)]
     reading: ReadingOptions,
@@ -183,7 +185,7 @@ impl Compare {
         let base = starting_recipe(0, 32, 3);
         let mut recipe =
             Recipe { batch: self.batch, d_lr: self.d_lr, loss: self.loss, r1: self.r1, ema: self.ema, ..base };
-        let reading = self.held_out.of(self.reading.reading())?;
+        let reading = self.map.of(self.held_out.of(self.reading.reading())?);
         let parts = Parts::read(&target, &reading)?;
         let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
         architecture.size = native.fitting_size();

@@ -57,6 +57,27 @@ impl ReadingOptions {
     }
 }
 
+/// Which classes of a source and a target are partners.
+#[derive(Args, Clone)]
+pub struct MapOption {
+    /// A class of the source and its partner in the target, where their names differ; several with commas between
+    #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',', value_parser = pair, hide_short_help = true)]
+    map: Vec<(String, String)>,
+}
+
+impl MapOption {
+    /// A reading with these partners.
+    pub fn of(&self, reading: Reading) -> Reading {
+        Reading { map: self.map.iter().cloned().collect(), ..reading }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(source, target)| !source.is_empty() && !target.is_empty());
+    let (source, target) = pair.ok_or_else(|| "takes a class of the source, =, and one of the target".to_string())?;
+    Ok((source.to_string(), target.to_string()))
+}
+
 impl HeldOutOption {
     /// A reading with these held-out images.
     ///
@@ -90,7 +111,7 @@ fn hear(heard: Heard<'_>) {
 
 /// The words of a command that says a reading; none for what is usual.
 pub fn words(reading: &Reading) -> String {
-    let Reading { background, fit, resample, skip_broken, held_out, .. } = reading;
+    let Reading { background, fit, resample, skip_broken, held_out, map, .. } = reading;
     let mut words = String::new();
     if *background != Background::default() {
         words += &format!(" --background {}", quoted(&background.to_string()));
@@ -103,6 +124,10 @@ pub fn words(reading: &Reading) -> String {
     }
     if *skip_broken {
         words += " --skip-broken";
+    }
+    if !map.is_empty() {
+        let pairs: Vec<String> = map.iter().map(|(source, target)| format!("{source}={target}")).collect();
+        words += &format!(" --map {}", quoted(&pairs.join(",")));
     }
     if let Some(held_out) = held_out {
         words += &format!(" --held-out {}", quoted(held_out));

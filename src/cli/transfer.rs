@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::json;
 
 use super::progress::Progress;
-use super::reading::{HeldOutOption, ReadingOptions};
+use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command, word};
 use super::{Compute, advised, continued, count, decay, named, not_negative, positive, seed, steps, tell};
@@ -150,6 +150,8 @@ pub struct Transfer {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    map: MapOption,
+    #[command(flatten)]
     held_out: HeldOutOption,
     #[command(flatten)]
     reading: ReadingOptions,
@@ -218,7 +220,7 @@ impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(folder) = &self.resume {
-            let groups = ["Transfer", "Compute", "MethodOptions", "ReadingOptions", "HeldOutOption"];
+            let groups = ["Transfer", "Compute", "MethodOptions", "ReadingOptions", "HeldOutOption", "MapOption"];
             let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
             if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
                 return Err(Error::Usage(format!(
@@ -320,7 +322,7 @@ impl Transfer {
             sample_every: self.sample_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
-            reading: self.held_out.of(self.reading.reading())?,
+            reading: self.map.of(self.held_out.of(self.reading.reading())?),
             arm,
             recipe,
         };

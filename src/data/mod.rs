@@ -33,6 +33,7 @@ mod tree;
 mod validation;
 mod zip;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -90,6 +91,22 @@ impl Dataset {
         assert_eq!(labels.len(), images.count, "one label an image");
         assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a label of {} classes", classes.len());
         Dataset { labels: Some(labels), classes, ..Dataset::unlabelled(name, images) }
+    }
+
+    /// The same with other names for some classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no class of a name, or two would have one name.
+    pub fn with_renamed(self, names: &BTreeMap<String, String>) -> Result<Dataset> {
+        if let Some(unknown) = names.keys().find(|name| self.classes.named(name).is_none()) {
+            let own = if self.classes.is_empty() { "none".to_string() } else { self.classes.to_string() };
+            return Err(Error::invalid(format!("{} has no class {unknown} to be mapped; its classes: {own}", self.name)));
+        }
+        let renamed = self.classes.names().iter().map(|name| names.get(name).unwrap_or(name).clone()).collect();
+        let classes = Classes::distinct(renamed).ok_or_else(|| {
+            Error::invalid(format!("two classes of {} would have one name; map each to another", self.name))
+        })?;
+        Ok(Dataset { classes, ..self })
     }
 
     /// Those of its images whose class is in another list, by name.
@@ -250,6 +267,21 @@ mod tests {
     fn classes_are_counted() {
         assert_eq!(two_images().class_counts(), [1, 0, 1]);
         assert_eq!(Dataset::unlabelled("two", two_images().images).class_counts(), [0; 0]);
+    }
+
+    #[test]
+    fn labels_go_by_names() {
+        let ours = Dataset { classes: Classes::new(["ant", "bee", "cat"]), ..two_images() };
+        let theirs = Classes::new(["cat", "dodo", "ant"]);
+        assert_eq!(ours.clone().in_classes(&theirs).unwrap().labels, Some(vec![0, 2]));
+        let text = ours.clone().in_classes(&Classes::new(["ant", "bee"])).unwrap_err().to_string();
+        assert!(text.contains("two has images of class cat"), "{text}");
+        assert_eq!(ours.of_classes(&Classes::new(["ant"])).labels, Some(vec![0]));
+        let map = |source: &str, target: &str| BTreeMap::from([(source.to_string(), target.to_string())]);
+        let renamed = ours.clone().with_renamed(&map("bee", "wasp")).unwrap();
+        assert_eq!(renamed.classes, Classes::new(["ant", "wasp", "cat"]));
+        assert!(ours.clone().with_renamed(&map("dodo", "ant")).unwrap_err().to_string().contains("has no class dodo"));
+        assert!(ours.with_renamed(&map("ant", "bee")).unwrap_err().to_string().contains("would have one name"));
     }
 
     #[test]

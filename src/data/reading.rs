@@ -1,5 +1,6 @@
 //! How pictures become images of a network: the options that every reading of data shares.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -23,6 +24,9 @@ pub struct Reading {
     /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
+    /// Classes of the source that go by other names in the target: source to target.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
     /// What the classes are called, where that was written down before: other ones are an error. Nothing where they are numbers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
@@ -51,24 +55,24 @@ impl Reading {
 
     /// The same for another data set, whose classes and held-out images are its own.
     pub fn of_another(&self) -> Reading {
-        Reading { held_out: None, classes: Vec::new(), ..self.clone() }
+        Reading { held_out: None, map: BTreeMap::new(), classes: Vec::new(), ..self.clone() }
     }
 }
 
 impl PartialEq for Reading {
     /// Whether results are the same: what may lie in memory and who listens play no part.
     fn eq(&self, other: &Reading) -> bool {
-        (self.background, self.fit, self.resample, self.skip_broken, &self.held_out)
-            == (other.background, other.fit, other.resample, other.skip_broken, &other.held_out)
+        let key = |of: &Reading| (of.background, of.fit, of.resample, of.skip_broken, of.held_out.clone(), of.map.clone());
+        key(self) == key(other)
     }
 }
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Reading { background, fit, resample, skip_broken, held_out, classes, size, memory, listener: _ } = self;
+        let Reading { background, fit, resample, skip_broken, held_out, map, classes, size, memory, listener: _ } = self;
         write!(
             f,
-            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {classes:?}, {size:?}, {memory:?})"
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?})"
         )
     }
 }

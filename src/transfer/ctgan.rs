@@ -8,13 +8,13 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, few_shot, truth};
+use super::labels::{LabelSource, Labels, Truth, few_shot, without_partner};
 use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
-use crate::data::{Dataset, Images};
+use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
 use crate::nn::{NormKind, Parameter};
@@ -132,6 +132,8 @@ struct CtGan {
     /// The features of each image where the networks are given them, and their length.
     features: Option<(Vec<f32>, usize)>,
     projection_ramp: u64,
+    /// What the classes are called.
+    names: Classes,
     settings: Json,
 }
 
@@ -145,7 +147,7 @@ fn inspect(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<()> {
         )));
     }
     let source = workshop.source_data()?;
-    LabelSource::parse(choices.get("labels"))?.check(workshop.target, source.0.classes.len())?;
+    LabelSource::parse(choices.get("labels"))?.check(workshop.target, &source.0.classes)?;
     let target = Architecture { classes: gan.classes, ..workshop.architecture() };
     Grafting::new(&gan, &target, From::of(choices)).map(drop)
 }
@@ -157,7 +159,8 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     let predictions = predictor.predict(&workshop.target.images)?;
 
     let soft = choices.flag("soft-labels");
-    let (mut labels, mut notes) = labels(choices, workshop.target, &predictions, classes)?;
+    let names = workshop.source_data()?.0.classes.clone();
+    let (mut labels, mut notes) = labels(choices, workshop.target, &predictions, &names)?;
     if choices.flag("shuffle-labels") {
         let mut order: Vec<usize> = (0..workshop.target.len()).collect();
         order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
@@ -181,6 +184,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
         soft,
         features,
         projection_ramp: choices.count("projection-ramp") as u64,
+        names,
         settings: json!({
             "name": KIND.name,
             "options": choices.to_json(),
@@ -244,37 +248,44 @@ fn labels(
     choices: &Choices,
     target: &Dataset,
     predictions: &Predictions,
-    classes: usize,
+    names: &Classes,
 ) -> Result<(Labels, Vec<String>)> {
-    let (truth, source) = (truth(target, classes), LabelSource::parse(choices.get("labels"))?);
-    source.check(target, classes)?;
+    let (truth, source) = (Truth::of(target, names), LabelSource::parse(choices.get("labels"))?);
+    source.check(target, names)?;
+    let classes = names.len();
     let confidence = choices.number("confidence");
     let cap = match choices.number("balance") {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match (source, truth) {
+    let (labels, how) = match (source, &truth) {
         (LabelSource::FewShot(shots), _) => {
-            let probabilities = few_shot(predictions, target, classes, shots)?;
+            let probabilities = few_shot(predictions, target, names, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
         }
         (LabelSource::True, Some(truth)) => (Labels::known(classes, truth), "true labels, an oracle".to_string()),
         _ => (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string()),
     };
     let given = labels.assigned.iter().flatten().count();
-    let accuracy = match truth {
-        Some(truth) => format!("{:.1} % of them right", 100.0 * labels.accuracy(truth).0),
+    let accuracy = match &truth {
+        Some(truth) => format!("{:.1} % of them right", 100.0 * truth.accuracy(labels.assigned.iter().copied()).0),
         None => "how many of them are right is not known, as the target has no labels of these classes".to_string(),
     };
-    let all = truth
-        .map(|truth| format!("; the predictor is right on {:.1} % of all images", 100.0 * predictions.accuracy(truth)));
+    let all = truth.map(|truth| {
+        let share = 100.0 * truth.accuracy(predictions.labels.iter().map(|&label| Some(label))).0;
+        format!("; the predictor is right on {share:.1} % of all images")
+    });
     let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
-    Ok((labels, vec![note]))
+    Ok((labels, std::iter::once(note).chain(without_partner(names, &target.classes)).collect()))
 }
 
 impl Method for CtGan {
     fn settings(&self) -> Json {
         self.settings.clone()
+    }
+
+    fn classes(&self, _count: usize, _data: &Dataset) -> Classes {
+        self.names.clone()
     }
 
     fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
@@ -327,7 +338,6 @@ mod tests {
 
     use super::*;
     use crate::Device;
-    use crate::data::Classes;
     use crate::transfer::SourceGan;
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -359,6 +369,7 @@ mod tests {
             soft,
             features,
             projection_ramp: 4,
+            names: Classes::numbered(0..2),
             settings: Json::Null,
         }
     }

@@ -1,6 +1,6 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -42,6 +42,7 @@ pub struct Workshop<'a> {
 pub struct SourceImages {
     source: String,
     style: Option<Style>,
+    map: BTreeMap<String, String>,
     reading: Reading,
     form: (usize, usize),
     read: Mutex<Option<Arc<(Dataset, Style)>>>,
@@ -51,8 +52,8 @@ impl SourceImages {
     /// Those of a source, for networks; in `style`, or where that is missing in the usual one.
     pub fn new(source: &str, style: Option<Style>, reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
-        let reading = reading.of_another().of_size(architecture.size);
-        SourceImages { source: source.to_string(), style, reading, form, read: Mutex::default() }
+        let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
+        SourceImages { source: source.to_string(), style, map, reading, form, read: Mutex::default() }
     }
 
     /// Those of a run.
@@ -82,6 +83,7 @@ impl SourceImages {
                 (trained_on.read_images()?, style)
             }
         };
+        let data = data.with_renamed(&self.map)?;
         let (size, channels) = self.form;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
         let images = Arc::new((data.fit(size, channels)?, self.style.unwrap_or(usual)));
