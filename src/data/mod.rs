@@ -100,7 +100,10 @@ impl Dataset {
     pub fn with_renamed(self, names: &BTreeMap<String, String>) -> Result<Dataset> {
         if let Some(unknown) = names.keys().find(|name| self.classes.named(name).is_none()) {
             let own = if self.classes.is_empty() { "none".to_string() } else { self.classes.to_string() };
-            return Err(Error::invalid(format!("{} has no class {unknown} to be mapped; its classes: {own}", self.name)));
+            return Err(Error::invalid(format!(
+                "{} has no class {unknown} to be mapped; its classes: {own}",
+                self.name
+            )));
         }
         let renamed = self.classes.names().iter().map(|name| names.get(name).unwrap_or(name).clone()).collect();
         let classes = Classes::distinct(renamed).ok_or_else(|| {

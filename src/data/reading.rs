@@ -62,14 +62,16 @@ impl Reading {
 impl PartialEq for Reading {
     /// Whether results are the same: what may lie in memory and who listens play no part.
     fn eq(&self, other: &Reading) -> bool {
-        let key = |of: &Reading| (of.background, of.fit, of.resample, of.skip_broken, of.held_out.clone(), of.map.clone());
+        let key =
+            |of: &Reading| (of.background, of.fit, of.resample, of.skip_broken, of.held_out.clone(), of.map.clone());
         key(self) == key(other)
     }
 }
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Reading { background, fit, resample, skip_broken, held_out, map, classes, size, memory, listener: _ } = self;
+        let Reading { background, fit, resample, skip_broken, held_out, map, classes, size, memory, listener: _ } =
+            self;
         write!(
             f,
             "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?})"

@@ -207,8 +207,7 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: &Classes, sh
     let mut prototypes = Vec::new();
     let mut known: Vec<Option<u32>> = vec![None; data.len()];
     for class in 0..classes {
-        let images: Vec<usize> =
-            (0..data.len()).filter(|&i| truth[i] == Some(class as u32)).take(shots).collect();
+        let images: Vec<usize> = (0..data.len()).filter(|&i| truth[i] == Some(class as u32)).take(shots).collect();
         let mean = |axis: usize| images.iter().map(|&image| row(image)[axis]).sum::<f32>() / shots as f32;
         // A class that the target lacks has none.
         prototypes.push((!images.is_empty()).then(|| normalised((0..length).map(mean).collect())));
@@ -220,7 +219,9 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: &Classes, sh
         }
         // Both have the norm sqrt(length).
         let cosine = |c: &Vec<f32>| row(image).iter().zip(c).map(|(a, b)| a * b).sum::<f32>() / length as f32;
-        softmax(prototypes.iter().map(|c| c.as_ref().map_or(f32::NEG_INFINITY, |c| PROTOTYPE_SCALE * cosine(c))).collect())
+        softmax(
+            prototypes.iter().map(|c| c.as_ref().map_or(f32::NEG_INFINITY, |c| PROTOTYPE_SCALE * cosine(c))).collect(),
+        )
     };
     Ok((0..data.len()).flat_map(probabilities).collect())
 }
