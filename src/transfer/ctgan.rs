@@ -418,7 +418,7 @@ mod tests {
         let labelled = |balance: &str| -> Vec<usize> {
             let given = BTreeMap::from([("balance".to_string(), balance.to_string())]);
             let choices = Choices::new(KIND.name, KIND.options, &given).unwrap();
-            let (labels, _) = labels(&choices, &dataset(7, None), &predictions, 2).unwrap();
+            let (labels, _) = labels(&choices, &dataset(7, None), &predictions, &Classes::numbered(0..2)).unwrap();
             (0..7).filter(|&image| labels.assigned[image] == Some(0)).collect()
         };
         assert_eq!(labelled("1"), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
