@@ -7,11 +7,12 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
+//! | [`error`], [`words`], [`random`], [`atomic`] | what goes wrong outside; enums with names; draws without state; files that are whole or not there |
 //! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64), `cpu` (f32, SIMD), `gpu` (f32, WGSL) |
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
 //! | [`nn`] | networks as lists of layers, the module built from them, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
@@ -46,11 +47,13 @@ pub mod gan;
 pub mod interchange;
 pub mod metrics;
 pub mod nn;
+pub mod options;
 mod protobuf;
 pub mod random;
 pub mod run;
 pub mod tensor;
 pub mod transfer;
+pub mod words;
 
 pub use backend::Device;
 pub use checkpoint::Checkpoint;

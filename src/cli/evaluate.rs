@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::arguments::one_of;
 use super::judge::{interrupted, percent};
 use super::progress::Progress;
 use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
@@ -27,7 +28,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "FILE")]
     judge: Option<PathBuf>,
     /// What to measure against: the test split, or the validation block while settings are chosen
-    #[arg(long, value_enum, default_value_t = HeldOut::Test)]
+    #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT")]
     split: HeldOut,
     /// How many samples [default: as many as images are held out, at most 2000]. Figures of different counts do not compare
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=100_000))]

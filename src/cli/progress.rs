@@ -171,12 +171,12 @@ pub fn time_left(steps: u64, rate: f64) -> String {
 }
 
 /// Whether to go on.
-fn wish() -> ControlFlow<()> {
+pub fn wish() -> ControlFlow<()> {
     if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// Whether somebody asked to stop.
-pub fn interrupted() -> bool {
+fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 
-use super::train::quoted;
+use super::command::quoted;
 use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{compare, named, tell, train, transfer};
+use super::{compare, named, tell, train_command, transfer};
 use crate::error::Result;
 use crate::experiment::compare::Design;
 use crate::experiment::report;
@@ -29,7 +29,7 @@ impl Report {
         }
         let folder = RunFolder::open(&self.run)?;
         let commands = match TrainedOn::read(&folder)? {
-            TrainedOn::Train(settings) => train::commands(&settings),
+            TrainedOn::Train(settings) => train_command::commands(&settings),
             TrainedOn::Transfer(plan) => transfer::commands(&plan)?,
         };
         let report = report::write(&folder, &commands, None)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::arguments::one_of;
 use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
@@ -34,7 +35,7 @@ pub struct Sample {
     class: Option<String>,
     /// How features are drawn (of a generator trained by tgan, or with --ctgan-features): one of the bank's, from a normal
     /// distribution with its mean and covariance, or between two of them
-    #[arg(long, value_enum, value_name = "SOURCE")]
+    #[arg(long, value_parser = one_of::<FeatureSource>(), value_name = "SOURCE")]
     feature_source: Option<FeatureSource>,
     /// Rows of N images each, a row from one latent to the next; --count is rounded down to whole rows
     #[arg(long, value_name = "N", value_parser = count)]

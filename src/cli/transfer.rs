@@ -1,40 +1,29 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args};
 use serde_json::json;
 
+use super::arguments::{Preset, Said, one_of};
+use super::command::{default_folder, quoted, tell_command};
+use super::method_options::MethodOptions;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
-use super::transfer_command::{compare_command, equivalent_command, word};
-use super::{Compute, advised, continued, count, decay, named, not_negative, positive, seed, steps, tell};
+use super::resume::{self, Changeable};
+use super::transfer_command::{compare_command, equivalent_command};
+use super::transfer_preset::{OF_ARM, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning};
+use super::{Compute, advised, continued, count, named, steps, tell};
 use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
-use crate::gan::{Augmentation, DiscriminatorNorm, Loss, Recipe};
+use crate::gan::Recipe;
 use crate::run::{OnNan, RunFolder};
-use crate::transfer::{self, Arm, Findings, METHODS, Plan, SCRATCH, Style, Takes, starting_recipe};
-
-/// The comparison's numbers of steps.
-const STEPS: u64 = 4000;
-pub(super) const SOURCE_STEPS: u64 = 4000;
-pub(super) const FEATURE_STEPS: u64 = 2000;
+use crate::transfer::{self, Arm, Findings, Learning, Plan, RATE, SCRATCH};
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
-
-/// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
-const QUICK_SOURCE: &str = "synthetic:strokes";
-const QUICK_TARGET: &str = "synthetic:street";
-const QUICK_SUBSET: usize = 500;
-const QUICK_STEPS: u64 = 1500;
-const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// Train on little data with what was learned on plenty; without options, a small transfer between digits drawn in code
 #[derive(Args)]
@@ -63,63 +52,13 @@ pub struct Transfer {
     /// Steps on the target [default: 4000; 1500 without --source and --target]
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
-    /// Steps of the source's GAN, where this command trains it [default: 4000; 1500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    source_steps: Option<u64>,
-    /// Steps of a feature extractor or label predictor [default: 2000; 500 without --source and --target]
-    #[arg(long, value_name = "S", value_parser = steps(), hide_short_help = true)]
-    feature_steps: Option<u64>,
-    /// Colours for the source's images [default: colour where a grey source meets a colour target, else none]
-    #[arg(long, value_enum, value_name = "STYLE", hide_short_help = true)]
-    source_style: Option<Style>,
+    #[command(flatten)]
+    learning: Said<Transfer, Learning>,
     /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
     #[arg(long)]
     scratch: bool,
-    /// Random seed of everything
-    #[arg(long, default_value_t = 0, value_name = "K", value_parser = seed())]
-    seed: u64,
-    /// Width of the networks: channels of the layer next to the image
-    #[arg(long, default_value_t = 32, value_name = "N", hide_short_help = true)]
-    features: usize,
-    /// Length of the latent
-    #[arg(long, default_value_t = 100, value_name = "N", hide_short_help = true)]
-    latent: usize,
-    /// Images a batch
-    #[arg(long, default_value_t = 64, value_name = "N", hide_short_help = true)]
-    batch: usize,
-    /// Adversarial loss
-    #[arg(long, value_enum, default_value_t = Loss::NonSaturating, hide_short_help = true)]
-    loss: Loss,
-    /// Learning rate of the target's generator [default: 2e-4; 1e-4 of tgan that starts from the source's GAN]
-    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
-    lr: Option<f64>,
-    /// Learning rate of the discriminator
-    #[arg(long, default_value_t = 2e-4, value_name = "RATE", value_parser = positive, allow_negative_numbers = true, hide_short_help = true)]
-    d_lr: f64,
-    /// Adam's decay of the first moment
-    #[arg(long, default_value_t = 0.5, value_name = "BETA", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
-    beta1: f64,
-    /// Updates of the discriminator a step
-    #[arg(long, default_value_t = 1, value_name = "N", hide_short_help = true)]
-    d_steps: usize,
-    /// Weight of WGAN-GP's gradient penalty, with --loss wasserstein-gp [default: 10]
-    #[arg(long, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    gp: Option<f64>,
-    /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan [default: 1; none with wasserstein-gp]
-    #[arg(long, value_name = "GAMMA", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    r1: Option<f64>,
-    /// Normalisation of the discriminator; auto: batch without a penalty, layer with wasserstein-gp, else none
-    #[arg(long, value_enum, default_value_t = DiscriminatorNorm::Auto, hide_short_help = true)]
-    d_norm: DiscriminatorNorm,
-    /// Differentiable augmentations of all that the target's discriminator sees, comma-separated
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
-    augment: Vec<Augmentation>,
-    /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
-    #[arg(long, default_value_t = 0.995, value_name = "DECAY", value_parser = decay, allow_negative_numbers = true, hide_short_help = true)]
-    ema: f64,
-    /// Weight of LeCam's regulariser of the target's discriminator; 0 for none
-    #[arg(long, default_value_t = 0.0, value_name = "WEIGHT", value_parser = not_negative, allow_negative_numbers = true, hide_short_help = true)]
-    lecam: f64,
+    #[command(flatten)]
+    recipe: Said<Transfer, Recipe>,
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
@@ -135,7 +74,7 @@ pub struct Transfer {
     #[arg(long, conflicts_with = "evaluate_every", hide_short_help = true)]
     no_judge: bool,
     /// Where a loss or a weight of a GAN is NaN or infinite
-    #[arg(long, value_enum, default_value_t = OnNan::Stop, hide_short_help = true)]
+    #[arg(long, value_parser = one_of::<OnNan>(), default_value_t = OnNan::Stop, value_name = "WORD", hide_short_help = true)]
     on_nan: OnNan,
     /// Folder of the run [default: runs/METHOD-TARGET-SEED]
     #[arg(long, value_name = "DIR")]
@@ -159,79 +98,14 @@ pub struct Transfer {
     compute: Compute,
 }
 
-/// The options of all methods, from their tables.
-#[derive(Debug, Default)]
-struct MethodOptions(BTreeMap<String, String>);
-
-impl Args for MethodOptions {
-    fn augment_args(mut command: Command) -> Command {
-        let mut seen = BTreeSet::new();
-        for option in METHODS.iter().flat_map(|kind| kind.options) {
-            if !seen.insert(option.name) {
-                continue;
-            }
-            let of = |kind: &&&transfer::Kind| kind.options.iter().any(|own| own.name == option.name);
-            let methods: Vec<String> = METHODS
-                .iter()
-                .filter(of)
-                .map(|kind| {
-                    let own = kind.options.iter().find(|own| own.name == option.name).expect("just filtered");
-                    format!("{}: {}", kind.name, own.default)
-                })
-                .collect();
-            let help = format!("{} [defaults: {}]", option.help, methods.join(", "));
-            let arg = Arg::new(option.name).long(option.name).help(help).hide_short_help(true);
-            command = command.arg(match option.takes {
-                Takes::Flag => {
-                    arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
-                }
-                Takes::OneOf(words) => arg.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
-                Takes::Count => arg.value_name("N"),
-                Takes::Number | Takes::Share => arg.value_name("NUMBER"),
-                Takes::Text(words) => arg.value_name("VALUE").long_help(format!("{}; takes {words}", option.help)),
-            });
-        }
-        command
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        MethodOptions::augment_args(command)
-    }
-}
-
-impl FromArgMatches for MethodOptions {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<MethodOptions, clap::Error> {
-        let mut options = MethodOptions::default();
-        options.update_from_arg_matches(matches)?;
-        Ok(options)
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for option in METHODS.iter().flat_map(|kind| kind.options) {
-            if let Some(value) = matches.get_one::<String>(option.name) {
-                self.0.insert(option.name.to_string(), value.clone());
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
-        let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let Some(folder) = &self.resume {
-            let groups = ["Transfer", "Compute", "MethodOptions", "ReadingOptions", "HeldOutOption", "MapOption"];
-            let ids = matches.ids().map(|id| id.as_str()).filter(|id| given(id) && !groups.contains(id));
-            if let Some(other) = ids.into_iter().find(|id| !RESUME_TAKES.contains(id)) {
-                return Err(Error::Usage(format!(
-                    "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, --json and -q can be given with it",
-                    other.replace('_', "-")
-                )));
-            }
-            return self.resume(&continued(folder, "transfer")?, &given);
+            resume::check(matches)?;
+            return self.resume(&continued(folder, "transfer")?, matches);
         }
         let (plan, parts) = self.plan()?;
-        let out = self.out.clone().unwrap_or_else(|| default_folder(&plan));
+        let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         self.compute.run(|device| {
             plan.check_fits(device)?;
             tell_command(&equivalent_command(&plan));
@@ -242,22 +116,11 @@ impl Transfer {
         })
     }
 
-    fn resume(&self, folder: &RunFolder, given: &dyn Fn(&str) -> bool) -> Result<()> {
+    fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
         let mut plan = Plan::read(folder)?;
-        let mut compute = Compute { device: plan.device.clone(), threads: plan.threads };
-        if let Some(steps) = self.steps {
-            plan.steps = steps;
-        }
-        if given("threads") {
-            compute.threads = self.compute.threads;
-        }
-        if given("on_nan") {
-            plan.on_nan = self.on_nan;
-        }
-        if given("device") {
-            compute.device = self.compute.device.clone();
-        }
-        (plan.device, plan.threads) = (compute.device.clone(), compute.threads);
+        let Plan { steps, device, threads, on_nan, .. } = &mut plan;
+        let compute =
+            Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         let reached = folder.step()?;
         if reached > plan.steps {
             let text = format!("{} is already at step {reached} of {}", folder.path().display(), plan.steps);
@@ -282,35 +145,17 @@ impl Transfer {
     /// The plan that the options stand for, and its target.
     pub(super) fn plan(&self) -> Result<(Plan, Parts)> {
         let quick = self.source.is_none() && self.target.is_none();
-        let preset = |quickly: u64, else_: u64| if quick { quickly } else { else_ };
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
-        let steps = self.steps.unwrap_or(preset(QUICK_STEPS, STEPS));
-        let wasserstein = self.loss == Loss::WassersteinGp;
-        if !wasserstein && self.gp.is_some() {
-            return Err(Error::Usage("--gp goes with --loss wasserstein-gp; other losses have --r1".to_string()));
-        }
-        let base = starting_recipe(self.seed, 32, 3);
-        let r1 = self.r1.unwrap_or(if wasserstein { 0.0 } else { base.r1 });
-        let mut recipe = Recipe {
-            batch: self.batch,
-            d_lr: self.d_lr,
-            beta1: self.beta1,
-            d_steps: self.d_steps,
-            loss: self.loss,
-            gp: if wasserstein { self.gp.unwrap_or(DEFAULT_GP) } else { 0.0 },
-            r1,
-            ema: self.ema,
-            ..base
-        };
-        recipe.architecture.features = self.features;
-        recipe.architecture.latent = self.latent;
-        recipe.architecture.d_norm = self.d_norm.resolve(self.loss, r1)?;
+        let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
+        let base = self.recipe.settings(Transfer::usual())?;
+        let recipe = Recipe { lr: RATE, augment: Vec::new(), lecam: 0.0, ..base };
+        let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
         let arm = self.arm()?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
-            source_style: self.source_style,
-            source_steps: self.source_steps.unwrap_or(preset(QUICK_STEPS, SOURCE_STEPS)),
-            feature_steps: self.feature_steps.unwrap_or(preset(QUICK_FEATURE_STEPS, FEATURE_STEPS)),
+            source_style: learning.source_style,
+            source_steps: learning.source_steps,
+            feature_steps: learning.feature_steps,
             target: target.to_string(),
             subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
             subset_plain: self.subset_plain,
@@ -328,7 +173,7 @@ impl Transfer {
         };
         plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
-        if trained && plan.source_style.is_some() && !plan.arm.learns_from_images()? {
+        if trained && plan.learning()?.source_style.is_some() && !plan.arm.learns_from_images()? {
             return Err(Error::Usage(
                 "--source-style changes images that a source is trained on; a checkpoint is trained already"
                     .to_string(),
@@ -339,10 +184,11 @@ impl Transfer {
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
             ));
         }
+        plan.reading.size = self.recipe.get("size");
         let parts = Parts::read(&target, &plan.reading)?;
         plan.reading = parts.reading();
         let native = &parts.whole().images;
-        plan.recipe.architecture.size = native.fitting_size();
+        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         plan.recipe.architecture.channels = native.channels;
         plan.check()?;
         Ok((plan, parts))
@@ -353,22 +199,11 @@ impl Transfer {
         let named = Arm::parse(self.method.as_deref().unwrap_or("trgan"))?;
         let mut options = named.options;
         options.extend(self.options.0.clone());
-        if let Some(lr) = self.lr {
-            options.insert("lr".into(), lr.to_string());
-        }
-        if self.lecam > 0.0 {
-            options.insert("lecam".into(), self.lecam.to_string());
-        }
-        if !self.augment.is_empty() {
-            options.insert("augment".into(), names(&self.augment));
-        }
+        let of_arm =
+            |(name, text): (&String, &String)| OF_ARM.contains(&name.as_str()).then(|| (name.clone(), text.clone()));
+        options.extend(self.recipe.0.iter().filter_map(of_arm));
         Arm::new(&named.name, &named.method, options)?.resolved()
     }
-}
-
-/// The names of augmentations, separated by commas.
-fn names(augment: &[Augmentation]) -> String {
-    augment.iter().map(word).collect::<Vec<_>>().join(",")
 }
 
 /// The transfer, and what came out.
@@ -396,13 +231,4 @@ fn run(plan: &Plan, parts: &Parts, folder: &RunFolder, device: &Device, quiet: b
 /// The commands that the report of a transfer shows.
 pub(super) fn commands(plan: &Plan) -> Result<Commands> {
     Ok(Commands { again: Some(equivalent_command(plan)), compare: Some(compare_command(plan)?) })
-}
-
-/// `runs/ARM-TARGET-SEED`, with a number behind it where that is taken.
-fn default_folder(plan: &Plan) -> PathBuf {
-    let data = plan.target.split_once(':').map_or(plan.target.as_str(), |(kind, rest)| match kind {
-        "synthetic" => rest,
-        kind => kind,
-    });
-    super::train::free_folder(&format!("{}-{data}-{}", plan.arm, plan.recipe.seed))
 }

@@ -32,7 +32,7 @@ pub(super) fn reading_side(small: bool, reading: &Reading) -> usize {
 impl Images {
     /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
     pub fn fitting_size(&self) -> usize {
-        if self.height.max(self.width) > SMALL { LARGE } else { SMALL }
+        if self.height.max(self.width) > SMALL { 2 * SMALL } else { SMALL }
     }
 }
 

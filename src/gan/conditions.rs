@@ -5,7 +5,6 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Architecture;
@@ -15,6 +14,7 @@ use crate::data::Classes;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::Tensor;
+use crate::words::words;
 
 /// Draws for conditions stand this far behind those for latents of the same purpose and step.
 const OFFSET: u64 = 1 << 32;
@@ -24,17 +24,16 @@ const FIELD: &str = "conditions";
 /// The header's field of what the classes are called, where those are not their numbers.
 const NAMES: &str = "classes";
 
-/// How features are drawn from the bank.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FeatureSource {
-    /// One of the bank's vectors.
-    #[default]
-    Bank,
-    /// The normal distribution with the bank's mean and covariance, brought to the bank's length.
-    Gaussian,
-    /// A point between two of the bank's vectors, brought to the bank's length.
-    Mix,
+words! {
+    /// How features are drawn from the bank.
+    pub enum FeatureSource {
+        /// One of the bank's vectors.
+        Bank = "bank",
+        /// The normal distribution with the bank's mean and covariance, brought to the bank's length.
+        Gaussian = "gaussian",
+        /// A point between two of the bank's vectors, brought to the bank's length.
+        Mix = "mix",
+    }
 }
 
 /// Feature vectors of one length, and the class of each where the network has classes.
@@ -230,7 +229,7 @@ impl Conditions {
         }
         let labels = self.bank.as_ref().map(|bank| &bank.labels);
         let mut field = json!({ "frequencies": self.frequencies, "labels": labels });
-        if self.feature_source != FeatureSource::default() {
+        if self.feature_source != FeatureSource::Bank {
             field["feature-source"] = json!(self.feature_source);
         }
         checkpoint.header.insert(FIELD.to_string(), field);

@@ -4,9 +4,9 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::lecam::LeCam;
-use super::losses::Terms;
+use super::losses::{Penalty, Terms};
 use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
-use super::{Average, Discriminator, Generator, GeneratorUpdate, Loss, Method, Plain, Recipe, Role, Schedule};
+use super::{Average, Discriminator, Generator, GeneratorUpdate, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Sampler};
@@ -283,24 +283,23 @@ impl Trainer {
     /// The images at which this round penalises the discriminator's gradient, and the weight of each.
     fn penalised(&self, round: u64, batch: &Batch, fake: &Tensor) -> Vec<(Tensor, f64)> {
         let recipe = &self.recipe;
-        if recipe.loss == Loss::WassersteinGp && recipe.gp > 0.0 {
-            let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
-            let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
-            let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
-            return vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)];
+        match recipe.loss.row().penalty {
+            Penalty::One { .. } if recipe.gp > 0.0 => {
+                let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
+                let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
+                let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
+                vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)]
+            }
+            Penalty::Zero { fake: also_fake, .. } if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) => {
+                let weight = recipe.r1 / 2.0 * LAZY as f64;
+                let images = [Some(&batch.images), Some(fake).filter(|_| also_fake)];
+                images.into_iter().flatten().map(|images| (images.clone(), weight)).collect()
+            }
+            _ => Vec::new(),
         }
-        if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) {
-            let images = match recipe.loss {
-                Loss::R3gan => vec![&batch.images, fake],
-                _ => vec![&batch.images],
-            };
-            let weight = recipe.r1 / 2.0 * LAZY as f64;
-            return images.into_iter().map(|images| (images.clone(), weight)).collect();
-        }
-        Vec::new()
     }
 
-    /// The penalty on the gradient of the score at some images: `E (||g|| - 1)^2` with WGAN-GP, `E ||g||^2` else.
+    /// The penalty on the gradient of the score at some images: `E (||g|| - 1)^2` or `E ||g||^2`, by the loss.
     fn penalty(&self, images: &Tensor, batch: &Batch, round: u64) -> Tensor {
         /// Keeps the slope of the root finite where a gradient vanishes.
         const TINY: f64 = 1e-12;
@@ -308,9 +307,9 @@ impl Trainer {
         let score = self.score(&images, batch, round, Seen::Penalty).sum();
         let gradient = grad_graph(&score, &[&images]).remove(0);
         let squared = (&gradient * &gradient).sum_axes(&[1, 2, 3], false);
-        match self.recipe.loss {
-            Loss::WassersteinGp => ((squared + TINY).sqrt() - 1.0).powi(2).mean(),
-            _ => squared.mean(),
+        match self.recipe.loss.row().penalty {
+            Penalty::One { .. } => ((squared + TINY).sqrt() - 1.0).powi(2).mean(),
+            Penalty::Zero { .. } => squared.mean(),
         }
     }
 

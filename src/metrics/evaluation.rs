@@ -17,6 +17,7 @@ use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 use crate::random::Network;
+use crate::words::words;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
 pub const COUNT: usize = 2000;
@@ -29,22 +30,13 @@ const LEAST: usize = 10;
 /// The seed of the draws of held-out images.
 const DRAW_SEED: u64 = 0;
 
-/// What samples are measured against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeldOut {
-    /// The test split.
-    Test,
-    /// The validation block of the training split, while settings are chosen.
-    Validation,
-}
-
-impl std::fmt::Display for HeldOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            HeldOut::Test => "test",
-            HeldOut::Validation => "validation",
-        })
+words! {
+    /// What samples are measured against.
+    pub enum HeldOut {
+        /// The test split.
+        Test = "test",
+        /// The validation block of the training split, while settings are chosen.
+        Validation = "validation",
     }
 }
 

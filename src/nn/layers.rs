@@ -3,6 +3,7 @@
 use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
 use crate::tensor::{Tensor, no_grad};
+use crate::words::words;
 
 /// Added to variances, as PyTorch's default.
 const EPSILON: f64 = 1e-5;
@@ -137,20 +138,20 @@ impl BatchNorm {
     }
 }
 
-/// The normalisations that a discriminator may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormKind {
-    /// Over the batch; mixes samples.
-    Batch,
-    /// Over each sample's channels and pixels.
-    Layer,
-    /// Over each sample's pixels, a channel.
-    Instance,
-    /// Of the filters: divided by their largest singular value (Miyato 2018).
-    Spectral,
-    /// None.
-    None,
+words! {
+    /// The normalisations that a discriminator may have.
+    pub enum NormKind {
+        /// Over the batch; mixes samples.
+        Batch = "batch",
+        /// Over each sample's channels and pixels.
+        Layer = "layer",
+        /// Over each sample's pixels, a channel.
+        Instance = "instance",
+        /// Of the filters: divided by their largest singular value (Miyato 2018).
+        Spectral = "spectral",
+        /// None; a discriminator's filters start by He's rule.
+        None = "none",
+    }
 }
 
 impl NormKind {

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::metrics::{Metrics, Numbers};
 use super::{Ending, Event, Pace, RunFolder, State, Watcher};
@@ -12,6 +11,7 @@ use crate::data::{Images, picture};
 use crate::error::{Error, Result};
 use crate::gan::{StepLosses, Trainer, sample};
 use crate::random::Purpose;
+use crate::words::words;
 
 /// The grids that a run writes: rows and columns of images, and pixels between them.
 const GRID: usize = 10;
@@ -24,15 +24,20 @@ const READ_AFTER: Duration = Duration::from_secs(2);
 /// The rates are then a thousandth of what they were, and something else is wrong.
 const MOST_ROLLBACKS: u32 = 10;
 
-/// What to do where a loss or a parameter is no longer finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnNan {
-    /// Stop with an error; the last checkpoint stays.
-    #[default]
-    Stop,
-    /// Go back to the last checkpoint, halve both learning rates, and go on.
-    Rollback,
+words! {
+    /// What to do where a loss or a parameter is no longer finite.
+    pub enum OnNan {
+        /// Stop with an error; the last checkpoint stays.
+        Stop = "stop",
+        /// Go back to the last checkpoint, halve both learning rates, and go on.
+        Rollback = "rollback",
+    }
+}
+
+impl Default for OnNan {
+    fn default() -> OnNan {
+        OnNan::Stop
+    }
 }
 
 impl OnNan {

@@ -9,81 +9,56 @@ use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
 use super::labels::{LabelSource, Labels, Truth, few_shot, without_partner};
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
+use super::options::{Choices, Table};
+use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Style, Takes, Workshop};
+use super::{Grafted, Kind, Style, Workshop};
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
+use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
 use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
 use crate::nn::{NormKind, Parameter};
+use crate::options::{Range, Takes, options};
 use crate::random::{Network, Purpose, generator};
 use crate::tensor::Tensor;
 
 pub(super) const KIND: Kind = Kind {
     name: "ctgan",
     about: "features and labels: a classifier trained on the source labels the target, and both networks are given the labels",
-    options: &[
-        MethodOption {
-            name: "labels",
-            takes: Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"),
-            default: "pseudo",
-            help: "Where the target's labels come from",
-        },
-        MethodOption {
-            name: "soft-labels",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Train with the probabilities of classes in place of the most probable one; samples ask for one class",
-        },
-        MethodOption {
-            name: "confidence",
-            takes: Takes::Share,
-            default: "0.5",
-            help: "An image whose most probable class is less probable gets the null label",
-        },
-        MethodOption {
-            name: "balance",
-            takes: Takes::Number,
-            default: "2",
-            help: "A class keeps at most this many times its equal share of labels, the surest ones; 0 for all",
-        },
-        MethodOption {
-            name: "shuffle-labels",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Deal the labels out to other images at random: a control",
-        },
-        MethodOption {
-            name: "ctgan-features",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Give both networks the predictor's features too",
-        },
-        MethodOption {
-            name: "projection-ramp",
-            takes: Takes::Count,
-            default: "500",
-            help: "Steps over which the weight of the label in the discriminator rises from 0 to 1",
-        },
-        D_INIT,
-        FREEZE_D,
-        COLOUR_BLIND,
-    ],
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
     control: Some(("shuffle-labels", "true")),
-    learns_from_images: |_| true,
-    oracle: |choices| choices.is("labels", "true"),
     labelled_source: true,
-    rate: |_| RATE,
-    check: |choices| {
-        LabelSource::parse(choices.get("labels"))?;
-        start::check(choices)
-    },
-    inspect,
-    prepare,
+    new: || Box::new(Options::default()),
 };
+
+options! {
+    /// CTGAN's options.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Options {
+        /// What the networks start from.
+        from: From = From::SOURCE;
+    } {
+        /// Where the target's labels come from
+        "labels", "SOURCE", Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"), "pseudo", labels: LabelSource;
+        /// Train with the probabilities of classes in place of the most probable one; samples ask for one class
+        "soft-labels", "true|false", Takes::Flag, "false", soft_labels: bool;
+        /// An image whose most probable class is less probable gets the null label
+        "confidence", "NUMBER", Takes::Number(Range::Share), "0.5", confidence: f64;
+        /// A class keeps at most this many times its equal share of labels, the surest ones; 0 for all
+        "balance", "NUMBER", Takes::Number(Range::NotNegative), "2", balance: f64;
+        /// Deal the labels out to other images at random: a control
+        "shuffle-labels", "true|false", Takes::Flag, "false", shuffle_labels: bool;
+        /// Give both networks the predictor's features too
+        "ctgan-features", "true|false", Takes::Flag, "false", ctgan_features: bool;
+        /// Steps over which the weight of the label in the discriminator rises from 0 to 1
+        "projection-ramp", "N", Takes::Whole(0, u32::MAX as u64), "500", projection_ramp: u64;
+    } {} {
+        D_INIT, from.discriminator;
+        FREEZE_D, from.freeze;
+        COLOUR_BLIND, from.allow_colour_blind;
+    }
+}
 
 /// The predictor's largest rate and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
 const PREDICTOR_RATE: f64 = 1e-3;
@@ -137,67 +112,80 @@ struct CtGan {
     settings: Json,
 }
 
-/// Refuses networks that know no classes, layers that cannot be frozen, and labels that cannot be had.
-fn inspect(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<()> {
-    let gan = workshop.source_architecture()?;
-    if gan.classes == 0 {
-        return Err(Error::invalid(format!(
-            "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
-            workshop.plan.source
-        )));
+impl Choices for Options {
+    fn check(&self) -> Result<()> {
+        self.from.check()
     }
-    let source = workshop.source_data()?;
-    LabelSource::parse(choices.get("labels"))?.check(workshop.target, &source.0.classes)?;
-    let target = Architecture { classes: gan.classes, ..workshop.architecture() };
-    Grafting::new(&gan, &target, From::of(choices)).map(drop)
-}
 
-fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let Some(predictor) = predictor(workshop)? else { return Ok(None) };
-    let classes = predictor.classes();
-    let predictions = predictor.predict(&workshop.target.images)?;
-
-    let soft = choices.flag("soft-labels");
-    let names = workshop.source_data()?.0.classes.clone();
-    let (mut labels, mut notes) = labels(choices, workshop.target, &predictions, &names)?;
-    if choices.flag("shuffle-labels") {
-        let mut order: Vec<usize> = (0..workshop.target.len()).collect();
-        order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
-        labels = labels.permuted(&order);
-        notes.push("the labels were then dealt out to other images at random: a control".to_string());
+    fn learns_from_images(&self) -> bool {
+        true
     }
-    let features = choices.flag("ctgan-features").then(|| {
-        let length = predictions.dimensions;
-        (bank_of(&predictions.features, length), length)
-    });
-    let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-    let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-    let target = Architecture { classes, condition_features, ..architecture };
-    let start = Start::new(&gan, &target, From::of(choices), device)?;
-    let labels_digest = labels.digest();
-    let mut method = CtGan {
-        source: Generator::new(device, &target, seed),
-        predictor,
-        labels,
-        soft,
-        features,
-        projection_ramp: choices.count("projection-ramp") as u64,
-        names,
-        settings: json!({
-            "name": KIND.name,
-            "options": choices.to_json(),
-            "feature-steps": workshop.plan.feature_steps,
-            "source": gan.digest,
-            "labels": labels_digest,
-        }),
-        start,
-    };
-    method.start.apply_to_generator(&method.source);
-    method.source.set_conditions(method.sampling(classes, condition_features));
-    let report = method.start.report();
-    Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+    fn is_oracle(&self) -> bool {
+        self.labels == LabelSource::True
+    }
+
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        let source = workshop.source_architecture()?;
+        if source.classes == 0 {
+            return Err(Error::invalid(format!(
+                "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
+                workshop.plan.source
+            )));
+        }
+        let source_classes = workshop.source_data()?.0.classes.clone();
+        self.labels.check(workshop.target, &source_classes)?;
+        let target = Architecture { classes: source.classes, ..workshop.architecture() };
+        Grafting::new(&source, &target, self.from).map(drop)
+    }
+
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+        let Some(predictor) = predictor(workshop)? else { return Ok(None) };
+        let classes = predictor.classes();
+        let predictions = predictor.predict(&workshop.target.images)?;
+
+        let soft = self.soft_labels;
+        let names = workshop.source_data()?.0.classes.clone();
+        let (mut labels, mut notes) = labels(self, workshop.target, &predictions, &names)?;
+        if self.shuffle_labels {
+            let mut order: Vec<usize> = (0..workshop.target.len()).collect();
+            order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
+            labels = labels.permuted(&order);
+            notes.push("the labels were then dealt out to other images at random: a control".to_string());
+        }
+        let features = self.ctgan_features.then(|| {
+            let length = predictions.dimensions;
+            (bank_of(&predictions.features, length), length)
+        });
+        let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
+
+        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+        let target = Architecture { classes, condition_features, ..architecture };
+        let start = Start::new(&gan, &target, self.from, device)?;
+        let labels_digest = labels.digest();
+        let mut method = CtGan {
+            source: Generator::new(device, &target, seed),
+            predictor,
+            labels,
+            soft,
+            features,
+            projection_ramp: self.projection_ramp,
+            names,
+            settings: json!({
+                "name": KIND.name,
+                "options": self.values(),
+                "feature-steps": workshop.plan.feature_steps,
+                "source": gan.digest,
+                "labels": labels_digest,
+            }),
+            start,
+        };
+        method.start.apply_to_generator(&method.source);
+        method.source.set_conditions(method.sampling(classes, condition_features));
+        let report = method.start.report();
+        Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+    }
 }
 
 /// C_s, trained on the source's images and labels.
@@ -208,9 +196,8 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
     // Half-widths must be whole. Instance normalisation: a label must not depend on a domain's contrast.
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
     let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
-    let options = Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
-    let source = workshop.source_data()?;
-    let (data, style) = (&source.0, source.1);
+    let options = classifier::Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
+    let (data, style) = workshop.source_data()?;
     let settings = json!({
         "name": "classifier",
         "design": design,
@@ -218,7 +205,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
         "style": style,
         "data": { "digest": data.digest(), "count": data.len() },
     });
-    let styled = styled(data, style, seed);
+    let styled = styled(&data, style, seed);
     let training = Training::new(&design, &options, styled, &Targets::Labels, Network::Predictor, device)?;
     let mut predictor = Predictor { training, settings };
     let folder = workshop.folders.classifier.clone();
@@ -245,20 +232,19 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
 
 /// The labels of the target's images, and what a person should know of them.
 fn labels(
-    choices: &Choices,
+    options: &Options,
     target: &Dataset,
     predictions: &Predictions,
     names: &Classes,
 ) -> Result<(Labels, Vec<String>)> {
-    let (truth, source) = (Truth::of(target, names), LabelSource::parse(choices.get("labels"))?);
-    source.check(target, names)?;
-    let classes = names.len();
-    let confidence = choices.number("confidence");
-    let cap = match choices.number("balance") {
+    options.labels.check(target, names)?;
+    let (truth, classes) = (Truth::of(target, names), names.len());
+    let confidence = options.confidence;
+    let cap = match options.balance {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match (source, &truth) {
+    let (labels, how) = match (options.labels, &truth) {
         (LabelSource::FewShot(shots), _) => {
             let probabilities = few_shot(predictions, target, names, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
@@ -334,11 +320,9 @@ impl Method for CtGan {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::Device;
-    use crate::transfer::SourceGan;
+    use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
     fn ctgan(soft: bool, features: Option<(Vec<f32>, usize)>) -> CtGan {
@@ -354,7 +338,7 @@ mod tests {
         };
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
-        let from = From { generator: false, discriminator: false, freeze: 0, allow_colour_blind: false };
+        let from = From { generator: Init::Fresh, discriminator: Init::Fresh, ..From::SOURCE };
         CtGan {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
@@ -415,16 +399,15 @@ mod tests {
         let probabilities: Vec<f32> = (0..7).flat_map(|i| [0.6 + 0.05 * i as f32, 0.4 - 0.05 * i as f32]).collect();
         let predictions =
             Predictions { classes: 2, dimensions: 1, labels: vec![0; 7], probabilities, features: vec![0.0; 7] };
-        let labelled = |balance: &str| -> Vec<usize> {
-            let given = BTreeMap::from([("balance".to_string(), balance.to_string())]);
-            let choices = Choices::new(KIND.name, KIND.options, &given).unwrap();
-            let (labels, _) = labels(&choices, &dataset(7, None), &predictions, &Classes::numbered(0..2)).unwrap();
+        let labelled = |balance: f64| -> Vec<usize> {
+            let options = Options { balance, ..Options::default() };
+            let (labels, _) = labels(&options, &dataset(7, None), &predictions, &Classes::numbered(0..2)).unwrap();
             (0..7).filter(|&image| labels.assigned[image] == Some(0)).collect()
         };
-        assert_eq!(labelled("1"), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
-        assert_eq!(labelled("0.5"), [5, 6], "ceil(0.5 * 7 / 2)");
-        assert_eq!(labelled("1.5"), [1, 2, 3, 4, 5, 6], "ceil(1.5 * 7 / 2)");
-        assert_eq!(labelled("2"), [0, 1, 2, 3, 4, 5, 6], "2 * 7 / 2");
-        assert_eq!(labelled("0"), [0, 1, 2, 3, 4, 5, 6], "0 is for all");
+        assert_eq!(labelled(1.0), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
+        assert_eq!(labelled(0.5), [5, 6], "ceil(0.5 * 7 / 2)");
+        assert_eq!(labelled(1.5), [1, 2, 3, 4, 5, 6], "ceil(1.5 * 7 / 2)");
+        assert_eq!(labelled(2.0), [0, 1, 2, 3, 4, 5, 6], "2 * 7 / 2");
+        assert_eq!(labelled(0.0), [0, 1, 2, 3, 4, 5, 6], "0 is for all");
     }
 }

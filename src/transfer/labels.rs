@@ -6,6 +6,7 @@ use crate::classifier::Predictions;
 use crate::data::{Classes, Dataset};
 use crate::error::{Error, Result};
 use crate::gan::normalised;
+use crate::options::Value;
 
 /// How much a cosine counts in the softmax over prototypes (Gidaris & Komodakis 2018 start at 10).
 const PROTOTYPE_SCALE: f32 = 10.0;
@@ -21,46 +22,50 @@ pub enum LabelSource {
     True,
 }
 
-impl LabelSource {
-    /// Reads `pseudo`, `fewshot:N` or `true`.
-    pub fn parse(text: &str) -> Result<LabelSource> {
+impl Value for LabelSource {
+    fn read(text: &str) -> Option<LabelSource> {
         match text.split_once(':') {
             None if text == "pseudo" => Some(LabelSource::Pseudo),
             None if text == "true" => Some(LabelSource::True),
             Some(("fewshot", count)) => count.parse().ok().filter(|&count| count > 0).map(LabelSource::FewShot),
             _ => None,
         }
-        .ok_or_else(|| Error::Usage(format!("--labels takes pseudo, fewshot:N or true, not {text}")))
     }
 
+    fn text(&self) -> String {
+        match self {
+            LabelSource::Pseudo => "pseudo".to_string(),
+            LabelSource::FewShot(count) => format!("fewshot:{count}"),
+            LabelSource::True => "true".to_string(),
+        }
+    }
+}
+
+impl LabelSource {
     /// Refuses a target that cannot give such labels of the source's classes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where it has no labels of these classes, or too few of one.
     pub fn check(self, target: &Dataset, classes: &Classes) -> Result<()> {
-        let (name, needs) = (
-            &target.name,
-            match self {
-                LabelSource::Pseudo => return Ok(()),
-                LabelSource::FewShot(shots) => format!("fewshot:{shots}"),
-                LabelSource::True => "true".to_string(),
-            },
-        );
+        let shots = match self {
+            LabelSource::Pseudo => return Ok(()),
+            LabelSource::FewShot(shots) => shots,
+            LabelSource::True => 0,
+        };
+        let (name, needs) = (&target.name, self.text());
         let Some(truth) = Truth::of(target, classes) else {
             let own = if target.labels.is_some() { format!("; its own are {}", target.classes) } else { String::new() };
             return Err(Error::invalid(format!(
-                "{name} has no labels of the source's {} classes ({classes}{own}), which --labels {needs} needs; use --labels pseudo, or say \
-                 with --map SOURCE=TARGET which classes are partners",
+                "{name} has no labels of the source's {} classes ({classes}{own}), which labels {needs} needs; use labels pseudo, or \
+                 map classes of the source to their partners",
                 classes.len()
             )));
         };
-        let LabelSource::FewShot(shots) = self else { return Ok(()) };
-        let partners = classes.names().iter().filter(|name| target.classes.named(name).is_some());
-        for class in partners {
+        for class in classes.names().iter().filter(|name| target.classes.named(name).is_some()) {
             let count = truth.count(classes.named(class).expect("one of them"));
             if count < shots {
                 return Err(Error::invalid(format!(
-                    "{name} has {count} training images of class {class}, and --labels {needs} needs {shots} of each"
+                    "{name} has {count} training images of class {class}, and labels {needs} needs {shots} of each"
                 )));
             }
         }
@@ -303,16 +308,16 @@ mod tests {
         assert_eq!(Truth::of(&Dataset::unlabelled("t", target.images.clone()), &source), None);
         let error = |shots| LabelSource::FewShot(shots).check(&target, &source).map_err(|error| error.to_string());
         assert_eq!(error(1), Ok(()));
-        assert!(error(2).unwrap_err().contains("t has 1 training images of class bee, and --labels fewshot:2"));
+        assert!(error(2).unwrap_err().contains("t has 1 training images of class bee, and labels fewshot:2"));
         let strange = LabelSource::True.check(&target, &Classes::new(["x"])).unwrap_err().to_string();
         assert!(strange.contains("the source's 1 classes (x; its own are bee, cat, dodo)"), "{strange}");
     }
 
     #[test]
     fn label_sources_are_read() {
-        assert_eq!(LabelSource::parse("fewshot:5").unwrap(), LabelSource::FewShot(5));
+        assert_eq!(LabelSource::read("fewshot:5").unwrap(), LabelSource::FewShot(5));
         for text in ["fewshot", "fewshot:0", "fewshot:x", "truth", ""] {
-            assert!(LabelSource::parse(text).is_err(), "{text}");
+            assert!(LabelSource::read(text).is_none(), "{text}");
         }
     }
 }

@@ -4,33 +4,21 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arm, RATE, Style};
+use super::{Arm, Learning, RATE, SCRATCH, Style};
 use crate::backend::Device;
 use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Loss, Recipe};
+use crate::gan::{Architecture, Recipe};
 use crate::metrics::unjudged;
-use crate::nn::NormKind;
 use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, Settings};
 
-/// The recipe from which all arms start, for 100 to 1,000 target images. Source and target share what is said here, so that
-/// the discriminator transfers; a method sets the generator's rate after a transfer.
+/// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
+/// target share what is said here, so that the discriminator transfers; a method sets the generator's rate after a transfer.
 pub fn starting_recipe(seed: u64, size: usize, channels: usize) -> Recipe {
-    Recipe {
-        seed,
-        architecture: Architecture { features: 32, d_norm: NormKind::None, ..Architecture::dcgan(size, channels) },
-        batch: 64,
-        lr: RATE,
-        d_lr: 2e-4,
-        beta1: 0.5,
-        d_steps: 1,
-        loss: Loss::NonSaturating,
-        gp: 0.0,
-        r1: 1.0,
-        augment: Vec::new(),
-        ema: 0.995,
-        lecam: 0.0,
-    }
+    let mut recipe = Recipe { seed, lr: RATE, r1: 1.0, ..Recipe::default() };
+    let d_norm = recipe.loss.norm(recipe.r1);
+    recipe.architecture = Architecture { size, channels, features: 32, d_norm, ..recipe.architecture };
+    recipe
 }
 
 /// What a transfer starts from.
@@ -172,10 +160,36 @@ impl Plan {
         self.arm.recipe(&self.recipe)?;
         self.check_source()?;
         self.target.parse::<Spec>()?;
-        if self.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
-            return Err(Error::Usage("--source-style colour needs a target of 3 channels".to_string()));
+        let own = self.of_arm()?;
+        if own.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
+            return Err(Error::option("source-style", "colour needs a target of 3 channels"));
         }
-        Ok(())
+        if self.arm.method == SCRATCH { Ok(()) } else { own.recipe.check() }
+    }
+
+    /// How the source is learned where the arm says nothing else.
+    pub fn base_learning(&self) -> Learning {
+        let Plan { source_steps, feature_steps, source_style, .. } = *self;
+        Learning { source_steps, feature_steps, source_style }
+    }
+
+    /// How the arm learns of its source.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm says what cannot be.
+    pub fn learning(&self) -> Result<Learning> {
+        self.arm.learning(self.base_learning())
+    }
+
+    /// The run with the settings of its source as the arm has them: how it is learned, and the networks that both share.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm says what cannot be.
+    pub fn of_arm(&self) -> Result<Plan> {
+        let Learning { source_steps, feature_steps, source_style } = self.learning()?;
+        let architecture = self.arm.recipe(&self.recipe)?.architecture;
+        let recipe = Recipe { architecture, ..self.recipe.clone() };
+        Ok(Plan { source_steps, feature_steps, source_style, recipe, ..self.clone() })
     }
 
     /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder.
@@ -280,17 +294,20 @@ impl Folders {
     }
 
     /// The target's run in one folder, what is learned of the source on a shelf that arms of the same seed and recipe share. A
-    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length.
+    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length, and what an
+    /// arm learns in its own way.
     ///
     /// # Errors
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
+        let own: String = arm.of_source().map(|(name, text)| format!("-{name}={text}")).collect();
         let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
         let features = match arm.choices()?.values().get("feature-length") {
             Some(length) => format!("{FEATURES}-{length}"),
             None => FEATURES.to_string(),
         };
-        let (source, features) = (shelf.join(source), shelf.join(features));
-        Ok(Folders { run: run.to_path_buf(), source, features, ..Folders::within(shelf) })
+        let [source, features, classifier] =
+            [source, &features, CLASSIFIER].map(|name| shelf.join(format!("{name}{own}")));
+        Ok(Folders { run: run.to_path_buf(), source, features, classifier })
     }
 }

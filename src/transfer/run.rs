@@ -96,8 +96,9 @@ pub fn inspect(plan: &Plan, target: &Dataset, source: &SourceImages, device: &De
     plan.check()?;
     plan.check_fits(device)?;
     let (folders, mut watcher) = (Folders::within(Path::new("")), run::unwatched);
-    let mut workshop = Workshop::new(plan, target, source, &folders, device, &mut watcher);
-    (plan.arm.kind()?.inspect)(&plan.arm.choices()?, &mut workshop)
+    let own = plan.of_arm()?;
+    let mut workshop = Workshop::new(&own, target, source, &folders, device, &mut watcher);
+    plan.arm.choices()?.inspect(&mut workshop)
 }
 
 /// Trains or resumes all phases of an arm: what it needs of the source, then the target. Each phase continues from its own last
@@ -121,8 +122,9 @@ pub fn train(
     if !folder.config().exists() {
         folder.write_settings(plan)?;
     }
-    let mut workshop = Workshop::new(plan, &target, source, folders, device, &mut *watcher);
-    let Some(grafted) = (plan.arm.kind()?.prepare)(&plan.arm.choices()?, &mut workshop)? else {
+    let own = plan.of_arm()?;
+    let mut workshop = Workshop::new(&own, &target, source, folders, device, &mut *watcher);
+    let Some(grafted) = plan.arm.choices()?.prepare(&mut workshop)? else {
         return Ok(Trained { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
     };
     let mut recipe = plan.arm.recipe(&plan.recipe)?;

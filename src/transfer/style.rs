@@ -3,12 +3,12 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::data::Dataset;
 use crate::gan::{Architecture, BatchConditions, Method, Plain};
 use crate::random::{Purpose, generator};
+use crate::words::words;
 
 /// The least distance in luma (0 to 1) between foreground and background.
 pub const LEAST_CONTRAST: f32 = 0.25;
@@ -20,14 +20,14 @@ const LARGEST_BLUR: f32 = 1.2;
 /// Luma weights of ITU-R BT.601.
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
-/// What becomes of source images before a network sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Style {
-    /// Nothing.
-    None,
-    /// Random colours: brightness selects between a background and a foreground.
-    Colour,
+words! {
+    /// What becomes of source images before a network sees them.
+    pub enum Style {
+        /// Nothing.
+        None = "none",
+        /// Random colours: brightness selects between a background and a foreground.
+        Colour = "colour",
+    }
 }
 
 type Colour = [f32; 3];

@@ -36,36 +36,35 @@ pub struct Workshop<'a> {
     source: &'a SourceImages,
 }
 
-/// The source's images in the target's size and channels, and their style: read when they are first asked for, once for all runs that
-/// have this.
+/// The source's images in the target's size and channels, and their usual style: read when they are first asked for, once for all runs
+/// that have this.
 #[derive(Debug)]
 pub struct SourceImages {
     source: String,
-    style: Option<Style>,
     map: BTreeMap<String, String>,
     reading: Reading,
     form: (usize, usize),
-    read: Mutex<Option<Arc<(Dataset, Style)>>>,
+    read: Mutex<Option<(Arc<Dataset>, Style)>>,
 }
 
 impl SourceImages {
-    /// Those of a source, for networks; in `style`, or where that is missing in the usual one.
-    pub fn new(source: &str, style: Option<Style>, reading: &Reading, architecture: &Architecture) -> SourceImages {
+    /// Those of a source, for networks.
+    pub fn new(source: &str, reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
         let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
-        SourceImages { source: source.to_string(), style, map, reading, form, read: Mutex::default() }
+        SourceImages { source: source.to_string(), map, reading, form, read: Mutex::default() }
     }
 
     /// Those of a run.
     pub fn of(plan: &Plan) -> SourceImages {
-        SourceImages::new(&plan.source, plan.source_style, &plan.reading, &plan.recipe.architecture)
+        SourceImages::new(&plan.source, &plan.reading, &plan.recipe.architecture)
     }
 
     /// The images; of a checkpoint those that its run trained on.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
-    pub fn get(&self) -> Result<Arc<(Dataset, Style)>> {
+    fn get(&self) -> Result<(Arc<Dataset>, Style)> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(images) = &*read {
             return Ok(images.clone());
@@ -86,7 +85,7 @@ impl SourceImages {
         let data = data.with_renamed(&self.map)?;
         let (size, channels) = self.form;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
-        let images = Arc::new((data.fit(size, channels)?, self.style.unwrap_or(usual)));
+        let images = (Arc::new(data.fit(size, channels)?), usual);
         *read = Some(images.clone());
         Ok(images)
     }
@@ -131,9 +130,10 @@ impl<'a> Workshop<'a> {
     /// The source's images in the target's size and channels, and their style; of a checkpoint those that its run trained on.
     ///
     /// # Errors
-    /// Those of [`SourceImages::get`].
-    pub fn source_data(&self) -> Result<Arc<(Dataset, Style)>> {
-        self.source.get()
+    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
+    pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
+        let (data, usual) = self.source.get()?;
+        Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
 
     /// The shapes of the source's GAN, before it is read or trained.
@@ -152,8 +152,7 @@ impl<'a> Workshop<'a> {
         let plan = self.plan;
         let mut recipe: Recipe = plan.recipe.clone();
         if plan.arm.kind()?.labelled_source {
-            let source = self.source_data()?;
-            let data = &source.0;
+            let (data, _) = self.source_data()?;
             if data.labels.is_none() {
                 let method = &plan.arm.method;
                 return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
@@ -189,7 +188,7 @@ impl<'a> Workshop<'a> {
         let learns = self.plan.arm.learns_from_images()?;
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(_) if !learns => Ok(None),
-            _ => self.source_data().map(|source| Some(source.1)),
+            _ => self.source_data().map(|(_, style)| Some(style)),
         }
     }
 
@@ -264,10 +263,9 @@ impl<'a> Workshop<'a> {
 
     fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
         let (plan, recipe) = (self.plan, self.source_recipe()?);
-        let source = self.source_data()?;
-        let (data, style) = (&source.0, source.1);
+        let (data, style) = self.source_data()?;
         let method = Styled::new(recipe.architecture, style, recipe.seed);
-        let data = data.clone();
+        let data = (*data).clone();
         recipe.check_fits(self.device)?;
         let settings = Settings {
             data: spec.to_string(),

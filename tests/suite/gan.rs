@@ -5,8 +5,8 @@ use std::path::Path;
 
 use graft::data::{Classes, Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
-    Architecture, Augmentation, Average, BatchConditions, Discriminator, DiscriminatorNorm, Generator, GeneratorUpdate,
-    Loss, Method, Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
+    Architecture, Augmentation, Average, BatchConditions, Discriminator, Generator, GeneratorUpdate, Loss, Method,
+    Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
 };
 use graft::gradcheck::relative_error;
 use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
@@ -434,7 +434,7 @@ fn trains(recipe: &Recipe, data: Dataset, steps: usize) {
 fn trains_on_strokes(loss: Loss) {
     let r1 = if loss == Loss::R3gan { 1.0 } else { 0.0 };
     let gp = if loss == Loss::WassersteinGp { 10.0 } else { 0.0 };
-    let d_norm = DiscriminatorNorm::Auto.resolve(loss, r1).unwrap();
+    let d_norm = loss.norm(r1);
     let architecture = Architecture { features: 8, latent: 32, d_norm, ..ARCHITECTURE };
     let strokes = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Train).unwrap();
     trains(&Recipe { batch: 16, loss, r1, gp, ..recipe(architecture) }, strokes, 300);
@@ -484,16 +484,13 @@ fn every_norm_trains_plain_conditioned_augmented_and_penalised() {
 
 #[test]
 fn the_norm_that_is_chosen_keeps_samples_apart_where_a_penalty_needs_it() {
-    let auto = |loss, r1| DiscriminatorNorm::Auto.resolve(loss, r1).unwrap();
-    assert_eq!(auto(Loss::NonSaturating, 0.0), NormKind::Batch);
-    assert_eq!(auto(Loss::Hinge, 1.0), NormKind::None);
-    assert_eq!(auto(Loss::R3gan, 0.0), NormKind::None);
-    assert_eq!(auto(Loss::WassersteinGp, 0.0), NormKind::Layer);
+    assert_eq!(Loss::NonSaturating.norm(0.0), NormKind::Batch);
+    assert_eq!(Loss::Hinge.norm(1.0), NormKind::None);
+    assert_eq!(Loss::R3gan.norm(0.0), NormKind::None);
+    assert_eq!(Loss::WassersteinGp.norm(0.0), NormKind::Layer);
     for (loss, r1) in [(Loss::NonSaturating, 0.1), (Loss::R3gan, 0.0), (Loss::WassersteinGp, 0.0)] {
-        let error = DiscriminatorNorm::Batch.resolve(loss, r1).unwrap_err();
-        assert!(matches!(error, Error::Usage(_)), "{error}");
         let error = Recipe { loss, r1, ..recipe(ARCHITECTURE) }.check().unwrap_err();
-        assert!(matches!(&error, Error::Usage(text) if text.contains("--d-norm batch")), "{error}");
+        assert!(error.is_usage() && error.to_string().starts_with("d-norm batch"), "{error}");
     }
 }
 
@@ -698,7 +695,7 @@ proptest! {
         r1 in prop::sample::select(vec![0.0, 1.0]),
         available in 1e6..1e11f64,
     ) {
-        let d_norm = DiscriminatorNorm::Auto.resolve(Loss::NonSaturating, r1).unwrap();
+        let d_norm = Loss::NonSaturating.norm(r1);
         let recipe = Recipe { batch, r1, ..recipe(Architecture { size, channels, features, d_norm, ..ARCHITECTURE }) };
         let bytes = |batch: usize, element: usize| training_bytes(&Recipe { batch, ..recipe.clone() }, element);
         let each = bytes(3, 4) - bytes(2, 4);

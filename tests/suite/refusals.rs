@@ -37,9 +37,9 @@ fn labels_that_cannot_be_had_are_refused_before_a_predictor_learns() {
     let labels = |source: &str, target: &str, labels: &str| {
         format!("transfer --method ctgan --labels {labels} --source {source} --target {target} --no-judge {SMALL}")
     };
-    let too_few = format!("--labels fewshot:{each} needs {each} of each");
+    let too_few = format!("labels fewshot:{each} needs {each} of each");
     desk.refuses(1, &labels(data, data, &format!("fewshot:{each}")), &["training images of class", &too_few]);
-    desk.refuses(1, &labels(data, "idx:images", "true"), &["no labels of the source's 3 classes", "--labels pseudo"]);
+    desk.refuses(1, &labels(data, "idx:images", "true"), &["no labels of the source's 3 classes", "labels pseudo"]);
     desk.refuses(1, &labels("idx:images", data, "pseudo"), &["has no labels, which --method ctgan needs"]);
     let compare = "compare --arms ctgan{labels=fewshot:9} --subset 12 --seeds 1 --steps 2 --out all";
     desk.refuses(1, &format!("{compare} --source {data} --target {data} --split validation"), &["needs 9 of each"]);
@@ -51,6 +51,6 @@ fn layers_that_cannot_be_frozen_are_refused_before_a_source_learns() {
     let data = "idx:images,labels";
     for method in ["trgan", "ctgan"] {
         let command = format!("transfer --method {method} --freeze-d 9 --source {data} --target {data} --no-judge");
-        desk.refuses(2, &format!("{command} {SMALL}"), &["--freeze-d takes at most 3"]);
+        desk.refuses(2, &format!("{command} {SMALL}"), &["freeze-d takes at most 3"]);
     }
 }

@@ -39,7 +39,7 @@ impl RealData {
             HeldOut::Validation => None,
         };
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        let source = SourceImages::new(&settings.source, settings.source_style, &settings.reading, architecture);
+        let source = SourceImages::new(&settings.source, &settings.reading, architecture);
         Ok(RealData { native, validation, test, size, channels, subset_plain, source })
     }
 

@@ -15,13 +15,11 @@ use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::HeldOut;
 use crate::run::OnNan;
-use crate::transfer::{Arm, Folders, Plan, Style};
+use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Style};
 
 const FILE: &str = "comparison.toml";
 /// Cells are kept apart from what they share.
 const CELLS: &str = "cells";
-/// The name of the method that everything is measured against.
-const SCRATCH: &str = "scratch";
 
 /// What all runs of a comparison share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +59,12 @@ impl Settings {
     /// Those of [`Parts::read`].
     pub fn read_target(&self) -> Result<Parts> {
         Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
+    /// How sources are learned where an arm says nothing else.
+    pub fn learning(&self) -> Learning {
+        let Settings { source_steps, feature_steps, source_style, .. } = *self;
+        Learning { source_steps, feature_steps, source_style }
     }
 }
 
@@ -402,5 +406,10 @@ mod tests {
         assert_eq!(learned[0], None);
         assert!(learned[1] == learned[2] && learned[2] == learned[3], "{learned:?}");
         assert_ne!(learned[1], learned[4], "the source of ctgan knows classes");
+        let own =
+            self::design(&["trgan", "a=trgan{source-steps=2}", "b=trgan{features=8}", "c=trgan{freeze-d=1,batch=8}"]);
+        let learned: Vec<_> = own.cells().iter().map(|cell| cell.learned(Path::new("")).unwrap().unwrap()).collect();
+        assert_eq!(learned.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{learned:?}");
+        assert_eq!(learned[0], learned[3], "what is the target's alone needs no other source");
     }
 }
