@@ -138,7 +138,7 @@ impl Subject {
             Some(run) => Some(run.read_images()?),
             None => None,
         };
-        if let Some(why) = unjudged(&parts)?.filter(|_| protocol.judge.is_none()) {
+        if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
             return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;

@@ -329,11 +329,12 @@ pub fn gan_train(
     training.classifier().accuracy(held_out).map(Some)
 }
 
-/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained.
+/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained. The test split is not read
+/// where nothing is measured against it.
 ///
 /// # Errors
 /// Where a part of the data set cannot be read.
-pub fn unjudged(parts: &Parts) -> Result<Option<String>> {
+pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
     let whole = parts.whole();
     let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
     if whole.labels.is_none() {
@@ -343,7 +344,11 @@ pub fn unjudged(parts: &Parts) -> Result<Option<String>> {
         return Ok(Some(format!("{} has images of {classes} class, and a judge tells two or more apart", whole.name)));
     }
     // Where there is no test split, halves of the block stand against each other.
-    let (test, needed) = match parts.test() {
+    let test = match against {
+        HeldOut::Test => parts.test(),
+        HeldOut::Validation => Err(Error::NoSplit(String::new())),
+    };
+    let (test, needed) = match test {
         Ok(test) => (Some(test.len()), LEAST),
         Err(Error::NoSplit(_)) => (None, 2 * LEAST),
         Err(error) => return Err(error),

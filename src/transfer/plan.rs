@@ -9,7 +9,7 @@ use crate::backend::Device;
 use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Recipe};
-use crate::metrics::unjudged;
+use crate::metrics::{HeldOut, unjudged};
 use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, Settings};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
@@ -239,7 +239,7 @@ impl Plan {
     pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
         match self.evaluate_every {
             None => Ok(Some("the run was started with --no-judge".to_string())),
-            Some(_) => unjudged(target),
+            Some(_) => unjudged(target, HeldOut::Test),
         }
     }
 

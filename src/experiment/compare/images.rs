@@ -30,7 +30,7 @@ impl RealData {
     pub fn of(target: &Parts, settings: &Settings) -> Result<RealData> {
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
-        if let Some(why) = unjudged(target)? {
+        if let Some(why) = unjudged(target, settings.split)? {
             return Err(Error::invalid(format!("nothing can be compared on {}: {why}", settings.target)));
         }
         let (native, validation) = target.split()?;
