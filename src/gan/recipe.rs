@@ -94,7 +94,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::Option`] naming the option and what it takes.
     pub fn check(&self) -> Result<()> {
-        /// Labels are bytes.
+        /// As many as data sets may have.
         const MOST_CLASSES: usize = 1 << 16;
         self.check_ranges()?;
         let Architecture { network, size, classes, condition_features, d_norm, .. } = self.architecture;
