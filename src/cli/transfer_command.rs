@@ -55,7 +55,10 @@ pub fn equivalent_command(plan: &Plan) -> String {
 /// The command that compares the arm with scratch over several seeds, the other settings as they are here.
 pub fn compare_command(plan: &Plan) -> Result<String> {
     let mut arms = vec![Arm::parse(SCRATCH)?, Arm::parse("scratch+augment")?];
-    arms.extend((plan.arm.method != SCRATCH).then(|| plan.arm.clone()));
+    match arms.iter_mut().find(|arm| arm.name == plan.arm.name) {
+        Some(arm) => *arm = plan.arm.clone(),
+        None => arms.push(plan.arm.clone()),
+    }
     let arms = arms.iter().map(|arm| arm.notation()).collect::<Result<Vec<_>>>()?.join(",");
     let mut command = format!(
         "graft compare --source {} --target {} --arms {}",

@@ -150,7 +150,7 @@ impl Labels {
     /// True labels, surely.
     pub fn known(classes: usize, truth: &Truth) -> Labels {
         let assigned = truth.0.clone();
-        Labels { classes, probabilities: crate::gan::one_hot(assigned.iter().copied(), classes), assigned }
+        Labels { classes, probabilities: crate::tensor::one_hot(assigned.iter().copied(), classes), assigned }
     }
 
     /// The labels in another order: image i gets what image `order[i]` had.
@@ -168,7 +168,7 @@ impl Labels {
         if soft && self.assigned[image].is_some() {
             return self.probabilities[image * self.classes..][..self.classes].to_vec();
         }
-        crate::gan::one_hot([self.assigned[image]].into_iter(), self.classes)
+        crate::tensor::one_hot([self.assigned[image]].into_iter(), self.classes)
     }
 
     /// p_y: the mean of the images' conditions, brought to the sum 1; equal shares where no image has a label.
@@ -220,7 +220,7 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: &Classes, sh
     }
     let probabilities = |image: usize| {
         if known[image].is_some() {
-            return crate::gan::one_hot([known[image]].into_iter(), classes);
+            return crate::tensor::one_hot([known[image]].into_iter(), classes);
         }
         // Both have the norm sqrt(length).
         let cosine = |c: &Vec<f32>| row(image).iter().zip(c).map(|(a, b)| a * b).sum::<f32>() / length as f32;

@@ -197,8 +197,8 @@ impl Plan {
         let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
         if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
             return Err(Error::Usage(format!(
-                "--method {} learns from the source's images, and {} lies in no run's folder that names them: give the folder of \
-                 its run as --source, or a data set",
+                "{} learns from the source's images, and {} lies in no run's folder that names them: give the folder of its run as \
+                 the source, or a data set",
                 self.arm.method,
                 path.display()
             )));

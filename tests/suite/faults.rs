@@ -117,7 +117,7 @@ fn settings_that_cannot_train() {
         ("--gp -1 --loss wasserstein-gp", &["--gp", "from 0 up"]),
         ("--r1 nan", &["--r1", "from 0 up"]),
         ("--d-steps 0", &["--d-steps takes a whole number from 1"]),
-        ("--size 48", &["--size takes 32 or 64"]),
+        ("--size 48", &["--size takes 16, 32, 64, 128 or 256"]),
         ("--channels 2", &["--channels takes 1 or 3"]),
         ("--features 0", &["--features takes a whole number from 1"]),
         ("--features 99999999", &["--features takes a whole number from 1 to 65536"]),
