@@ -54,9 +54,9 @@ options! {
         /// What kind of networks
         "network", "NETWORK", Takes::OneOf(NetworkKind::words), "dcgan", architecture.network;
         /// Side of the images, a power of two
-        "size", "PIXELS", Takes::Among(&[16, 32, 64, 128, 256]), "32", architecture.size;
+        "size", "PIXELS", Takes::Among(NetworkKind::every_size), "32", architecture.size;
         /// Channels of the images
-        "channels", "N", Takes::Among(&[1, 3]), "1", architecture.channels;
+        "channels", "N", Takes::Among(|| vec![1, 3]), "1", architecture.channels;
         /// Width of the networks: channels of the layer next to the image
         "features", "N", Takes::Whole(1, MOST), "64", architecture.features;
         /// Length of the latent
