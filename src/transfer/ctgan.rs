@@ -127,7 +127,7 @@ impl Choices for Options {
         let source = workshop.source_architecture()?;
         if source.classes == 0 {
             return Err(Error::invalid(format!(
-                "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
+                "the networks of {} know no classes, from which ctgan starts: train conditional ones",
                 workshop.plan.source
             )));
         }
