@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Architecture, Conditions, Discriminator, Generator};
-use crate::data::Dataset;
+use crate::data::{Classes, Dataset};
 use crate::nn::{Layer, Parameter, Slot, slots};
 use crate::tensor::{Tensor, one_hot};
 
@@ -109,6 +109,11 @@ pub trait Method: std::fmt::Debug + Send {
 
     /// The conditions that go with the named images in a round.
     fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions;
+
+    /// What the `count` classes of the networks are called: as those of the data are, unless these are others.
+    fn classes(&self, count: usize, data: &Dataset) -> Classes {
+        if data.classes.len() == count { data.classes.clone() } else { Classes::numbered(0..count) }
+    }
 
     /// Where the conditions of samples come from, for networks of so many classes and features.
     fn sampling(&self, classes: usize, features: usize) -> Conditions {

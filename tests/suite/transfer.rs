@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use graft::classifier;
-use graft::data::{Dataset, Images, Parts, Spec, Split};
+use graft::data::{Dataset, Images, Reading, Spec, Split};
 use graft::gan::{
     Architecture, Average, Conditions, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample,
 };
@@ -207,13 +207,14 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         sample_every: 100,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },
     }
 }
 
 fn target(plan: &Plan) -> Dataset {
-    plan.choose(&Parts::read(&plan.target.parse().unwrap()).unwrap()).unwrap()
+    plan.choose(&plan.read_target().unwrap()).unwrap()
 }
 
 /// Trains an arm that shares its source's images with no other.
