@@ -9,7 +9,7 @@ use super::judge::{interrupted, percent};
 use super::progress::Progress;
 use super::{Compute, tell};
 use crate::error::{Error, Result};
-use crate::experiment::evaluation::{Protocol, Report, Subject};
+use crate::experiment::evaluation::{Report, Request, Subject};
 use crate::metrics::{Evaluation, FIGURES, GAN_TRAIN_SEED, HeldOut};
 
 /// Measure the samples of a checkpoint against held-out real images
@@ -52,10 +52,10 @@ impl Evaluate {
             ))
         })?;
         let (judge, count) = (self.judge.as_deref(), self.count.map(|count| count as usize));
-        let protocol = Protocol { data, judge, split: self.split, count, seed: self.seed };
+        let request = Request { data, judge, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", 0, self.quiet);
-            let report = subject.evaluate(&protocol, device, &mut |event| progress.watch(event));
+            let report = subject.evaluate(&request, device, &mut |event| progress.watch(event));
             progress.finish();
             let report = report?.ok_or_else(interrupted)?;
             tell("evaluation", serde_json::to_value(&report).expect("figures are JSON"), table(&report));
@@ -78,9 +78,9 @@ fn table(report: &Report) -> String {
     )];
     lines.push(format!(
         "judge {}: {}trained on {} images",
-        &report.judge.hash[..12],
-        report.judge.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
-        report.judge.trained_on
+        &report.judge.by.hash[..12],
+        report.judge.by.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
+        report.judge.by.trained_on
     ));
     let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
     lines.push(format!(
@@ -105,7 +105,7 @@ fn table(report: &Report) -> String {
             "{:22}{:>12}{:>18}",
             "GAN-train",
             percent(accuracy),
-            report.judge.accuracy.map_or(String::new(), percent)
+            report.judge.by.accuracy.map_or(String::new(), percent)
         ));
     }
     let shares = samples.distances.class_shares.iter().enumerate();

@@ -11,8 +11,8 @@ use crate::data::{Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
 use crate::metrics::{
-    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, Real, RealImages, Reference, Samples,
-    gan_train,
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
+    Samples, gan_train,
 };
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
@@ -26,7 +26,7 @@ pub struct Subject {
 
 /// How a checkpoint is measured.
 #[derive(Clone, Debug)]
-pub struct Protocol<'a> {
+pub struct Request<'a> {
     /// The real images, by the name of their data set.
     pub data: &'a str,
     /// The file of a judge; the images' own where none is named.
@@ -57,7 +57,7 @@ pub struct Report {
     /// How many images the run trained on, where it is known.
     pub training_images: Option<usize>,
     /// The judge.
-    pub judge: JudgeReport,
+    pub judge: Judged,
     /// The samples' figures.
     pub samples: Evaluation,
     /// What real images get.
@@ -69,14 +69,11 @@ pub struct Report {
 
 /// The judge of a [`Report`].
 #[derive(Serialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
-    /// Whether those are this data set's.
+pub struct Judged {
+    /// The judge.
+    #[serde(flatten)]
+    pub by: JudgeReport,
+    /// Whether it was trained on this data set's images.
     pub of_this_data: bool,
 }
 
@@ -116,13 +113,13 @@ impl Subject {
     /// [`Error::NoSplit`] where the test split is asked for and there is none; where anything does not fit, or cannot be read.
     pub fn evaluate(
         &self,
-        protocol: &Protocol<'_>,
+        request: &Request<'_>,
         device: &Device,
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<Report>> {
         let (architecture, mut network) = load_generator(&self.checkpoint, device)
             .map_err(|error| Error::invalid(format!("{}: {error}", self.path.display())))?;
-        let Protocol { data, split, seed, .. } = *protocol;
+        let Request { data, split, seed, .. } = *request;
         let parts = Parts::read(&data.parse()?)?;
         let training = match &self.trained_on {
             Some(run) if run.data() == data => Some(run.images(&parts)?),
@@ -131,7 +128,7 @@ impl Subject {
         };
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
         drop(parts);
-        let judge = match protocol.judge {
+        let judge = match request.judge {
             Some(path) => Some(Judge::read(path, device)?),
             None => run::judge(&real.training, device, watcher)?,
         };
@@ -152,7 +149,7 @@ impl Subject {
             );
             let _ = watcher(&Event::Warning(&text))?;
         }
-        let count = protocol.count.unwrap_or(reference.count());
+        let count = request.count.unwrap_or(reference.count());
         if network.conditions() == &Conditions::in_turn(architecture.classes, 0) && architecture.classes > 0 {
             if reference.class_shares().len() != architecture.classes {
                 return Err(Error::invalid(format!(
@@ -185,12 +182,7 @@ impl Subject {
             held_out: reference.count(),
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
-            judge: JudgeReport {
-                hash: reference.judge().hash().to_string(),
-                accuracy: reference.accuracy(),
-                trained_on: reference.judge().trained_on(),
-                of_this_data,
-            },
+            judge: Judged { by: reference.judged_by(), of_this_data },
             samples,
             floors: reference.floors()?,
             gan_train,
