@@ -34,12 +34,14 @@ macro_rules! words {
             }
         }
 
+        #[cfg(feature = "gan")]
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str($crate::words::Words::name(*self))
             }
         }
 
+        #[cfg(feature = "gan")]
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
                 let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;

@@ -10,12 +10,9 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
-use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::nn::{Adam, AdamOptions, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Network, Purpose, generator};
-use crate::tensor::{Tensor, grad, no_grad};
-
-/// Adam's decays, as its authors give them (Kingma & Ba 2015): a classifier has no adversary to keep up with.
-const ADAM: AdamOptions = AdamOptions { rate: 0.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+use crate::tensor::{Tensor, no_grad, one_hot};
 
 /// Losses are read back every so many steps: each read waits for the device.
 const READ_EVERY: u64 = 16;
@@ -121,7 +118,7 @@ impl Training {
         let targets = targets.into_iter().map(|target| target * (1.0 - share) + share / classes as f32).collect();
         let classifier = Classifier::new(device, design, classes, options.seed, network);
         Ok(Training {
-            adam: Adam::new(classifier.parameters(), ADAM),
+            adam: Adam::new(classifier.parameters(), AdamOptions::default()),
             order: Sampler::new(data.len(), options.batch, options.seed),
             options: *options,
             device: device.clone(),
@@ -156,15 +153,9 @@ impl Training {
     pub fn step(&mut self) -> Tensor {
         let (images, targets) = self.batch();
         let rate = self.options.rate(self.step);
-        let weights = self.adam.tensors();
-        let outputs = self.classifier.forward(&images, Mode::TRAIN);
-        let loss = cross_entropy(&outputs.logits, &targets);
-        drop(outputs);
-        let value = loss.detach();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
+        let loss = self.classifier.forward(&images, Mode::TRAIN).logits.cross_entropy_with(&targets);
         self.adam.set_rate(rate);
-        self.adam.step(gradients);
+        let value = minimise(loss, &mut self.adam);
         self.decay(rate * self.options.weight_decay);
         self.step += 1;
         value
@@ -185,6 +176,7 @@ impl Training {
         let indices = self.order.indices(self.step);
         let Images { height, width, channels, .. } = self.images;
         let mut values = self.images.batch(&indices);
+        self.images.prefetch(|| self.order.indices(self.step + 1));
         let mut random = generator(self.options.seed, Purpose::ClassifierJitter, self.step, 0);
         for image in values.chunks_exact_mut(height * width * channels) {
             self.options.jitter.apply(image, [height, width, channels], &mut random);
@@ -275,11 +267,7 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
                     data.name
                 )));
             };
-            let mut rows = vec![0.0; labels.len() * data.classes.len()];
-            for (row, &label) in rows.chunks_exact_mut(data.classes.len()).zip(labels) {
-                row[label as usize] = 1.0;
-            }
-            Ok((data.classes.len(), rows))
+            Ok((data.classes.len(), one_hot(labels.iter().copied().map(Some), data.classes.len())))
         }
         Targets::Probabilities { classes, rows } if rows.len() == data.len() * classes => Ok((*classes, rows.clone())),
         Targets::Probabilities { classes, rows } => Err(Error::invalid(format!(
@@ -289,11 +277,6 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
             data.name
         ))),
     }
-}
-
-/// The mean over the batch of `-sum p ln softmax(logits)`: a scalar.
-fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
-    (logits.log_softmax(1) * targets).sum() * (-1.0 / logits.shape()[0] as f64)
 }
 
 #[cfg(test)]
@@ -345,19 +328,6 @@ mod tests {
             assert_eq!(hard.step().item().unwrap(), soft.step().item().unwrap());
         }
         assert_eq!(state(&hard), state(&soft));
-    }
-
-    #[test]
-    fn the_loss_is_the_cross_entropy_of_probabilities() {
-        let device = Device::reference();
-        let logits = Tensor::from_slice(&device, &[2.0f64.ln(), 0.0, 0.0, 3.0f64.ln()], [2, 2]);
-        // Softmax rows are (2/3, 1/3) and (1/4, 3/4).
-        let targets = Tensor::from_slice(&device, &[0.5, 0.5, 0.0, 1.0], [2, 2]);
-        let expected = -0.5 * (0.5 * (2.0f64 / 3.0).ln() + 0.5 * (1.0f64 / 3.0).ln() + 0.75f64.ln());
-        assert!((cross_entropy(&logits, &targets).item().unwrap() - expected).abs() < 1e-15);
-        let hard = Tensor::one_hot(&device, &[1, 0], 2);
-        let gap = cross_entropy(&logits, &hard).item().unwrap() - logits.cross_entropy(&[1, 0]).item().unwrap();
-        assert!(gap.abs() < 1e-15, "{gap}");
     }
 
     #[test]

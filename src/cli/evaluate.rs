@@ -7,9 +7,10 @@ use clap::Args;
 use super::arguments::one_of;
 use super::judge::{interrupted, percent};
 use super::progress::Progress;
+use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
 use super::{Compute, tell};
 use crate::error::{Error, Result};
-use crate::experiment::evaluation::{Report, Request, Subject};
+use crate::experiment::evaluation::{Protocol, Report, Subject};
 use crate::metrics::{Evaluation, FIGURES, GAN_TRAIN_SEED, HeldOut};
 
 /// Measure the samples of a checkpoint against held-out real images
@@ -35,6 +36,10 @@ pub struct Evaluate {
     /// Seed of the latents
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = clap::value_parser!(u64).range(..GAN_TRAIN_SEED))]
     seed: u64,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -52,12 +57,18 @@ impl Evaluate {
             ))
         })?;
         let (judge, count) = (self.judge.as_deref(), self.count.map(|count| count as usize));
-        let request = Request { data, judge, split: self.split, count, seed: self.seed };
+        // As the run read them, unless something else is said.
+        let said = self.held_out.of(self.reading.reading())?;
+        let reading = match subject.reading() {
+            Some(reading) if said.is_usual() => self.reading.listening(reading),
+            _ => said,
+        };
+        let protocol = Protocol { data, reading: &reading, judge, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", 0, self.quiet);
-            let report = subject.evaluate(&request, device, &mut |event| progress.watch(event));
+            let report = subject.evaluate(&protocol, device, &mut |event| progress.watch(event));
             progress.finish();
-            let report = report?.ok_or_else(interrupted)?;
+            let report = report.map_err(advised_to_hold_out)?.ok_or_else(interrupted)?;
             tell("evaluation", serde_json::to_value(&report).expect("figures are JSON"), table(&report));
             Ok(())
         })
@@ -108,7 +119,7 @@ fn table(report: &Report) -> String {
             report.judge.by.accuracy.map_or(String::new(), percent)
         ));
     }
-    let shares = samples.distances.class_shares.iter().enumerate();
+    let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();
     lines.push(format!("\nclasses: {}", shares.join(", ")));
     match (report.training_images, samples.memorisation) {

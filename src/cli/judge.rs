@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
+use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::{Made, Options};
-use crate::data::Parts;
+use crate::data::{Parts, Reading};
 use crate::error::{Error, Result};
 use crate::metrics::{Judge as Trained, JudgeSettings, Real};
 
@@ -51,6 +52,8 @@ pub struct Judge {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -64,7 +67,8 @@ impl Judge {
             width: self.width,
             options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
         };
-        let parts = Parts::read(&self.data.parse()?)?;
+        let reading = Reading { size: self.size, ..self.reading.reading() };
+        let parts = Parts::read(&self.data.parse()?, &reading)?;
         let native = &parts.whole().images;
         let (size, channels) = (self.size.unwrap_or(native.fitting_size()), self.channels.unwrap_or(native.channels));
         let real = Real::of(&parts, size, channels)?;

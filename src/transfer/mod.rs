@@ -3,6 +3,7 @@
 //! A method is one file that defines a [`Kind`] and one line in [`METHODS`]. A [`Plan`] is everything that determines a run;
 //! [`run()`] trains or resumes all of its phases.
 
+#[doc(hidden)]
 pub mod arm;
 mod ctgan;
 pub mod curve;
@@ -20,6 +21,7 @@ mod tgan;
 mod trgan;
 mod workshop;
 
+#[doc(hidden)]
 pub use arm::Arm;
 pub use findings::{Findings, Judged};
 pub use options::{Choices, Init, Learning};

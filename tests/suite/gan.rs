@@ -9,9 +9,9 @@ use graft::gan::{
     Plain, Recipe, Schedule, Trainer, largest_batch, training_bytes,
 };
 use graft::gradcheck::relative_error;
-use graft::nn::{Adam, AdamOptions, Mode, NormKind, Parameter};
+use graft::nn::{Adam, AdamOptions, Gradients, Mode, NormKind, Parameter, minimise};
 use graft::random::{Purpose, generator, normal};
-use graft::{Checkpoint, Device, Error, Tensor, grad, grad_graph};
+use graft::{Checkpoint, Device, Tensor, grad, grad_graph};
 use proptest::prelude::*;
 use rand::RngExt;
 
@@ -137,19 +137,21 @@ impl Golden {
             }
             let [d_real, d_fake] = [bce(&score(&real), 1.0), bce(&score(&fake.detach()), 0.0)];
             losses.extend([&d_real, &d_fake].map(|loss| loss.item().unwrap()));
-            let gradients = grad(d_real + d_fake, &d_adam.tensors().iter().collect::<Vec<_>>());
+            let mut gradients = Gradients::of(&d_adam);
+            gradients.add(d_real + d_fake);
             if step == 0 {
-                self.check_gradients("netD", &discriminator.parameters(), &gradients);
+                self.check_gradients("netD", &discriminator.parameters(), gradients.tensors());
             }
-            d_adam.step(gradients);
+            gradients.step(&mut d_adam);
 
             let g = bce(&score(&fake), 1.0);
             losses.push(g.item().unwrap());
-            let gradients = grad(g, &g_adam.tensors().iter().collect::<Vec<_>>());
+            let mut gradients = Gradients::of(&g_adam);
+            gradients.add(g);
             if step == 0 {
-                self.check_gradients("netG", &generator.parameters(), &gradients);
+                self.check_gradients("netG", &generator.parameters(), gradients.tensors());
             }
-            g_adam.step(gradients);
+            gradients.step(&mut g_adam);
         }
         self.check("losses", &losses, &elements(&self.tensor("losses")), self.tolerance);
         self.check_moved("netG", &g_slots);
@@ -215,14 +217,11 @@ fn the_training_loop_makes_the_golden_step() {
                 let score = |images: &Tensor| critic.forward(images, round.classes.as_ref(), Mode::TRAIN).score;
                 let fake = network.forward(&round.latents, round.classes.as_ref(), Mode::TRAIN);
                 let loss = bce(&score(&round.real), 1.0) + bce(&score(&fake.detach()), 0.0);
-                let value = loss.detach();
-                d_adam.step(grad(loss, &d_adam.tensors().iter().collect::<Vec<_>>()));
-                last = Some((value, fake, round.classes));
+                last = Some((minimise(loss, &mut d_adam), fake, round.classes));
             }
             let (d_loss, fake, classes) = last.unwrap();
             let g_loss = bce(&critic.forward(&fake, classes.as_ref(), Mode::TRAIN).score, 1.0);
-            let value = g_loss.detach();
-            g_adam.step(grad(g_loss, &g_adam.tensors().iter().collect::<Vec<_>>()));
+            let value = minimise(g_loss, &mut g_adam);
 
             let losses = trainer.step();
             assert!(relative_error(&elements(&losses.d_loss), &elements(&d_loss)) < DOUBLE_ROUNDING);
@@ -599,6 +598,32 @@ fn r1_is_computed_in_every_eighth_update() {
     let mut trainer = Trainer::new(&recipe, dataset(&ARCHITECTURE, 0), &Device::cpu()).unwrap();
     let steps: Vec<usize> = (1..=20).filter(|_| trainer.step().penalty.is_some()).collect();
     assert_eq!(steps, [1, 9, 17]);
+}
+
+#[test]
+fn optimisers_write_in_place_and_copy_nothing() {
+    let architecture = Architecture { d_norm: NormKind::None, ..ARCHITECTURE };
+    let plain = Recipe { r1: 0.1, lecam: 0.1, d_steps: 2, ..recipe(architecture) };
+    for (loss, ema) in [(Loss::NonSaturating, 0.0), (Loss::R3gan, 0.0), (Loss::NonSaturating, 0.5)] {
+        let (device, profile) = Device::cpu().profiled();
+        let recipe = Recipe { loss, ema, ..plain.clone() };
+        let mut trainer = Trainer::new(&recipe, dataset(&architecture, 0), &device).unwrap();
+        for _ in 0..3 {
+            trainer.step();
+            trainer.checkpoint().unwrap();
+        }
+        let table = profile.to_string();
+        let calls = |kernel: &str| {
+            let row = table.lines().find_map(|line| line.strip_prefix(kernel)?.split_whitespace().next());
+            row.map_or(0, |calls| calls.parse::<usize>().unwrap())
+        };
+        let generator = trainer.average().network().parameters().len();
+        // An average starts as the very tensors of the generator, which stay its own in the first update.
+        let copies = if ema == 0.0 { 0 } else { generator };
+        assert_eq!(calls("adam of a copy  "), copies, "{loss:?}, {ema}:\n{table}");
+        let discriminator = Discriminator::new(&device, &architecture, 0).parameters().len();
+        assert_eq!(copies + calls("adam  "), 3 * (generator + 2 * discriminator), "{loss:?}, {ema}:\n{table}");
+    }
 }
 
 #[test]

@@ -217,7 +217,10 @@ impl Runs<'_> {
         seed: u64,
     ) -> Result<Evaluation> {
         let (images, asked) = sample_asked(network, architecture, seed, reference.count())?;
-        reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })
+        reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })
     }
 
     /// Tells the watcher; gives whether to go on.
@@ -235,7 +238,8 @@ impl Runs<'_> {
         turn: &Turn<'_, Cell>,
     ) -> Result<Option<Option<f64>>> {
         let held_out = self.real.held_out();
-        if held_out.labels.is_none() || architecture.classes != self.judge.classes() {
+        let named = |name: &String| held_out.classes.named(name).is_some();
+        if held_out.labels.is_none() || !network.conditions().names().names().iter().any(named) {
             return Ok(Some(None));
         }
         let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));

@@ -2,8 +2,8 @@
 
 use super::Settings;
 use crate::data::{Dataset, Parts};
-use crate::error::Result;
-use crate::metrics::HeldOut;
+use crate::error::{Error, Result};
+use crate::metrics::{HeldOut, unjudged};
 use crate::transfer::SourceImages;
 
 /// The images of the target.
@@ -30,13 +30,16 @@ impl RealData {
     pub fn of(target: &Parts, settings: &Settings) -> Result<RealData> {
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
+        if let Some(why) = unjudged(target, settings.split)? {
+            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", settings.target)));
+        }
         let (native, validation) = target.split()?;
         let test = match settings.split {
             HeldOut::Test => Some(target.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        let source = SourceImages::new(&settings.source, architecture);
+        let source = SourceImages::new(&settings.source, &settings.reading, architecture);
         Ok(RealData { native, validation, test, size, channels, subset_plain, source })
     }
 

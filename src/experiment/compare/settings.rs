@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::Jobs;
 use crate::atomic;
+use crate::data::{Parts, Reading};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
@@ -44,11 +45,22 @@ pub struct Settings {
     pub split: HeldOut,
     /// The device, as `--device` takes it.
     pub device: String,
+    /// How images are read, the source's and the target's, and which are held out.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// The recipe from which each arm's is made; a run's seed takes the place of its seed.
     pub recipe: Recipe,
 }
 
 impl Settings {
+    /// Reads the target.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read_target(&self) -> Result<Parts> {
+        Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
     /// How sources are learned where an arm says nothing else.
     pub fn learning(&self) -> Learning {
         let Settings { source_steps, feature_steps, source_style, .. } = *self;
@@ -142,7 +154,9 @@ impl Cell {
             checkpoint_every: jobs.checkpoint_every,
             sample_every: settings.steps,
             on_nan: OnNan::Stop,
-            evaluate_every: None,
+            // A judge measures it, so that it learns from what is not held out.
+            evaluate_every: Some(settings.steps),
+            reading: settings.reading.clone(),
             arm: self.arm.clone(),
             recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },
         }
@@ -359,6 +373,7 @@ mod tests {
             looks: vec![0],
             split: HeldOut::Test,
             device: "cpu".into(),
+            reading: Reading::default(),
             recipe: starting_recipe(0, 32, 3),
         };
         let arms = arms.iter().map(|arm| Arm::parse(arm).unwrap()).collect();

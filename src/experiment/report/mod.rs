@@ -76,7 +76,7 @@ pub use super::verdict::Verdict;
 pub use words::{Facts, Note};
 
 use crate::atomic;
-use crate::data::{Images, Parts};
+use crate::data::Images;
 use crate::error::Result;
 use crate::run::RunFolder;
 use crate::transfer::TrainedOn;
@@ -102,7 +102,7 @@ pub fn write(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> 
         TrainedOn::Transfer(plan) => match real {
             Some(real) => of_transfer(folder, &plan, real, commands)?,
             None => {
-                let target = plan.choose(&Parts::read(&plan.target.parse()?)?)?;
+                let target = plan.choose(&plan.read_target()?)?;
                 of_transfer(folder, &plan, &target.images, commands)?
             }
         },
