@@ -217,7 +217,11 @@ fn an_arm_has_a_batch_a_norm_and_a_source_of_its_own() {
     let parts = |run: &str| {
         let header = Checkpoint::read(&desk.path(checkpoint(&format!("own/{run}")))).unwrap().header;
         let recipe = &header["recipe"];
-        (recipe["batch"].as_u64(), recipe["architecture"]["d_norm"].as_str().map(str::to_string), header["step"].as_u64())
+        (
+            recipe["batch"].as_u64(),
+            recipe["architecture"]["d_norm"].as_str().map(str::to_string),
+            header["step"].as_u64(),
+        )
     };
     let norm = |norm: &str| Some(norm.to_string());
     assert_eq!(parts("source-seed0/source"), (Some(8), norm("none"), Some(4)));
