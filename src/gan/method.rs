@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{Architecture, Conditions, Discriminator, Generator};
-use crate::data::Dataset;
+use crate::data::{Classes, Dataset};
 use crate::nn::{Layer, Parameter, Slot, slots};
 use crate::tensor::{Tensor, one_hot};
 
@@ -81,14 +81,12 @@ pub struct GeneratorUpdate<'a> {
     pub condition: Option<&'a Tensor>,
 }
 
-/// Where networks that do not start fresh start, and what is held of them.
-pub trait Beginning: std::fmt::Debug + Send {
+/// What networks start from, where they are not drawn, and what follows from that.
+pub trait Origin: std::fmt::Debug {
     /// Gives the fresh networks their start.
     fn apply(&self, generator: &Generator, discriminator: &Discriminator);
-
     /// The factor on a network's rate for one of its parameters; 0 freezes it.
     fn rate(&self, network: Role, parameter: &str) -> f64;
-
     /// How rates change with the step.
     fn schedule(&self) -> Schedule;
 }
@@ -101,14 +99,26 @@ pub trait Method: std::fmt::Debug + Send {
         Json::Null
     }
 
-    /// Where its networks start; none where they start fresh.
-    fn start(&self) -> Option<&dyn Beginning> {
+    /// What the networks start from; None where they stay as they are drawn.
+    fn origin(&self) -> Option<&dyn Origin> {
         None
+    }
+
+    /// Gives the fresh networks their start.
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        if let Some(origin) = self.origin() {
+            origin.apply(generator, discriminator);
+        }
+    }
+
+    /// The factor on a network's rate for one of its parameters; 0 freezes it.
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.origin().map_or(1.0, |origin| origin.rate(network, parameter))
     }
 
     /// How rates and weights change with the step.
     fn schedule(&self) -> Schedule {
-        self.start().map_or_else(Schedule::default, Beginning::schedule)
+        self.origin().map_or_else(Schedule::default, |origin| origin.schedule())
     }
 
     /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1].
@@ -118,6 +128,11 @@ pub trait Method: std::fmt::Debug + Send {
 
     /// The conditions that go with the named images in a round.
     fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions;
+
+    /// What the `count` classes of the networks are called: as those of the data are, unless these are others.
+    fn classes(&self, count: usize, data: &Dataset) -> Classes {
+        if data.classes.len() == count { data.classes.clone() } else { Classes::numbered(0..count) }
+    }
 
     /// Where the conditions of samples come from, for networks of so many classes and features.
     fn sampling(&self, classes: usize, features: usize) -> Conditions {

@@ -6,7 +6,7 @@ use super::surgery::{self, LayerReport, Surgery, Transplant};
 use super::{Init, SourceGan};
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Beginning, Discriminator, Generator, Role, Schedule};
+use crate::gan::{Architecture, Discriminator, Generator, Origin, Role, Schedule};
 use crate::nn::{lowest, maps, slots};
 use crate::options::{About, Takes, words_of};
 
@@ -153,14 +153,14 @@ impl Start {
     }
 }
 
-impl Beginning for Start {
+impl Origin for Start {
     fn apply(&self, generator: &Generator, discriminator: &Discriminator) {
         self.apply_to_generator(generator);
         self.discriminator.apply(&[discriminator.parameters(), discriminator.statistics()].concat());
     }
 
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        if network == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
+    fn rate(&self, role: Role, parameter: &str) -> f64 {
+        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
     }
 
     /// A transferred generator waits for a fresh discriminator.

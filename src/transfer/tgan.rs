@@ -15,7 +15,7 @@ use super::{Grafted, Init, Kind, RATE, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Beginning, Conditions, FeatureSource, Method};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, FeatureSource, Method, Origin};
 use crate::nn::{NormKind, Parameter};
 use crate::options::{Takes, options, words_of};
 use crate::random::{Purpose, generator};
@@ -242,8 +242,8 @@ impl Method for TGan {
         self.settings.clone()
     }
 
-    fn start(&self) -> Option<&dyn Beginning> {
-        self.start.as_ref().map(|start| start as &dyn Beginning)
+    fn origin(&self) -> Option<&dyn Origin> {
+        self.start.as_ref().map(|start| start as &dyn Origin)
     }
 
     fn conditions(&self, round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {

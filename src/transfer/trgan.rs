@@ -11,7 +11,7 @@ use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::{Grafted, Kind, Workshop};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::gan::{BatchConditions, Beginning, Generator, GeneratorUpdate, Method};
+use crate::gan::{BatchConditions, Generator, GeneratorUpdate, Method, Origin};
 use crate::nn::{Mode, Parameter};
 use crate::options::{Range, Takes, options, words_of};
 use crate::random::{Purpose, generator, normal};
@@ -124,7 +124,7 @@ impl Method for TrGan {
         self.settings.clone()
     }
 
-    fn start(&self) -> Option<&dyn Beginning> {
+    fn origin(&self) -> Option<&dyn Origin> {
         Some(&self.start)
     }
 

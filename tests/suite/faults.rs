@@ -453,7 +453,7 @@ fn settings_that_were_edited() {
         ("batch = 8", "batch == 8", "line "),
         ("seed = 3", "seed = -3", "line "),
         ("latent = 8", "latent = 70000", "--latent takes"),
-        ("classes = 0", "classes = 4000000000", "256 classes"),
+        ("classes = 0", "classes = 4000000000", "65536 classes"),
         ("classes = 0", "classes = 10", "no labels for --conditional"),
         ("lr = 0.0002", "lr = nan", "--lr takes"),
         ("lr = 0.0002", "lr = -inf", "--lr takes"),
