@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use graft::data::Parts;
+use graft::data::Reading;
 use graft::experiment::report::{self, Commands};
 use graft::gan::{Architecture, Recipe};
 use graft::run::{Event, OnNan, RunFolder};
@@ -30,10 +30,11 @@ fn main() -> Result<()> {
         sample_every: 10,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        reading: Reading::default(),
         arm: Arm::parse("trgan")?,
         recipe: Recipe { batch: 16, architecture: Architecture { features: 8, ..base.architecture }, ..base },
     };
-    let target = Parts::read(&plan.target.parse()?)?;
+    let target = plan.read_target()?;
     // Continued where it was stopped, unless another run lies there.
     let folder = RunFolder::resume(&place).or_else(|_| RunFolder::create(&place, false))?;
     folder.write_settings(&plan)?;

@@ -38,6 +38,9 @@ pub enum Error {
     /// A value from outside that cannot work; the text says what to do instead.
     #[error("{0}")]
     Invalid(String),
+    /// Images of a data set cannot be read; the text lists them all, each with what is wrong and what to do.
+    #[error("{0}")]
+    BrokenImages(String),
     /// A data set has no such split; the text says how it would have one. A split that is there and broken is another error.
     #[error("{0}")]
     NoSplit(String),

@@ -22,7 +22,7 @@ pub enum Takes {
     /// Several of them, each once, with commas between, or `none`.
     Several(fn() -> Vec<(&'static str, &'static str)>),
     /// One of some whole numbers.
-    Among(&'static [usize]),
+    Among(fn() -> Vec<usize>),
     /// A whole number from the first to the second.
     Whole(u64, u64),
     /// A finite number.
@@ -74,7 +74,7 @@ impl Takes {
                 let twice = (1..list.len()).any(|place| list[..place].contains(&list[place]));
                 text == NONE || !twice && list.iter().all(|word| is_word(words, word))
             }
-            Takes::Among(numbers) => text.parse().is_ok_and(|number| numbers.contains(&number)),
+            Takes::Among(numbers) => text.parse().is_ok_and(|number| numbers().contains(&number)),
             Takes::Whole(from, to) => text.parse().is_ok_and(|number: u64| (from..=to).contains(&number)),
             Takes::Number(Range::Positive) => number().is_some_and(|number| number > 0.0),
             Takes::Number(Range::NotNegative) => number().is_some_and(|number| number >= 0.0),
@@ -107,7 +107,7 @@ impl Takes {
             Takes::Several(words) => {
                 format!("{NONE}, or each of {} once, with commas between", names(words()).join(", "))
             }
-            Takes::Among(numbers) => either(&numbers.iter().map(usize::to_string).collect::<Vec<_>>()),
+            Takes::Among(numbers) => either(&numbers().iter().map(usize::to_string).collect::<Vec<_>>()),
             Takes::Whole(from, to) => format!("a whole number from {from} to {to}"),
             Takes::Number(Range::Positive) => "a number above 0".into(),
             Takes::Number(Range::NotNegative) => "a number from 0 up".into(),

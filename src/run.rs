@@ -20,7 +20,7 @@ use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Parts, Spec};
+use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
@@ -72,6 +72,9 @@ pub struct Settings {
     /// What to do where numbers are no longer finite.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
+    /// How its images are read.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// What determines the results.
     pub recipe: Recipe,
 }
@@ -90,6 +93,14 @@ pub struct Pace {
 }
 
 impl Settings {
+    /// Reads its data set.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read(&self) -> Result<Parts> {
+        Parts::read(&self.data.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
     /// Of its data set the images that the run trains on, in its networks' size and channels.
     ///
     /// # Errors

@@ -176,6 +176,7 @@ impl Training {
         let indices = self.order.indices(self.step);
         let Images { height, width, channels, .. } = self.images;
         let mut values = self.images.batch(&indices);
+        self.images.prefetch(|| self.order.indices(self.step + 1));
         let mut random = generator(self.options.seed, Purpose::ClassifierJitter, self.step, 0);
         for image in values.chunks_exact_mut(height * width * channels) {
             self.options.jitter.apply(image, [height, width, channels], &mut random);

@@ -17,7 +17,8 @@ pub fn one_of<T: Words + Send + Sync>() -> impl TypedValueParser<Value = T> {
 }
 
 fn possible(word: &'static str, help: &'static str) -> PossibleValue {
-    PossibleValue::new(word).help(help.trim().trim_end_matches('.'))
+    let value = PossibleValue::new(word);
+    if help.is_empty() { value } else { value.help(help.trim().trim_end_matches('.')) }
 }
 
 /// The argument of an option; `shown` by `-h`, too.

@@ -10,10 +10,11 @@ use super::compare_lines::Lines;
 use super::compare_tables as tables;
 use super::lists::{arm_seeds, arms, seeds};
 use super::progress::{Progress, watch_for_interrupts};
+use super::reading::{HeldOutOption, MapOption, ReadingOptions, advised_to_hold_out};
 use super::transfer_preset::SIZE;
 use super::{Compute, count, steps, tell, warn};
 use crate::backend::Device;
-use crate::data::{Parts, Spec};
+use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
     self, Cell, CellEvent, Comparison, Design, Jobs, RealData, Settings, judge_path, standard_looks,
@@ -93,6 +94,12 @@ pub struct Compare {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    map: MapOption,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -127,7 +134,7 @@ impl Compare {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             compare::joined(&self.out, &design)?;
-            let real = RealData::of(&target, &design.settings)?;
+            let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
             compare::inspect(&design, &real, device)?;
             if self.plan {
@@ -159,7 +166,8 @@ impl Compare {
     pub(super) fn design(&self) -> Result<(Design, Parts)> {
         let target: Spec = self.target.parse()?;
         let mut recipe = self.recipe.settings(Compare::usual())?;
-        let parts = Parts::read(&target)?;
+        let reading = self.map.of(self.held_out.of(self.reading.reading())?);
+        let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
         let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
         architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         architecture.channels = native.channels;
@@ -178,6 +186,7 @@ impl Compare {
             looks,
             split: self.split,
             device: self.compute.device.clone(),
+            reading: parts.reading(),
             recipe,
         };
         let arms = arms(&self.arms)?;
@@ -192,6 +201,9 @@ impl Compare {
         if let Some(path) = file {
             return Judge::read(&path, device).map(Some);
         }
+        if let Some(why) = &real.unjudged {
+            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", self.target)));
+        }
         let mut progress = Progress::new("judge", 0, self.quiet);
         let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
         progress.finish();
@@ -203,7 +215,7 @@ impl Compare {
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
     let settings = &comparison.protocol.settings;
-    let real = RealData::of(&Parts::read(&settings.target.parse()?)?, settings)?;
+    let real = RealData::of(&settings.read_target()?, settings)?;
     report_on(root, &comparison, &real)
 }
 

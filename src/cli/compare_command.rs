@@ -5,7 +5,7 @@ use std::path::Path;
 use super::arguments::Preset;
 use super::command::quoted;
 use super::compare::Compare;
-use super::{DEVICE, named};
+use super::{DEVICE, named, reading};
 use crate::experiment::compare::{Comparison, Settings, standard_looks};
 use crate::gan::Recipe;
 use crate::transfer::{Arm, Learning};
@@ -49,6 +49,7 @@ pub fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
     if !fewer.is_empty() {
         command += &format!(" --arm-seeds {}", quoted(&fewer.join(",")));
     }
+    command += &reading::words(&settings.reading);
     if settings.looks != standard_looks(*steps) {
         command += &format!(" --looks {}", list(&settings.looks));
     }

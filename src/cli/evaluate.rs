@@ -7,6 +7,7 @@ use clap::Args;
 use super::arguments::one_of;
 use super::judge::{interrupted, percent};
 use super::progress::Progress;
+use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
 use super::{Compute, tell};
 use crate::error::{Error, Result};
 use crate::experiment::evaluation::{Protocol, Report, Subject};
@@ -35,6 +36,10 @@ pub struct Evaluate {
     /// Seed of the latents
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = clap::value_parser!(u64).range(..GAN_TRAIN_SEED))]
     seed: u64,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -52,12 +57,18 @@ impl Evaluate {
             ))
         })?;
         let (judge, count) = (self.judge.as_deref(), self.count.map(|count| count as usize));
-        let protocol = Protocol { data, judge, split: self.split, count, seed: self.seed };
+        // As the run read them, unless something else is said.
+        let said = self.held_out.of(self.reading.reading())?;
+        let reading = match subject.reading() {
+            Some(reading) if said.is_usual() => self.reading.listening(reading),
+            _ => said,
+        };
+        let protocol = Protocol { data, reading: &reading, judge, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", 0, self.quiet);
             let report = subject.evaluate(&protocol, device, &mut |event| progress.watch(event));
             progress.finish();
-            let report = report?.ok_or_else(interrupted)?;
+            let report = report.map_err(advised_to_hold_out)?.ok_or_else(interrupted)?;
             tell("evaluation", serde_json::to_value(&report).expect("figures are JSON"), table(&report));
             Ok(())
         })
@@ -78,9 +89,9 @@ fn table(report: &Report) -> String {
     )];
     lines.push(format!(
         "judge {}: {}trained on {} images",
-        &report.judge.hash[..12],
-        report.judge.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
-        report.judge.trained_on
+        &report.judge.by.hash[..12],
+        report.judge.by.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
+        report.judge.by.trained_on
     ));
     let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
     lines.push(format!(
@@ -105,10 +116,10 @@ fn table(report: &Report) -> String {
             "{:22}{:>12}{:>18}",
             "GAN-train",
             percent(accuracy),
-            report.judge.accuracy.map_or(String::new(), percent)
+            report.judge.by.accuracy.map_or(String::new(), percent)
         ));
     }
-    let shares = samples.distances.class_shares.iter().enumerate();
+    let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();
     lines.push(format!("\nclasses: {}", shares.join(", ")));
     match (report.training_images, samples.memorisation) {

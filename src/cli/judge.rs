@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
+use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::{Made, Options};
-use crate::data::Parts;
+use crate::data::{Parts, Reading};
 use crate::error::{Error, Result};
 use crate::metrics::{Judge as Trained, JudgeSettings, Real};
 
@@ -18,7 +19,7 @@ const DATA: &str = "synthetic:street";
 /// Train the judge of a data set: a classifier of its real images, whose features and labels score samples
 #[derive(Args)]
 #[command(
-    after_help = "It is trained on the training split less the validation block (its last fifth). `graft evaluate` trains one by itself\n\
+    after_help = "It is trained on the training split less the validation block (docs/data.md). `graft evaluate` trains one by itself\n\
     and keeps it in a cache; with this command the same judge is made to be passed on.\n\n\
     Examples:\n  graft judge --data svhn:DIR --out judge.safetensors\n  graft evaluate runs/dcgan-svhn-0 --judge judge.safetensors"
 )]
@@ -51,6 +52,8 @@ pub struct Judge {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -64,7 +67,8 @@ impl Judge {
             width: self.width,
             options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
         };
-        let parts = Parts::read(&self.data.parse()?)?;
+        let reading = Reading { size: self.size, ..self.reading.reading() };
+        let parts = Parts::read(&self.data.parse()?, &reading)?;
         let native = &parts.whole().images;
         let (size, channels) = (self.size.unwrap_or(native.fitting_size()), self.channels.unwrap_or(native.channels));
         let real = Real::of(&parts, size, channels)?;

@@ -16,6 +16,7 @@ mod lists;
 mod method_options;
 mod output;
 mod progress;
+mod reading;
 mod report;
 mod resume;
 mod sample;
@@ -134,6 +135,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = reading::advised(error);
             match &error {
                 Error::Option { .. } => warn(format!("error: --{error}")),
                 _ => warn(format!("error: {error}")),

@@ -7,7 +7,7 @@ use super::Compute;
 use crate::error::{Error, Result};
 use crate::run::OnNan;
 
-const TAKES: [&str; 8] = ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile"];
+const TAKES: [&str; 9] = ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile", "data_memory"];
 
 fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)

@@ -8,11 +8,12 @@ use serde_json::{Value as Json, json};
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::progress::Progress;
+use super::reading::ReadingOptions;
 use super::resume::{self, Changeable};
 use super::train_command::{commands, equivalent_command};
 use super::{Compute, advised, continued, count, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Parts, Spec};
+use crate::data::{Dataset, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
@@ -78,6 +79,8 @@ pub struct Train {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -126,7 +129,8 @@ impl Train {
         let compute =
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         settings.recipe.check()?;
-        let data = settings.choose(&Parts::read(&settings.data.parse()?)?)?;
+        settings.reading = self.reading.listening(settings.reading);
+        let data = settings.choose(&settings.read()?)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
@@ -151,11 +155,10 @@ impl Train {
 
     /// The device, timed where that was asked for.
     fn profiled(&self, device: &Device) -> (Device, Option<Profile>) {
-        if !self.profile {
-            return (device.clone(), None);
+        match self.profile.then(|| device.profiled()) {
+            Some((device, profile)) => (device, Some(profile)),
+            None => (device.clone(), None),
         }
-        let (device, profile) = device.profiled();
-        (device, Some(profile))
     }
 
     /// The settings that the options stand for, and the data.
@@ -181,10 +184,12 @@ impl Train {
             sample_every: self.sample_every,
             tensorboard: self.tensorboard,
             on_nan: self.on_nan,
+            reading: self.reading.reading(),
             recipe,
         };
         settings.recipe.check()?;
-        let parts = Parts::read(&spec)?;
+        let parts = settings.read()?;
+        settings.reading = parts.reading();
         let native = parts.whole();
         let architecture = &mut settings.recipe.architecture;
         architecture.channels = self.recipe.get("channels").unwrap_or(native.images.channels);
@@ -215,20 +220,16 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     let reported = report::write(folder, &commands(settings), None);
     match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
-            let text = format!(
-                "{}: {} steps; last grid {}; report {}",
-                folder.path().display(),
-                trainer.steps(),
-                folder.picture(trainer.steps()).display(),
-                folder.report().display()
-            );
+            let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
+            let grid = folder.picture(steps);
+            let text = format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display());
             tell("finished", ended_fields(folder, trainer, settings), text);
         }
         Ending::Interrupted => {
             let resume = format!("graft train --resume {}", quoted(&folder.path().display().to_string()));
             let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
             let mut fields = ended_fields(folder, trainer, settings);
-            fields["resume"] = json!(resume);
+            fields["resume"] = resume.into();
             tell("stopped", fields, text);
         }
     }

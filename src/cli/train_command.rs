@@ -3,6 +3,7 @@
 use super::DEVICE;
 use super::arguments::Preset;
 use super::command::quoted;
+use super::reading;
 use super::train::Train;
 use crate::experiment::report::Commands;
 use crate::run::{OnNan, Settings};
@@ -22,6 +23,7 @@ pub fn equivalent_command(settings: &Settings) -> String {
     if recipe.architecture.classes > 0 {
         command += " --conditional";
     }
+    command += &reading::words(&settings.reading);
     if settings.on_nan == OnNan::Rollback {
         command += " --on-nan rollback";
     }

@@ -9,6 +9,7 @@ use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::method_options::MethodOptions;
 use super::progress::Progress;
+use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
 use super::transfer_preset::{OF_ARM, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning};
@@ -88,6 +89,12 @@ pub struct Transfer {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    map: MapOption,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -125,7 +132,8 @@ impl Transfer {
             );
             return Ok(());
         }
-        let parts = Parts::read(&plan.target.parse()?)?;
+        plan.reading = self.reading.listening(plan.reading);
+        let parts = plan.read_target()?;
         compute.run(|device| {
             plan.check_fits(device)?;
             // What was said now holds for whoever continues from here.
@@ -159,6 +167,7 @@ impl Transfer {
             sample_every: self.sample_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
+            reading: self.map.of(self.held_out.of(self.reading.reading())?),
             arm,
             recipe,
         };
@@ -175,7 +184,9 @@ impl Transfer {
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
             ));
         }
-        let parts = Parts::read(&target)?;
+        plan.reading.size = self.recipe.get("size");
+        let parts = Parts::read(&target, &plan.reading)?;
+        plan.reading = parts.reading();
         let native = &parts.whole().images;
         plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         plan.recipe.architecture.channels = native.channels;

@@ -1,11 +1,11 @@
 //! The commands that `graft transfer` prints: the one that makes the same run again, and the one that compares its arm with scratch.
 
-use super::DEVICE;
 use super::arguments::Preset;
 use super::command::quoted;
 use super::compare::Compare;
 use super::transfer::Transfer;
 use super::transfer_preset::OF_ARM;
+use super::{DEVICE, reading};
 use crate::error::Result;
 use crate::gan::Recipe;
 use crate::run::OnNan;
@@ -49,13 +49,16 @@ pub fn equivalent_command(plan: &Plan) -> String {
     if plan.device != DEVICE {
         command += &format!(" --device {}", plan.device);
     }
-    command
+    command + &reading::words(&plan.reading)
 }
 
 /// The command that compares the arm with scratch over several seeds, the other settings as they are here.
 pub fn compare_command(plan: &Plan) -> Result<String> {
     let mut arms = vec![Arm::parse(SCRATCH)?, Arm::parse("scratch+augment")?];
-    arms.extend((plan.arm.method != SCRATCH).then(|| plan.arm.clone()));
+    match arms.iter_mut().find(|arm| arm.name == plan.arm.name) {
+        Some(arm) => *arm = plan.arm.clone(),
+        None => arms.push(plan.arm.clone()),
+    }
     let arms = arms.iter().map(|arm| arm.notation()).collect::<Result<Vec<_>>>()?.join(",");
     let mut command = format!(
         "graft compare --source {} --target {} --arms {}",
@@ -75,7 +78,7 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     say(true, <Compare as Preset<Learning>>::needed_words(&plan.base_learning()));
     say(true, <Compare as Preset<Recipe>>::needed_words(&plan.recipe));
     say(plan.device != DEVICE, format!(" --device {}", plan.device));
-    Ok(command)
+    Ok(command + &reading::words(&plan.reading))
 }
 
 /// The arm as `--method` takes it, and the options that stand beside it: settings of the target alone that the source has, too, stand

@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Parts};
+use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Conditions, Generator, load_generator, sample_asked};
+use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
-    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, Real, RealImages, Reference, Samples,
-    gan_train,
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
+    Samples, gan_train, unjudged,
 };
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
@@ -29,6 +29,8 @@ pub struct Subject {
 pub struct Protocol<'a> {
     /// The real images, by the name of their data set.
     pub data: &'a str,
+    /// How they are read, and which are held out.
+    pub reading: &'a Reading,
     /// The file of a judge; the images' own where none is named.
     pub judge: Option<&'a Path>,
     /// What samples are measured against.
@@ -48,6 +50,8 @@ pub struct Report {
     pub step: Option<u64>,
     /// The real images.
     pub data: String,
+    /// What the judge's classes are called.
+    pub class_names: Vec<String>,
     /// What samples are measured against.
     pub split: HeldOut,
     /// How many images are held out.
@@ -57,7 +61,7 @@ pub struct Report {
     /// How many images the run trained on, where it is known.
     pub training_images: Option<usize>,
     /// The judge.
-    pub judge: JudgeReport,
+    pub judge: Judged,
     /// The samples' figures.
     pub samples: Evaluation,
     /// What real images get.
@@ -69,14 +73,11 @@ pub struct Report {
 
 /// The judge of a [`Report`].
 #[derive(Serialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
-    /// Whether those are this data set's.
+pub struct Judged {
+    /// The judge.
+    #[serde(flatten)]
+    pub by: JudgeReport,
+    /// Whether it was trained on this data set's images.
     pub of_this_data: bool,
 }
 
@@ -110,6 +111,11 @@ impl Subject {
         self.trained_on.as_ref().map(TrainedOn::data)
     }
 
+    /// How its run read its images.
+    pub fn reading(&self) -> Option<Reading> {
+        self.trained_on.as_ref().map(TrainedOn::reading)
+    }
+
     /// Measures its samples. None where the watcher stopped the training of a classifier.
     ///
     /// # Errors
@@ -122,15 +128,22 @@ impl Subject {
     ) -> Result<Option<Report>> {
         let (architecture, mut network) = load_generator(&self.checkpoint, device)
             .map_err(|error| Error::invalid(format!("{}: {error}", self.path.display())))?;
-        let Protocol { data, split, seed, .. } = *protocol;
-        let parts = Parts::read(&data.parse()?)?;
+        let Protocol { data, reading, split, seed, .. } = *protocol;
+        let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
         let training = match &self.trained_on {
-            Some(run) if run.data() == data => Some(run.images(&parts)?),
-            Some(run) => Some(run.images(&Parts::read(&run.data().parse()?)?)?),
+            Some(run) if run.data() == data && run.reading() == *reading => Some(run.images(&parts)?),
+            Some(run) => Some(run.read_images()?),
             None => None,
         };
+        if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
+            return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
+        }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
         drop(parts);
+        // Before a judge is trained for nothing.
+        if let (HeldOut::Test, Err(why)) = (split, &real.test) {
+            return Err(Error::NoSplit(why.clone()));
+        }
         let judge = match protocol.judge {
             Some(path) => Some(Judge::read(path, device)?),
             None => run::judge(&real.training, device, watcher)?,
@@ -153,12 +166,12 @@ impl Subject {
             let _ = watcher(&Event::Warning(&text))?;
         }
         let count = protocol.count.unwrap_or(reference.count());
-        if network.conditions() == &Conditions::in_turn(architecture.classes, 0) && architecture.classes > 0 {
-            if reference.class_shares().len() != architecture.classes {
+        if network.conditions().is_in_turn() && architecture.classes > 0 {
+            if reference.classes() != network.conditions().names() {
                 return Err(Error::invalid(format!(
-                    "the generator has {} classes and the judge {}: name the data that the generator was trained on",
-                    architecture.classes,
-                    reference.class_shares().len()
+                    "the generator has the classes {} and the judge {}: name the data that the generator was trained on",
+                    network.conditions().names(),
+                    reference.classes()
                 )));
             }
             // As frequent as among real images, or the distances would measure that.
@@ -166,7 +179,10 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let (images, asked) = sample_asked(&network, &architecture, seed, count)?;
-        let samples = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
+        let samples = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
         let gan_train = if asked.is_some() && held_out.labels.is_some() {
             let steps = reference.judge().settings().options.steps;
             let mut told = of_classifier("GAN-train", steps, watcher);
@@ -181,16 +197,12 @@ impl Subject {
             checkpoint: self.path.display().to_string(),
             step: self.checkpoint.header.get("step").and_then(serde_json::Value::as_u64),
             data: data.to_string(),
+            class_names: reference.classes().names().to_vec(),
             split,
             held_out: reference.count(),
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
-            judge: JudgeReport {
-                hash: reference.judge().hash().to_string(),
-                accuracy: reference.accuracy(),
-                trained_on: reference.judge().trained_on(),
-                of_this_data,
-            },
+            judge: Judged { by: reference.judged_by(), of_this_data },
             samples,
             floors: reference.floors()?,
             gan_train,
@@ -213,6 +225,8 @@ pub(super) fn accuracy_after(
     watcher: &mut crate::classifier::Watcher<'_>,
 ) -> Result<Option<f64>> {
     let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-    let samples = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
+    let own = network.conditions().names().clone();
+    let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
+    let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;
     gan_train(samples, held_out, judge.settings(), device, watcher)
 }

@@ -54,9 +54,9 @@ options! {
         /// What kind of networks
         "network", "NETWORK", Takes::OneOf(NetworkKind::words), "dcgan", architecture.network;
         /// Side of the images, a power of two
-        "size", "PIXELS", Takes::Among(&[16, 32, 64, 128, 256]), "32", architecture.size;
+        "size", "PIXELS", Takes::Among(NetworkKind::every_size), "32", architecture.size;
         /// Channels of the images
-        "channels", "N", Takes::Among(&[1, 3]), "1", architecture.channels;
+        "channels", "N", Takes::Among(|| vec![1, 3]), "1", architecture.channels;
         /// Width of the networks: channels of the layer next to the image
         "features", "N", Takes::Whole(1, MOST), "64", architecture.features;
         /// Length of the latent
@@ -94,8 +94,8 @@ impl Recipe {
     /// # Errors
     /// [`Error::Option`] naming the option and what it takes.
     pub fn check(&self) -> Result<()> {
-        /// Labels are bytes.
-        const MOST_CLASSES: usize = 256;
+        /// As many as data sets may have.
+        const MOST_CLASSES: usize = 1 << 16;
         self.check_ranges()?;
         let Architecture { network, size, classes, condition_features, d_norm, .. } = self.architecture;
         let refused = |name: &str, problem: &str| Err(Error::option(name, problem));
@@ -104,7 +104,7 @@ impl Recipe {
             return refused("size", &format!("takes {} with network {network}, not {size}", either(&sizes)));
         }
         match self.loss.row().penalty {
-            _ if classes > MOST_CLASSES => refused("conditional", "takes data of at most 256 classes"),
+            _ if classes > MOST_CLASSES => refused("conditional", "takes data of at most 65536 classes"),
             _ if condition_features as u64 > MOST => refused("feature-length", "takes a whole number up to 65536"),
             Penalty::One { .. } if self.r1 > 0.0 => refused("r1", "does not go with wasserstein-gp, which has gp"),
             Penalty::Zero { .. } if self.gp > 0.0 => refused("gp", "goes with wasserstein-gp; other losses have r1"),

@@ -119,7 +119,9 @@ impl Trainer {
             )));
         }
         let mut generator = Generator::new(device, architecture, recipe.seed);
-        generator.set_conditions(method.sampling(architecture.classes, architecture.condition_features));
+        let names = method.classes(architecture.classes, &data);
+        let sampling = method.sampling(architecture.classes, architecture.condition_features);
+        generator.set_conditions(sampling.with_names(names));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
         method.initialise(&generator, &discriminator);
         let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {
@@ -210,8 +212,10 @@ impl Trainer {
         // <V (w c), h> = w <V c, h>: the projection is weighted through its condition.
         let weight = self.schedule.projection(self.step);
         let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
+        let images = Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape);
+        self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch {
-            images: Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape),
+            images,
             generator: conditions.generator.as_deref().map(tensor),
             discriminator: conditions.discriminator.as_deref().map(tensor).map(weighted),
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::backend::Device;
 use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
-use crate::data::{Dataset, Images};
+use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 use crate::random::Network;
@@ -56,8 +56,8 @@ pub struct RealImages<'a> {
 pub struct Samples<'a> {
     /// The samples.
     pub images: &'a Images,
-    /// The class that each was asked for, of a generator conditioned on one.
-    pub asked: Option<&'a [u32]>,
+    /// The class that each was asked for, of a generator conditioned on one, and what its classes are called.
+    pub asked: Option<(&'a [u32], &'a Classes)>,
 }
 
 /// The figures that a curve over training steps needs: quick to compute.
@@ -108,6 +108,17 @@ pub struct Evaluation {
     pub memorisation: Option<Copies>,
 }
 
+/// What has to be known of a judge to read its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReport {
+    /// The hash of its weights.
+    pub hash: String,
+    /// Its accuracy on the held-out images.
+    pub accuracy: Option<f64>,
+    /// How many images it was trained on.
+    pub trained_on: usize,
+}
+
 /// What the figures of real images would be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
@@ -121,6 +132,7 @@ pub struct Floors {
 /// The real side of all comparisons, computed once.
 #[derive(Debug)]
 pub struct Reference {
+    classes: Classes,
     judge: Arc<Judge>,
     random: RandomConvolution,
     held_out: Side,
@@ -187,7 +199,9 @@ impl Reference {
             let side = Side::new(&images, &judge.predict(&images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
         });
+        let classes = if judge.classes() == other.classes.len() { other.classes } else { held_out.classes };
         Ok(Reference {
+            classes,
             judge_gaussian: Gaussian::fit(&side.judge),
             random_gaussian: Gaussian::fit(&random.features(&held_out.images)?),
             shares: shares(&said),
@@ -201,6 +215,11 @@ impl Reference {
         })
     }
 
+    /// The judge's classes, by their names.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
     /// The judge.
     pub fn judge(&self) -> &Judge {
         &self.judge
@@ -209,6 +228,12 @@ impl Reference {
     /// How many images are held out: as many samples should be measured.
     pub fn count(&self) -> usize {
         self.held_out.judge.count()
+    }
+
+    /// The judge in a few words.
+    pub fn judged_by(&self) -> JudgeReport {
+        let (hash, trained_on) = (self.judge.hash().to_string(), self.judge.trained_on());
+        JudgeReport { hash, accuracy: self.accuracy, trained_on }
     }
 
     /// The judge's accuracy on the held-out images, where they have labels.
@@ -269,7 +294,14 @@ impl Reference {
             distances: self.distances_of(samples.images, &said)?,
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
-            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(asked, &said.labels)),
+            conditional_accuracy: samples.asked.and_then(|(asked, names)| {
+                let (asked, found): (Vec<u32>, Vec<u32>) = asked
+                    .iter()
+                    .zip(&said.labels)
+                    .filter_map(|(&asked, &found)| Some((self.classes.named(&names.names()[asked as usize])?, found)))
+                    .unzip();
+                (!asked.is_empty()).then(|| conditional_accuracy(&asked, &found))
+            }),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
     }
@@ -279,7 +311,9 @@ impl Reference {
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
-        let evaluate = |images, labels: &Option<Vec<u32>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
+        let evaluate = |images, labels: &Option<Vec<u32>>| {
+            self.evaluate(&Samples { images, asked: labels.as_deref().map(|labels| (labels, &self.classes)) })
+        };
         let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
         Ok(Floors {
             real: evaluate(&self.other.0, &self.other.1)?,
@@ -310,6 +344,43 @@ pub fn gan_train(
         return Ok(None);
     }
     training.classifier().accuracy(held_out).map(Some)
+}
+
+/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained. The test split is not read
+/// where nothing is measured against it.
+///
+/// # Errors
+/// Where a part of the data set cannot be read.
+pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
+    let whole = parts.whole();
+    let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
+    if whole.labels.is_none() {
+        return Ok(Some(format!("{} has no labels, from which a judge could learn", whole.name)));
+    }
+    if classes < 2 {
+        return Ok(Some(format!("{} has images of {classes} class, and a judge tells two or more apart", whole.name)));
+    }
+    // Where there is no test split, halves of the block stand against each other.
+    let test = match against {
+        HeldOut::Test => parts.test(),
+        HeldOut::Validation => Err(Error::NoSplit(String::new())),
+    };
+    let (test, needed) = match test {
+        Ok(test) => (Some(test.len()), LEAST),
+        Err(Error::NoSplit(_)) => (None, 2 * LEAST),
+        Err(error) => return Err(error),
+    };
+    if let Some(count) = test.filter(|&count| count < LEAST) {
+        return Ok(Some(format!("{} has {count} test images, and figures need {LEAST} or more", whole.name)));
+    }
+    let held_out = parts.held_out()?;
+    Ok((held_out < needed).then(|| {
+        format!(
+            "of the {} training images of {} {held_out} would be held out, and figures need {needed} or more",
+            whole.len(),
+            whole.name
+        )
+    }))
 }
 
 /// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.

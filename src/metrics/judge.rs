@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
@@ -22,8 +23,6 @@ use crate::random::Network;
 const FORMAT: u64 = 1;
 /// The network's name in checkpoints.
 const PREFIX: &str = "judge";
-/// The variable that names the cache's folder.
-const CACHE: &str = "GRAFT_CACHE";
 
 /// What determines a judge beside its data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -333,16 +332,4 @@ impl Judge {
         self.check(images)?;
         self.classifier.predict(images)
     }
-}
-
-/// The folder of what can be computed again: `$GRAFT_CACHE`, else `graft` in `$XDG_CACHE_HOME`, else `~/.cache/graft`.
-///
-/// # Errors
-/// [`Error::Invalid`] where none of the variables is set.
-pub fn cache_folder() -> Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable(CACHE)
-        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("graft")))
-        .or_else(|| variable("HOME").map(|folder| folder.join(".cache/graft")))
-        .ok_or_else(|| Error::invalid(format!("there is no folder for a cache: set {CACHE} to one")))
 }

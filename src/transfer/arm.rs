@@ -302,6 +302,7 @@ mod tests {
                 "loss" => "hinge",
                 "augment" => "cutout",
                 "d-norm" => "layer",
+                "network" => "residual",
                 _ => "0.25",
             };
             let other = if row.about.takes.fits(other) { other } else { "3" };

@@ -8,16 +8,16 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, few_shot, truth};
+use super::labels::{LabelSource, Labels, Truth, few_shot, without_partner};
 use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Grafted, Kind, Style, Workshop};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
-use crate::data::{Dataset, Images};
+use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Generator, Method, Origin, Schedule};
 use crate::nn::{NormKind, Parameter};
 use crate::options::{Range, Takes, options};
 use crate::random::{Network, Purpose, generator};
@@ -107,6 +107,8 @@ struct CtGan {
     /// The features of each image where the networks are given them, and their length.
     features: Option<(Vec<f32>, usize)>,
     projection_ramp: u64,
+    /// What the classes are called.
+    names: Classes,
     settings: Json,
 }
 
@@ -127,11 +129,12 @@ impl Choices for Options {
         let source = workshop.source_architecture()?;
         if source.classes == 0 {
             return Err(Error::invalid(format!(
-                "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
+                "the networks of {} know no classes, from which ctgan starts: train conditional ones",
                 workshop.plan.source
             )));
         }
-        self.labels.check(workshop.target, workshop.source_data()?.0.classes.len())?;
+        let source_classes = workshop.source_data()?.0.classes.clone();
+        self.labels.check(workshop.target, &source_classes)?;
         let target = Architecture { classes: source.classes, ..workshop.architecture() };
         Grafting::new(&source, &target, self.from).map(drop)
     }
@@ -143,7 +146,8 @@ impl Choices for Options {
         let predictions = predictor.predict(&workshop.target.images)?;
 
         let soft = self.soft_labels;
-        let (mut labels, mut notes) = labels(self, workshop.target, &predictions, classes)?;
+        let names = workshop.source_data()?.0.classes.clone();
+        let (mut labels, mut notes) = labels(self, workshop.target, &predictions, &names)?;
         if self.shuffle_labels {
             let mut order: Vec<usize> = (0..workshop.target.len()).collect();
             order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
@@ -167,6 +171,7 @@ impl Choices for Options {
             soft,
             features,
             projection_ramp: self.projection_ramp,
+            names,
             settings: json!({
                 "name": KIND.name,
                 "options": self.values(),
@@ -222,12 +227,7 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
         pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
-    Dataset {
-        images: Images::new(data.images.shape(), pixels),
-        labels: data.labels.clone(),
-        name: data.name.clone(),
-        classes: data.classes.clone(),
-    }
+    Dataset { images: Images::new(data.images.shape(), pixels), ..data.clone() }
 }
 
 /// The labels of the target's images, and what a person should know of them.
@@ -235,32 +235,34 @@ fn labels(
     options: &Options,
     target: &Dataset,
     predictions: &Predictions,
-    classes: usize,
+    names: &Classes,
 ) -> Result<(Labels, Vec<String>)> {
-    options.labels.check(target, classes)?;
-    let truth = truth(target, classes);
+    options.labels.check(target, names)?;
+    let (truth, classes) = (Truth::of(target, names), names.len());
     let confidence = options.confidence;
     let cap = match options.balance {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match (options.labels, truth) {
+    let (labels, how) = match (options.labels, &truth) {
         (LabelSource::FewShot(shots), _) => {
-            let probabilities = few_shot(predictions, target, classes, shots)?;
+            let probabilities = few_shot(predictions, target, names, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
         }
         (LabelSource::True, Some(truth)) => (Labels::known(classes, truth), "true labels, an oracle".to_string()),
         _ => (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string()),
     };
     let given = labels.assigned.iter().flatten().count();
-    let accuracy = match truth {
-        Some(truth) => format!("{:.1} % of them right", 100.0 * labels.accuracy(truth).0),
+    let accuracy = match &truth {
+        Some(truth) => format!("{:.1} % of them right", 100.0 * truth.accuracy(labels.assigned.iter().copied()).0),
         None => "how many of them are right is not known, as the target has no labels of these classes".to_string(),
     };
-    let all = truth
-        .map(|truth| format!("; the predictor is right on {:.1} % of all images", 100.0 * predictions.accuracy(truth)));
+    let all = truth.map(|truth| {
+        let share = 100.0 * truth.accuracy(predictions.labels.iter().map(|&label| Some(label))).0;
+        format!("; the predictor is right on {share:.1} % of all images")
+    });
     let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
-    Ok((labels, vec![note]))
+    Ok((labels, std::iter::once(note).chain(without_partner(names, &target.classes)).collect()))
 }
 
 impl Method for CtGan {
@@ -268,12 +270,12 @@ impl Method for CtGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.start.apply(generator, discriminator);
+    fn classes(&self, _count: usize, _data: &Dataset) -> Classes {
+        self.names.clone()
     }
 
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.rate(network, parameter)
+    fn origin(&self) -> Option<&dyn Origin> {
+        Some(&self.start)
     }
 
     fn schedule(&self) -> Schedule {
@@ -316,7 +318,6 @@ impl Method for CtGan {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::data::Classes;
     use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -348,13 +349,14 @@ mod tests {
             soft,
             features,
             projection_ramp: 4,
+            names: Classes::numbered(0..2),
             settings: Json::Null,
         }
     }
 
     fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
         let images = Images::new([count, 1, 1, 1], vec![0; count]);
-        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
+        Dataset { labels, classes: Classes::numbered(0..2), ..Dataset::unlabelled("pixels", images) }
     }
 
     #[test]
@@ -395,7 +397,7 @@ mod tests {
             Predictions { classes: 2, dimensions: 1, labels: vec![0; 7], probabilities, features: vec![0.0; 7] };
         let labelled = |balance: f64| -> Vec<usize> {
             let options = Options { balance, ..Options::default() };
-            let (labels, _) = labels(&options, &dataset(7, None), &predictions, 2).unwrap();
+            let (labels, _) = labels(&options, &dataset(7, None), &predictions, &Classes::numbered(0..2)).unwrap();
             (0..7).filter(|&image| labels.assigned[image] == Some(0)).collect()
         };
         assert_eq!(labelled(1.0), [3, 4, 5, 6], "ceil(1 * 7 / 2)");

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arm, Learning, RATE, SCRATCH, Style};
 use crate::backend::Device;
-use crate::data::{Dataset, Parts, Spec};
+use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Recipe};
+use crate::metrics::{HeldOut, unjudged};
 use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, Settings};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
@@ -85,6 +86,22 @@ impl TrainedOn {
             TrainedOn::Transfer(plan) => plan.choose(data),
         }
     }
+
+    /// How they were read.
+    pub fn reading(&self) -> Reading {
+        match self {
+            TrainedOn::Train(settings) => settings.reading.of_size(settings.recipe.architecture.size),
+            TrainedOn::Transfer(plan) => plan.reading.of_size(plan.recipe.architecture.size),
+        }
+    }
+
+    /// Reads that data set, and gives the images.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`]; where the images are too few, or do not fit.
+    pub fn read_images(&self) -> Result<Dataset> {
+        self.images(&Parts::read(&self.data().parse()?, &self.reading())?)
+    }
 }
 
 /// Every setting of a transfer run, as its `config.toml` holds it.
@@ -123,6 +140,9 @@ pub struct Plan {
     /// Steps between points on the curve of the judge's distances; no judge where missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<u64>,
+    /// How images are read, the source's and the target's, and which are held out.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// The way of training on the target.
     pub arm: Arm,
     /// The source's recipe, from which the arm's is made.
@@ -177,8 +197,8 @@ impl Plan {
         let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
         if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
             return Err(Error::Usage(format!(
-                "--method {} learns from the source's images, and {} lies in no run's folder that names them: give the folder of \
-                 its run as --source, or a data set",
+                "{} learns from the source's images, and {} lies in no run's folder that names them: give the folder of its run as \
+                 the source, or a data set",
                 self.arm.method,
                 path.display()
             )));
@@ -204,12 +224,33 @@ impl Plan {
         self.arm.recipe(&self.recipe)?.check_fits(device)
     }
 
-    /// The target's images that the run trains on, in the networks' size and channels: of its training split less the validation block.
+    /// Reads the target.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read_target(&self) -> Result<Parts> {
+        Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
+    /// Why no judge can measure the run, if none can: none is asked for, or the target has too little to train and measure by.
+    ///
+    /// # Errors
+    /// Where a part of the target cannot be read.
+    pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
+        match self.evaluate_every {
+            None => Ok(Some("the run was started with --no-judge".to_string())),
+            Some(_) => unjudged(target, HeldOut::Test),
+        }
+    }
+
+    /// The target's images that the run trains on, in the networks' size and channels: of its training split, less the validation block
+    /// where a judge measures by that, or where the kind of data set always has one.
     ///
     /// # Errors
     /// Where they are too few, or do not fit.
     pub fn choose(&self, target: &Parts) -> Result<Dataset> {
-        let (data, _) = target.split()?;
+        let judged = target.spec().block() == Block::Drawn && self.unjudged(target)?.is_none();
+        let data = if judged { target.split()?.0 } else { target.unjudged()? };
         let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
         subset.unwrap_or(data).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }

@@ -11,7 +11,7 @@ use super::surgery::{LayerReport, Row};
 use super::workshop::{SourceImages, Workshop};
 use super::{Arm, SCRATCH};
 use crate::backend::Device;
-use crate::data::{Dataset, Parts};
+use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Trainer, load_generator, sample_asked};
 use crate::metrics::{HeldOut, Real, RealImages, Reference, Samples};
@@ -50,6 +50,11 @@ pub fn run(
         Findings::remove(folder)?;
     }
     let Some(reference) = reference(plan, parts, &target, device, watcher)? else { return Ok(None) };
+    if parts.spec().block() == Block::Drawn {
+        let (all, held_out) = (parts.whole().len(), if reference.is_ok() { parts.held_out()? } else { 0 });
+        let text = format!("{all} training images of {}, of which {held_out} are held out for validation", plan.target);
+        let _ = watcher(&Event::Note(&text))?;
+    }
     let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
     let arms = [(plan, folder.path().to_path_buf()), (&scratch, folder.path().join(SCRATCH))];
     let arms = &arms[..if plan.scratch { 2 } else { 1 }];
@@ -151,11 +156,8 @@ fn reference(
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Result<Reference, String>>> {
-    if plan.evaluate_every.is_none() {
-        return Ok(Some(Err("the run was started with --no-judge".to_string())));
-    }
-    if target.labels.is_none() {
-        return Ok(Some(Err(format!("{} has no labels, from which a judge could learn", plan.target))));
+    if let Some(why) = plan.unjudged(parts)? {
+        return Ok(Some(Err(why)));
     }
     let Architecture { size, channels, .. } = plan.recipe.architecture;
     let real = Real::of(parts, size, channels)?;
@@ -184,7 +186,10 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> R
         let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
         let count = reference.count();
         let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
-        let evaluation = reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })?;
+        let evaluation = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
         let point = Point::new(plan.steps, &evaluation.distances, count, reference);
         Curve::resume(&folder, plan.steps, reference)?.add(point)?;
         figures.push((plan.arm.name.clone(), evaluation));

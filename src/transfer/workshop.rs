@@ -1,6 +1,6 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use super::plan::{Folders, Plan, Source, TrainedOn};
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Parts, Spec, Split};
+use crate::data::{Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
 use crate::run::{Ending, Event, RunFolder, Settings, Watcher};
@@ -41,20 +41,23 @@ pub struct Workshop<'a> {
 #[derive(Debug)]
 pub struct SourceImages {
     source: String,
+    map: BTreeMap<String, String>,
+    reading: Reading,
     form: (usize, usize),
     read: Mutex<Option<(Arc<Dataset>, Style)>>,
 }
 
 impl SourceImages {
     /// Those of a source, for networks.
-    pub fn new(source: &str, architecture: &Architecture) -> SourceImages {
+    pub fn new(source: &str, reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
-        SourceImages { source: source.to_string(), form, read: Mutex::default() }
+        let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
+        SourceImages { source: source.to_string(), map, reading, form, read: Mutex::default() }
     }
 
     /// Those of a run.
     pub fn of(plan: &Plan) -> SourceImages {
-        SourceImages::new(&plan.source, &plan.recipe.architecture)
+        SourceImages::new(&plan.source, &plan.reading, &plan.recipe.architecture)
     }
 
     /// The images; of a checkpoint those that its run trained on.
@@ -67,7 +70,7 @@ impl SourceImages {
             return Ok(images.clone());
         }
         let (data, seen) = match Source::parse(&self.source)? {
-            Source::Data(spec) => (spec.load(Split::Train)?, None),
+            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None),
             Source::Checkpoint(path) => {
                 let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
                 let folder = RunFolder::around(&path).ok_or_else(unknown)?;
@@ -76,9 +79,10 @@ impl SourceImages {
                 let style = header.get("method").and_then(|method| method.get("style")).cloned();
                 let (trained_on, style) =
                     (TrainedOn::read(&folder)?, style.and_then(|style| serde_json::from_value(style).ok()));
-                (trained_on.images(&Parts::read(&trained_on.data().parse()?)?)?, style)
+                (trained_on.read_images()?, style)
             }
         };
+        let data = data.with_renamed(&self.map)?;
         let (size, channels) = self.form;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
         let images = (Arc::new(data.fit(size, channels)?), usual);
@@ -151,7 +155,7 @@ impl<'a> Workshop<'a> {
             let (data, _) = self.source_data()?;
             if data.labels.is_none() {
                 let method = &plan.arm.method;
-                return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
+                return Err(Error::invalid(format!("{} has no labels, which {method} needs", data.name)));
             }
             recipe.architecture.classes = data.classes.len();
         }
@@ -274,6 +278,7 @@ impl<'a> Workshop<'a> {
             sample_every: plan.sample_every,
             tensorboard: false,
             on_nan: plan.on_nan,
+            reading: plan.reading.of_another(),
             recipe: recipe.clone(),
         };
         let turn = turn(&self.folders.source);

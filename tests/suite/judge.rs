@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
 use graft::classifier::{Made, Options};
-use graft::data::{Dataset, Images, Spec, Split};
+use graft::data::{Block, Dataset, Images, Spec, Split};
 use graft::metrics::{Judge, JudgeSettings, Origin, RealImages, Reference, Samples};
 use graft::random::{Purpose, generator, normal};
 use graft::{Device, Result};
@@ -19,7 +19,7 @@ fn unwatched(_: Made) -> Result<ControlFlow<()>> {
 /// The standard judge of data, after so many steps, and the test split; in a network's size.
 fn judge_of(spec: &str, steps: u64) -> (Judge, Dataset) {
     let spec: Spec = spec.parse().unwrap();
-    let (training, _) = spec.load(Split::Train).unwrap().split_validation().unwrap();
+    let (training, _) = spec.load(Split::Train).unwrap().hold_out(Block::LastFifth).unwrap();
     let channels = training.images.channels;
     let settings = with_steps(steps);
     let training = training.fit(32, channels).unwrap();
@@ -55,7 +55,7 @@ fn the_judge_reaches_85_percent_on_6400_digits_of_svhn() {
 static STREET: LazyLock<(Arc<Judge>, [Dataset; 3])> = LazyLock::new(|| {
     let (judge, test) = judge_of("synthetic:street", 100);
     let (training, validation) =
-        "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap().split_validation().unwrap();
+        "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap().hold_out(Block::LastFifth).unwrap();
     let some = |data: Dataset, count: usize| data.select(&(0..count).collect::<Vec<_>>()).fit(32, 3).unwrap();
     (
         Arc::new(judge),

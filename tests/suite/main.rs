@@ -44,6 +44,8 @@ mod rooms;
 #[cfg(feature = "cli")]
 mod scripting;
 #[cfg(feature = "cli")]
+mod settings;
+#[cfg(feature = "cli")]
 mod survival;
 #[cfg(feature = "cli")]
 mod transfer;

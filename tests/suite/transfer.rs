@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use graft::classifier;
-use graft::data::{Dataset, Images, Parts, Spec, Split};
+use graft::data::{Dataset, Images, Reading, Spec, Split};
 use graft::gan::{
     Architecture, Average, Conditions, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample,
 };
@@ -116,10 +116,10 @@ fn a_source_that_does_not_fit_is_refused_with_what_to_do() {
         assert!(error.contains(part), "{error} lacks {part}");
     };
     refused(Architecture { size: 64, ..TARGET }, TARGET, "size");
-    refused(Architecture { features: 8, ..TARGET }, TARGET, "--features");
-    refused(Architecture { latent: 8, ..TARGET }, TARGET, "--latent");
-    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "--d-norm");
-    refused(Architecture { classes: 3, ..TARGET }, TARGET, "--conditional");
+    refused(Architecture { features: 8, ..TARGET }, TARGET, "take features as");
+    refused(Architecture { latent: 8, ..TARGET }, TARGET, "take latent as");
+    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "take d-norm");
+    refused(Architecture { classes: 3, ..TARGET }, TARGET, "knows no classes");
     refused(TARGET, GREY, "channels");
     let spectral = |architecture| Architecture { d_norm: NormKind::Spectral, ..architecture };
     refused(spectral(GREY), spectral(TARGET), "spectral");
@@ -207,13 +207,14 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         sample_every: 100,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },
     }
 }
 
 fn target(plan: &Plan) -> Dataset {
-    plan.choose(&Parts::read(&plan.target.parse().unwrap()).unwrap()).unwrap()
+    plan.choose(&plan.read_target().unwrap()).unwrap()
 }
 
 /// Trains an arm that shares its source's images with no other.
@@ -530,7 +531,7 @@ fn layers_of_a_grey_source_are_frozen_only_where_that_is_asked_for() {
         assert!(report.contains(part), "{report}");
     }
     let error = with("frozen=trgan{freeze-d=1}").unwrap_err();
-    assert!(matches!(&error, Error::Usage(text) if text.contains("--allow-colour-blind")), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("say allow-colour-blind"), "{error}");
     let report = with("allowed=trgan{freeze-d=1,allow-colour-blind=true}").unwrap();
     assert!(report.lines().any(|line| line.contains("D main.0.weight") && line.ends_with("frozen")), "{report}");
     let error = with("tgan").unwrap_err();

@@ -32,7 +32,7 @@ const BEST: &str = "best.safetensors";
 
 /// The averaged generator at a step, against the validation block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct Look {
     /// The step.
     pub step: u64,
     /// Its distances and classes.
@@ -73,7 +73,7 @@ pub struct Record {
     /// Where it diverged, in words.
     pub diverged: Option<String>,
     /// Against the validation block, from step 0 to the last.
-    pub curve: Vec<Point>,
+    pub curve: Vec<Look>,
     /// What the method says of the run: the accuracy of labels, say.
     pub notes: Vec<String>,
     /// What training on the target took, without measuring.
@@ -202,11 +202,11 @@ impl Runs<'_> {
         write_json(&path, &reference.floors()?.copy)
     }
 
-    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Point> {
+    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Look> {
         let start = Instant::now();
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
-        Ok(Point { step, distances, seconds: start.elapsed().as_secs_f64() })
+        Ok(Look { step, distances, seconds: start.elapsed().as_secs_f64() })
     }
 
     fn evaluate(
@@ -217,7 +217,10 @@ impl Runs<'_> {
         seed: u64,
     ) -> Result<Evaluation> {
         let (images, asked) = sample_asked(network, architecture, seed, reference.count())?;
-        reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })
+        reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })
     }
 
     /// Tells the watcher; gives whether to go on.
@@ -235,7 +238,8 @@ impl Runs<'_> {
         turn: &Turn<'_, Cell>,
     ) -> Result<Option<Option<f64>>> {
         let held_out = self.real.held_out();
-        if held_out.labels.is_none() || architecture.classes != self.judge.classes() {
+        let named = |name: &String| held_out.classes.named(name).is_some();
+        if held_out.labels.is_none() || !network.conditions().names().names().iter().any(named) {
             return Ok(Some(None));
         }
         let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));
@@ -249,14 +253,14 @@ struct Way<'a> {
     cell: &'a Cell,
     turn: &'a Turn<'a, Cell>,
     folder: PathBuf,
-    points: BTreeMap<u64, Point>,
+    points: BTreeMap<u64, Look>,
 }
 
 impl<'a> Way<'a> {
     fn new(runs: &'a Runs<'a>, cell: &'a Cell, turn: &'a Turn<'a, Cell>) -> Result<Way<'a>> {
         let folder = cell.folder(runs.root);
         let points = runs.settings.looks.iter().filter_map(|&step| {
-            let point: Result<Option<Point>> = read_json(&point_path(&folder, step));
+            let point: Result<Option<Look>> = read_json(&point_path(&folder, step));
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
         let points = points.collect::<Result<_>>()?;

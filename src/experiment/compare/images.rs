@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::data::{Dataset, Parts};
 use crate::error::Result;
-use crate::metrics::HeldOut;
+use crate::metrics::{HeldOut, unjudged};
 use crate::transfer::SourceImages;
 
 /// The images of the target.
@@ -15,6 +15,8 @@ pub struct RealData {
     pub validation: Dataset,
     /// The test split in the networks' size; never read while settings are chosen.
     pub test: Option<Dataset>,
+    /// Why no judge can be trained on them, if none can.
+    pub unjudged: Option<String>,
     /// The source's images, which all runs share.
     pub source: SourceImages,
     size: usize,
@@ -35,9 +37,10 @@ impl RealData {
             HeldOut::Test => Some(target.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
+        let unjudged = unjudged(target, settings.split)?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        let source = SourceImages::new(&settings.source, architecture);
-        Ok(RealData { native, validation, test, size, channels, subset_plain, source })
+        let source = SourceImages::new(&settings.source, &settings.reading, architecture);
+        Ok(RealData { native, validation, test, unjudged, size, channels, subset_plain, source })
     }
 
     /// All that methods, and the judge, may learn from.

@@ -3,6 +3,7 @@
 mod dcgan;
 mod residual;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -73,6 +74,11 @@ impl NetworkKind {
     pub fn sizes(self) -> impl Iterator<Item = usize> {
         let [smallest, largest] = self.description().sizes;
         (0..).map(move |doublings| smallest << doublings).take_while(move |&size| size <= largest)
+    }
+
+    /// Every side that one of the kinds has networks for.
+    pub(super) fn every_size() -> Vec<usize> {
+        NetworkKind::all().flat_map(NetworkKind::sizes).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether it is what headers that name none mean.
