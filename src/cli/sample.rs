@@ -9,9 +9,9 @@ use super::arguments::one_of;
 use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Images, picture};
+use crate::data::{Images, available_memory, picture};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, FeatureSource, available_memory, interpolate, load_generator, sample};
+use crate::gan::{Architecture, FeatureSource, interpolate, load_generator, sample};
 use crate::random::Purpose;
 use crate::run::RunFolder;
 

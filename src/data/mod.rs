@@ -47,6 +47,7 @@ pub use parts::Parts;
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
 pub use spec::Spec;
+pub use store::available_memory;
 
 /// Images, with or without the class of each.
 #[derive(Clone, Debug)]

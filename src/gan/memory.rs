@@ -2,6 +2,7 @@
 
 use super::{Architecture, Loss, Recipe};
 use crate::backend::Device;
+use crate::data::available_memory;
 use crate::error::{Error, Result};
 
 /// What packed filters, scratch memory and the allocator add to the sum of the tensors: 1.4 was measured.
@@ -62,15 +63,6 @@ fn largest_tensors(recipe: &Recipe, bytes: f64) -> (f64, f64) {
     let pairs = widths.windows(2).map(|pair| pair[0] * pair[1]);
     let filter = 16.0 * pairs.fold(widths[0] * latent as f64, f64::max);
     (filter * bytes, each * bytes)
-}
-
-/// The bytes that this process may still take: free memory, within the limits of its control group. None where the system
-/// does not tell.
-pub fn available_memory() -> Option<f64> {
-    let mut system = sysinfo::System::new().ok()?;
-    system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    Some(system.available_memory().min(group) as f64)
 }
 
 impl Recipe {

@@ -13,9 +13,8 @@ use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
-use crate::data::{Dataset, Images};
+use crate::data::{Dataset, Images, available_memory};
 use crate::error::{Error, Result};
-use crate::gan::available_memory;
 use crate::nn::NormKind;
 use crate::random::Network;
 
