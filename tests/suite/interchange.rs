@@ -373,7 +373,7 @@ fn an_imported_generator_without_a_discriminator_is_a_source_of_generators() {
     let command = transfer("G.safetensors");
     let sentence = desk.graft(&format!("{command} --d-norm batch --r1 0 --out none"));
     let sentence = sentence.stderr.lines().last().unwrap();
-    assert!(sentence.contains("no discriminator") && sentence.contains("--d-init fresh"), "{sentence}");
+    assert!(sentence.contains("no discriminator") && sentence.contains("with d-init fresh"), "{sentence}");
     desk.graft(&format!("{command} --d-init fresh --out fresh")).ok();
 
     let import = "import export/netG.safetensors --discriminator export/netD.safetensors --out both.safetensors";
