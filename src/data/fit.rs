@@ -1,5 +1,6 @@
 //! Bringing images to the size and channels of a network.
 
+use super::light::{LUMA, LUMA_TOTAL};
 use super::{Dataset, Images};
 use crate::error::{Error, Result};
 
@@ -7,10 +8,6 @@ use crate::error::{Error, Result};
 const SMALL: usize = 32;
 /// The side of a padded image enlarged twice.
 const LARGE: usize = 2 * SMALL;
-
-/// Luma weights of ITU-R BT.601 for red, green and blue, in thousandths.
-const LUMA: [u32; 3] = [299, 587, 114];
-const LUMA_TOTAL: u32 = 1000;
 
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
@@ -60,8 +57,8 @@ fn grey_to_rgb(images: &Images) -> Images {
 
 fn rgb_to_grey(images: &Images) -> Images {
     let luma = |rgb: &[u8]| {
-        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * weight).sum();
-        ((sum + LUMA_TOTAL / 2) / LUMA_TOTAL) as u8
+        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * u32::from(weight)).sum();
+        ((sum + u32::from(LUMA_TOTAL) / 2) / u32::from(LUMA_TOTAL)) as u8
     };
     Images { channels: 1, pixels: images.pixels.chunks_exact(3).map(luma).collect(), ..*images }
 }

@@ -7,6 +7,7 @@ mod cifar10;
 mod fit;
 mod folder;
 pub mod idx;
+pub(crate) mod light;
 pub mod matlab;
 mod mnist;
 pub mod picture;
