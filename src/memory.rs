@@ -1,7 +1,7 @@
 //! How much memory a run takes, found by running it on a device that counts ([`Device::shapes`]), and how much there is.
 
 use crate::backend::Device;
-use crate::data::{Dataset, Images};
+use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 
 /// The bytes that a run takes at most.
@@ -167,9 +167,11 @@ pub fn available_memory() -> Option<u64> {
 /// One black image of each class, or one: where only shapes count.
 pub(crate) fn blank(side: usize, channels: usize, classes: usize) -> Dataset {
     let count = classes.max(1);
-    let images = Images { count, height: side, width: side, channels, pixels: vec![0; count * side * side * channels] };
-    let labels = (classes > 0).then(|| (0..classes).map(|class| class as u8).collect());
-    Dataset { name: "blank".to_string(), images, labels, classes }
+    let images = Images::new([count, side, side, channels], vec![0; count * side * side * channels]);
+    match classes {
+        0 => Dataset::unlabelled("blank", images),
+        _ => Dataset::labelled("blank", images, (0..classes as u32).collect(), Classes::numbered(0..classes)),
+    }
 }
 
 #[cfg(test)]

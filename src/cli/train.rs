@@ -292,7 +292,7 @@ impl Train {
                     native.name
                 )));
             }
-            architecture.classes = native.classes;
+            architecture.classes = native.classes.len();
         }
         settings.recipe.check()?;
         Ok((settings.choose(native)?, settings))

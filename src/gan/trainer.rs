@@ -86,7 +86,7 @@ impl Trainer {
     /// [`Error::Invalid`] where the data do not fit the recipe: another size, or no labels for a conditional network.
     pub fn new(recipe: &Recipe, data: Dataset, device: &Device) -> Result<Trainer> {
         let classes = recipe.architecture.classes;
-        if classes > 0 && (data.labels.is_none() || data.classes != classes) {
+        if classes > 0 && (data.labels.is_none() || data.classes.len() != classes) {
             return Err(Error::invalid(format!(
                 "{} has no labels for --conditional; name a labelled data set",
                 data.name
@@ -473,7 +473,8 @@ impl Trainer {
 
     /// What determines results, as the checkpoint's header has it.
     fn header(&self) -> serde_json::Map<String, Json> {
-        let data = json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes });
+        let data =
+            json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes.len() });
         let header = json!({
             "format": FORMAT,
             "graft": env!("CARGO_PKG_VERSION"),

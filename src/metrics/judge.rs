@@ -55,7 +55,8 @@ impl JudgeSettings {
     /// [`Error::Invalid`] where the network is none.
     pub fn need(&self, [size, channels]: [usize; 2], classes: usize, device: &Device) -> Result<Need> {
         let design = Design { size, channels, width: self.width, norm: NormKind::Batch };
-        let data = blank(size, channels, classes);
+        // Where there are none, the training itself says so.
+        let data = blank(size, channels, classes.max(2));
         Need::of(device, |device| {
             let mut training = Training::new(&design, &self.options, data, &Targets::Labels, device)?;
             for _ in 0..2 {
@@ -119,7 +120,7 @@ impl Header {
             microkernel: device.backend().microkernel().to_string(),
             settings: *settings,
             design: Design { size: height, channels, width: settings.width, norm: NormKind::Batch },
-            classes: training.classes,
+            classes: training.classes.len(),
             data: training.digest(),
             count,
         }
@@ -162,7 +163,7 @@ impl Judge {
         observer: &mut dyn Observer,
     ) -> Result<Option<Judge>> {
         let Images { height, channels, .. } = training.images;
-        settings.check_fits([height, channels], training.classes, device)?;
+        settings.check_fits([height, channels], training.classes.len(), device)?;
         let header = Header::new(settings, &training, device);
         let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, device)?;
         if !run.run(observer)? {

@@ -52,7 +52,7 @@ fn some_of(data: &Dataset, most: usize) -> Dataset {
 }
 
 fn bytes(data: &Dataset) -> u64 {
-    data.images.pixels.len() as u64
+    data.images.pixels().len() as u64
 }
 
 impl Workshop<'_> {
@@ -102,7 +102,7 @@ impl Workshop<'_> {
         let judge = plan.evaluate_every.map(|_| {
             let (size, channels) = (recipe.architecture.size, recipe.architecture.channels);
             let design = Design { size, channels, width: JudgeSettings::STANDARD.width, norm: NormKind::Batch };
-            Classifier::new(self.device, &design, self.target.classes.max(CLASSES), 0)
+            Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0)
         });
         let mut trainer = Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)?;
         let host = trainer.rehearse();

@@ -218,7 +218,7 @@ impl<'a> Workshop<'a> {
             let method = &plan.arm.method;
             return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
         }
-        recipe.architecture.classes = if conditional { data.classes } else { 0 };
+        recipe.architecture.classes = if conditional { data.classes.len() } else { 0 };
         let method = Styled::new(recipe.architecture, style, recipe.seed);
         let data = data.clone();
         Ok((recipe, method, data))

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use graft::data::{Dataset, Images, Sampler, Spec, Split};
+use graft::data::{Classes, Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
     Architecture, Augmentation, Average, BatchConditions, Discriminator, DiscriminatorNorm, Generator, GeneratorUpdate,
     Loss, Method, Plain, Recipe, Schedule, Trainer,
@@ -57,8 +57,8 @@ fn dataset(architecture: &Architecture, low: u8) -> Dataset {
     let [size, channels] = [architecture.size, architecture.channels];
     let mut random = generator(1, Purpose::Synthetic, 0, 0);
     let pixels = (0..COUNT * size * size * channels).map(|_| random.random_range(low..=255)).collect();
-    let images = Images { count: COUNT, height: size, width: size, channels, pixels };
-    Dataset { name: "noise".into(), images, labels: Some((0..COUNT).map(|i| (i % 3) as u8).collect()), classes: 3 }
+    let images = Images::new([COUNT, size, size, channels], pixels);
+    Dataset::labelled("noise", images, (0..COUNT).map(|i| (i % 3) as u32).collect(), Classes::numbered(0..3))
 }
 
 fn bce(scores: &Tensor, target: f64) -> Tensor {
@@ -708,7 +708,7 @@ fn data_that_do_not_fit_the_networks_are_refused() {
     };
     let error = refused(Architecture { channels: 3, ..ARCHITECTURE }, &data);
     assert!(error.contains("32x32x1, and the networks are for 32x32x3"), "{error}");
-    let unlabelled = Dataset { labels: None, classes: 0, ..data };
+    let unlabelled = Dataset::unlabelled("noise", data.images);
     let error = refused(Architecture { classes: 3, ..ARCHITECTURE }, &unlabelled);
     assert!(error.contains("no labels for --conditional"), "{error}");
 }

@@ -84,7 +84,7 @@ fn a_checkpoint_of_one_device_makes_the_same_images_on_the_other() {
         let checkpoint = trained(&recipe, from, 60);
         let [on_gpu, on_cpu] = [&gpu, &Device::cpu()].map(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).unwrap();
-            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().pixels
+            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().into_pixels()
         });
         let contrast = on_cpu.iter().max().unwrap() - on_cpu.iter().min().unwrap();
         assert!(contrast > 50, "the images show nothing: a contrast of {contrast}");
