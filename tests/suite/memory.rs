@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
+use graft::Device;
 use graft::classifier::{Design, Targets, Training};
 use graft::data::{Spec, Split};
-use graft::gan::Recipe;
+use graft::gan::{Architecture, Recipe};
 use graft::memory::Need;
 use graft::metrics::JudgeSettings;
 use graft::nn::NormKind;
 use graft::run::{Observer, OnNan};
 use graft::transfer::{Arm, Folders, Plan, need, run, starting_recipe};
-use graft::Device;
 
 use crate::program::Desk;
 
@@ -23,8 +23,17 @@ const FOLDER: &str = "GRAFT_MEMORY_FOLDER";
 const TOLERANCE: f64 = 0.15;
 
 /// A network and a way of training it, or the classifier.
-const ROWS: [[&str; 2]; 5] =
-    [["dcgan", "scratch"], ["dcgan", "trgan"], ["dcgan", "tgan"], ["dcgan", "ctgan"], ["classifier", ""]];
+const ROWS: [[&str; 2]; 9] = [
+    ["dcgan", "scratch"],
+    ["dcgan", "trgan"],
+    ["dcgan", "tgan"],
+    ["dcgan", "ctgan"],
+    ["residual", "scratch"],
+    ["residual", "trgan"],
+    ["residual", "tgan"],
+    ["residual", "ctgan"],
+    ["classifier", ""],
+];
 
 struct Quiet;
 
@@ -38,10 +47,9 @@ impl Observer for Quiet {
 
 /// Networks large enough that the rest of a process is small beside them, and as few steps as meet everything.
 fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
-    assert_eq!(network, "dcgan");
     let base = starting_recipe(0, size, 3);
-    let mut architecture = base.architecture;
-    architecture.features = 64;
+    let (features, batch) = if network == "dcgan" { (64, 32) } else { (32, 16) };
+    let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
     Plan {
         source: data.into(),
         source_style: None,
@@ -59,7 +67,7 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
         on_nan: OnNan::Stop,
         evaluate_every: None,
         arm: Arm::parse(arm).unwrap(),
-        recipe: Recipe { batch: 32, r1, architecture, ..base },
+        recipe: Recipe { batch, r1, architecture, ..base },
     }
 }
 
@@ -94,7 +102,8 @@ fn growth(row: &str, folder: &Path) -> u64 {
         let digits = data.parse::<Spec>().unwrap().load(Split::Train).unwrap().fit(size, 3).unwrap();
         let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
         return grown(|| {
-            let mut training = Training::new(&design, &JUDGE.options, digits, &Targets::Labels, &Device::cpu()).unwrap();
+            let mut training =
+                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, &Device::cpu()).unwrap();
             (0..3).for_each(|_| drop(training.step().item().unwrap()));
         });
     }
