@@ -59,7 +59,7 @@ impl JudgeSettings {
         // Where there are none, the training itself says so.
         let data = blank(size, channels, classes.max(2));
         Need::of(device, |device| {
-            let mut training = Training::new(&design, &self.options, data, &Targets::Labels, device)?;
+            let mut training = Training::new(&design, &self.options, data, &Targets::Labels, Network::Judge, device)?;
             for _ in 0..2 {
                 drop(training.step());
             }

@@ -11,6 +11,7 @@ use crate::gan::{Discriminator, Generator, Recipe, Trainer};
 use crate::memory::{Limits, Need};
 use crate::metrics::JudgeSettings;
 use crate::nn::NormKind;
+use crate::random::Network;
 use crate::run::Observer;
 
 /// Images of the target at most: their neighbours are looked for, and each class needs some.
@@ -102,7 +103,7 @@ impl Workshop<'_> {
         let judge = plan.evaluate_every.map(|_| {
             let (size, channels) = (recipe.architecture.size, recipe.architecture.channels);
             let design = Design { size, channels, width: JudgeSettings::STANDARD.width, norm: NormKind::Batch };
-            Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0)
+            Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0, Network::Judge)
         });
         let mut trainer = Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)?;
         let host = trainer.rehearse();

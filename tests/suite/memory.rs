@@ -10,6 +10,7 @@ use graft::gan::{Architecture, Recipe};
 use graft::memory::Need;
 use graft::metrics::JudgeSettings;
 use graft::nn::NormKind;
+use graft::random::Network;
 use graft::run::{Observer, OnNan};
 use graft::transfer::{Arm, Folders, Plan, need, run, starting_recipe};
 
@@ -103,8 +104,9 @@ fn growth(row: &str, folder: &Path) -> u64 {
         let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
         return grown(|| {
             let mut training =
-                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, &Device::cpu()).unwrap();
-            (0..3).for_each(|_| drop(training.step().item().unwrap()));
+                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, Network::Judge, &Device::cpu())
+                    .unwrap();
+            (0..3).for_each(|_| drop(training.step()));
         });
     }
     let plan = plan(&network, &arm, size, r1, &data);
