@@ -209,11 +209,11 @@ impl Trainer {
         waited
     }
 
-    /// The bytes of the tensors of a checkpoint.
-    pub(super) fn state_bytes(&self) -> u64 {
+    /// The bytes of the tensors of a checkpoint, each.
+    pub(super) fn state_bytes(&self) -> Vec<u64> {
         let element = if self.device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as u64;
-        let elements = |parameter: &Parameter| parameter.get().len() as u64 * element;
-        self.slots().iter().flat_map(|(_, parameters)| parameters).map(elements).sum()
+        let bytes = |parameter: &Parameter| parameter.get().len() as u64 * element;
+        self.slots().iter().flat_map(|(_, parameters)| parameters).map(bytes).collect()
     }
 
     fn batch(&mut self, round: u64) -> Batch {

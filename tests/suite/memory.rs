@@ -49,7 +49,12 @@ impl Observer for Quiet {
 /// Networks large enough that the rest of a process is small beside them, and as few steps as meet everything.
 fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
     let base = starting_recipe(0, size, 3);
-    let (features, batch) = if network == "dcgan" { (64, 32) } else { (32, 16) };
+    let (features, batch) = match (network, size) {
+        ("dcgan", 32) => (96, 32),
+        ("dcgan", _) => (64, 16),
+        (_, 32) => (64, 16),
+        _ => (32, 8),
+    };
     let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
     Plan {
         source: data.into(),
