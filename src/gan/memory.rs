@@ -2,8 +2,9 @@
 
 use super::{Plain, Recipe, Trainer};
 use crate::backend::Device;
+use crate::data::Dataset;
 use crate::error::Result;
-use crate::memory::{Amount, Limits, Need, blank};
+use crate::memory::{Amount, Limits, Need};
 
 impl Trainer {
     /// What a run like this one takes, where the trainer is on a device that counts: makes the steps that take most, and gives the
@@ -32,7 +33,7 @@ impl Recipe {
     /// [`Error::Usage`](crate::Error::Usage) where the recipe is none.
     pub fn need(&self, device: &Device) -> Result<Need> {
         let architecture = self.architecture;
-        let data = blank(architecture.size, architecture.channels, architecture.classes);
+        let data = Dataset::blank(architecture.size, architecture.channels, architecture.classes);
         Need::of(device, |device| {
             Ok(Trainer::with_method(self, Box::new(Plain { classes: architecture.classes }), data, device)?.rehearse())
         })

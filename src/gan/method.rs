@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use super::{Architecture, Conditions, Discriminator, Generator};
-use crate::data::Dataset;
+use crate::data::{Classes, Dataset};
 use crate::nn::{Layer, Parameter, Slot, slots};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, one_hot};
 
 /// The two networks of a GAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,11 @@ pub trait Method: std::fmt::Debug + Send {
     /// The conditions that go with the named images in a round.
     fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions;
 
+    /// What the `count` classes of the networks are called: as those of the data are, unless these are others.
+    fn classes(&self, count: usize, data: &Dataset) -> Classes {
+        if data.classes.len() == count { data.classes.clone() } else { Classes::numbered(0..count) }
+    }
+
     /// Where the conditions of samples come from, for networks of so many classes and features.
     fn sampling(&self, classes: usize, features: usize) -> Conditions {
         Conditions::in_turn(classes, features)
@@ -146,24 +151,6 @@ impl Method for Plain {
     }
 }
 
-/// Rows with a one at each label, `[labels, classes]`; a missing label is a row of zeros.
-///
-/// # Panics
-/// Where a label is not below `classes`.
-#[track_caller]
-pub fn one_hot(labels: impl Iterator<Item = Option<u32>>, classes: usize) -> Vec<f32> {
-    let mut rows = Vec::new();
-    for label in labels {
-        let start = rows.len();
-        rows.resize(start + classes, 0.0);
-        if let Some(label) = label {
-            assert!((label as usize) < classes, "one_hot: label {label} of {classes} classes");
-            rows[start + label as usize] = 1.0;
-        }
-    }
-    rows
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +170,5 @@ mod tests {
         let schedule = Schedule { projection_ramp: 4, ..Schedule::default() };
         assert_eq!([1, 2, 3, 4, 5].map(|step| schedule.projection(step)), [0.25, 0.5, 0.75, 1.0, 1.0]);
         assert_eq!(Schedule::default().projection(1), 1.0);
-    }
-
-    #[test]
-    fn an_unknown_label_is_a_row_of_zeros() {
-        assert_eq!(one_hot([Some(1), None].into_iter(), 3), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

@@ -5,9 +5,11 @@ use std::process::Command;
 
 use graft::data::Images;
 use graft::experiment::report::{
-    Cell, Facts, Findings, Judged, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
+    Cell, Commands, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
 };
+use graft::metrics::{Distances, Evaluation, Floors, PrecisionRecall};
 use graft::run::RunFolder;
+use graft::transfer::{Findings, Judged};
 
 use crate::program::{Desk, TRAIN};
 
@@ -261,13 +263,19 @@ fn a_transfer_is_reported_with_what_came_out() {
         desk.write(&format!("{run}/evaluations.jsonl"), lines.as_bytes());
     }
     let folder = RunFolder::open(&desk.path("run")).unwrap();
-    let figures = |fd: f64| serde_json::json!({ "judge_fd": fd, "kid": 0.25 });
+    let figures = |fd: f64| Evaluation {
+        count: 2000,
+        distances: Distances { judge_fd: fd, random_fd: 1.5, class_shares: vec![0.5, 0.5], class_distance: 0.0 },
+        kid: 0.25,
+        manifold: PrecisionRecall { precision: 0.5, recall: 0.5, density: 0.5, coverage: 0.5 },
+        conditional_accuracy: None,
+        memorisation: None,
+    };
     let judged = Judged::Figures {
         against: "2,000 held-out images of it".to_string(),
         accuracy: Some(0.875),
         arms: vec![("trgan".to_string(), figures(61.0)), ("scratch".to_string(), figures(96.0))],
-        real: figures(5.25),
-        copy: None,
+        floors: Floors { real: figures(5.25), copy: None },
     };
     Findings { judged, ..Findings::read(&folder).unwrap().unwrap() }.write(&folder).unwrap();
     desk.graft("report run").ok();
@@ -283,7 +291,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     for part in parts {
         assert!(report.contains(part), "the report has no {part}");
     }
-    assert!(!report.contains(">recall<"), "what no arm has is no row");
+    assert!(!report.contains(">class as asked<"), "what no arm has is no row");
     desk.write("run/outcome.json", b"{}");
     desk.refuses(1, "report run", &["outcome.json", "--resume"]);
 }
@@ -295,7 +303,7 @@ fn a_run_of_which_little_is_there_has_a_report_too() {
     let folder = RunFolder::open(&desk.path("run")).unwrap();
     std::fs::remove_dir_all(desk.path("run/samples")).unwrap();
     std::fs::remove_file(desk.path("run/metrics.jsonl")).unwrap();
-    let page = of_run(&folder, "graft train").unwrap().to_html();
+    let page = of_run(&folder, &Commands::default()).unwrap().to_html();
     assert_sound(&page);
     assert!(page.contains("0 of 2 steps on idx:images,labels"), "{page}");
 }

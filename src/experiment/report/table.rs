@@ -3,31 +3,7 @@
 use super::Element;
 use super::html::Html;
 use super::number::decimal;
-
-/// What a comparison came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Better than what it was compared with.
-    Helps,
-    /// Worse.
-    Hurts,
-    /// The interval holds both.
-    Undecided,
-    /// The same within the margin that was fixed before.
-    Equivalent,
-}
-
-impl Verdict {
-    /// A word, the mark before it (for whom colours do not tell), and the class that colours it.
-    fn shown(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Verdict::Helps => ("helps", "▲", "badge good"),
-            Verdict::Hurts => ("hurts", "▼", "badge bad"),
-            Verdict::Undecided => ("undecided", "?", "badge open"),
-            Verdict::Equivalent => ("equivalent", "=", "badge same"),
-        }
-    }
-}
+use crate::experiment::verdict::Verdict;
 
 /// One cell of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +38,11 @@ impl Cell {
     /// A number with so many decimals.
     pub fn number(value: f64, decimals: usize) -> Cell {
         Cell::Number { value, decimals, floor: None, interval: None, best: false }
+    }
+
+    /// A number with so many decimals, or nothing.
+    pub fn maybe(value: Option<f64>, decimals: usize) -> Cell {
+        value.map_or(Cell::Missing, |value| Cell::number(value, decimals))
     }
 
     /// A number with its floor below; other cells stay as they are.
@@ -103,7 +84,13 @@ impl Cell {
                 }
             }
             Cell::Verdict(verdict) => {
-                let (word, mark, class) = verdict.shown();
+                // A word, the mark before it (for whom colours do not tell), and the class that colours it.
+                let (word, mark, class) = match verdict {
+                    Verdict::Helps => ("helps", "▲", "badge good"),
+                    Verdict::Hurts => ("hurts", "▼", "badge bad"),
+                    Verdict::Undecided => ("undecided", "?", "badge open"),
+                    Verdict::Equivalent => ("equivalent", "=", "badge same"),
+                };
                 html.element("span", &[("class", class)], |html| {
                     html.leaf("span", &[("aria-hidden", "true")], mark);
                     html.text(word);
