@@ -203,6 +203,9 @@ impl Compare {
         if let Some(path) = file {
             return Judge::read(&path, device).map(Some);
         }
+        if let Some(why) = &real.unjudged {
+            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", self.target)));
+        }
         let mut progress = Progress::new("judge", 0, self.quiet);
         let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
         progress.finish();

@@ -89,9 +89,9 @@ fn table(report: &Report) -> String {
     )];
     lines.push(format!(
         "judge {}: {}trained on {} images",
-        &report.judge.hash[..12],
-        report.judge.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
-        report.judge.trained_on
+        &report.judge.by.hash[..12],
+        report.judge.by.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
+        report.judge.by.trained_on
     ));
     let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
     lines.push(format!(
@@ -116,7 +116,7 @@ fn table(report: &Report) -> String {
             "{:22}{:>12}{:>18}",
             "GAN-train",
             percent(accuracy),
-            report.judge.accuracy.map_or(String::new(), percent)
+            report.judge.by.accuracy.map_or(String::new(), percent)
         ));
     }
     let shares = report.class_names.iter().zip(&samples.distances.class_shares);

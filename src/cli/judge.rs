@@ -19,7 +19,7 @@ const DATA: &str = "synthetic:street";
 /// Train the judge of a data set: a classifier of its real images, whose features and labels score samples
 #[derive(Args)]
 #[command(
-    after_help = "It is trained on the training split less the validation block (its last fifth). `graft evaluate` trains one by itself\n\
+    after_help = "It is trained on the training split less the validation block (docs/data.md). `graft evaluate` trains one by itself\n\
     and keeps it in a cache; with this command the same judge is made to be passed on.\n\n\
     Examples:\n  graft judge --data svhn:DIR --out judge.safetensors\n  graft evaluate runs/dcgan-svhn-0 --judge judge.safetensors"
 )]

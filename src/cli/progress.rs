@@ -80,14 +80,13 @@ impl Progress {
             }
             Event::RolledBack(step) => emit("rolled_back", json!({ "phase": self.phase, "step": step })),
             Event::Phase { name, from, to } => {
-                self.pause();
-                let quiet = self.is_quiet();
-                *self = Progress::new(name, to, quiet);
-                if !quiet {
+                self.begin(name, to);
+                if !self.is_quiet() {
                     emit("phase", json!({ "phase": name, "step": from, "steps": to }));
                     warn(format!("{name}: step {from} to {to}"));
                 }
             }
+            Event::Classifier { name, steps } => self.begin(name, steps),
             Event::Note(text) => match &self.shown {
                 Shown::Bar(Some(bar)) => bar.suspend(|| say(text)),
                 _ => say(text),
@@ -120,6 +119,12 @@ impl Progress {
             self.losses(made.step, &[("loss", loss)], rate);
         }
         Ok(wish())
+    }
+
+    /// What follows is of this phase.
+    fn begin(&mut self, phase: &str, steps: u64) {
+        self.pause();
+        *self = Progress::new(phase, steps, self.is_quiet());
     }
 
     fn losses(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {

@@ -155,11 +155,10 @@ impl Train {
 
     /// The device, timed where that was asked for.
     fn profiled(&self, device: &Device) -> (Device, Option<Profile>) {
-        if !self.profile {
-            return (device.clone(), None);
+        match self.profile.then(|| device.profiled()) {
+            Some((device, profile)) => (device, Some(profile)),
+            None => (device.clone(), None),
         }
-        let (device, profile) = device.profiled();
-        (device, Some(profile))
     }
 
     /// The settings that the options stand for, and the data.
@@ -221,20 +220,16 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     let reported = report::write(folder, &commands(settings), None);
     match ending.map_err(|error| advised(error, settings.on_nan))? {
         Ending::Finished => {
-            let text = format!(
-                "{}: {} steps; last grid {}; report {}",
-                folder.path().display(),
-                trainer.steps(),
-                folder.picture(trainer.steps()).display(),
-                folder.report().display()
-            );
+            let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
+            let grid = folder.picture(steps);
+            let text = format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display());
             tell("finished", ended_fields(folder, trainer, settings), text);
         }
         Ending::Interrupted => {
             let resume = format!("graft train --resume {}", quoted(&folder.path().display().to_string()));
             let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
             let mut fields = ended_fields(folder, trainer, settings);
-            fields["resume"] = json!(resume);
+            fields["resume"] = resume.into();
             tell("stopped", fields, text);
         }
     }

@@ -207,6 +207,8 @@ impl Dataset {
     /// SHA-256, in hexadecimal, of what training sees: sizes, pixels, classes and labels, but not the name. Equal
     /// digests mean equal data, wherever it lies.
     pub fn digest(&self) -> String {
+        /// Images that are read from disk between two words on how far it is.
+        const CHUNK: usize = 4096;
         let [count, height, width, channels] = self.images.shape();
         let mut hash = Sha256::new();
         for size in [count, height, width, channels, self.classes.len(), usize::from(self.labels.is_some())] {
@@ -214,6 +216,9 @@ impl Dataset {
         }
         for index in 0..count {
             hash.update(self.images.image(index));
+            if self.images.is_on_disk() && (index + 1 == count || index.is_multiple_of(CHUNK)) {
+                self.reading.listener.tell(Heard::Progress(index + 1, count));
+            }
         }
         for label in self.labels.iter().flatten() {
             // A byte where that is enough, as ever.

@@ -30,11 +30,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub use super::engine::Jobs;
-pub use cell::{Best, Point, Readings, Record};
+pub use cell::{Best, Look, Readings, Record};
 pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
 pub use memory::check_fits;
-pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described, JudgeReport};
+pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
 
 use crate::backend::Device;
@@ -133,14 +133,9 @@ pub fn run(
     let validation = Reference::new(judge.clone(), &against)?;
     let fresh = Reference::new(judge.clone(), &RealImages { held_out: &halves.0, other: &halves.1, training: None })?;
     let real_floor = real_floor(root, &fresh)?;
-    let held_out = match &real.test {
-        Some(_) => fresh.count(),
-        None => validation.count(),
-    };
-    let accuracy = match &real.test {
-        Some(_) => fresh.accuracy(),
-        None => validation.accuracy(),
-    };
+    // Without a test split, the headline is measured against the whole block.
+    let headline = if real.test.is_some() { &fresh } else { &validation };
+    let (held_out, judged_by) = (headline.count(), headline.judged_by());
     let protocol = design.protocol();
     let described = Described {
         settings: design.settings.clone(),
@@ -149,7 +144,7 @@ pub fn run(
         claims: Claims { baselines: protocol.baselines, candidates: protocol.candidates },
         held_out,
         validation: validation.count(),
-        judge: JudgeReport { hash: judge.hash().to_string(), accuracy, trained_on: judge.trained_on() },
+        judge: judged_by,
         microkernel: device.backend().microkernel().to_string(),
     };
     drop(fresh);

@@ -11,8 +11,8 @@ use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
-    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, Real, RealImages, Reference, Samples,
-    gan_train, unjudged,
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
+    Samples, gan_train, unjudged,
 };
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
@@ -61,7 +61,7 @@ pub struct Report {
     /// How many images the run trained on, where it is known.
     pub training_images: Option<usize>,
     /// The judge.
-    pub judge: JudgeReport,
+    pub judge: Judged,
     /// The samples' figures.
     pub samples: Evaluation,
     /// What real images get.
@@ -73,14 +73,11 @@ pub struct Report {
 
 /// The judge of a [`Report`].
 #[derive(Serialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
-    /// Whether those are this data set's.
+pub struct Judged {
+    /// The judge.
+    #[serde(flatten)]
+    pub by: JudgeReport,
+    /// Whether it was trained on this data set's images.
     pub of_this_data: bool,
 }
 
@@ -205,12 +202,7 @@ impl Subject {
             held_out: reference.count(),
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
-            judge: JudgeReport {
-                hash: reference.judge().hash().to_string(),
-                accuracy: reference.accuracy(),
-                trained_on: reference.judge().trained_on(),
-                of_this_data,
-            },
+            judge: Judged { by: reference.judged_by(), of_this_data },
             samples,
             floors: reference.floors()?,
             gan_train,

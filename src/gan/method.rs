@@ -81,6 +81,16 @@ pub struct GeneratorUpdate<'a> {
     pub condition: Option<&'a Tensor>,
 }
 
+/// What networks start from, where they are not drawn, and what follows from that.
+pub trait Origin: std::fmt::Debug {
+    /// Gives the fresh networks their start.
+    fn apply(&self, generator: &Generator, discriminator: &Discriminator);
+    /// The factor on a network's rate for one of its parameters; 0 freezes it.
+    fn rate(&self, network: Role, parameter: &str) -> f64;
+    /// How rates change with the step.
+    fn schedule(&self) -> Schedule;
+}
+
 /// One way of training a GAN. The loop asks it what to start from, what is frozen, what a batch carries and which terms
 /// join the losses; everything has plain training's answer as its default.
 pub trait Method: std::fmt::Debug + Send {
@@ -89,17 +99,26 @@ pub trait Method: std::fmt::Debug + Send {
         Json::Null
     }
 
+    /// What the networks start from; None where they stay as they are drawn.
+    fn origin(&self) -> Option<&dyn Origin> {
+        None
+    }
+
     /// Gives the fresh networks their start.
-    fn initialise(&self, _generator: &Generator, _discriminator: &Discriminator) {}
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        if let Some(origin) = self.origin() {
+            origin.apply(generator, discriminator);
+        }
+    }
 
     /// The factor on a network's rate for one of its parameters; 0 freezes it.
-    fn rate(&self, _network: Role, _parameter: &str) -> f64 {
-        1.0
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.origin().map_or(1.0, |origin| origin.rate(network, parameter))
     }
 
     /// How rates and weights change with the step.
     fn schedule(&self) -> Schedule {
-        Schedule::default()
+        self.origin().map_or_else(Schedule::default, |origin| origin.schedule())
     }
 
     /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1].

@@ -17,7 +17,7 @@ pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use losses::{Loss, Penalty};
-pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule};
+pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};
 pub use networks::NetworkKind;
 pub use pair::{Discriminator, Generator, Judgement};
 pub use recipe::Recipe;

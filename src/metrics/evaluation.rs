@@ -108,6 +108,17 @@ pub struct Evaluation {
     pub memorisation: Option<Copies>,
 }
 
+/// What has to be known of a judge to read its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReport {
+    /// The hash of its weights.
+    pub hash: String,
+    /// Its accuracy on the held-out images.
+    pub accuracy: Option<f64>,
+    /// How many images it was trained on.
+    pub trained_on: usize,
+}
+
 /// What the figures of real images would be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
@@ -217,6 +228,12 @@ impl Reference {
     /// How many images are held out: as many samples should be measured.
     pub fn count(&self) -> usize {
         self.held_out.judge.count()
+    }
+
+    /// The judge in a few words.
+    pub fn judged_by(&self) -> JudgeReport {
+        let (hash, trained_on) = (self.judge.hash().to_string(), self.judge.trained_on());
+        JudgeReport { hash, accuracy: self.accuracy, trained_on }
     }
 
     /// The judge's accuracy on the held-out images, where they have labels.

@@ -25,6 +25,13 @@ pub enum Event<'a> {
         /// Where it ends.
         to: u64,
     },
+    /// A classifier begins to learn: a judge, say, for so many steps.
+    Classifier {
+        /// Its name.
+        name: &'a str,
+        /// Its last step.
+        steps: u64,
+    },
     /// A step was made; told of every one, at once.
     Made(u64),
     /// The losses of a step, read back: of some steps, or a few steps behind.
@@ -80,16 +87,16 @@ pub fn unwatched(_event: &Event<'_>) -> Result<ControlFlow<()>> {
     Ok(ControlFlow::Continue(()))
 }
 
-/// Tells a watcher of the phase that a classifier's training of so many steps is, where that begins, and of its steps.
+/// Tells a watcher of a classifier's training of so many steps, where that begins, and of its steps.
 pub fn of_classifier<'w>(
-    phase: &'w str,
+    name: &'w str,
     steps: u64,
     watcher: &'w mut Watcher<'_>,
 ) -> impl FnMut(Made) -> Result<ControlFlow<()>> + 'w {
     let mut begun = false;
     move |made| {
         if !std::mem::replace(&mut begun, true) {
-            let _ = watcher(&Event::Phase { name: phase, from: made.step - 1, to: steps })?;
+            let _ = watcher(&Event::Classifier { name, steps })?;
         }
         if let Some((loss, rate)) = made.read
             && watcher(&Event::Losses { step: made.step, losses: &[("loss", loss)], rate })?.is_break()

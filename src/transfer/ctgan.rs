@@ -17,7 +17,7 @@ use crate::checkpoint::Checkpoint;
 use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
 use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Generator, Method, Origin, Schedule};
 use crate::nn::{NormKind, Parameter};
 use crate::options::{Range, Takes, options};
 use crate::random::{Network, Purpose, generator};
@@ -129,7 +129,7 @@ impl Choices for Options {
         let source = workshop.source_architecture()?;
         if source.classes == 0 {
             return Err(Error::invalid(format!(
-                "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
+                "the networks of {} know no classes, from which ctgan starts: train conditional ones",
                 workshop.plan.source
             )));
         }
@@ -274,12 +274,8 @@ impl Method for CtGan {
         self.names.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.start.apply(generator, discriminator);
-    }
-
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.rate(network, parameter)
+    fn origin(&self) -> Option<&dyn Origin> {
+        Some(&self.start)
     }
 
     fn schedule(&self) -> Schedule {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Arm, Learning, RATE, SCRATCH, Style};
 use crate::backend::Device;
-use crate::data::{Dataset, Parts, Reading, Spec};
+use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Recipe};
 use crate::metrics::{HeldOut, unjudged};
@@ -249,10 +249,8 @@ impl Plan {
     /// # Errors
     /// Where they are too few, or do not fit.
     pub fn choose(&self, target: &Parts) -> Result<Dataset> {
-        let data = match self.unjudged(target)? {
-            Some(_) => target.unjudged()?,
-            None => target.split()?.0,
-        };
+        let judged = target.spec().block() == Block::Drawn && self.unjudged(target)?.is_none();
+        let data = if judged { target.split()?.0 } else { target.unjudged()? };
         let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
         subset.unwrap_or(data).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }

@@ -6,7 +6,7 @@ use super::surgery::{self, LayerReport, Surgery, Transplant};
 use super::{Init, SourceGan};
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Discriminator, Generator, Role, Schedule};
+use crate::gan::{Architecture, Discriminator, Generator, Origin, Role, Schedule};
 use crate::nn::{lowest, maps, slots};
 use crate::options::{About, Takes, words_of};
 
@@ -140,28 +140,9 @@ impl Start {
         Ok(Start { plan, generator, discriminator })
     }
 
-    /// Gives networks their start.
-    pub fn apply(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.apply_to_generator(generator);
-        self.discriminator.apply(&[discriminator.parameters(), discriminator.statistics()].concat());
-    }
-
     /// Gives a generator its start.
     pub fn apply_to_generator(&self, generator: &Generator) {
         self.generator.apply(&[generator.parameters(), generator.statistics()].concat());
-    }
-
-    /// The factor on the rate of a parameter: 0 where it is frozen.
-    pub fn rate(&self, role: Role, parameter: &str) -> f64 {
-        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
-    }
-
-    /// A transferred generator waits for a fresh discriminator.
-    pub fn schedule(&self) -> Schedule {
-        if (self.plan.from.generator, self.plan.from.discriminator) == (Init::Source, Init::Fresh) {
-            return Schedule { discriminator_only: WARM_UP, rate_ramp: WARM_UP, ..Schedule::default() };
-        }
-        Schedule::default()
     }
 
     /// What became of each layer.
@@ -169,5 +150,24 @@ impl Start {
         let generator = self.plan.generator.rows(|_| false);
         let discriminator = self.plan.discriminator.rows(|name| self.plan.frozen.contains(name));
         LayerReport([generator, discriminator].concat())
+    }
+}
+
+impl Origin for Start {
+    fn apply(&self, generator: &Generator, discriminator: &Discriminator) {
+        self.apply_to_generator(generator);
+        self.discriminator.apply(&[discriminator.parameters(), discriminator.statistics()].concat());
+    }
+
+    fn rate(&self, role: Role, parameter: &str) -> f64 {
+        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
+    }
+
+    /// A transferred generator waits for a fresh discriminator.
+    fn schedule(&self) -> Schedule {
+        if (self.plan.from.generator, self.plan.from.discriminator) == (Init::Source, Init::Fresh) {
+            return Schedule { discriminator_only: WARM_UP, rate_ramp: WARM_UP, ..Schedule::default() };
+        }
+        Schedule::default()
     }
 }

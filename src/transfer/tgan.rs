@@ -15,9 +15,7 @@ use super::{Grafted, Init, Kind, RATE, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{
-    Architecture, Bank, BatchConditions, Conditions, Discriminator, FeatureSource, Generator, Method, Role, Schedule,
-};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, FeatureSource, Method, Origin};
 use crate::nn::{NormKind, Parameter};
 use crate::options::{Takes, options, words_of};
 use crate::random::{Purpose, generator};
@@ -244,18 +242,8 @@ impl Method for TGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        if let Some(start) = &self.start {
-            start.apply(generator, discriminator);
-        }
-    }
-
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.as_ref().map_or(1.0, |start| start.rate(network, parameter))
-    }
-
-    fn schedule(&self) -> Schedule {
-        self.start.as_ref().map_or_else(Schedule::default, Start::schedule)
+    fn origin(&self) -> Option<&dyn Origin> {
+        self.start.as_ref().map(|start| start as &dyn Origin)
     }
 
     fn conditions(&self, round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {

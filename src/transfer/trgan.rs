@@ -11,7 +11,7 @@ use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::{Grafted, Kind, Workshop};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::gan::{BatchConditions, Discriminator, Generator, GeneratorUpdate, Method, Role, Schedule};
+use crate::gan::{BatchConditions, Generator, GeneratorUpdate, Method, Origin};
 use crate::nn::{Mode, Parameter};
 use crate::options::{Range, Takes, options, words_of};
 use crate::random::{Purpose, generator, normal};
@@ -124,16 +124,8 @@ impl Method for TrGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.start.apply(generator, discriminator);
-    }
-
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.rate(network, parameter)
-    }
-
-    fn schedule(&self) -> Schedule {
-        self.start.schedule()
+    fn origin(&self) -> Option<&dyn Origin> {
+        Some(&self.start)
     }
 
     fn conditions(&self, _round: u64, _indices: &[usize], _data: &Dataset) -> BatchConditions {

@@ -159,7 +159,7 @@ impl<'a> Workshop<'a> {
             let (data, _) = self.source_data()?;
             if data.labels.is_none() {
                 let method = &plan.arm.method;
-                return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
+                return Err(Error::invalid(format!("{} has no labels, which {method} needs", data.name)));
             }
             recipe.architecture.classes = data.classes.len();
         }

@@ -278,6 +278,7 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--data idx:images",
         "--subset 20",
         "--subset-plain --subset 20",
+        "--network dcgan",
         "--size 32",
         "--channels 1",
         "--features 4",

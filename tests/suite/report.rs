@@ -5,7 +5,7 @@ use std::process::Command;
 
 use graft::data::Images;
 use graft::experiment::report::{
-    Cell, Commands, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
+    Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
 };
 use graft::metrics::{Distances, Evaluation, Floors, PrecisionRecall};
 use graft::run::RunFolder;
@@ -115,14 +115,14 @@ fn comparison() -> Page {
     let table = arms.iter().zip(results.into_iter().chain(more)).fold(
         Table::new("Arms after 1,500 steps, five seeds", &columns),
         |table, (arm, (fd, verdict))| {
-            let number = Cell::number(fd, 1).interval(fd * 0.93, fd * 1.07).floor(5.1);
+            let number = Entry::number(fd, 1).interval(fd * 0.93, fd * 1.07).floor(5.1);
             table.row(vec![
-                Cell::text(*arm),
+                Entry::text(*arm),
                 if *arm == "trgan" { number.best() } else { number },
-                Cell::number(fd / 10.0, 2).floor(0.02),
-                Cell::number(0.9 - fd / 400.0, 2),
-                Cell::number(0.04, 2),
-                verdict.map_or(Cell::Missing, Cell::Verdict),
+                Entry::number(fd / 10.0, 2).floor(0.02),
+                Entry::number(0.9 - fd / 400.0, 2),
+                Entry::number(0.04, 2),
+                verdict.map_or(Entry::Missing, Entry::Verdict),
             ])
         },
     );
@@ -172,8 +172,8 @@ fn hostile() -> Page {
         .with(Plot::new("nothing", "step").log_y().series(Series::new("none", [])))
         .with(
             Table::new(HOSTILE, &[HOSTILE])
-                .row(vec![Cell::text(HOSTILE)])
-                .row(vec![Cell::number(f64::NAN, 2)])
+                .row(vec![Entry::text(HOSTILE)])
+                .row(vec![Entry::number(f64::NAN, 2)])
                 .note(HOSTILE),
         )
         .with(Pictures::beside(HOSTILE).picture(picture()).note(HOSTILE))

@@ -32,7 +32,7 @@ const BEST: &str = "best.safetensors";
 
 /// The averaged generator at a step, against the validation block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct Look {
     /// The step.
     pub step: u64,
     /// Its distances and classes.
@@ -73,7 +73,7 @@ pub struct Record {
     /// Where it diverged, in words.
     pub diverged: Option<String>,
     /// Against the validation block, from step 0 to the last.
-    pub curve: Vec<Point>,
+    pub curve: Vec<Look>,
     /// What the method says of the run: the accuracy of labels, say.
     pub notes: Vec<String>,
     /// What training on the target took, without measuring.
@@ -202,11 +202,11 @@ impl Runs<'_> {
         write_json(&path, &reference.floors()?.copy)
     }
 
-    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Point> {
+    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Look> {
         let start = Instant::now();
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
-        Ok(Point { step, distances, seconds: start.elapsed().as_secs_f64() })
+        Ok(Look { step, distances, seconds: start.elapsed().as_secs_f64() })
     }
 
     fn evaluate(
@@ -253,14 +253,14 @@ struct Way<'a> {
     cell: &'a Cell,
     turn: &'a Turn<'a, Cell>,
     folder: PathBuf,
-    points: BTreeMap<u64, Point>,
+    points: BTreeMap<u64, Look>,
 }
 
 impl<'a> Way<'a> {
     fn new(runs: &'a Runs<'a>, cell: &'a Cell, turn: &'a Turn<'a, Cell>) -> Result<Way<'a>> {
         let folder = cell.folder(runs.root);
         let points = runs.settings.looks.iter().filter_map(|&step| {
-            let point: Result<Option<Point>> = read_json(&point_path(&folder, step));
+            let point: Result<Option<Look>> = read_json(&point_path(&folder, step));
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
         let points = points.collect::<Result<_>>()?;

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::data::{Dataset, Parts};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::{HeldOut, unjudged};
 use crate::transfer::SourceImages;
 
@@ -15,6 +15,8 @@ pub struct RealData {
     pub validation: Dataset,
     /// The test split in the networks' size; never read while settings are chosen.
     pub test: Option<Dataset>,
+    /// Why no judge can be trained on them, if none can.
+    pub unjudged: Option<String>,
     /// The source's images, which all runs share.
     pub source: SourceImages,
     size: usize,
@@ -30,17 +32,15 @@ impl RealData {
     pub fn of(target: &Parts, settings: &Settings) -> Result<RealData> {
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
-        if let Some(why) = unjudged(target, settings.split)? {
-            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", settings.target)));
-        }
         let (native, validation) = target.split()?;
         let test = match settings.split {
             HeldOut::Test => Some(target.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
+        let unjudged = unjudged(target, settings.split)?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
         let source = SourceImages::new(&settings.source, &settings.reading, architecture);
-        Ok(RealData { native, validation, test, size, channels, subset_plain, source })
+        Ok(RealData { native, validation, test, unjudged, size, channels, subset_plain, source })
     }
 
     /// All that methods, and the judge, may learn from.

@@ -9,7 +9,7 @@ use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
 use crate::experiment::engine::read_json;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
-use crate::metrics::Evaluation;
+use crate::metrics::{Evaluation, JudgeReport};
 use crate::transfer::{Arm, Source};
 
 /// What was compared, with everything that determines it.
@@ -41,17 +41,6 @@ pub struct Claims {
     pub baselines: Vec<String>,
     /// The arms about which claims are made, and their controls.
     pub candidates: Vec<Candidate>,
-}
-
-/// The judge of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
 }
 
 /// What figures of real images would be.

@@ -190,13 +190,11 @@ impl Design {
         for (name, &count) in fewer {
             if !arms.iter().any(|arm| arm.name == *name) {
                 let meant = did_you_mean(name, arms.iter().map(|arm| arm.name.as_str()));
-                return Err(Error::Usage(format!("--arm-seeds names {name}{meant}, which is not among --arms")));
+                return Err(Error::option("arm-seeds", format!("names {name}{meant}, which is not among the arms")));
             }
             if count == 0 || count > seeds.len() {
-                return Err(Error::Usage(format!(
-                    "--arm-seeds gives {name} {count} seeds: take 1 to the {} of --seeds",
-                    seeds.len()
-                )));
+                let problem = format!("gives {name} {count} seeds: take 1 to the {} of the comparison", seeds.len());
+                return Err(Error::option("arm-seeds", problem));
             }
         }
         let seeds_of = |arm: &Arm| seeds[..fewer.get(&arm.name).copied().unwrap_or(seeds.len())].to_vec();
@@ -209,7 +207,7 @@ impl Design {
 
     fn check(&self) -> Result<()> {
         if self.settings.steps == 0 || self.settings.looks.iter().any(|&step| step > self.settings.steps) {
-            return Err(Error::Usage(format!("--looks takes steps up to the {} of --steps", self.settings.steps)));
+            return Err(Error::option("looks", format!("takes steps up to the {} of a run", self.settings.steps)));
         }
         self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, Jobs::ONE).check())
     }

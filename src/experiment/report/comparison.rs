@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::number::{decimal, whole};
-use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
+use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{CellReport, Comparison, Readings};
@@ -117,21 +117,21 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let beside = comparison.beside.iter().find(|beside| beside.arm == arm && beside.size == size);
         let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
         let ratio =
-            |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Cell::Missing, ratio);
+            |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Entry::Missing, ratio);
         let shown = match mean_fd {
-            Some(value) if *value == least => Cell::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
-            Some(value) => Cell::number(*value, 1).floor(fd(&comparison.floors.real)),
-            None => Cell::Missing,
+            Some(value) if *value == least => Entry::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
+            Some(value) => Entry::number(*value, 1).floor(fd(&comparison.floors.real)),
+            None => Entry::Missing,
         };
         let seeds: Vec<String> =
             runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), 1))).collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
-        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Cell::Missing, ratio);
+        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Entry::Missing, ratio);
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
-        let minutes = Cell::maybe(mean(&seconds).map(|seconds| seconds / 60.0), 1);
-        let mut cells = vec![Cell::text(arm), shown, Cell::text(seeds.join(", "))];
-        cells.extend(baselines.iter().map(|name| if name == arm { Cell::Missing } else { ratio(name) }));
-        cells.extend([control, finding.map_or(Cell::Missing, |finding| Cell::Verdict(finding.verdict)), minutes]);
+        let minutes = Entry::maybe(mean(&seconds).map(|seconds| seconds / 60.0), 1);
+        let mut cells = vec![Entry::text(arm), shown, Entry::text(seeds.join(", "))];
+        cells.extend(baselines.iter().map(|name| if name == arm { Entry::Missing } else { ratio(name) }));
+        cells.extend([control, finding.map_or(Entry::Missing, |finding| Entry::Verdict(finding.verdict)), minutes]);
         table = table.row(cells);
     }
     table.note(
@@ -140,11 +140,11 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
     )
 }
 
-fn ratio(contrast: &Contrast) -> Cell {
+fn ratio(contrast: &Contrast) -> Entry {
     match (&contrast.ratio, &contrast.test) {
-        (Some(ratio), Some(test)) => Cell::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
-        (Some(ratio), None) => Cell::number(*ratio, 2),
-        _ => Cell::Missing,
+        (Some(ratio), Some(test)) => Entry::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
+        (Some(ratio), None) => Entry::number(*ratio, 2),
+        _ => Entry::Missing,
     }
 }
 
@@ -265,9 +265,9 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
     for (arm, runs) in &all {
         let cell = |figure: &Shown| {
             let values: Vec<f64> = runs.iter().filter_map(|readings| (figure.2)(readings)).collect();
-            Cell::maybe(mean(&values), figure.1)
+            Entry::maybe(mean(&values), figure.1)
         };
-        table = table.row([Cell::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
+        table = table.row([Entry::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
     }
     table.note("docs/evaluation.md explains each figure.")
 }
@@ -282,9 +282,9 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         let runs = runs(comparison, arm, size);
         let of = |part: fn(&Readings) -> &Evaluation| {
             let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();
-            Cell::maybe(mean(&values), 1)
+            Entry::maybe(mean(&values), 1)
         };
-        table = table.row(vec![Cell::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
+        table = table.row(vec![Entry::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
     }
     table
 }
@@ -297,7 +297,7 @@ fn notes(comparison: &Comparison) -> Option<Table> {
         for note in cell.record.iter().flat_map(|record| &record.notes) {
             any = true;
             let (size, seed) = (whole(cell.size as u64), cell.seed.to_string());
-            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Cell::Text).to_vec());
+            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Entry::Text).to_vec());
         }
     }
     any.then_some(table)

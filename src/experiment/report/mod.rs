@@ -4,7 +4,7 @@
 //! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`write()`] writes that of a run; the page of a comparison is filled like this:
 //!
 //! ```
-//! use graft::experiment::report::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
+//! use graft::experiment::report::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
 //! # use graft::data::Images;
 //! # let images = Images::new([4, 2, 2, 1], vec![128; 16]);
 //! # let (source, transferred, scratch, real) = (&images, &images, &images, &images);
@@ -18,11 +18,11 @@
 //!     )
 //!     .reference("floor", 5.1);
 //! let arms = Table::new("Arms", &["arm", "judge-FD", "against scratch"])
-//!     .row(vec![Cell::text("scratch"), Cell::number(96.0, 1).floor(5.1), Cell::Missing])
+//!     .row(vec![Entry::text("scratch"), Entry::number(96.0, 1).floor(5.1), Entry::Missing])
 //!     .row(vec![
-//!         Cell::text("trgan"),
-//!         Cell::number(61.0, 1).interval(57.0, 66.0).floor(5.1).best(),
-//!         Cell::Verdict(Verdict::Helps),
+//!         Entry::text("trgan"),
+//!         Entry::number(61.0, 1).interval(57.0, 66.0).floor(5.1).best(),
+//!         Entry::Verdict(Verdict::Helps),
 //!     ]);
 //! let page = Page::new("TrGAN on street")
 //!     .summary("At equal steps FD 61 instead of 96.")
@@ -69,7 +69,7 @@ pub use pictures::{Picture, Pictures, Slider};
 pub use plot::Plot;
 pub use run::{curves, of_run, samples, settings};
 pub use series::Series;
-pub use table::{Cell, Table};
+pub use table::{Entry, Table};
 pub use transfer::of_transfer;
 
 pub use super::verdict::Verdict;

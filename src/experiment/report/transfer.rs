@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::number::{decimal, whole};
-use super::{Cell, Commands, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
+use super::{Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
 use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::metrics::{Evaluation, FIGURES};
@@ -73,7 +73,7 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
         if !findings.layers.is_empty() {
             let table = Table::new("Layers of the target's networks", &["layer", "network", "shape", "at the start"]);
             let row =
-                |[network, name, shape, change]: [String; 4]| [name, network, shape, change].map(Cell::Text).to_vec();
+                |[network, name, shape, change]: [String; 4]| [name, network, shape, change].map(Entry::Text).to_vec();
             page = page.with(findings.layers.into_iter().map(row).fold(table, Table::row));
         }
     }
@@ -164,8 +164,8 @@ fn classes(findings: &Findings) -> Option<Table> {
     let mut table = Table::new("Share of each class, as the judge sees it", &names);
     for class in 0..columns.iter().map(|(_, figures)| figures.distances.class_shares.len()).max()? {
         let share = |figures: &Evaluation| figures.distances.class_shares.get(class).copied();
-        let cells = columns.iter().map(|(_, figures)| Cell::maybe(share(figures), 3));
-        table = table.row([Cell::text(class.to_string())].into_iter().chain(cells).collect());
+        let cells = columns.iter().map(|(_, figures)| Entry::maybe(share(figures), 3));
+        table = table.row([Entry::text(class.to_string())].into_iter().chain(cells).collect());
     }
     Some(table)
 }
@@ -181,10 +181,10 @@ fn figures(findings: &Findings) -> Option<Table> {
         let Some(best) = figure.better.best(own()) else { continue };
         let cells = columns.iter().enumerate().map(|(place, (_, evaluation))| {
             let value = (figure.of)(evaluation);
-            let cell = Cell::maybe(value, figure.digits);
+            let cell = Entry::maybe(value, figure.digits);
             if arms.len() > 1 && place < arms.len() && value == Some(best) { cell.best() } else { cell }
         });
-        table = table.row([Cell::text(figure.name)].into_iter().chain(cells).collect());
+        table = table.row([Entry::text(figure.name)].into_iter().chain(cells).collect());
     }
     let right = accuracy
         .map_or(String::new(), |share| format!(" The judge is right on {} % of these.", decimal(100.0 * share, 1)));
