@@ -21,7 +21,7 @@ const COLOURS: usize = 3;
 pub enum Change {
     /// Taken over as it is.
     Copied,
-    /// The generator's filters to one channel, and its shift, repeated for each of three.
+    /// The generator's filters to one channel, repeated for each of three.
     Tiled,
     /// The discriminator's filters from one channel, repeated for each of three and divided by 3.
     Divided,
@@ -204,7 +204,10 @@ fn change(role: Role, source: &Slot, target: &Slot) -> Option<Change> {
             Role::Generator => Change::Tiled,
             Role::Discriminator => Change::Divided,
         }),
-        (&[1], &[COLOURS]) if role == Role::Generator => Some(Change::Tiled),
+        // Of a convolution that is not transposed, what it draws stands last.
+        (&[kh, kw, c, 1], &[th, tw, tc, COLOURS]) if role == Role::Generator && [kh, kw, c] == [th, tw, tc] => {
+            Some(Change::Tiled)
+        }
         (&[rows, width], &[more, same]) if target.kind == SlotKind::Condition && width == same && rows < more => {
             Some(Change::Extended)
         }
