@@ -202,7 +202,8 @@ fn a_run_is_reported_at_its_end_and_again_by_its_name() {
     assert_sound(&report);
     let parts = [
         "40 steps on idx:images,labels in ",
-        "<span>--features</span> <span>4</span> <span>--latent</span> <span>8</span> <span>--steps</span> <span>40</span>",
+        "<span>--features</span> <span>4</span> <span>--latent</span> <span>8</span>",
+        "<span>--steps</span> <span>40</span>",
         "data-label=\"step 10\" hidden",
         "data-label=\"step 40\">",
         ">discriminator<",
