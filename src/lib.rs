@@ -12,6 +12,7 @@
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck), [`conformance`] |
 //! | [`nn`] | networks as lists of layers, the module built from them, initialisers, optimisers, the one seam for an update |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`memory`] | how much memory a run takes, and how much there is |
 //! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
@@ -54,6 +55,8 @@ pub mod experiment;
 pub mod gan;
 #[cfg(feature = "gan")]
 pub mod interchange;
+#[cfg(feature = "gan")]
+pub mod memory;
 #[cfg(feature = "gan")]
 pub mod metrics;
 pub mod nn;

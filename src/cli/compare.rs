@@ -137,6 +137,7 @@ impl Compare {
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
             compare::inspect(&design, &real, device)?;
+            compare::check_fits(&design, &real, device, jobs)?;
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
@@ -144,7 +145,8 @@ impl Compare {
                 return Ok(());
             }
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
-            let _lock = Lock::take(&self.out)?;
+            let lock = Lock::take(&self.out)?;
+            lock.warning().into_iter().for_each(warn);
             compare::prepare(&self.out, &design)?;
             let Some(judge) = self.judge(&real, device)? else {
                 warn(STOPPED);

@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable};
 use super::train_command::{commands, equivalent_command};
-use super::{Compute, advised, continued, count, named, say, steps, tell, warn};
+use super::{Compute, advised, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec};
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ impl Train {
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             tell_command(&equivalent_command(&settings));
-            let folder = RunFolder::create(&out, self.overwrite)?;
+            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             folder.write_settings(&settings)?;
             train(&folder, &mut trainer, &settings, self.quiet)?;
             profile.into_iter().for_each(say);

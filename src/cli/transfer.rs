@@ -13,7 +13,7 @@ use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
 use super::transfer_preset::{OF_ARM, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning};
-use super::{Compute, advised, continued, count, named, steps, tell};
+use super::{Compute, advised, continued, count, guarded, named, steps, tell};
 use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
@@ -109,7 +109,7 @@ impl Transfer {
         self.compute.run(|device| {
             plan.check_fits(device)?;
             tell_command(&equivalent_command(&plan));
-            let folder = RunFolder::create(&out, self.overwrite)?;
+            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
             run(&plan, &parts, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())

@@ -7,6 +7,7 @@ use image::imageops::{self, FilterType};
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use super::light::{LUMA, LUMA_TOTAL};
 use super::{Background, Fit, Reading, Resample};
 
 /// A file is not read where it is longer.
@@ -159,10 +160,9 @@ pub(super) fn image_of(pixels: &[u8], height: usize, width: usize, channels: usi
 
 /// ITU-R BT.601's luma of red, green and blue.
 pub(super) fn luma(rgb: &[u8]) -> u8 {
-    /// In thousandths.
-    const WEIGHTS: [u32; 3] = [299, 587, 114];
-    let sum: u32 = rgb.iter().zip(WEIGHTS).map(|(&value, weight)| u32::from(value) * weight).sum();
-    ((sum + 500) / 1000) as u8
+    let total = u32::from(LUMA_TOTAL);
+    let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * u32::from(weight)).sum();
+    ((sum + total / 2) / total) as u8
 }
 
 fn squared(image: DynamicImage, reading: &Reading) -> DynamicImage {

@@ -15,6 +15,7 @@ mod folder;
 pub mod idx;
 mod images;
 mod kind;
+pub(crate) mod light;
 pub mod matlab;
 mod mnist;
 mod npy;
@@ -47,7 +48,6 @@ pub use parts::Parts;
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
 pub use spec::Spec;
-pub use store::available_memory;
 
 /// Images, with or without the class of each.
 #[derive(Clone, Debug)]
@@ -77,6 +77,16 @@ impl PartialEq for Dataset {
 }
 
 impl Dataset {
+    /// One black image of each class, or one: where only shapes count.
+    pub(crate) fn blank(side: usize, channels: usize, classes: usize) -> Dataset {
+        let count = classes.max(1);
+        let images = Images::new([count, side, side, channels], vec![0; count * side * side * channels]);
+        match classes {
+            0 => Dataset::unlabelled("blank", images),
+            _ => Dataset::labelled("blank", images, (0..classes as u32).collect(), Classes::numbered(0..classes)),
+        }
+    }
+
     /// Images without classes.
     pub fn unlabelled(name: impl Into<String>, images: Images) -> Dataset {
         let (classes, reading) = (Classes::none(), Reading::default());

@@ -115,7 +115,7 @@ impl Sink {
     /// [`Error::Io`] where the images are too many for memory and there is no place for them on disk.
     pub fn new(shape: [usize; 4], reading: &Reading) -> Result<Sink> {
         let wanted = shape.iter().map(|&size| size as u64).product::<u64>();
-        let quarter = || available_memory().map_or(u64::MAX, |free| free as u64 / SHARE);
+        let quarter = || crate::memory::available_memory().map_or(u64::MAX, |free| free / SHARE);
         let bound = reading.memory.unwrap_or_else(quarter);
         if HELD.load(Ordering::Relaxed).saturating_add(wanted) <= bound {
             return Ok(Sink { shape, pushed: 0, target: Target::Memory(Vec::with_capacity(wanted as usize)) });
@@ -197,15 +197,6 @@ fn forget(path: &Path) -> Result<()> {
 #[cfg(windows)]
 fn forget(_path: &Path) -> Result<()> {
     Ok(())
-}
-
-/// The bytes that this process may still take: free memory, within the limits of its control group. None where the system
-/// does not tell.
-pub fn available_memory() -> Option<f64> {
-    let mut system = sysinfo::System::new().ok()?;
-    system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    Some(system.available_memory().min(group) as f64)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@
 mod cell;
 mod estimate;
 mod images;
+mod memory;
 mod result;
 mod settings;
 
@@ -32,6 +33,7 @@ pub use super::engine::Jobs;
 pub use cell::{Best, Look, Readings, Record};
 pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
+pub use memory::check_fits;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
 
@@ -120,6 +122,7 @@ pub fn run(
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
+    check_fits(&asked, real, device, jobs)?;
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {
         judge.write(&judge_path(root))?;

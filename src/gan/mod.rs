@@ -17,7 +17,6 @@ pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use losses::{Loss, Penalty};
-pub use memory::{largest_batch, training_bytes};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};
 pub use networks::NetworkKind;
 pub use pair::{Discriminator, Generator, Judgement};

@@ -202,6 +202,22 @@ impl Trainer {
         StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty }
     }
 
+    /// Where the generator has been waiting, goes to the step with a penalty in which it waits no longer; whether it had.
+    pub(super) fn go_on_from_waiting(&mut self) -> bool {
+        let waited = self.schedule.generator_rate(self.step) == 0.0;
+        if waited {
+            self.step = self.schedule.discriminator_only.next_multiple_of(LAZY);
+        }
+        waited
+    }
+
+    /// The bytes of the tensors of a checkpoint, each.
+    pub(super) fn state_bytes(&self) -> Vec<u64> {
+        let element = if self.device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as u64;
+        let bytes = |parameter: &Parameter| parameter.get().len() as u64 * element;
+        self.slots().iter().flat_map(|(_, parameters)| parameters).map(bytes).collect()
+    }
+
     fn batch(&mut self, round: u64) -> Batch {
         let indices = self.order.indices(round);
         let architecture = &self.recipe.architecture;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::curve::{Curve, Measuring, Point};
 use super::findings::{Findings, Judged};
 use super::plan::{Folders, Plan};
+use super::rehearsal::check_fits;
 use super::surgery::{LayerReport, Row};
 use super::workshop::{SourceImages, Workshop};
 use super::{Arm, SCRATCH};
@@ -46,6 +47,7 @@ pub fn run(
     let target = plan.choose(parts)?;
     let source = SourceImages::of(plan);
     inspect(plan, &target, &source, device)?;
+    check_fits(plan, &target, &source, device)?;
     if folder.step()? < plan.steps {
         Findings::remove(folder)?;
     }
@@ -118,6 +120,7 @@ pub fn train(
     watcher: &mut Watcher<'_>,
 ) -> Result<Trained> {
     plan.check()?;
+    check_fits(plan, &target, source, device)?;
     let folder = RunFolder::prepare(&folders.run)?;
     if !folder.config().exists() {
         folder.write_settings(plan)?;
@@ -130,7 +133,6 @@ pub fn train(
     let mut recipe = plan.arm.recipe(&plan.recipe)?;
     recipe.architecture.classes = grafted.classes;
     recipe.architecture.condition_features = grafted.condition_features;
-    recipe.check_fits(device)?;
     let mut notes = Vec::new();
     if !grafted.report.0.is_empty() {
         notes.push(grafted.report.to_string());
@@ -142,6 +144,7 @@ pub fn train(
     for note in notes.iter().chain(&grafted.notes) {
         let _ = watcher(&Event::Note(note))?;
     }
+    device.release_idle();
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
     let ending = folder.go_on(&plan.arm.name, &mut trainer, plan, &plan.pace(), watcher)?;
     Ok(Trained { ending, report: grafted.report, notes: grafted.notes })

@@ -9,6 +9,7 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, TrainedOn};
+use super::rehearsal::{SOME_OF_SOURCE, some_of};
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -34,6 +35,8 @@ pub struct Workshop<'a> {
     /// Who watches.
     pub watcher: &'a mut Watcher<'a>,
     source: &'a SourceImages,
+    /// The bytes of the largest checkpoint that a rehearsal would have made: none is made, and nothing trained, where there is such.
+    pub(super) rehearsed: Option<u64>,
 }
 
 /// The source's images in the target's size and channels, and their usual style: read when they are first asked for, once for all runs
@@ -114,7 +117,7 @@ impl<'a> Workshop<'a> {
         device: &'a Device,
         watcher: &'a mut Watcher<'a>,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, watcher, source }
+        Workshop { plan, target, folders, device, watcher, source, rehearsed: None }
     }
 
     /// The networks' shapes, unconditional.
@@ -133,6 +136,7 @@ impl<'a> Workshop<'a> {
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
         let (data, usual) = self.source.get()?;
+        let data = if self.rehearsed.is_some() { Arc::new(some_of(&data, SOME_OF_SOURCE)) } else { data };
         Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
 
@@ -170,6 +174,7 @@ impl<'a> Workshop<'a> {
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
         let path = match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) => path,
+            Source::Data(_) if self.rehearsed.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
                 if self.train_source(&spec)? == Ending::Interrupted {
                     return Ok(None);
@@ -198,6 +203,11 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
+        if self.rehearsed.is_some() {
+            // One step, and one that finds what a step leaves.
+            (0..2).for_each(|_| drop(training.step()));
+            return Ok(true);
+        }
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = RunFolder::prepare(folder)?.checkpoint();
@@ -261,12 +271,17 @@ impl<'a> Workshop<'a> {
         Ok(true)
     }
 
-    fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
-        let (plan, recipe) = (self.plan, self.source_recipe()?);
+    /// The recipe, the method and the data of the source's training.
+    pub(super) fn source_training(&self) -> Result<(Recipe, Styled, Dataset)> {
+        let recipe = self.source_recipe()?;
         let (data, style) = self.source_data()?;
         let method = Styled::new(recipe.architecture, style, recipe.seed);
-        let data = (*data).clone();
-        recipe.check_fits(self.device)?;
+        Ok((recipe, method, (*data).clone()))
+    }
+
+    fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
+        let plan = self.plan;
+        let (recipe, method, data) = self.source_training()?;
         let settings = Settings {
             data: spec.to_string(),
             subset: None,

@@ -29,6 +29,8 @@ mod interchange;
 #[cfg(feature = "cli")]
 mod judge;
 #[cfg(feature = "cli")]
+mod memory;
+#[cfg(feature = "cli")]
 mod metrics;
 #[cfg(feature = "cli")]
 mod networks;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crate from the ground up.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "error",
     "words",
     "options",
@@ -12,6 +12,7 @@ const ORDER: [&str; 19] = [
     "atomic",
     "protobuf",
     "backend",
+    "memory",
     "tensor",
     "nn",
     "data",

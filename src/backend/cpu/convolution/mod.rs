@@ -7,7 +7,7 @@ mod plan;
 mod winograd;
 
 use super::{Buffer, Simd};
-use crate::backend::{Activation, Geometry, Role};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// See [`Backend::convolution`](crate::backend::Backend::convolution).
 pub fn convolution(
@@ -18,15 +18,8 @@ pub fn convolution(
     b: &[f32],
     activation: Activation,
 ) -> Buffer {
-    // A sum over nothing is zero; the kernels below need something to sum, and somewhere to put it.
-    let contracted = match role {
-        Role::Fine => geometry.coarse_shape().iter().product::<usize>() * geometry.kernel[0] * geometry.kernel[1],
-        Role::Filter => geometry.coarse_shape()[..3].iter().product(),
-        Role::Coarse => geometry.filter_shape()[..3].iter().product(),
-    };
-    let size = geometry.shape(role).iter().product();
-    if contracted == 0 || size == 0 {
-        let zeros = Buffer::full(size, 0.0);
+    if is_empty(role, geometry) {
+        let zeros = Buffer::full(geometry.shape(role).iter().product(), 0.0);
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
     }
     match role {
@@ -49,5 +42,28 @@ pub fn convolution(
                 Some(function) => super::elementwise::unary(simd, function, &out),
             }
         }
+    }
+}
+
+/// Whether there is nothing to sum, or nowhere to put it. A sum over nothing is zero; the kernels need both.
+fn is_empty(role: Role, geometry: &Geometry) -> bool {
+    let contracted = match role {
+        Role::Fine => geometry.coarse_shape().iter().product::<usize>() * geometry.kernel[0] * geometry.kernel[1],
+        Role::Filter => geometry.coarse_shape()[..3].iter().product(),
+        Role::Coarse => geometry.filter_shape()[..3].iter().product(),
+    };
+    contracted == 0 || geometry.shape(role).contains(&0)
+}
+
+/// What [`convolution`] has beside its result.
+pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+    match role {
+        _ if is_empty(role, geometry) => Scratch::default(),
+        _ if winograd::pays(geometry) => winograd::scratch(simd, role, geometry),
+        Role::Coarse => image::scratch(simd, geometry, Role::Coarse),
+        Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine_scratch(simd, geometry),
+        Role::Fine => image::scratch(simd, geometry, Role::Fine),
+        Role::Filter if few_channels::filter_pays(geometry) => few_channels::Cut::new(simd, geometry).scratch(),
+        Role::Filter => filter::scratch(simd, geometry),
     }
 }

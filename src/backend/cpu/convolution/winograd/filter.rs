@@ -5,11 +5,11 @@ use std::marker::PhantomData;
 use super::scheme::{MOST, Scheme};
 use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines};
 use super::{AXIS_PHASES, CHANNELS, Lines, PHASES, Panels, SPACE, Tiling};
-use crate::backend::Geometry;
 use crate::backend::cpu::convolution::image::Product;
 use crate::backend::cpu::microkernel::{MAX_ROWS, Segment, TileJob, pack_column};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
+use crate::backend::{Geometry, Scratch};
 
 /// Calls `at` with where the matrix `[c, k]` of each of a phase's taps starts.
 fn taps<P>(geometry: &Geometry, phase: usize, at: impl Fn(usize) -> P) -> [[P; 2]; 2] {
@@ -87,18 +87,26 @@ fn transpose_strip(matrix: &[f32], depth: usize, width: usize, strip: &mut [f32]
 const STRETCH: usize = 128;
 /// Microkernel tiles of rows a task: each part of a panel is read so many times from the L1 cache.
 const BLOCK: usize = 8;
+
+/// What [`filter`] has beside its result.
+pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
+    let cut = Cut::new::<K>(simd, geometry);
+    let tiles = K::HELD.min(Tiling::<K>::new(geometry).count());
+    let held = [Lines::elements::<K>(tiles, cut.length), cut.right(tiles)];
+    let shared = [[geometry.fine_channels, cut.size()], held].concat();
+    Scratch { shared, task: vec![cut.packed()], tasks: cut.blocks() }
+}
+
 /// The filter from (fine image, coarse image).
 pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let tiling = Tiling::<K>::new(geometry);
-    let length = PHASES * geometry.fine_channels;
-    let (tile_rows, width) = (simd.tile().rows, simd.tile().columns);
-    let cut = Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels };
+    let cut = Cut::new::<K>(simd, geometry);
     let outside = Buffer::full(geometry.fine_channels, 0.0);
     let mut sums = Buffer::scratch(cut.size());
     for first in (0..tiling.count()).step_by(K::HELD) {
         let tiles = K::HELD.min(tiling.count() - first);
-        let mut left = Lines::new::<K>(tiles, length);
-        let mut right = Buffer::scratch(K::COMPONENTS * tiles * cut.columns);
+        let mut left = Lines::new::<K>(tiles, cut.length);
+        let mut right = Buffer::scratch(cut.right(tiles));
         transform(simd, &tiling, fine, &outside, coarse, first, &mut left, &mut right);
         let out = Disjoint::new(&mut sums);
         tasks(cut.blocks(), |block| {
@@ -159,6 +167,21 @@ struct Cut {
 }
 
 impl Cut {
+    fn new<K: Scheme>(simd: Simd, geometry: &Geometry) -> Cut {
+        let (tile_rows, width, length) = (simd.tile().rows, simd.tile().columns, PHASES * geometry.fine_channels);
+        Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels }
+    }
+
+    /// Elements of the transformed coarse image of some tiles.
+    fn right(self, tiles: usize) -> usize {
+        self.components * tiles * self.columns
+    }
+
+    /// Elements of a task's rows of some tiles.
+    fn packed(self) -> usize {
+        self.rows() * STRETCH
+    }
+
     fn rows(self) -> usize {
         BLOCK * self.tile_rows
     }
@@ -196,7 +219,7 @@ impl Cut {
 fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32], add: bool, out: &mut [f32]) {
     let (component, start) = (block / cut.row_blocks(), block % cut.row_blocks() * cut.rows());
     let count = cut.rows().min(cut.length - start);
-    let mut packed = Buffer::full(cut.rows() * STRETCH, 0.0);
+    let mut packed = Buffer::full(cut.packed(), 0.0);
     let right = &right[component * left.tiles * cut.columns..][..left.tiles * cut.columns];
     for line in (0..left.tiles).step_by(STRETCH) {
         let length = STRETCH.min(left.tiles - line);

@@ -4,10 +4,10 @@ use std::marker::PhantomData;
 
 use super::scheme::Scheme;
 use super::transform::{CoarseLines, CoarsePixels, FineLines, FinePixels};
-use super::{CHANNELS, Lines, PHASES, Products, Tiling, filter};
+use super::{CHANNELS, Lines, PHASES, Panels, Products, Tiling, filter};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// How many tasks are worth having.
 const TASKS: usize = 20;
@@ -19,6 +19,22 @@ fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
         (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).filter(|&unit| few(unit)).unwrap_or(1);
     let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / TASKS);
     (wanted / unit).max(1) * unit
+}
+
+/// What [`coarse`] and [`fine`] have beside their results.
+pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry, role: Role) -> Scratch {
+    let tiling = Tiling::<K>::new(geometry);
+    let images = images(&tiling, simd.tile().rows);
+    let tiles = images.min(geometry.batch) * tiling.each();
+    let (shared, lines, columns) = match role {
+        Role::Fine => (Vec::new(), geometry.coarse_channels, PHASES * geometry.fine_channels),
+        _ => (vec![geometry.fine_channels], PHASES * geometry.fine_channels, geometry.coarse_channels),
+    };
+    Scratch {
+        shared: [vec![Panels::elements::<K>(lines, columns)], shared].concat(),
+        task: vec![Lines::elements::<K>(tiles, lines), Products::elements::<K>(simd, tiles, columns)],
+        tasks: geometry.batch.div_ceil(images),
+    }
 }
 
 /// The coarse image from (fine image, filter).

@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 
 use crate::backend::cpu::microkernel::{MAX_ROWS, Segment, TileJob};
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 use scheme::{Four, MOST, Scheme, Two};
 use transform::{Patch, Pixels};
 
@@ -86,6 +86,22 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
         filter::filter::<Four>(simd, geometry, fine, coarse)
     } else {
         filter::filter::<Two>(simd, geometry, fine, coarse)
+    }
+}
+
+/// What the roles have beside their results.
+pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+    if large_tiles_pay(geometry) {
+        scratch_of::<Four>(simd, role, geometry)
+    } else {
+        scratch_of::<Two>(simd, role, geometry)
+    }
+}
+
+fn scratch_of<K: Scheme>(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+    match role {
+        Role::Filter => filter::scratch::<K>(simd, geometry),
+        _ => images::scratch::<K>(simd, geometry, role),
     }
 }
 
@@ -169,7 +185,11 @@ struct Lines {
 
 impl Lines {
     fn new<K: Scheme>(tiles: usize, length: usize) -> Lines {
-        Lines { values: Buffer::scratch(K::COMPONENTS * tiles * (length + SPACE)), tiles, length }
+        Lines { values: Buffer::scratch(Lines::elements::<K>(tiles, length)), tiles, length }
+    }
+
+    fn elements<K: Scheme>(tiles: usize, length: usize) -> usize {
+        K::COMPONENTS * tiles * (length + SPACE)
     }
 
     /// Elements from one component to the next.
@@ -194,8 +214,12 @@ struct Panels {
 
 impl Panels {
     fn new<K: Scheme>(simd: Simd, lines: usize, columns: usize) -> Panels {
-        let values = Buffer::scratch(K::COMPONENTS * lines * columns);
+        let values = Buffer::scratch(Panels::elements::<K>(lines, columns));
         Panels { values, lines, columns, width: simd.tile().columns }
+    }
+
+    fn elements<K: Scheme>(lines: usize, columns: usize) -> usize {
+        K::COMPONENTS * lines * columns
     }
 
     /// Elements from one component to the next.
@@ -218,7 +242,7 @@ impl Products {
     fn of<K: Scheme>(simd: Simd, lines: &Lines, panels: &Panels) -> Products {
         let (rows, width, columns) = (simd.tile().rows, panels.width, panels.columns);
         let padded = lines.tiles.next_multiple_of(rows);
-        let mut values = Buffer::scratch(K::COMPONENTS * padded * columns);
+        let mut values = Buffer::scratch(Products::elements::<K>(simd, lines.tiles, columns));
         let segments = [Segment { left: 0, line: 0, length: lines.length }];
         let mut blocks = values.chunks_exact_mut(rows * width);
         let components =
@@ -243,6 +267,10 @@ impl Products {
             }
         }
         Products { values, padded, width, columns }
+    }
+
+    fn elements<K: Scheme>(simd: Simd, tiles: usize, columns: usize) -> usize {
+        K::COMPONENTS * tiles.next_multiple_of(simd.tile().rows) * columns
     }
 
     /// Where a row of each component stands from `column`, the first of a panel, on.

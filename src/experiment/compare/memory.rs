@@ -1,0 +1,36 @@
+//! Whether the runs of a comparison that go on at once fit into memory.
+
+use std::collections::BTreeMap;
+
+use super::{Cell, Design, Jobs, RealData};
+use crate::backend::Device;
+use crate::error::Result;
+use crate::memory::{Amount, Limits, Need};
+use crate::transfer;
+
+/// Refuses a comparison whose runs do not fit into a device: a run alone, or as many as go on at once.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) naming what is needed, what there is, and how many runs fit; what reading data says.
+pub fn check_fits(design: &Design, real: &RealData, device: &Device, jobs: Jobs) -> Result<()> {
+    let cells = design.cells();
+    // Of an arm's runs one with the most images.
+    let mut largest: BTreeMap<&str, &Cell> = BTreeMap::new();
+    for cell in &cells {
+        let seen = largest.entry(&cell.arm.name).or_insert(cell);
+        if cell.size > seen.size {
+            *seen = cell;
+        }
+    }
+    let mut most = Need::default();
+    for cell in largest.values() {
+        let plan = cell.plan(&design.settings, jobs);
+        plan.check_fits(device)?;
+        most = most.or(transfer::need(&plan, &real.subset(cell.size, cell.seed)?, &real.source, device)?);
+    }
+    let count = jobs.count.min(cells.len()).max(1);
+    let amount = Amount { option: "--jobs", asked: count, least: 1, tried: usize::MAX };
+    let otherwise = "use a smaller --batch or fewer --features";
+    let what = format!("a comparison with --jobs {count}");
+    Limits::of(device).check(&what, otherwise, amount, |jobs| Ok(most.times(jobs)))
+}
