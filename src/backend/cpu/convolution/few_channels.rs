@@ -1,5 +1,6 @@
-//! Layers whose fine image has few channels (1 or 3): the transposed convolution, where those would leave most lanes
-//! empty, and the filter gradient, where they give few rows to a long contraction.
+//! Layers of which one image has few channels (1 or 3): where they are the columns of a product they would leave most lanes empty, and in a
+//! filter gradient they give few rows to a long contraction. All is written for a fine image with few channels; a coarse one with few is
+//! [`exchanged`] for it where the stride is one.
 //!
 //! The transposed convolution is a product that gives, for every coarse pixel, its contribution to all taps and channels at once
 //! (16 taps times 3 channels fill three vectors); each fine pixel then sums the few contributions that reach it, in a fixed order.
@@ -9,8 +10,8 @@
 
 use rayon::prelude::*;
 
-use super::image::{Product, transpose};
-use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panels, Segment, TileJob, pack_column, panels};
+use super::image::transpose;
+use crate::backend::cpu::microkernel::{MAX_TILE, Panels, Product, Segment, TileJob, pack_column, panels};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry};
@@ -19,6 +20,35 @@ use crate::backend::{Activation, Geometry};
 pub fn pays(simd: Simd, geometry: &Geometry) -> bool {
     let taps = geometry.kernel[0] * geometry.kernel[1];
     2 * geometry.fine_channels <= simd.tile().lanes.max(8) && taps > 1
+}
+
+/// The convolution between the same images the other way round, if its fine image is the one with few channels: with stride one, a convolution is
+/// the transpose of that with the [`turned`] filter, since `i + t - p = j` is `j + (k - 1 - t) - (k - 1 - p) = i`. (One coarse pixel is a score:
+/// a product of a matrix and a vector.)
+pub fn exchanged(simd: Simd, geometry: &Geometry) -> Option<Geometry> {
+    let g = geometry;
+    let fits = g.stride == [1, 1] && (0..2).all(|axis| g.padding[axis] < g.kernel[axis]) && g.coarse != [1, 1];
+    let exchanged = Geometry {
+        fine: g.coarse,
+        coarse: g.fine,
+        fine_channels: g.coarse_channels,
+        coarse_channels: g.fine_channels,
+        padding: [0, 1].map(|axis| g.kernel[axis] - 1 - g.padding[axis].min(g.kernel[axis] - 1)),
+        ..*g
+    };
+    (fits && g.coarse_channels < g.fine_channels && pays(simd, &exchanged)).then_some(exchanged)
+}
+
+/// A filter `[kh, kw, c, k]` as `[kh, kw, k, c]`, its taps in opposite order.
+pub fn turned(filter: &[f32], channels: [usize; 2]) -> Buffer {
+    let [rows, columns] = channels;
+    let mut out = Buffer::scratch(filter.len());
+    for (out, matrix) in out.chunks_exact_mut(rows * columns).zip(filter.rchunks_exact(rows * columns)) {
+        for (column, out) in out.chunks_exact_mut(rows).enumerate() {
+            out.iter_mut().zip(matrix[column..].iter().step_by(columns)).for_each(|(out, &v)| *out = v);
+        }
+    }
+    out
 }
 
 /// The fine image from (filter, coarse image).
@@ -55,18 +85,19 @@ fn contribute(simd: Simd, coarse: &[f32], depth: usize, panels: &Panels, columns
     let mut tile = [0f32; MAX_TILE];
     for (pixels, out) in coarse.chunks(rows * depth).zip(out.chunks_mut(rows * columns)) {
         let last = pixels.len() / depth - 1;
-        let pointers: [*const f32; MAX_ROWS] = std::array::from_fn(|r| pixels[r.min(last) * depth..].as_ptr());
         for panel in &panels.panels {
             let job = TileJob {
-                rows: &pointers,
+                left: pixels,
+                rows: &std::array::from_fn(|row| row.min(last) * depth),
                 step: 1,
                 segments: &segments,
                 panel: panels.lines(panel),
                 narrow: panel.narrow,
-                out: tile.as_mut_ptr(),
+                out: &mut tile,
                 accumulate: false,
             };
-            simd.dispatch(Product { job });
+            // SAFETY: each pixel has `depth` elements, and each panel as many lines.
+            simd.dispatch(unsafe { Product::new(simd, job) });
             for (out, sums) in out.chunks_exact_mut(columns).zip(tile.chunks_exact(panel.width)) {
                 out[panel.column..panel.column + panel.used].copy_from_slice(&sums[..panel.used]);
             }
@@ -101,7 +132,7 @@ fn collect(geometry: &Geometry, contributions: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Adds a run to another. The runs of a whole row of 4 taps have a constant length, and are a few vectors then.
+/// Adds a run to another. The runs of a whole row of 3 or 4 taps have a constant length, and are a few vectors then.
 #[inline(always)]
 fn add_run(run: &[f32], out: &mut [f32]) {
     #[inline(always)]
@@ -111,7 +142,9 @@ fn add_run(run: &[f32], out: &mut [f32]) {
     }
     match run.len() {
         12 => add::<12>(run, out),
+        9 => add::<9>(run, out),
         4 => add::<4>(run, out),
+        3 => add::<3>(run, out),
         _ => out.iter_mut().zip(run).for_each(|(out, v)| *out += v),
     }
 }
@@ -164,15 +197,17 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
             for panel in &panels {
                 for packed in left.chunks_exact(tile.rows * PIXELS) {
                     let job = TileJob {
-                        rows: &std::array::from_fn(|row| packed[row.min(tile.rows - 1)..].as_ptr()),
+                        left: packed,
+                        rows: &std::array::from_fn(|row| row.min(tile.rows - 1)),
                         step: tile.rows,
                         segments: &segments,
-                        panel: right[panel.start..].as_ptr(),
+                        panel: &right[panel.start..],
                         narrow: panel.narrow,
-                        out: sums[at..at + tile.rows * panel.width].as_mut_ptr(),
+                        out: &mut sums[at..at + tile.rows * panel.width],
                         accumulate: true,
                     };
-                    simd.dispatch(Product { job });
+                    // SAFETY: both sides were packed for `PIXELS` pixels.
+                    simd.dispatch(unsafe { Product::new(simd, job) });
                     at += tile.rows * panel.width;
                 }
             }
@@ -219,6 +254,7 @@ fn gather_taps(geometry: &Geometry, fine: &[f32], pixel: usize, line: &mut [f32]
 fn copy_run(run: &[f32], out: &mut [f32]) {
     match run.len() {
         12 => out[..12].copy_from_slice(&run[..12]),
+        9 => out[..9].copy_from_slice(&run[..9]),
         4 => out[..4].copy_from_slice(&run[..4]),
         _ => out.copy_from_slice(run),
     }

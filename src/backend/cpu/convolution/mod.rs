@@ -29,21 +29,26 @@ pub fn convolution(
         let zeros = Buffer::full(size, 0.0);
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
     }
+    let channels = [geometry.fine_channels, geometry.coarse_channels];
+    let (way, exchanged) = (winograd::way(role, geometry), few_channels::exchanged(simd, geometry));
     match role {
-        Role::Coarse if winograd::pays(geometry) => winograd::coarse(simd, geometry, a, b, activation),
-        Role::Coarse => image::coarse(simd, geometry, a, b, activation),
-        Role::Fine if winograd::pays(geometry) => winograd::fine(simd, geometry, a, b, activation),
-        Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
-        Role::Fine => image::fine(simd, geometry, a, b, activation),
+        Role::Coarse => match (way, exchanged) {
+            (Some(way), _) => way.coarse(simd, geometry, a, b, activation),
+            (None, Some(g)) => few_channels::fine(simd, &g, &few_channels::turned(b, channels), a, activation),
+            (None, None) => image::coarse(simd, geometry, a, b, activation),
+        },
+        Role::Fine => match way {
+            Some(way) => way.fine(simd, geometry, a, b, activation),
+            None if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
+            None => image::fine(simd, geometry, a, b, activation),
+        },
         Role::Filter => {
-            let kernel = if winograd::pays(geometry) {
-                winograd::filter
-            } else if few_channels::filter_pays(geometry) {
-                few_channels::filter
-            } else {
-                filter::filter
+            let out = match (way, exchanged.filter(few_channels::filter_pays)) {
+                (Some(way), _) => way.filter(simd, geometry, a, b),
+                (None, Some(g)) => few_channels::turned(&few_channels::filter(simd, &g, b, a), [channels[1], channels[0]]),
+                (None, None) if few_channels::filter_pays(geometry) => few_channels::filter(simd, geometry, a, b),
+                (None, None) => filter::filter(simd, geometry, a, b),
             };
-            let out = kernel(simd, geometry, a, b);
             match activation.unary() {
                 None => out,
                 Some(function) => super::elementwise::unary(simd, function, &out),

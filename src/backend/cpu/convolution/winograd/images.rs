@@ -1,23 +1,18 @@
 //! The roles that give an image.
 
-use std::marker::PhantomData;
-
 use super::scheme::Scheme;
 use super::transform::{CoarseLines, CoarsePixels, FineLines, FinePixels};
-use super::{CHANNELS, Lines, PHASES, Products, Tiling, filter};
+use super::{CHANNELS, Lines, Products, Tiling, filter};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry};
-
-/// How many tasks are worth having.
-const TASKS: usize = 20;
 
 /// Images a task, so that no row of the last product is left empty where that takes few tiles.
 fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
     let few = |unit: usize| unit * tiling.each() <= 2 * K::TASK;
     let unit =
         (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).filter(|&unit| few(unit)).unwrap_or(1);
-    let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / TASKS);
+    let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / K::TASKS);
     (wanted / unit).max(1) * unit
 }
 
@@ -29,7 +24,7 @@ pub fn coarse<K: Scheme>(
     filter: &[f32],
     activation: Activation,
 ) -> Buffer {
-    let (scheme, tiling) = (PhantomData::<K>, Tiling::<K>::new(geometry));
+    let tiling = Tiling::<K>::new(geometry);
     let (channels, columns) = (geometry.fine_channels, geometry.coarse_channels);
     let panels = filter::pack::<K>(simd, geometry, filter);
     let outside = Buffer::full(channels, 0.0);
@@ -39,19 +34,21 @@ pub fn coarse<K: Scheme>(
     tasks(geometry.batch.div_ceil(images), |task| {
         let first = task * images * tiling.each();
         let tiles = tiling.count().min(first + images * tiling.each()) - first;
-        let mut lines = Lines::new::<K>(tiles, PHASES * channels);
+        let mut lines = Lines::new::<K>(tiles, K::PHASES * channels);
         for tile in 0..tiles {
             let pixel = |start: usize| fine[start..start + channels].as_ptr();
-            let patch = tiling.patch(tiling.place(first + tile), outside[..channels].as_ptr(), pixel);
-            let (out, component) = (lines.line(tile), lines.component());
-            simd.dispatch(FineLines { scheme, patch, channels, out, component });
+            let patch = tiling.patch(tiling.place(first + tile), outside.as_ptr(), pixel);
+            let (out, component) = (lines.from(tile), lines.component());
+            // SAFETY: the pixels are slices of `channels` elements, and the lines this task's.
+            simd.dispatch(unsafe { FineLines::<K>::new(patch, channels, out, component) });
         }
         let products = Products::of::<K>(simd, &lines, &panels);
         for tile in 0..tiles {
             // SAFETY: a pixel is in one tile, and a tile in one task; they lie inside `output`.
             let pixel = |start: usize| unsafe { out.slice(start, columns) }.as_mut_ptr();
             let pixels = tiling.pixels(tiling.place(first + tile), std::ptr::null_mut(), pixel);
-            simd.dispatch(CoarsePixels { scheme, products: &products, tile, columns, out: pixels });
+            // SAFETY: the pixels are slices of `columns` elements.
+            simd.dispatch(unsafe { CoarsePixels::<K>::new(&products, tile, pixels) });
         }
         let image = geometry.coarse[0] * geometry.coarse[1] * columns;
         // SAFETY: the task's own tiles again, whole images of them.
@@ -68,9 +65,10 @@ pub fn fine<K: Scheme>(
     coarse: &[f32],
     activation: Activation,
 ) -> Buffer {
-    let (scheme, tiling) = (PhantomData::<K>, Tiling::<K>::new(geometry));
+    let tiling = Tiling::<K>::new(geometry);
     let (channels, depth) = (geometry.fine_channels, geometry.coarse_channels);
     let panels = filter::pack_transposed::<K>(simd, geometry, filter);
+    let outside = Buffer::full(depth, 0.0);
     let mut output = Buffer::scratch(geometry.fine_shape().iter().product());
     let out = Disjoint::new(&mut output);
     let images = images(&tiling, simd.tile().rows);
@@ -81,9 +79,10 @@ pub fn fine<K: Scheme>(
         let mut lines = Lines::new::<K>(count * tiling.each(), depth);
         for tile in 0..count * tiling.each() {
             let pixel = |start: usize| coarse[start..start + depth].as_ptr();
-            let pixels = tiling.pixels(place(tile), std::ptr::null(), pixel);
-            let (out, component) = (lines.line(tile), lines.component());
-            simd.dispatch(CoarseLines { scheme, pixels, channels: depth, out, component, width: depth, panel: depth });
+            let pixels = tiling.pixels(place(tile), outside.as_ptr(), pixel);
+            let (out, component) = (lines.from(tile), lines.component());
+            // SAFETY: the pixels are slices of `depth` elements, and the lines this task's.
+            simd.dispatch(unsafe { CoarseLines::<K>::new(pixels, depth, out, component, [depth, depth]) });
         }
         let products = Products::of::<K>(simd, &lines, &panels);
         for tile in 0..count * tiling.each() {
@@ -91,8 +90,9 @@ pub fn fine<K: Scheme>(
             // SAFETY: an image is in one task; its pixels lie inside `output`.
             let pixel = |start: usize| unsafe { out.slice(start, channels) }.as_mut_ptr();
             let patch = tiling.patch(place, std::ptr::null_mut(), pixel);
-            let (above, left) = (place.down > 0, place.across > 0);
-            simd.dispatch(FinePixels { scheme, products: &products, tile, channels, patch, above, left });
+            let before = [place.down > 0, place.across > 0];
+            // SAFETY: the pixels are slices of `channels` elements.
+            simd.dispatch(unsafe { FinePixels::<K>::new(&products, tile, patch, before) });
         }
         let image = geometry.fine[0] * geometry.fine[1] * channels;
         // SAFETY: the task's own images again.
