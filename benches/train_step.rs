@@ -76,8 +76,8 @@ fn run(options: &Options) -> graft::Result<()> {
     };
     let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
     let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();
-    let images = Images { count: batch, height: size, width: size, channels, pixels };
-    let data = Dataset { name: "noise".to_string(), images, labels: None, classes: 0 };
+    let images = Images::new([batch, size, size, channels], pixels);
+    let data = Dataset::unlabelled("noise", images);
     let mut trainer = Trainer::new(&recipe, data, &device)?;
     let mut times = Vec::new();
     for step in 0..warmup + steps {

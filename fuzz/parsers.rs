@@ -54,9 +54,9 @@ fn data(kind: &str, path: Option<&Path>, split: Split) -> Result<(), Error> {
     let spec: Spec = format!("{kind}:{}", path.expect("a path").display()).parse()?;
     let Dataset { images, labels, classes, .. } = spec.load(split)?;
     assert!(images.count > 0);
-    assert_eq!(images.pixels.len(), images.count * images.height * images.width * images.channels);
+    assert_eq!(images.pixels().len(), images.count * images.height * images.width * images.channels);
     if let Some(labels) = labels {
-        assert!(labels.len() == images.count && labels.iter().all(|&label| usize::from(label) < classes));
+        assert!(labels.len() == images.count && labels.iter().all(|&label| (label as usize) < classes.len()));
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ fn header(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let (architecture, network) = load_generator(&checkpoint, &device)?;
     assert_eq!(source?.architecture, architecture);
     let images = sample(&network, &architecture, 0, Purpose::SampleLatents, 1, None)?;
-    assert_eq!(images.pixels.len(), architecture.size * architecture.size * architecture.channels);
+    assert_eq!(images.pixels().len(), architecture.size * architecture.size * architecture.channels);
     Ok(())
 }
 

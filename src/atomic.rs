@@ -25,15 +25,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Makes a folder at `path`, where there is nothing, of what `fill` puts into the one that it is given: it is there as a whole or
-/// not at all. The folder around it must exist.
+/// not at all, and what killed processes left of such attempts is removed. The folder around it must exist.
 ///
 /// # Errors
 /// Those of `fill`, after which nothing is left; [`Error::Io`] where the system refuses.
 pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let temporary = temporary(path)?;
+    sweep_folders(path);
     // A process of the same number may have died here.
     let _ = fs::remove_dir_all(&temporary);
     fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
+    // Ends with the process; where the disk knows no locks, nobody sweeps either.
+    let _alive = locked(&temporary);
     let filled = fill(&temporary)
         .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io("create", path)));
     if filled.is_err() {
@@ -50,6 +53,29 @@ pub fn sweep(folder: &Path) {
         // What stays takes space and nothing else.
         let _ = fs::remove_file(entry.path());
     }
+}
+
+/// Removes the unfinished folders of `path` of processes that have died: those that live have theirs locked.
+fn sweep_folders(path: &Path) {
+    let (Some(around), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let around = if around.as_os_str().is_empty() { Path::new(".") } else { around };
+    let of_path = |hidden: &OsStr| {
+        let rest =
+            hidden.as_encoded_bytes().strip_prefix(b".")?.strip_prefix(name.as_encoded_bytes())?.strip_prefix(b".")?;
+        std::str::from_utf8(rest.strip_suffix(b".tmp")?).ok()?.parse::<u32>().ok()
+    };
+    for entry in fs::read_dir(around).into_iter().flatten().flatten() {
+        let dead = of_path(&entry.file_name()).is_some() && entry.path().is_dir() && locked(&entry.path()).is_some();
+        if dead {
+            // What stays takes space and nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// A folder's lock, where nobody has it.
+fn locked(folder: &Path) -> Option<File> {
+    File::open(folder).ok().filter(|folder| folder.try_lock().is_ok())
 }
 
 /// Whether a file's name is a temporary one.
@@ -153,5 +179,20 @@ mod tests {
         assert_eq!((failed.unwrap_err().to_string().as_str(), names(place.path()).len()), ("no more", 0));
         folder(&path, |inside| write(&inside.join("whole"), b"bytes")).unwrap();
         assert_eq!((names(place.path()), names(&path)), (vec!["made".to_string()], vec!["whole".to_string()]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_killed_process_left_of_a_folder_is_swept_and_what_a_living_one_fills_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let folders = [".made.4294967295.tmp", ".made.4294967294.tmp", ".made.other.7.tmp", ".other.7.tmp"];
+        for name in folders {
+            fs::create_dir(place.path().join(name)).unwrap();
+            fs::write(place.path().join(name).join("part"), b"bytes").unwrap();
+        }
+        let living = locked(&place.path().join(folders[1])).expect("a lock");
+        folder(&place.path().join("made"), |_| Ok(())).unwrap();
+        assert_eq!(names(place.path()), [folders[1], folders[2], folders[3], "made"]);
+        drop(living);
     }
 }

@@ -170,7 +170,7 @@ impl Checkpoint {
     /// Sha-256, in hexadecimal, over the header, and over names, types, shapes and bytes in the order of names.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        hash.update(Json::Object(self.header.clone()).to_string());
+        hash.update(canonical_object(&self.header));
         for (name, stored) in &self.tensors {
             hash.update(format!("{name} {:?} {:?}\n", stored.dtype, stored.shape));
             hash.update(&stored.bytes);
@@ -250,9 +250,35 @@ impl Checkpoint {
     }
 }
 
+/// JSON without spaces, the keys of objects sorted, whatever order a map of this build keeps.
+fn canonical(json: &Json) -> String {
+    match json {
+        Json::Object(map) => canonical_object(map),
+        Json::Array(values) => format!("[{}]", values.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        scalar => scalar.to_string(),
+    }
+}
+
+fn canonical_object(map: &serde_json::Map<String, Json>) -> String {
+    let sorted: BTreeMap<&String, &Json> = map.iter().collect();
+    let field = |(key, value)| format!("{}:{}", Json::from(String::clone(key)), canonical(value));
+    format!("{{{}}}", sorted.into_iter().map(field).collect::<Vec<_>>().join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_sorts_the_keys_of_its_header() {
+        let header =
+            serde_json::json!({ "b\"": [{ "y": 0.1, "x": -2 }, []], "a": { "d": null, "c": {} }, "B": "text" });
+        let text = r#"{"B":"text","a":{"c":{},"d":null},"b\"":[{"x":-2,"y":0.1},[]]}"#;
+        assert_eq!(canonical(&header), text);
+        let Json::Object(header) = header else { unreachable!("an object") };
+        let hash: String = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(Checkpoint::new(header).digest(), hash);
+    }
 
     fn checkpoint() -> Checkpoint {
         let mut checkpoint = Checkpoint::new(serde_json::Map::from_iter([("step".to_string(), Json::from(7))]));

@@ -38,6 +38,9 @@ pub enum Error {
     /// A value from outside that cannot work; the text says what to do instead.
     #[error("{0}")]
     Invalid(String),
+    /// A data set has no such split; the text says how it would have one. A split that is there and broken is another error.
+    #[error("{0}")]
+    NoSplit(String),
     /// A training came to numbers that are not finite; the text says where, and what to do.
     #[error("{0}")]
     Diverged(String),

@@ -12,6 +12,7 @@
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
 //! | [`nn`] | layers that own named parameters, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
+//! | [`memory`] | how much memory a run takes, and how much there is |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
@@ -44,6 +45,7 @@ pub mod error;
 pub mod experiment;
 pub mod gan;
 pub mod interchange;
+pub mod memory;
 pub mod metrics;
 pub mod nn;
 mod protobuf;

@@ -173,7 +173,7 @@ pub trait Observer {
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    _locks: Vec<Lock>,
+    locks: Vec<Lock>,
 }
 
 impl RunFolder {
@@ -202,7 +202,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Invalid`] where there is no run in it, or another process trains there.
     pub fn resume(path: &Path) -> Result<RunFolder> {
-        Ok(RunFolder { _locks: Lock::take_all(path)?, ..RunFolder::open(path)? })
+        Ok(RunFolder { locks: Lock::take_all(path)?, ..RunFolder::open(path)? })
     }
 
     /// A new run's folder, in which no other process trains while this value lives; its settings are to be written first, so that
@@ -226,7 +226,7 @@ impl RunFolder {
         };
         check()?;
         fs::create_dir_all(path).map_err(unusable(path))?;
-        let folder = RunFolder { _locks: Lock::take_all(path)?, ..RunFolder::at(path) };
+        let folder = RunFolder { locks: Lock::take_all(path)?, ..RunFolder::at(path) };
         // Somebody may have begun a run there just before the lock was taken.
         check()?;
         if !is_vacant(path)? {
@@ -235,8 +235,13 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// What to say where nothing keeps other processes from training in it.
+    pub fn warning(&self) -> Option<String> {
+        self.locks.iter().find_map(Lock::warning)
+    }
+
     fn at(path: &Path) -> RunFolder {
-        RunFolder { path: path.to_path_buf(), _locks: Vec::new() }
+        RunFolder { path: path.to_path_buf(), locks: Vec::new() }
     }
 
     /// A run's folder that may be there already, as a phase of a larger run finds it.

@@ -152,3 +152,42 @@ pub struct AdamStep {
     /// `1 - beta2^t`
     pub correction2: f64,
 }
+
+/// A kernel that may need memory of its own, with what decides how much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum KernelCall<'a> {
+    /// [`Backend::reduce`](super::Backend::reduce) of these sizes.
+    Reduce([usize; 3]),
+    /// [`Backend::matmul`](super::Backend::matmul).
+    MatMul(&'a MatMul),
+    /// [`Backend::convolution`](super::Backend::convolution) in this role.
+    Convolution(Role, &'a Geometry),
+    /// [`Backend::batch_norm`](super::Backend::batch_norm).
+    BatchNorm(&'a BatchNormShape),
+    /// [`Backend::batch_norm_backward`](super::Backend::batch_norm_backward).
+    BatchNormBackward(&'a BatchNormShape),
+}
+
+/// The buffers that a kernel has while it runs beside its operands and results, by their numbers of elements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scratch {
+    /// Those of the kernel as a whole.
+    pub shared: Vec<usize>,
+    /// Those of each of its tasks.
+    pub task: Vec<usize>,
+    /// How many tasks there are; a thread runs one at a time.
+    pub tasks: usize,
+}
+
+impl Scratch {
+    /// Buffers that no task has for itself.
+    pub fn shared(lengths: impl Into<Vec<usize>>) -> Scratch {
+        Scratch { shared: lengths.into(), ..Scratch::default() }
+    }
+
+    /// All buffers that so many threads have at once.
+    pub fn lengths(&self, threads: usize) -> impl Iterator<Item = usize> {
+        let tasks = self.tasks.min(threads);
+        self.shared.iter().chain((0..tasks).flat_map(|_| &self.task)).copied()
+    }
+}

@@ -9,13 +9,15 @@ mod kernel;
 mod profile;
 pub mod reference;
 pub mod scalar;
+mod shapes;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, MatMul, Reduction, Role};
+pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
+pub use shapes::{Extent, Ledger, Shape, Tally};
 
 use crate::error::{Error, Result, did_you_mean};
 
@@ -28,6 +30,8 @@ pub enum Storage {
     F32(cpu::Buffer),
     /// On a gpu device.
     Gpu(gpu::Buffer),
+    /// On a device that counts: no elements.
+    Shape(Shape),
 }
 
 impl Storage {
@@ -37,6 +41,7 @@ impl Storage {
             Storage::F64(values) => values.len(),
             Storage::F32(buffer) => buffer.len(),
             Storage::Gpu(buffer) => buffer.len(),
+            Storage::Shape(shape) => shape.len(),
         }
     }
 
@@ -118,6 +123,8 @@ pub struct Bounds {
     pub largest_storage: Option<u64>,
     /// Whether storages are in the host's memory.
     pub shares_host_memory: bool,
+    /// The bytes that the device keeps for storages to come.
+    pub idle: u64,
 }
 
 /// The kernels that every op is made of. All tensors are contiguous and row-major.
@@ -198,7 +205,26 @@ pub trait Backend: Send + Sync {
 
     /// What bounds its storages; the host's memory alone, unless the backend knows better.
     fn bounds(&self) -> Bounds {
-        Bounds { largest_storage: None, shares_host_memory: true }
+        Bounds { largest_storage: None, shares_host_memory: true, idle: 0 }
+    }
+
+    /// Gives memory that waits for its next use back to the system, where the backend keeps some: called where one phase of a run
+    /// ends and another begins.
+    fn release_idle(&self) {}
+
+    /// What a kernel has in memory while it runs, beside operands and results; nothing, unless the backend knows better.
+    fn scratch(&self, _call: &KernelCall<'_>) -> Scratch {
+        Scratch::default()
+    }
+
+    /// How storages take memory, empty at first: for a device that counts ([`Device::shapes`]).
+    fn ledger(&self) -> Box<dyn Ledger> {
+        Box::new(shapes::Plain::new(if self.is_double() { size_of::<f64>() } else { size_of::<f32>() }))
+    }
+
+    /// Whether kernels compute nothing: elements that nobody will read need not be made, then.
+    fn counts_only(&self) -> bool {
+        false
     }
 }
 
@@ -277,6 +303,11 @@ impl Device {
     /// The device's first failure.
     pub fn sync(&self) -> Result<()> {
         self.0.sync()
+    }
+
+    /// Gives memory that waits for its next use back to the system; see [`Backend::release_idle`].
+    pub fn release_idle(&self) {
+        self.0.release_idle();
     }
 }
 

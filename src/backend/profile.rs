@@ -182,6 +182,22 @@ impl Backend for Profiler {
         self.inner.backend().bounds()
     }
 
+    fn release_idle(&self) {
+        self.inner.release_idle();
+    }
+
+    fn scratch(&self, call: &KernelCall<'_>) -> Scratch {
+        self.inner.backend().scratch(call)
+    }
+
+    fn ledger(&self) -> Box<dyn Ledger> {
+        self.inner.backend().ledger()
+    }
+
+    fn counts_only(&self) -> bool {
+        self.inner.backend().counts_only()
+    }
+
     fn sync(&self) -> Result<()> {
         self.inner.sync()
     }

@@ -151,7 +151,7 @@ pub struct Predictions {
     /// The length of the features.
     pub dimensions: usize,
     /// The most probable class of each image.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u32>,
     /// `[n, classes]`, row by row; a row sums to 1.
     pub probabilities: Vec<f32>,
     /// `[n, dimensions]`, row by row.
@@ -164,7 +164,7 @@ impl Predictions {
     /// # Panics
     /// Where there is not one label an image.
     #[track_caller]
-    pub fn accuracy(&self, labels: &[u8]) -> f64 {
+    pub fn accuracy(&self, labels: &[u32]) -> f64 {
         assert_eq!(self.labels.len(), labels.len(), "accuracy: one label an image");
         let right = self.labels.iter().zip(labels).filter(|(a, b)| a == b).count();
         right as f64 / labels.len().max(1) as f64
@@ -278,14 +278,14 @@ impl Classifier {
 }
 
 /// The first of the largest.
-fn most_probable(row: &[f32]) -> u8 {
+fn most_probable(row: &[f32]) -> u32 {
     let mut best = 0;
     for (class, &value) in row.iter().enumerate() {
         if value > row[best] {
             best = class;
         }
     }
-    best as u8
+    best as u32
 }
 
 #[cfg(test)]
@@ -351,7 +351,7 @@ mod tests {
         let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
         let classifier = Classifier::new(&Device::cpu(), &design, 4, 1);
         let pixels: Vec<u8> = (0..3 * 32 * 32).map(|i| (i * 37 % 256) as u8).collect();
-        let images = Images { count: 3, height: 32, width: 32, channels: 1, pixels };
+        let images = Images::new([3, 32, 32, 1], pixels);
         let said = classifier.predict(&images).unwrap();
         assert_eq!((said.labels.as_slice(), said.probabilities), (&[0, 0, 0][..], vec![0.25; 12]));
         assert_eq!(said.features.len(), 3 * 4);

@@ -273,11 +273,11 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
                     data.name
                 )));
             };
-            let mut rows = vec![0.0; labels.len() * data.classes];
-            for (row, &label) in rows.chunks_exact_mut(data.classes).zip(labels) {
-                row[usize::from(label)] = 1.0;
+            let mut rows = vec![0.0; labels.len() * data.classes.len()];
+            for (row, &label) in rows.chunks_exact_mut(data.classes.len()).zip(labels) {
+                row[label as usize] = 1.0;
             }
-            Ok((data.classes, rows))
+            Ok((data.classes.len(), rows))
         }
         Targets::Probabilities { classes, rows } if rows.len() == data.len() * classes => Ok((*classes, rows.clone())),
         Targets::Probabilities { classes, rows } => Err(Error::invalid(format!(
@@ -398,7 +398,7 @@ mod tests {
             Training::new(&DESIGN, &OPTIONS, data, targets, &Device::cpu()).unwrap_err().to_string()
         };
         let good = digits(4);
-        let unlabelled = Dataset { labels: None, classes: 0, ..good.clone() };
+        let unlabelled = Dataset::unlabelled("digits", good.images.clone());
         assert!(refusal(unlabelled, &Targets::Labels).contains("no labels"));
         assert!(refusal(good.clone().fit(64, 1).unwrap(), &Targets::Labels).contains("64x64x1"));
         let short = Targets::Probabilities { classes: 3, rows: vec![1.0; 3] };

@@ -144,8 +144,8 @@ impl Compare {
             let real = RealData::load(&design.settings)?;
             for cell in design.cells() {
                 real.subset(cell.size, cell.seed)?;
-                cell.arm.recipe(&cell.plan(&design.settings, jobs).recipe)?.check_fits(device)?;
             }
+            compare::check_fits(&design, &real, device, jobs)?;
             if self.plan {
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
@@ -153,7 +153,8 @@ impl Compare {
                 return Ok(());
             }
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
-            let _lock = Lock::take(&self.out)?;
+            let lock = Lock::take(&self.out)?;
+            lock.warning().into_iter().for_each(warn);
             compare::prepare(&self.out, &design)?;
             let Some(judge) = self.judge(&real, device)? else {
                 warn(STOPPED);

@@ -186,7 +186,7 @@ impl Evaluate {
             return Ok(None);
         }
         let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + self.seed, GAN_TRAIN_COUNT)?;
-        let data = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
+        let data = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
         let settings = judge.settings();
         self.note("GAN-train: a classifier learns from samples");
         let mut progress = Progress::new("GAN-train", settings.options.steps, self.quiet);

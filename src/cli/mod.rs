@@ -166,8 +166,14 @@ fn continued(path: &Path, command: &str) -> Result<RunFolder> {
             "{0} holds a run of graft {other}: continue it with graft {other} --resume {0}",
             path.display()
         ))),
-        _ => Ok(folder),
+        _ => Ok(guarded(folder)),
     }
+}
+
+/// Says where nothing keeps other processes out of a run's folder.
+fn guarded(folder: RunFolder) -> RunFolder {
+    folder.warning().into_iter().for_each(warn);
+    folder
 }
 
 /// A number above 0.

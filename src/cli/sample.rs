@@ -10,7 +10,8 @@ use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, FeatureSource, available_memory, interpolate, load_generator, sample};
+use crate::gan::{Architecture, FeatureSource, interpolate, load_generator, sample};
+use crate::memory::available_memory;
 use crate::random::Purpose;
 use crate::run::RunFolder;
 
@@ -136,7 +137,7 @@ impl Sample {
         /// copied into the grid and into the file.
         const BYTES_A_NUMBER: f64 = 8.0 + 3.0;
         let each = (architecture.size * architecture.size * architecture.channels) as f64 * BYTES_A_NUMBER;
-        let most = available_memory().map_or(usize::MAX, |bytes| (bytes / each) as usize);
+        let most = available_memory().map_or(usize::MAX, |bytes| (bytes as f64 / each) as usize);
         if self.count > most {
             return Err(Error::invalid(format!(
                 "{} images do not fit into memory: take --count {most} at most, and more with another --seed",

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::progress::Progress;
 use super::{
-    Compute, DEVICE, advised, continued, count, decay, named, not_negative, positive, say, seed, steps, tell, warn,
+    Compute, DEVICE, advised, continued, count, decay, guarded, named, not_negative, positive, say, seed, steps, tell,
+    warn,
 };
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec, Split};
@@ -161,7 +162,7 @@ impl Train {
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             tell_command(&equivalent_command(&settings));
-            let folder = RunFolder::create(&out, self.overwrite)?;
+            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             folder.write_settings(&settings)?;
             train(&folder, &mut trainer, &settings, self.quiet)?;
             print_profile(profile);
@@ -291,7 +292,7 @@ impl Train {
                     native.name
                 )));
             }
-            architecture.classes = native.classes;
+            architecture.classes = native.classes.len();
         }
         settings.recipe.check()?;
         Ok((settings.choose(native)?, settings))

@@ -16,7 +16,8 @@ use super::progress::Progress;
 use super::train::{DEFAULT_GP, RESUME_TAKES, quoted, tell_command};
 use super::transfer_command::{compare_command, equivalent_command, word};
 use super::{
-    Compute, advised, continued, count, decay, evaluate, named, not_negative, positive, seed, steps, tell, warn,
+    Compute, advised, continued, count, decay, evaluate, guarded, named, not_negative, positive, seed, steps, tell,
+    warn,
 };
 use crate::backend::Device;
 use crate::data::{Dataset, Spec, Split};
@@ -241,7 +242,7 @@ impl Transfer {
         self.compute.run(|device| {
             check_fits(&plan, device)?;
             tell_command(&equivalent_command(&plan));
-            let folder = RunFolder::create(&out, self.overwrite)?;
+            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
             run(&plan, target, &out, device, self.quiet).inspect_err(|_| folder.discard_unbegun())

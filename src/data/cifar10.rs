@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::spec::Kind;
-use super::{Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Split};
 use crate::error::{Error, Result};
 
 /// `cifar10:DIR`: the folder of the binary version's files.
@@ -15,7 +15,7 @@ pub(super) const KIND: Kind = Kind { name: "cifar10", forms: &["cifar10:DIR"], c
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
-const CLASSES: usize = 10;
+const CLASSES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 const PLANE: usize = SIDE * SIDE;
 /// A label, and the red, green and blue plane, row by row.
 const RECORD: usize = 1 + CHANNELS * PLANE;
@@ -48,22 +48,20 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
     for name in file_names(split) {
         let path = folder.join(name);
         if !path.is_file() {
-            let hint = match folder.join(name.trim_end_matches(".bin")).is_file() {
-                true => ", only the Python version's file",
-                false => "",
-            };
-            return Err(Error::invalid(format!(
-                "{argument} has no {name}{hint}; put the {split} files of CIFAR-10's binary version there"
-            )));
+            let python = folder.join(name.trim_end_matches(".bin")).is_file();
+            let hint = if python { ", only the Python version's file" } else { "" };
+            let why =
+                format!("{argument} has no {name}{hint}; put the {split} files of CIFAR-10's binary version there");
+            return Err(if split == Split::Test && !python { Error::NoSplit(why) } else { Error::Invalid(why) });
         }
         read(&path, &mut pixels, &mut labels)?;
     }
-    let images = Images { count: labels.len(), height: SIDE, width: SIDE, channels: CHANNELS, pixels };
-    Ok(Dataset { name: argument.into(), images, labels: Some(labels), classes: CLASSES })
+    let images = Images::new([labels.len(), SIDE, SIDE, CHANNELS], pixels);
+    Ok(Dataset::labelled(argument, images, labels, Classes::new(CLASSES)))
 }
 
 /// Appends the images and labels of a file, of which no more than one record is held as it is stored.
-fn read(path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
+fn read(path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<()> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
     let records = length / RECORD as u64;
@@ -76,11 +74,11 @@ fn read(path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u8>) -> Result<()> {
     for index in 0..records {
         file.read_exact(&mut record).map_err(Error::io("read", path))?;
         let (label, planes) = (record[0], &record[1..]);
-        if usize::from(label) >= CLASSES {
-            let expected = format!("a label below {CLASSES}");
+        if usize::from(label) >= CLASSES.len() {
+            let expected = format!("a label below {}", CLASSES.len());
             return Err(Error::format(path, index * RECORD as u64, expected, label.to_string()));
         }
-        labels.push(label);
+        labels.push(label.into());
         pixels.extend((0..PLANE).flat_map(|place| [0, 1, 2].map(|channel| planes[channel * PLANE + place])));
     }
     Ok(())
@@ -119,7 +117,7 @@ mod tests {
     fn planes_become_colours_and_files_follow_each_other() {
         let folder = folder();
         let train = spec(folder.path()).load(Split::Train).unwrap();
-        assert_eq!((train.labels, train.classes), (Some(vec![9, 8, 7, 6, 5]), 10));
+        assert_eq!((train.labels, train.classes.names()[3].as_str()), (Some(vec![9, 8, 7, 6, 5]), "cat"));
         let test = spec(folder.path()).load(Split::Test).unwrap();
         assert_eq!((test.images.count, test.images.height, test.images.width, test.images.channels), (2, 32, 32, 3));
         for (images, first) in [(train.images, 0), (test.images, 5)] {

@@ -1,5 +1,6 @@
 //! Bringing images to the size and channels of a network.
 
+use super::light::{LUMA, LUMA_TOTAL};
 use super::{Dataset, Images};
 use crate::error::{Error, Result};
 
@@ -7,10 +8,6 @@ use crate::error::{Error, Result};
 const SMALL: usize = 32;
 /// The side of a padded image enlarged twice.
 const LARGE: usize = 2 * SMALL;
-
-/// Luma weights of ITU-R BT.601 for red, green and blue, in thousandths.
-const LUMA: [u32; 3] = [299, 587, 114];
-const LUMA_TOTAL: u32 = 1000;
 
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
@@ -54,36 +51,37 @@ impl Dataset {
 }
 
 fn grey_to_rgb(images: &Images) -> Images {
-    let pixels = images.pixels.iter().flat_map(|&grey| [grey; 3]).collect();
-    Images { channels: 3, pixels, ..*images }
+    let pixels = images.pixels().iter().flat_map(|&grey| [grey; 3]).collect();
+    Images::new([images.count, images.height, images.width, 3], pixels)
 }
 
 fn rgb_to_grey(images: &Images) -> Images {
     let luma = |rgb: &[u8]| {
-        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * weight).sum();
-        ((sum + LUMA_TOTAL / 2) / LUMA_TOTAL) as u8
+        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * u32::from(weight)).sum();
+        ((sum + u32::from(LUMA_TOTAL) / 2) / u32::from(LUMA_TOTAL)) as u8
     };
-    Images { channels: 1, pixels: images.pixels.chunks_exact(3).map(luma).collect(), ..*images }
+    let pixels = images.pixels().chunks_exact(3).map(luma).collect();
+    Images::new([images.count, images.height, images.width, 1], pixels)
 }
 
 /// Black around each image; where the difference is odd, the larger half goes below and to the right.
 fn pad(images: &Images, side: usize) -> Images {
-    let Images { count, height, width, channels, ref pixels } = *images;
+    let [count, height, width, channels] = images.shape();
     let (top, left) = ((side - height) / 2, (side - width) / 2);
     let mut padded = vec![0; count * side * side * channels];
-    for (row, source) in pixels.chunks_exact(width * channels).enumerate() {
+    for (row, source) in images.pixels().chunks_exact(width * channels).enumerate() {
         let (image, y) = (row / height, row % height);
         let start = ((image * side + top + y) * side + left) * channels;
         padded[start..][..source.len()].copy_from_slice(source);
     }
-    Images { count, height: side, width: side, channels, pixels: padded }
+    Images::new([count, side, side, channels], padded)
 }
 
 /// Bilinear interpolation at half-pixel centres (what others call `align_corners=false`): along each axis a new pixel
 /// is 3/4 of the old pixel that it lies in and 1/4 of the neighbour on its side, or of itself at the edge.
 fn enlarge_twice(images: &Images) -> Images {
-    let Images { count, height, width, channels, .. } = *images;
-    let mut pixels = Vec::with_capacity(4 * images.pixels.len());
+    let [count, height, width, channels] = images.shape();
+    let mut pixels = Vec::with_capacity(4 * images.pixels().len());
     for index in 0..count {
         let image = images.image(index);
         let at = |y: usize, x: usize, channel: usize| u32::from(image[(y * width + x) * channels + channel]);
@@ -100,14 +98,14 @@ fn enlarge_twice(images: &Images) -> Images {
             }
         }
     }
-    Images { count, height: 2 * height, width: 2 * width, channels, pixels }
+    Images::new([count, 2 * height, 2 * width, channels], pixels)
 }
 
 /// Each pixel is the mean of four, rounded to the nearest byte.
 fn halve(images: &Images) -> Images {
-    let Images { count, height, width, channels, .. } = *images;
+    let [count, height, width, channels] = images.shape();
     let (half_height, half_width) = (height / 2, width / 2);
-    let mut pixels = Vec::with_capacity(images.pixels.len() / 4);
+    let mut pixels = Vec::with_capacity(images.pixels().len() / 4);
     for index in 0..count {
         let image = images.image(index);
         for (y, x) in (0..half_height).flat_map(|y| (0..half_width).map(move |x| (y, x))) {
@@ -117,7 +115,7 @@ fn halve(images: &Images) -> Images {
             }
         }
     }
-    Images { count, height: half_height, width: half_width, channels, pixels }
+    Images::new([count, half_height, half_width, channels], pixels)
 }
 
 fn near_and_far(position: usize, length: usize) -> (usize, usize) {
@@ -132,8 +130,7 @@ mod tests {
 
     fn dataset(height: usize, width: usize, channels: usize) -> Dataset {
         let pixels = (0..2 * height * width * channels).map(|i| (i * 37 % 251) as u8 + 1).collect();
-        let images = Images { count: 2, height, width, channels, pixels };
-        Dataset { name: "test".into(), images, labels: None, classes: 0 }
+        Dataset::unlabelled("test", Images::new([2, height, width, channels], pixels))
     }
 
     #[test]
@@ -201,16 +198,15 @@ mod tests {
     fn grey_becomes_rgb_by_repetition_and_comes_back_unchanged() {
         let grey = dataset(32, 32, 1);
         let rgb = grey.clone().fit(32, 3).unwrap();
-        assert!(rgb.images.pixels.chunks_exact(3).zip(&grey.images.pixels).all(|(rgb, &grey)| rgb == [grey; 3]));
+        assert!(rgb.images.pixels().chunks_exact(3).zip(&*grey.images.pixels()).all(|(rgb, &grey)| rgb == [grey; 3]));
         assert_eq!(rgb.fit(32, 1).unwrap(), grey);
     }
 
     #[test]
     fn rgb_becomes_grey_by_bt601() {
-        let images =
-            Images { count: 1, height: 1, width: 3, channels: 3, pixels: vec![255, 0, 0, 0, 255, 0, 0, 0, 255] };
+        let images = Images::new([1, 1, 3, 3], vec![255, 0, 0, 0, 255, 0, 0, 0, 255]);
         // 255 times 0.299, 0.587 and 0.114, rounded.
-        assert_eq!(rgb_to_grey(&images).pixels, [76, 150, 29]);
+        assert_eq!(*rgb_to_grey(&images).pixels(), [76, 150, 29]);
     }
 
     #[test]

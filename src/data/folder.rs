@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::classes::natural_order;
 use super::spec::Kind;
 use super::subset::interleave;
-use super::{Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Split};
 use crate::error::{Error, Result};
 
 /// `folder:DIR`: a folder of images.
@@ -65,7 +66,7 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
         place.copy_from_slice(&picture::fitted(path, height, width, channels)?);
         Ok(())
     }))?;
-    let images = Images { count: paths.len(), height, width, channels, pixels };
+    let images = Images::new([paths.len(), height, width, channels], pixels);
     Ok(Dataset { name: argument.into(), images, labels, classes })
 }
 
@@ -85,7 +86,7 @@ fn split_folder(root: &Path, folder: &Path, split: Split) -> Result<PathBuf> {
     }
     match split {
         Split::Train => Ok(folder.into()),
-        Split::Test => Err(Error::invalid(format!(
+        Split::Test => Err(Error::NoSplit(format!(
             "{} has no test split; put the images into its sub-folders train and test, or name the folder of the \
              held-out images",
             folder.display()
@@ -96,8 +97,8 @@ fn split_folder(root: &Path, folder: &Path, split: Split) -> Result<PathBuf> {
 /// What a folder holds: at least one image.
 struct Listing {
     paths: Vec<PathBuf>,
-    labels: Option<Vec<u8>>,
-    classes: usize,
+    labels: Option<Vec<u32>>,
+    classes: Classes,
 }
 
 /// Sub-folders are classes, numbered by name; names are compared byte by byte. The classes take turns in proportion to
@@ -126,7 +127,7 @@ fn list(root: &Path, folder: &Path) -> Result<Listing> {
         if files.is_empty() {
             return Err(no_images(folder));
         }
-        return Ok(Listing { paths: files, labels: None, classes: 0 });
+        return Ok(Listing { paths: files, labels: None, classes: Classes::none() });
     }
     let (mut paths, mut labels, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     for (label, class) in folders.iter().enumerate() {
@@ -141,15 +142,20 @@ fn list(root: &Path, folder: &Path) -> Result<Listing> {
             return Err(no_images(class));
         }
         counts.push(files.len());
-        labels.resize(labels.len() + files.len(), label as u8);
+        labels.resize(labels.len() + files.len(), label as u32);
         paths.extend(files);
     }
     let order = interleave(&(0..paths.len()).collect::<Vec<_>>(), &labels, &counts);
     Ok(Listing {
         paths: order.iter().map(|&index| std::mem::take(&mut paths[index])).collect(),
         labels: Some(order.iter().map(|&index| labels[index]).collect()),
-        classes: counts.len(),
+        classes: Classes::new(folders.iter().map(|folder| name_of(folder))),
     })
+}
+
+/// The name of a file or folder.
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The folders and the files in a folder, each sorted by name; hidden ones (`.DS_Store`) play no part.
@@ -175,7 +181,7 @@ fn entries(root: &Path, folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
             }
         }
     }
-    folders.sort_unstable();
+    folders.sort_by(|a, b| natural_order(&name_of(a), &name_of(b)));
     files.sort_unstable();
     Ok((folders, files))
 }

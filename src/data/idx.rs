@@ -13,7 +13,7 @@ use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 
 use super::spec::Kind;
-use super::{Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Split};
 use crate::error::{Error, Result};
 
 /// `idx:IMAGES[,LABELS]`: any IDX files.
@@ -47,7 +47,7 @@ pub fn read_images(path: &Path) -> Result<Images> {
 ///
 /// # Errors
 /// As [`read_images`].
-pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result<Vec<u8>> {
+pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result<Vec<u32>> {
     let labels = read(path, Content::Labels)?.bytes;
     if labels.len() != images {
         return Err(Error::format(
@@ -66,7 +66,7 @@ pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result
             labels[position].to_string(),
         ));
     }
-    Ok(labels)
+    Ok(labels.into_iter().map(u32::from).collect())
 }
 
 fn split_argument(argument: &str) -> (&Path, Option<&Path>) {
@@ -89,7 +89,7 @@ fn check(argument: &str) -> Result<()> {
 
 fn load(argument: &str, split: Split) -> Result<Dataset> {
     if split == Split::Test {
-        return Err(Error::invalid(format!(
+        return Err(Error::NoSplit(format!(
             "idx:{argument} names one set of images and has no test split; name the held-out images by their own \
              idx:IMAGES[,LABELS]"
         )));
@@ -97,8 +97,8 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
     let (images, labels) = split_argument(argument);
     let images = read_images(images)?;
     let labels = labels.map(|labels| read_labels(labels, images.count, None)).transpose()?;
-    let classes = labels.iter().flatten().max().map_or(0, |&largest| usize::from(largest) + 1);
-    Ok(Dataset { name: argument.into(), images, labels, classes })
+    let classes = labels.iter().flatten().max().map_or(0, |&largest| largest as usize + 1);
+    Ok(Dataset { name: argument.into(), images, labels, classes: Classes::numbered(0..classes) })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn images_of(path: &Path, array: Array) -> Result<Images> {
         }
         [] => unreachable!("the magic number of images has three or four dimensions"),
     };
-    Ok(Images { count, height, width, channels, pixels: array.bytes })
+    Ok(Images::new([count, height, width, channels], array.bytes))
 }
 
 fn read(path: &Path, content: Content) -> Result<Array> {
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn plain_and_gzipped_files_hold_the_same_images() {
-        let expected = Images { count: 2, height: 2, width: 3, channels: 1, pixels: (1..=12).collect() };
+        let expected = Images::new([2, 2, 3, 1], (1..=12).collect());
         assert_eq!(images(&small()).unwrap(), expected);
         assert_eq!(images(&gzip(&small())).unwrap(), expected);
         let members = [gzip(&small()[..20]), gzip(&small()[20..])].concat();
@@ -304,10 +304,7 @@ mod tests {
     #[test]
     fn a_fourth_dimension_is_channels() {
         let colour = idx(CHANNELS_MAGIC, &[1, 1, 2, 3], &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(
-            images(&colour).unwrap(),
-            Images { count: 1, height: 1, width: 2, channels: 3, pixels: vec![1, 2, 3, 4, 5, 6] }
-        );
+        assert_eq!(images(&colour).unwrap(), Images::new([1, 1, 2, 3], vec![1, 2, 3, 4, 5, 6]));
         let (offset, text) = failure(&idx(CHANNELS_MAGIC, &[1, 1, 3, 2], &[0; 6]));
         assert!(offset == 16 && text.contains("1 or 3 channels, found 2"), "{text}");
     }
@@ -377,11 +374,11 @@ mod tests {
         std::fs::write(&labels, gzip(&idx(LABELS_MAGIC, &[2], &[0, 4]))).unwrap();
         let spec: crate::data::Spec = format!("idx:{},{}", images.display(), labels.display()).parse().unwrap();
         let dataset = spec.load(Split::Train).unwrap();
-        assert_eq!((dataset.labels, dataset.classes), (Some(vec![0, 4]), 5));
-        assert!(matches!(spec.load(Split::Test), Err(Error::Invalid(text)) if text.contains("no test split")));
+        assert_eq!((dataset.labels, dataset.classes.len()), (Some(vec![0, 4]), 5));
+        assert!(matches!(spec.load(Split::Test), Err(Error::NoSplit(text)) if text.contains("no test split")));
         let spec: crate::data::Spec = format!("idx:{}", images.display()).parse().unwrap();
         let dataset = spec.load(Split::Train).unwrap();
-        assert_eq!((dataset.labels, dataset.classes), (None, 0));
+        assert_eq!((dataset.labels, dataset.classes), (None, Classes::none()));
     }
 
     #[test]
@@ -405,7 +402,7 @@ mod tests {
             let mut bytes = small();
             bytes[byte] ^= 1 << bit;
             match images(&bytes) {
-                Ok(images) => prop_assert!(byte >= 16 && images.pixels.len() == 12),
+                Ok(images) => prop_assert!(byte >= 16 && images.pixels().len() == 12),
                 Err(error) => prop_assert!(byte < 16, "{}", error),
             }
         }
@@ -417,7 +414,7 @@ mod tests {
             bytes[byte] ^= 1 << bit;
             // Some bits of a gzip header (its time, its system) mean nothing to the data.
             if let Ok(images) = images(&bytes) {
-                prop_assert_eq!(images.pixels, (1..=12).collect::<Vec<u8>>());
+                prop_assert_eq!(images.into_pixels(), (1..=12).collect::<Vec<u8>>());
             }
         }
 

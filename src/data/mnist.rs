@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::spec::Kind;
-use super::{Dataset, Split, idx};
+use super::{Classes, Dataset, Split, idx};
 use crate::error::{Error, Result};
 
 /// `mnist:DIR`: a folder with MNIST's four files.
@@ -34,9 +34,14 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
              has them, or use synthetic:strokes, which needs no files"
         )));
     }
-    let images = idx::read_images(&find(folder, split, "images", "idx3-ubyte")?)?;
-    let labels = idx::read_labels(&find(folder, split, "labels", "idx1-ubyte")?, images.count, Some(CLASSES))?;
-    Ok(Dataset { name: argument.into(), images, labels: Some(labels), classes: CLASSES })
+    let places = [find(folder, split, "images", "idx3-ubyte"), find(folder, split, "labels", "idx1-ubyte")];
+    let [images, labels] = match places {
+        [Err(Error::Invalid(why)), Err(_)] if split == Split::Test => return Err(Error::NoSplit(why)),
+        [images, labels] => [images?, labels?],
+    };
+    let images = idx::read_images(&images)?;
+    let labels = idx::read_labels(&labels, images.count, Some(CLASSES))?;
+    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)))
 }
 
 /// The file in any of its usual spellings: with a hyphen or a dot before the dimensions, gzipped or not.
@@ -75,7 +80,10 @@ mod tests {
         fs::write(folder.path().join("train-images-idx3-ubyte"), IMAGES).unwrap();
         fs::write(folder.path().join("train-labels.idx1-ubyte"), LABELS).unwrap();
         let dataset = spec(folder.path()).load(Split::Train).unwrap();
-        assert_eq!((dataset.images.pixels, dataset.labels, dataset.classes), (vec![10, 20], Some(vec![9, 3]), 10));
+        assert_eq!(
+            (dataset.images.into_pixels(), dataset.labels, dataset.classes.len()),
+            (vec![10, 20], Some(vec![9, 3]), 10)
+        );
     }
 
     #[test]

@@ -4,11 +4,15 @@
 //! A data set stays in memory as bytes, as it was read (images of any size are cut and resized while being read); only a batch becomes floating-point numbers.
 
 mod cifar10;
+mod classes;
 mod fit;
 mod folder;
 pub mod idx;
+mod images;
+pub(crate) mod light;
 pub mod matlab;
 mod mnist;
+mod parts;
 pub mod picture;
 mod sampler;
 mod spec;
@@ -19,11 +23,11 @@ mod validation;
 
 use sha2::{Digest, Sha256};
 
+pub use classes::Classes;
+pub use images::Images;
+pub use parts::Parts;
 pub use sampler::Sampler;
 pub use spec::Spec;
-
-/// Half the range of a byte: `x / HALF_RANGE - 1` takes 0..=255 to [-1, 1], the range of the generator's tanh.
-const HALF_RANGE: f32 = 127.5;
 
 /// Which part of a data set: methods learn from one and are judged on the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,79 +47,6 @@ impl std::fmt::Display for Split {
     }
 }
 
-/// Images of one size, as bytes in the order `[count, height, width, channels]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// How many images.
-    pub count: usize,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
-    /// 1 (grey) or 3 (red, green, blue).
-    pub channels: usize,
-    /// `count * height * width * channels` bytes; 0 is black.
-    pub pixels: Vec<u8>,
-}
-
-impl Images {
-    /// Images from values in [-1, 1] in the order `[count, height, width, channels]`, which `shape` gives: the way
-    /// back from [`Images::batch`]. Values outside the range are clamped; NaN becomes black.
-    ///
-    /// # Panics
-    /// Where `values` does not have as many elements as `shape`.
-    #[track_caller]
-    pub fn from_batch(values: &[f32], shape: [usize; 4]) -> Images {
-        assert_eq!(values.len(), shape.iter().product::<usize>(), "values of images of shape {shape:?}");
-        let [count, height, width, channels] = shape;
-        // A float cast to u8 saturates, and takes NaN to 0.
-        let pixels = values.iter().map(|value| ((value + 1.0) * HALF_RANGE).round() as u8).collect();
-        Images { count, height, width, channels, pixels }
-    }
-
-    /// The bytes of one image.
-    pub fn bytes_per_image(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    /// The pixels of one image, `[height, width, channels]`.
-    ///
-    /// # Panics
-    /// Where `index` is not below `count`.
-    #[track_caller]
-    pub fn image(&self, index: usize) -> &[u8] {
-        assert!(index < self.count, "image {index} of {}", self.count);
-        let bytes = self.bytes_per_image();
-        &self.pixels[index * bytes..][..bytes]
-    }
-
-    /// The named images as `[indices, height, width, channels]` in [-1, 1]: `x / 127.5 - 1`.
-    ///
-    /// # Panics
-    /// Where an index is not below `count`.
-    #[track_caller]
-    pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
-        let mut values = Vec::with_capacity(indices.len() * self.bytes_per_image());
-        for &index in indices {
-            values.extend(self.image(index).iter().map(|&byte| f32::from(byte) / HALF_RANGE - 1.0));
-        }
-        values
-    }
-
-    /// The named images, in the order of `indices`.
-    ///
-    /// # Panics
-    /// Where an index is not below `count`.
-    #[track_caller]
-    pub fn select(&self, indices: &[usize]) -> Images {
-        let mut pixels = Vec::with_capacity(indices.len() * self.bytes_per_image());
-        for &index in indices {
-            pixels.extend_from_slice(self.image(index));
-        }
-        Images { count: indices.len(), pixels, ..*self }
-    }
-}
-
 /// Images, with or without the class of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataset {
@@ -123,13 +54,29 @@ pub struct Dataset {
     pub name: String,
     /// The images.
     pub images: Images,
-    /// The class of each image, below `classes`.
-    pub labels: Option<Vec<u8>>,
-    /// The number of classes; 0 where there are no labels.
-    pub classes: usize,
+    /// The class of each image, a place in `classes`.
+    pub labels: Option<Vec<u32>>,
+    /// The names of the classes; none where there are no labels.
+    pub classes: Classes,
 }
 
 impl Dataset {
+    /// Images without classes.
+    pub fn unlabelled(name: impl Into<String>, images: Images) -> Dataset {
+        Dataset { name: name.into(), images, labels: None, classes: Classes::none() }
+    }
+
+    /// Images of which each has a class.
+    ///
+    /// # Panics
+    /// Where there is not one label an image, or a label is no place in `classes`.
+    #[track_caller]
+    pub fn labelled(name: impl Into<String>, images: Images, labels: Vec<u32>, classes: Classes) -> Dataset {
+        assert_eq!(labels.len(), images.count, "one label an image");
+        assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a label of {} classes", classes.len());
+        Dataset { name: name.into(), images, labels: Some(labels), classes }
+    }
+
     /// The number of images.
     pub fn len(&self) -> usize {
         self.images.count
@@ -142,9 +89,9 @@ impl Dataset {
 
     /// How many images each class has, `[classes]`; empty where there are no labels.
     pub fn class_counts(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.classes];
+        let mut counts = vec![0; self.classes.len()];
         for &label in self.labels.iter().flatten() {
-            counts[usize::from(label)] += 1;
+            counts[label as usize] += 1;
         }
         counts
     }
@@ -165,20 +112,21 @@ impl Dataset {
     #[track_caller]
     pub fn labels_of(&self, indices: &[usize]) -> Option<Vec<u32>> {
         let labels = self.labels.as_ref()?;
-        Some(indices.iter().map(|&index| u32::from(labels[index])).collect())
+        Some(indices.iter().map(|&index| labels[index]).collect())
     }
 
     /// SHA-256, in hexadecimal, of what training sees: sizes, pixels, classes and labels, but not the name. Equal
     /// digests mean equal data, wherever it lies.
     pub fn digest(&self) -> String {
-        let Images { count, height, width, channels, ref pixels } = self.images;
+        let [count, height, width, channels] = self.images.shape();
         let mut hash = Sha256::new();
-        for size in [count, height, width, channels, self.classes, usize::from(self.labels.is_some())] {
+        for size in [count, height, width, channels, self.classes.len(), usize::from(self.labels.is_some())] {
             hash.update((size as u64).to_le_bytes());
         }
-        hash.update(pixels);
-        if let Some(labels) = &self.labels {
-            hash.update(labels);
+        hash.update(self.images.pixels());
+        for label in self.labels.iter().flatten() {
+            // A byte where that is enough, as ever.
+            hash.update(&label.to_le_bytes()[..if self.classes.len() <= 256 { 1 } else { 4 }]);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -193,7 +141,7 @@ impl Dataset {
             name: self.name.clone(),
             images: self.images.select(indices),
             labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
-            classes: self.classes,
+            classes: self.classes.clone(),
         }
     }
 }
@@ -222,8 +170,8 @@ mod tests {
     use super::*;
 
     fn two_images() -> Dataset {
-        let images = Images { count: 2, height: 1, width: 2, channels: 1, pixels: vec![0, 255, 51, 204] };
-        Dataset { name: "two".into(), images, labels: Some(vec![2, 0]), classes: 3 }
+        let images = Images::new([2, 1, 2, 1], vec![0, 255, 51, 204]);
+        Dataset::labelled("two", images, vec![2, 0], Classes::numbered(0..3))
     }
 
     #[test]
@@ -236,23 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_survives_the_way_to_a_batch_and_back() {
-        let pixels: Vec<u8> = (0..=255).collect();
-        let images = Images { count: 1, height: 16, width: 16, channels: 1, pixels };
-        let dataset = Dataset { name: "bytes".into(), images, labels: None, classes: 0 };
-        assert_eq!(Images::from_batch(&dataset.batch(&[0]), [1, 16, 16, 1]), dataset.images);
-    }
-
-    #[test]
-    fn values_out_of_range_are_clamped() {
-        let images = Images::from_batch(&[-9.0, 9.0, f32::NAN], [3, 1, 1, 1]);
-        assert_eq!(images.pixels, [0, 255, 0]);
-    }
-
-    #[test]
     fn classes_are_counted() {
         assert_eq!(two_images().class_counts(), [1, 0, 1]);
-        assert_eq!(Dataset { labels: None, classes: 0, ..two_images() }.class_counts(), [0; 0]);
+        assert_eq!(Dataset::unlabelled("two", two_images().images).class_counts(), [0; 0]);
     }
 
     #[test]
@@ -261,7 +195,7 @@ mod tests {
         assert_eq!(digest.len(), 64);
         assert_eq!(digest, Dataset { name: "other".into(), ..two_images() }.digest());
         let mut others = [two_images(), two_images(), two_images(), two_images()];
-        others[0].images.pixels[3] ^= 1;
+        others[0].images = Images::new([2, 1, 2, 1], vec![0, 255, 51, 205]);
         (others[1].images.height, others[1].images.width) = (2, 1);
         others[2].labels = Some(vec![2, 1]);
         others[3].labels = None;

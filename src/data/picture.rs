@@ -32,7 +32,7 @@ pub fn grid(images: &Images, columns: usize, margin: usize) -> Images {
             pixels[start..][..row.len()].copy_from_slice(row);
         }
     }
-    Images { count: 1, height, width, channels: images.channels, pixels }
+    Images::new([1, height, width, images.channels], pixels)
 }
 
 /// One image as a PNG of eight bits a channel, grey or RGB.
@@ -53,7 +53,7 @@ pub fn encode_png(images: &Images, index: usize) -> Vec<u8> {
     encoder.set_depth(png::BitDepth::Eight);
     // Writing to memory cannot fail, so an error means a size that PNG does not know.
     let mut writer = encoder.write_header().expect("a PNG of this size");
-    writer.write_image_data(images.image(index)).expect("a PNG of this size");
+    writer.write_image_data(&images.image(index)).expect("a PNG of this size");
     drop(writer);
     bytes
 }
@@ -76,8 +76,8 @@ pub fn write_png(path: &Path, images: &Images, index: usize) -> Result<()> {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where it cannot be written.
 pub fn write_npy(path: &Path, images: &Images) -> Result<()> {
-    let mut bytes = npy_header([images.count, images.height, images.width, images.channels]);
-    bytes.extend_from_slice(&images.pixels);
+    let mut bytes = npy_header(images.shape());
+    bytes.extend_from_slice(&images.pixels());
     atomic::write(path, &bytes)
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     fn images(channels: usize) -> Images {
         let pixels = (0..3 * 4 * 5 * channels).map(|i| i as u8 + 1).collect();
-        Images { count: 3, height: 4, width: 5, channels, pixels }
+        Images::new([3, 4, 5, channels], pixels)
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         let original = images(3);
         let grid = grid(&original, 2, 1);
         assert_eq!((grid.count, grid.height, grid.width), (1, 2 * 5 + 1, 2 * 6 + 1));
-        let mut expected = vec![0; grid.pixels.len()];
+        let mut expected = vec![0; grid.pixels().len()];
         for index in 0..3 {
             for y in 0..4 {
                 for x in 0..5 {
@@ -122,7 +122,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(grid.pixels, expected);
+        assert_eq!(grid.into_pixels(), expected);
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
             let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
             let info = reader.next_frame(&mut pixels).unwrap();
             assert_eq!((info.height, info.width), (4, 5));
-            assert_eq!(pixels, images(channels).image(2));
+            assert_eq!(pixels, *images(channels).image(2));
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
         let dictionary = std::str::from_utf8(&header[10..]).unwrap();
         assert!(dictionary.ends_with('\n'));
         assert_eq!(dictionary.trim_end(), "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4, 5, 3), }");
-        assert_eq!(pixels, images(3).pixels);
+        assert_eq!(*pixels, *images(3).pixels());
     }
 
     #[test]

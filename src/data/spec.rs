@@ -39,8 +39,8 @@ impl Spec {
     /// The data set in its own size and channels; at least one image.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is nothing at the place that the name gives, or no such split;
-    /// [`Error::Format`] where a file is not what it should be; [`Error::Io`] where it cannot be read.
+    /// [`Error::Invalid`] where there is nothing at the place that the name gives; [`Error::NoSplit`] where there is, and it has no
+    /// test split; [`Error::Format`] where a file is not what it should be; [`Error::Io`] where it cannot be read.
     pub fn load(&self, split: Split) -> Result<Dataset> {
         let dataset = (self.kind.load)(&self.argument, split)?;
         Ok(Dataset { name: self.to_string(), ..dataset })

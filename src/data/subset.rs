@@ -35,12 +35,12 @@ impl Dataset {
 
 /// Reorders images so that every beginning has each class in proportion: the r-th of a class of m images stands at
 /// (r + 1/2) / m of the way, so up to a point t a class has t * m images, rounded. Equal places keep the order given.
-pub(super) fn interleave(order: &[usize], labels: &[u8], counts: &[usize]) -> Vec<usize> {
+pub(super) fn interleave(order: &[usize], labels: &[u32], counts: &[usize]) -> Vec<usize> {
     let mut seen = vec![0u128; counts.len()];
     let mut places: Vec<(u128, u128, usize)> = order
         .iter()
         .map(|&index| {
-            let class = usize::from(labels[index]);
+            let class = labels[index] as usize;
             seen[class] += 1;
             (2 * seen[class] - 1, 2 * counts[class] as u128, index)
         })
@@ -53,29 +53,29 @@ pub(super) fn interleave(order: &[usize], labels: &[u8], counts: &[usize]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Images;
+    use crate::data::{Classes, Images};
     use proptest::prelude::*;
 
     /// Images of two pixels that hold their own index, so that a subset shows what it took.
-    fn numbered(labels: Vec<u8>) -> Dataset {
+    fn numbered(labels: Vec<u32>) -> Dataset {
         let count = labels.len();
         let pixels = (0..count).flat_map(|index| (index as u16).to_le_bytes()).collect();
-        let images = Images { count, height: 1, width: 2, channels: 1, pixels };
-        Dataset { name: "numbered".into(), images, labels: Some(labels), classes: 4 }
+        Dataset::labelled("numbered", Images::new([count, 1, 2, 1], pixels), labels, Classes::numbered(0..10))
     }
 
     proptest! {
         #[test]
         fn subsets_are_nested_and_without_repetition(
-            labels in prop::collection::vec(0u8..4, 2..300), seed: u64, plain: bool, cut in 0.0f64..1.0,
+            labels in prop::collection::vec(0u32..4, 2..300), seed: u64, plain: bool, cut in 0.0f64..1.0,
         ) {
             let dataset = numbered(labels);
             let all = dataset.subset(dataset.len(), seed, plain).unwrap();
             let n = 1 + (cut * (dataset.len() - 1) as f64) as usize;
             let some = dataset.subset(n, seed, plain).unwrap();
-            prop_assert_eq!(&some.images.pixels[..], &all.images.pixels[..2 * n]);
+            prop_assert_eq!(&some.images.pixels()[..], &all.images.pixels()[..2 * n]);
             prop_assert_eq!(&some.labels.unwrap()[..], &all.labels.unwrap()[..n]);
-            let mut taken: Vec<_> = all.images.pixels.chunks_exact(2).collect();
+            let pixels = all.images.pixels();
+            let mut taken: Vec<_> = pixels.chunks_exact(2).collect();
             taken.sort_unstable();
             taken.dedup();
             prop_assert_eq!(taken.len(), dataset.len());
@@ -83,7 +83,7 @@ mod tests {
 
         #[test]
         fn a_class_has_its_natural_share_of_every_subset(
-            labels in prop::collection::vec(0u8..4, 2..300), seed: u64, cut in 0.0f64..1.0,
+            labels in prop::collection::vec(0u32..4, 2..300), seed: u64, cut in 0.0f64..1.0,
         ) {
             let dataset = numbered(labels);
             let n = 1 + (cut * (dataset.len() - 1) as f64) as usize;
@@ -100,14 +100,14 @@ mod tests {
 
     #[test]
     fn a_hundred_of_ten_equal_classes_has_ten_of_each() {
-        let dataset = Dataset { classes: 10, ..numbered((0..1000).map(|index| (index % 10) as u8).collect()) };
+        let dataset = numbered((0..1000).map(|index| index % 10).collect());
         assert_eq!(dataset.subset(100, 3, false).unwrap().class_counts(), [10; 10]);
     }
 
     #[test]
     fn a_plain_subset_ignores_labels() {
-        let labelled = numbered((0..200).map(|index| (index % 4) as u8).collect());
-        let unlabelled = Dataset { labels: None, classes: 0, ..labelled.clone() };
+        let labelled = numbered((0..200).map(|index| index % 4).collect());
+        let unlabelled = Dataset::unlabelled("numbered", labelled.images.clone());
         let plain = labelled.subset(50, 5, true).unwrap();
         assert_eq!(plain.images, unlabelled.subset(50, 5, true).unwrap().images);
         assert_eq!(plain.images, unlabelled.subset(50, 5, false).unwrap().images);

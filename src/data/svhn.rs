@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::matlab::{self, Array, Header};
 use super::spec::Kind;
-use super::{Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Split};
 use crate::error::{Error, Result};
 
 /// `svhn:DIR|FILE.mat`: the folder of SVHN's files, or one of them.
@@ -44,7 +44,7 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
     let path = find(argument, split)?;
     let arrays = matlab::read(&path, |header| wanted(&path, header))?;
     let (images, labels) = digits(&path, arrays)?;
-    Ok(Dataset { name: argument.into(), images, labels: Some(labels), classes: CLASSES })
+    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)))
 }
 
 fn find(argument: &str, split: Split) -> Result<PathBuf> {
@@ -53,9 +53,9 @@ fn find(argument: &str, split: Split) -> Result<PathBuf> {
         let name = file_name(split);
         let file = path.join(name);
         if !file.is_file() {
-            return Err(Error::invalid(format!(
-                "{argument} has no {name}; put the {split} images of SVHN (Format 2, cropped digits) there"
-            )));
+            let why =
+                format!("{argument} has no {name}; put the {split} images of SVHN (Format 2, cropped digits) there");
+            return Err(if split == Split::Test { Error::NoSplit(why) } else { Error::Invalid(why) });
         }
         return Ok(file);
     }
@@ -66,7 +66,7 @@ fn find(argument: &str, split: Split) -> Result<PathBuf> {
         )));
     }
     if split == Split::Test {
-        return Err(Error::invalid(format!(
+        return Err(Error::NoSplit(format!(
             "svhn:{argument} names one file and has no test split; name the folder that has test_32x32.mat too, or \
              the held-out file by its own svhn:FILE.mat"
         )));
@@ -92,7 +92,7 @@ fn wanted(path: &Path, header: &Header) -> Result<bool> {
 }
 
 /// The images and labels in the arrays of a file.
-fn digits(path: &Path, arrays: Vec<Array>) -> Result<(Images, Vec<u8>)> {
+fn digits(path: &Path, arrays: Vec<Array>) -> Result<(Images, Vec<u32>)> {
     let (mut pixels, mut labels) = (None, None);
     for array in arrays {
         let place = if array.header.name == "X" { &mut pixels } else { &mut labels };
@@ -113,12 +113,12 @@ fn digits(path: &Path, arrays: Vec<Array>) -> Result<(Images, Vec<u8>)> {
     let offset = labels.header.offset;
     let digit = |(index, label): (usize, u8)| match label {
         ZERO => Ok(0),
-        1..ZERO => Ok(label),
+        1..ZERO => Ok(label.into()),
         _ => Err(Error::format(path, offset, "labels from 1 to 10", format!("{label} as label {index} of y"))),
     };
     let labels = labels.bytes.into_iter().enumerate().map(digit).collect::<Result<_>>()?;
     let pixels = rows_of_colours(pixels.bytes);
-    Ok((Images { count, height: SIDE, width: SIDE, channels: CHANNELS, pixels }, labels))
+    Ok((Images::new([count, SIDE, SIDE, CHANNELS], pixels), labels))
 }
 
 /// From [channel][column][row] to [row][column][channel], image by image and in place, since the set may be large.
@@ -172,8 +172,8 @@ mod tests {
             for writer in Writer::ALL {
                 let labels: &[u8] = if count == 1 { &[10] } else { &[10, 9] };
                 let dataset = loaded(&file(&writer, count, labels)).unwrap();
-                let digits: &[u8] = if count == 1 { &[0] } else { &[0, 9] };
-                assert_eq!((dataset.labels.as_deref(), dataset.classes), (Some(digits), 10));
+                let digits: &[u32] = if count == 1 { &[0] } else { &[0, 9] };
+                assert_eq!((dataset.labels.as_deref(), dataset.classes.len()), (Some(digits), 10));
                 let Images { count: found, height, width, channels, .. } = dataset.images;
                 assert_eq!((found, height, width, channels), (count, 32, 32, 3));
                 for image in 0..count {
@@ -256,7 +256,8 @@ mod tests {
         for split in [Split::Train, Split::Test] {
             let dataset = spec(&folder).load(split).unwrap();
             let images = &dataset.images;
-            let Images { count, height, width, channels, ref pixels } = *images;
+            let [count, height, width, channels] = images.shape();
+            let pixels = images.pixels();
             assert_eq!((height, width, channels), (32, 32, 3));
             // Of the published files, or of what stands in for them in development.
             assert!([73_257, 26_032, 8_000, 2_000].contains(&count), "{count} images");
@@ -273,7 +274,7 @@ mod tests {
                 image.iter().zip(&image[step..]).map(|(&a, &b)| u64::from(a.abs_diff(b))).sum()
             };
             let (across, down) = ones.map(|index| images.image(index)).fold((0, 0), |(across, down), image| {
-                (across + change(image, CHANNELS), down + change(image, SIDE * CHANNELS))
+                (across + change(&image, CHANNELS), down + change(&image, SIDE * CHANNELS))
             });
             assert!(across as f64 > 1.3 * down as f64, "{across} across, {down} down");
         }
@@ -289,7 +290,7 @@ mod tests {
             let place = place.index(bytes.len());
             bytes[place] = value;
             if let Ok(dataset) = loaded(&bytes) {
-                prop_assert_eq!(dataset.images.pixels.len(), 2 * SIDE * SIDE * CHANNELS);
+                prop_assert_eq!(dataset.images.pixels().len(), 2 * SIDE * SIDE * CHANNELS);
                 prop_assert_eq!(dataset.labels.unwrap().len(), 2);
             }
         }

@@ -1,6 +1,6 @@
 //! Holding images out of a training set, to choose settings and to train a judge without touching the test split.
 
-use super::{Dataset, Images};
+use super::Dataset;
 use crate::error::{Error, Result};
 
 /// The block is one of this many parts.
@@ -27,18 +27,8 @@ impl Dataset {
             )));
         }
         let kept = self.len() - held_out;
-        let Dataset { name, images: mut training, labels: mut training_labels, classes } = self;
-        let block = Images {
-            count: held_out,
-            pixels: training.pixels.split_off(kept * training.bytes_per_image()),
-            ..training
-        };
-        training.count = kept;
-        let block_labels = training_labels.as_mut().map(|labels| labels.split_off(kept));
-        Ok((
-            Dataset { name: name.clone(), images: training, labels: training_labels, classes },
-            Dataset { name, images: block, labels: block_labels, classes },
-        ))
+        let (training, block): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&index| index < kept);
+        Ok((self.select(&training), self.select(&block)))
     }
 
     /// Its later half, and its first: they stand against each other where there is no other held-out set.
@@ -51,18 +41,18 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Classes, Images};
     use proptest::prelude::*;
 
     /// Images of two pixels that hold their own index.
     fn numbered(count: usize) -> Dataset {
         let pixels = (0..count).flat_map(|index| (index as u16).to_le_bytes()).collect();
-        let images = Images { count, height: 2, width: 1, channels: 1, pixels };
-        let labels = Some((0..count).map(|index| (index % 3) as u8).collect());
-        Dataset { name: "numbered".into(), images, labels, classes: 3 }
+        let labels = (0..count).map(|index| (index % 3) as u32).collect();
+        Dataset::labelled("numbered", Images::new([count, 2, 1, 1], pixels), labels, Classes::numbered(0..3))
     }
 
     fn numbers(dataset: &Dataset) -> Vec<usize> {
-        dataset.images.pixels.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]).into()).collect()
+        dataset.images.pixels().chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]).into()).collect()
     }
 
     #[test]

@@ -19,6 +19,7 @@
 mod cell;
 mod estimate;
 mod images;
+mod memory;
 mod queue;
 mod result;
 mod settings;
@@ -31,6 +32,7 @@ use serde::Deserialize;
 pub use cell::{Best, Point, Readings, Record};
 pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
+pub use memory::check_fits;
 pub use queue::Jobs;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described, JudgeReport};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
@@ -106,6 +108,7 @@ pub fn run(
     watch: &dyn Watch,
 ) -> Result<(Comparison, Ending)> {
     let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
+    check_fits(&asked, real, device, jobs)?;
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {
         judge.write(&judge_path(root))?;

@@ -15,7 +15,6 @@ pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use dcgan::{Architecture, Discriminator, Generator, Judgement};
 pub use losses::Loss;
-pub use memory::{available_memory, largest_batch, training_bytes};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule, one_hot};
 pub use recipe::{DiscriminatorNorm, Recipe};
 pub use sampling::{

@@ -148,7 +148,7 @@ pub fn sample_asked(
     architecture: &Architecture,
     seed: u64,
     count: usize,
-) -> Result<(Images, Option<Vec<u8>>)> {
+) -> Result<(Images, Option<Vec<u32>>)> {
     let purpose = Purpose::SampleLatents;
     let images = sample(network, architecture, seed, purpose, count, None)?;
     if architecture.classes == 0 {
@@ -160,7 +160,7 @@ pub fn sample_asked(
     let most = |row: &[f32]| {
         (0..architecture.classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
     };
-    let asked = rows.chunks_exact(rows.len() / count).map(|row| most(row) as u8).collect();
+    let asked = rows.chunks_exact(rows.len() / count).map(|row| most(row) as u32).collect();
     Ok((images, Some(asked)))
 }
 

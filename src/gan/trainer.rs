@@ -86,7 +86,7 @@ impl Trainer {
     /// [`Error::Invalid`] where the data do not fit the recipe: another size, or no labels for a conditional network.
     pub fn new(recipe: &Recipe, data: Dataset, device: &Device) -> Result<Trainer> {
         let classes = recipe.architecture.classes;
-        if classes > 0 && (data.labels.is_none() || data.classes != classes) {
+        if classes > 0 && (data.labels.is_none() || data.classes.len() != classes) {
             return Err(Error::invalid(format!(
                 "{} has no labels for --conditional; name a labelled data set",
                 data.name
@@ -198,6 +198,22 @@ impl Trainer {
         self.average.update(&self.generator, self.step);
         let DiscriminatorLosses { loss: d_loss, real_score, fake_score, .. } = losses;
         StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty }
+    }
+
+    /// Where the generator has been waiting, goes to the step with a penalty in which it waits no longer; whether it had.
+    pub(super) fn go_on_from_waiting(&mut self) -> bool {
+        let waited = self.schedule.generator_rate(self.step) == 0.0;
+        if waited {
+            self.step = self.schedule.discriminator_only.next_multiple_of(LAZY);
+        }
+        waited
+    }
+
+    /// The bytes of the tensors of a checkpoint.
+    pub(super) fn state_bytes(&self) -> u64 {
+        let element = if self.device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as u64;
+        let elements = |parameter: &Parameter| parameter.get().len() as u64 * element;
+        self.slots().iter().flat_map(|(_, parameters)| parameters).map(elements).sum()
     }
 
     fn batch(&mut self, round: u64) -> Batch {
@@ -457,7 +473,8 @@ impl Trainer {
 
     /// What determines results, as the checkpoint's header has it.
     fn header(&self) -> serde_json::Map<String, Json> {
-        let data = json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes });
+        let data =
+            json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes.len() });
         let header = json!({
             "format": FORMAT,
             "graft": env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,6 @@
 //! All figures of a set of samples, against real images that nothing was trained on, and the floors to read them by.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub struct Samples<'a> {
     /// The samples.
     pub images: &'a Images,
     /// The class that each was asked for, of a generator conditioned on one.
-    pub asked: Option<&'a [u8]>,
+    pub asked: Option<&'a [u32]>,
 }
 
 /// The figures that a curve over training steps needs: quick to compute.
@@ -128,7 +128,7 @@ pub struct Reference {
     random_gaussian: Gaussian,
     shares: Vec<f64>,
     accuracy: Option<f64>,
-    other: (Images, Option<Vec<u8>>),
+    other: (Images, Option<Vec<u32>>),
     training: Option<TrainingSet>,
     seen: usize,
 }
@@ -137,7 +137,7 @@ pub struct Reference {
 #[derive(Debug)]
 struct TrainingSet {
     images: Images,
-    labels: Option<Vec<u8>>,
+    labels: Option<Vec<u32>>,
     side: Side,
     /// Whether these are all of its images, and no more than are held out: else copies cannot be counted.
     whole: bool,
@@ -154,7 +154,7 @@ impl Side {
     fn new(images: &Images, said: &Predictions) -> Result<Side> {
         Ok(Side {
             judge: Features::from_slice(&said.features, said.dimensions)?,
-            pixels: Features::from_slice(&images.pixels, images.bytes_per_image())?,
+            pixels: Features::from_slice(&images.pixels(), images.bytes_per_image())?,
         })
     }
 }
@@ -175,8 +175,12 @@ impl Reference {
         let random = RandomConvolution::new(&judge.classifier().device(), held_out.images.channels);
         let side = Side::new(&held_out.images, &said)?;
         let seen = real.training.map_or(0, |training| {
-            let known: HashSet<&[u8]> = (0..training.len()).map(|index| training.images.image(index)).collect();
-            (0..held_out.len()).filter(|&index| known.contains(held_out.images.image(index))).count()
+            // Of the held-out ones, which are few, so that many training images need not be in memory together.
+            let mut unseen: HashMap<_, usize> = HashMap::new();
+            for index in 0..held_out.len() {
+                *unseen.entry(held_out.images.image(index)).or_default() += 1;
+            }
+            (0..training.len()).filter_map(|index| unseen.remove(&training.images.image(index))).sum()
         });
         let training = real.training.map(|all| {
             let Dataset { images, labels, .. } = spaced(all, COUNT);
@@ -265,7 +269,7 @@ impl Reference {
             distances: self.distances_of(samples.images, &said)?,
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
-            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(&wide(asked), &wide(&said.labels))),
+            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(asked, &said.labels)),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
     }
@@ -275,7 +279,7 @@ impl Reference {
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
-        let evaluate = |images, labels: &Option<Vec<u8>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
+        let evaluate = |images, labels: &Option<Vec<u32>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
         let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
         Ok(Floors {
             real: evaluate(&self.other.0, &self.other.1)?,
@@ -322,9 +326,5 @@ fn enough(images: &Images, who: &str) -> Result<()> {
 }
 
 fn shares(said: &Predictions) -> Vec<f64> {
-    class_shares(&wide(&said.labels), said.classes)
-}
-
-fn wide(labels: &[u8]) -> Vec<u32> {
-    labels.iter().map(|&label| label.into()).collect()
+    class_shares(&said.labels, said.classes)
 }

@@ -14,7 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Observer, Options, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::available_memory;
+use crate::memory::{Amount, Limits, Need, blank};
 use crate::nn::NormKind;
 
 /// The version of the judge's layout and training.
@@ -49,39 +49,39 @@ impl JudgeSettings {
         },
     };
 
+    /// What the training takes on images of `size` in `channels` and so many classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the network is none.
+    pub fn need(&self, [size, channels]: [usize; 2], classes: usize, device: &Device) -> Result<Need> {
+        let design = Design { size, channels, width: self.width, norm: NormKind::Batch };
+        // Where there are none, the training itself says so.
+        let data = blank(size, channels, classes.max(2));
+        Need::of(device, |device| {
+            let mut training = Training::new(&design, &self.options, data, &Targets::Labels, device)?;
+            for _ in 0..2 {
+                drop(training.step());
+            }
+            Ok(0)
+        })
+    }
+
     /// Refuses a training that does not fit into a device: into its memory, where that is the host's, or its largest tensor.
     ///
     /// # Errors
     /// [`Error::Usage`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
-    fn check_fits(&self, size: usize, device: &Device) -> Result<()> {
+    fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
         /// As of a GAN's batch.
         const MOST_IMAGES: usize = 1 << 20;
-        /// Weights, gradients, two moments and packed filters; maps before and after their norms, and their cotangents.
-        const COPIES: f64 = 6.0;
-        let JudgeSettings { width, options: Options { batch, .. } } = *self;
-        if !(1..=MOST_IMAGES).contains(&batch) {
+        let JudgeSettings { width, options } = *self;
+        if !(1..=MOST_IMAGES).contains(&options.batch) {
             return Err(Error::Usage(format!("--batch takes a whole number from 1 to {MOST_IMAGES}")));
         }
-        let element = if device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as f64;
-        let (wide, images) = (width as f64, batch as f64);
-        // The largest map, of half the width at 32x32, is about half of all; so is the largest filter, 4x4 of twice the width.
-        let largest_map = (512.0 * wide).max((3 * size * size) as f64) * images * element;
-        let largest_filter = 64.0 * wide * wide * element;
-        let bounds = device.backend().bounds();
-        let most = bounds.largest_storage.map_or(f64::INFINITY, |bytes| bytes as f64);
-        let available = available_memory().filter(|_| bounds.shares_host_memory).unwrap_or(f64::INFINITY);
-        let needed = COPIES * 2.0 * (largest_map + 1.5 * largest_filter);
-        if largest_map.max(largest_filter) <= most && needed <= available {
-            return Ok(());
-        }
-        let gib = |bytes: f64| bytes / f64::from(1 << 30);
-        Err(Error::invalid(format!(
-            "a judge of --width {width} and --batch {batch} needs about {:.1} GiB of memory, {:.1} GiB of it for one tensor, and the \
-             device has {:.1} GiB: use a smaller --width or --batch",
-            gib(needed),
-            gib(largest_map.max(largest_filter)),
-            gib(available.min(most))
-        )))
+        let what = format!("a judge of --width {width} and --batch {}", options.batch);
+        let need =
+            |batch| JudgeSettings { options: Options { batch, ..options }, ..*self }.need(images, classes, device);
+        let amount = Amount::batch(options.batch, images[0].pow(2) * images[1]);
+        Limits::of(device).check(&what, "use a smaller --width or --batch", amount, need)
     }
 }
 
@@ -120,7 +120,7 @@ impl Header {
             microkernel: device.backend().microkernel().to_string(),
             settings: *settings,
             design: Design { size: height, channels, width: settings.width, norm: NormKind::Batch },
-            classes: training.classes,
+            classes: training.classes.len(),
             data: training.digest(),
             count,
         }
@@ -162,13 +162,16 @@ impl Judge {
         device: &Device,
         observer: &mut dyn Observer,
     ) -> Result<Option<Judge>> {
-        settings.check_fits(training.images.height, device)?;
+        let Images { height, channels, .. } = training.images;
+        settings.check_fits([height, channels], training.classes.len(), device)?;
         let header = Header::new(settings, &training, device);
         let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, device)?;
         if !run.run(observer)? {
             return Ok(None);
         }
-        Judge::new(run.into_classifier(), header).map(Some)
+        let classifier = run.into_classifier();
+        device.release_idle();
+        Judge::new(classifier, header).map(Some)
     }
 
     /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put

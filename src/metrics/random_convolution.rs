@@ -87,7 +87,7 @@ mod tests {
                 let grey: u8 = random.random_range(0..128);
                 tint.map(|tint| grey + tint)
             });
-            Images { count: 60, height: 32, width: 32, channels: 3, pixels: pixels.collect() }
+            Images::new([60, 32, 32, 3], pixels.collect())
         };
         let network = RandomConvolution::new(&Device::cpu(), 3);
         let fit = |images: &Images| Gaussian::fit(&network.features(images).unwrap());

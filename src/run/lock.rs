@@ -1,14 +1,15 @@
 //! One process a run: a lock on its folder, which ends with the process however that ends.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
 /// Keeps other processes from training in a folder.
 #[derive(Debug)]
 pub struct Lock {
-    _folder: Option<File>,
+    folder: PathBuf,
+    held: Option<File>,
 }
 
 /// What lies in a folder whose process trains in folders within it, too: of a transfer, of a comparison.
@@ -34,14 +35,48 @@ impl Lock {
     /// # Errors
     /// [`Error::Invalid`] where another process has it.
     pub fn take(folder: &Path) -> Result<Lock> {
-        let Ok(file) = File::open(folder) else { return Ok(Lock { _folder: None }) };
-        match file.try_lock() {
+        match File::open(folder) {
+            Ok(file) => Lock::of(folder, file.try_lock(), file),
+            Err(_) => Ok(Lock { folder: folder.to_path_buf(), held: None }),
+        }
+    }
+
+    fn of(folder: &Path, outcome: Result<(), TryLockError>, file: File) -> Result<Lock> {
+        match outcome {
             Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
                 "another graft is training in {}: wait for it, or choose another --out",
                 folder.display()
             ))),
-            Err(TryLockError::Error(_)) => Ok(Lock { _folder: None }),
-            Ok(()) => Ok(Lock { _folder: Some(file) }),
+            outcome => Ok(Lock { folder: folder.to_path_buf(), held: outcome.is_ok().then_some(file) }),
         }
+    }
+
+    /// What to say where nothing is locked.
+    pub fn warning(&self) -> Option<String> {
+        self.held.is_none().then(|| {
+            format!(
+                "warning: {} cannot be locked, as on some network disks: nothing keeps another graft from training in it at the same time",
+                self.folder.display()
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_locked_is_taken_with_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let file = || File::open(path).unwrap();
+        let no_locks = TryLockError::Error(std::io::ErrorKind::Unsupported.into());
+        let warning = Lock::of(path, Err(no_locks), file()).unwrap().warning().expect("a warning");
+        assert!(warning.contains(path.to_str().unwrap()) && warning.contains("cannot be locked"), "{warning}");
+        assert!(Lock::take(&path.join("absent")).unwrap().warning().is_some());
+        let held = Lock::take(path).unwrap();
+        assert_eq!(held.warning(), None);
+        assert!(Lock::take(path).unwrap_err().to_string().contains("another graft is training"));
     }
 }

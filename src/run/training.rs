@@ -162,7 +162,8 @@ fn diverged(broken: &str, trainer: &Trainer) -> Result<Error> {
 
 /// Rows of a grid by turns: the first half of `above`'s over the first half of `below`'s.
 fn alternate(above: &Images, below: &Images) -> Images {
-    let row = |images: &Images, row: usize| images.select(&(row * GRID..(row + 1) * GRID).collect::<Vec<_>>()).pixels;
+    let row =
+        |images: &Images, row: usize| images.select(&(row * GRID..(row + 1) * GRID).collect::<Vec<_>>()).into_pixels();
     let pixels = (0..GRID / 2).flat_map(|index| [row(above, index), row(below, index)].concat()).collect();
-    Images { pixels, ..*below }
+    Images::new(below.shape(), pixels)
 }

@@ -227,19 +227,19 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         return data.clone();
     }
     let Images { height, width, channels, .. } = data.images;
-    let mut pixels = Vec::with_capacity(data.images.pixels.len());
+    let mut pixels = Vec::with_capacity(data.len() * data.images.bytes_per_image());
     for start in (0..data.len()).step_by(STYLED) {
         let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
         let mut values = data.batch(&indices);
         // Each block of images is another step's, so that no two images share a style.
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
-        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).pixels);
+        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
     Dataset {
-        images: Images { pixels, ..data.images },
+        images: Images::new(data.images.shape(), pixels),
         labels: data.labels.clone(),
         name: data.name.clone(),
-        classes: data.classes,
+        classes: data.classes.clone(),
     }
 }
 
@@ -250,7 +250,7 @@ fn labels(
     predictions: &Predictions,
     classes: usize,
 ) -> Result<(Labels, Vec<String>)> {
-    let truth = target.labels.as_deref().filter(|_| target.classes == classes);
+    let truth = target.labels.as_deref().filter(|_| target.classes.len() == classes);
     let need_truth = || {
         truth.ok_or_else(|| {
             Error::invalid(format!(
@@ -342,6 +342,7 @@ mod tests {
 
     use super::*;
     use crate::Device;
+    use crate::data::Classes;
     use crate::transfer::SourceGan;
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -372,9 +373,9 @@ mod tests {
         }
     }
 
-    fn dataset(count: usize, labels: Option<Vec<u8>>) -> Dataset {
-        let images = Images { count, height: 1, width: 1, channels: 1, pixels: vec![0; count] };
-        Dataset { name: "pixels".into(), images, labels, classes: 2 }
+    fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
+        let images = Images::new([count, 1, 1, 1], vec![0; count]);
+        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
     }
 
     #[test]

@@ -69,8 +69,8 @@ impl Labels {
     }
 
     /// True labels, surely.
-    pub fn known(classes: usize, labels: &[u8]) -> Labels {
-        let assigned: Vec<Option<u32>> = labels.iter().map(|&label| Some(u32::from(label))).collect();
+    pub fn known(classes: usize, labels: &[u32]) -> Labels {
+        let assigned: Vec<Option<u32>> = labels.iter().map(|&label| Some(label)).collect();
         Labels { classes, probabilities: crate::gan::one_hot(assigned.iter().copied(), classes), assigned }
     }
 
@@ -108,8 +108,8 @@ impl Labels {
     }
 
     /// The share of right ones among assigned labels, and how many are assigned.
-    pub fn accuracy(&self, truth: &[u8]) -> (f64, usize) {
-        let given = self.assigned.iter().zip(truth).filter_map(|(label, &truth)| Some((*label)? == u32::from(truth)));
+    pub fn accuracy(&self, truth: &[u32]) -> (f64, usize) {
+        let given = self.assigned.iter().zip(truth).filter_map(|(label, &truth)| Some((*label)? == truth));
         let (right, count) =
             given.fold((0usize, 0usize), |(right, count), same| (right + usize::from(same), count + 1));
         (right as f64 / count.max(1) as f64, count)
@@ -130,7 +130,7 @@ pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: usize, shots
     let mut prototypes = Vec::new();
     let mut known: Vec<Option<u32>> = vec![None; data.len()];
     for class in 0..classes {
-        let images: Vec<usize> = (0..data.len()).filter(|&i| usize::from(labels[i]) == class).take(shots).collect();
+        let images: Vec<usize> = (0..data.len()).filter(|&i| labels[i] as usize == class).take(shots).collect();
         if images.len() < shots {
             return Err(Error::invalid(format!(
                 "{} has {} training images of class {class}, and --labels fewshot:{shots} needs {shots} of each",
@@ -163,7 +163,7 @@ fn softmax(logits: Vec<f32>) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Images;
+    use crate::data::{Classes, Images};
 
     #[test]
     fn confidence_and_balance_decide_labels() {
@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn few_known_images_label_what_is_near_them() {
-        let images = Images { count: 4, height: 1, width: 1, channels: 1, pixels: vec![0; 4] };
-        let data = Dataset { name: "four".into(), images, labels: Some(vec![0, 1, 1, 0]), classes: 2 };
+        let data =
+            Dataset::labelled("four", Images::new([4, 1, 1, 1], vec![0; 4]), vec![0, 1, 1, 0], Classes::numbered(0..2));
         // The mean is (0, 0); the cosines of the third image are 0.6 and -0.6 times the norms, of the fourth the other way.
         let features = vec![2.0, 0.0, -2.0, 0.0, 3.0, 4.0, -3.0, -4.0];
         let (labels, probabilities) = (vec![0; 4], vec![0.5; 8]);

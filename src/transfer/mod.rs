@@ -9,6 +9,7 @@ pub mod features;
 pub mod labels;
 pub mod options;
 mod plan;
+mod rehearsal;
 mod scratch;
 mod start;
 pub mod style;
@@ -20,6 +21,7 @@ mod workshop;
 pub use arm::Arm;
 pub use options::{Choices, MethodOption, Takes};
 pub use plan::{Folders, Outcome, Plan, Source, run, starting_recipe, trained_on};
+pub use rehearsal::need;
 pub use style::Style;
 pub use workshop::{Pretraining, SourceGan, Workshop};
 

@@ -247,18 +247,18 @@ pub fn run(
 ) -> Result<Outcome> {
     plan.check()?;
     let kind = plan.arm.kind()?;
+    let mut workshop = Workshop::new(plan, &target, folders, device, observer);
+    workshop.check_fits()?;
     let folder = RunFolder::prepare(&folders.run)?;
     if !folder.config().exists() {
         folder.write_settings(plan)?;
     }
-    let mut workshop = Workshop::new(plan, &target, folders, device, observer);
     let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
         return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
     };
     let mut recipe = plan.arm.recipe(&plan.recipe)?;
     recipe.architecture.classes = grafted.classes;
     recipe.architecture.condition_features = grafted.condition_features;
-    recipe.check_fits(device)?;
     if !grafted.report.0.is_empty() {
         observer.note(&grafted.report.to_string());
     }
@@ -269,6 +269,7 @@ pub fn run(
     for note in &grafted.notes {
         observer.note(note);
     }
+    device.release_idle();
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
     let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), observer)?;
     Ok(Outcome { ending, report: grafted.report, notes: grafted.notes })

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::data::Dataset;
+use crate::data::light::{Along, blur, luma};
 use crate::gan::{Architecture, BatchConditions, Method, Plain};
 use crate::random::{Purpose, generator};
 
@@ -17,8 +18,6 @@ const GRADIENT: f32 = 0.2;
 /// The share of images that are blurred, and the largest standard deviation in pixels.
 const BLURRED: f32 = 0.5;
 const LARGEST_BLUR: f32 = 1.2;
-/// Luma weights of ITU-R BT.601.
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// What becomes of source images before a network sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -63,7 +62,7 @@ fn colour(image: &mut [f32], side: usize, random: &mut ChaCha12Rng) {
     };
     let slopes = [gradient(), gradient()];
     let blur = if random.random::<f32>() < BLURRED { random.random_range(0.0..LARGEST_BLUR) } else { 0.0 };
-    let mut mask: Vec<f32> = image.chunks_exact(3).map(|rgb| (luma(rgb) + 1.0) / 2.0).collect();
+    let mut mask: Vec<f32> = image.as_chunks().0.iter().map(|&rgb| (luma::<f32>(rgb) + 1.0) / 2.0).collect();
     if blur > 0.0 {
         mask = blurred(&mask, side, blur);
     }
@@ -92,16 +91,12 @@ fn paint(
     }
 }
 
-fn luma(rgb: &[f32]) -> f32 {
-    rgb.iter().zip(LUMA).map(|(value, weight)| value * weight).sum()
-}
-
 /// Two colours, components in 0..1, at least [`LEAST_CONTRAST`] apart.
 fn contrasting(random: &mut ChaCha12Rng) -> (Colour, Colour) {
     let mut colour = || -> Colour { std::array::from_fn(|_| random.random()) };
     loop {
         let (background, foreground) = (colour(), colour());
-        if (luma(&background) - luma(&foreground)).abs() >= LEAST_CONTRAST {
+        if (luma(background) - luma(foreground)).abs() >= LEAST_CONTRAST {
             return (background, foreground);
         }
     }
@@ -109,19 +104,13 @@ fn contrasting(random: &mut ChaCha12Rng) -> (Colour, Colour) {
 
 /// A Gaussian blur along both axes; the edge's pixel stands for what is outside.
 fn blurred(mask: &[f32], side: usize, deviation: f32) -> Vec<f32> {
-    let radius = (3.0 * deviation).ceil() as i64;
+    let radius = (3.0 * deviation).ceil() as isize;
     let weights: Vec<f32> = (-radius..=radius).map(|d| (-0.5 * (d as f32 / deviation).powi(2)).exp()).collect();
     let total: f32 = weights.iter().sum();
-    let along = |values: &[f32], step_y: i64, step_x: i64| -> Vec<f32> {
-        let clamp = |v: i64| v.clamp(0, side as i64 - 1) as usize;
-        let at = |place: usize| {
-            let (y, x) = ((place / side) as i64, (place % side) as i64);
-            let near = (-radius..=radius).map(|d| values[clamp(y + d * step_y) * side + clamp(x + d * step_x)]);
-            near.zip(&weights).map(|(value, weight)| value * weight).sum::<f32>() / total
-        };
-        (0..values.len()).map(at).collect()
+    let mean = |at: &dyn Fn(isize) -> f32| {
+        (-radius..=radius).zip(&weights).map(|(distance, weight)| at(distance) * weight).sum::<f32>() / total
     };
-    along(&along(mask, 1, 0), 0, 1)
+    blur(&blur(mask, side, Along::Columns, mean), side, Along::Rows, mean)
 }
 
 /// Training on styled source images: plain training but for what the images look like.
@@ -186,7 +175,7 @@ mod tests {
         let mut lighter = [0; 2];
         for index in 0..200 {
             let (background, foreground) = contrasting(&mut generator(0, Purpose::Style, 0, index));
-            let contrast = luma(&foreground) - luma(&background);
+            let contrast = luma(foreground) - luma(background);
             assert!(contrast.abs() >= LEAST_CONTRAST);
             lighter[usize::from(contrast > 0.0)] += 1;
         }

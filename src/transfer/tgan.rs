@@ -255,8 +255,7 @@ mod tests {
     }
 
     fn no_data() -> Dataset {
-        let images = Images { count: 0, height: 1, width: 1, channels: 1, pixels: Vec::new() };
-        Dataset { name: "none".into(), images, labels: None, classes: 0 }
+        Dataset::unlabelled("none", Images::new([0, 1, 1, 1], Vec::new()))
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, trained_on};
+use super::rehearsal::Rehearsal;
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -33,7 +34,9 @@ pub struct Workshop<'a> {
     pub device: &'a Device,
     /// Who watches.
     pub observer: &'a mut dyn Observer,
-    source: Option<(Dataset, Style)>,
+    pub(super) source: Option<(Dataset, Style)>,
+    /// In place of training and writing.
+    pub(super) rehearsal: Option<Rehearsal>,
 }
 
 /// A source's networks: the generator's average and the discriminator.
@@ -58,7 +61,7 @@ impl<'a> Workshop<'a> {
         device: &'a Device,
         observer: &'a mut dyn Observer,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, observer, source: None }
+        Workshop { plan, target, folders, device, observer, source: None, rehearsal: None }
     }
 
     /// The networks' shapes, unconditional.
@@ -94,7 +97,7 @@ impl<'a> Workshop<'a> {
             self.source = Some((data.fit(size, channels)?, style));
         }
         let (data, style) = self.source.as_ref().expect("just read");
-        Ok((data, *style))
+        Ok((self.rehearsal.as_mut().map_or(data, |rehearsal| rehearsal.some_of(data)), *style))
     }
 
     /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
@@ -106,6 +109,7 @@ impl<'a> Workshop<'a> {
         let folder = match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.checkpoint(),
             Source::Checkpoint(path) => path,
+            Source::Data(_) if self.rehearsal.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
                 if self.train_source(&spec)? == Ending::Interrupted {
                     return Ok(None);
@@ -137,6 +141,11 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
+        if self.rehearsal.is_some() {
+            // One step, and one that finds what a step leaves.
+            (0..2).for_each(|_| drop(training.step()));
+            return Ok(true);
+        }
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = RunFolder::prepare(folder)?.checkpoint();
@@ -199,7 +208,8 @@ impl<'a> Workshop<'a> {
         Ok(true)
     }
 
-    fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
+    /// The recipe, the method and the data of the source's training.
+    pub(super) fn source_training(&mut self) -> Result<(Recipe, Styled, Dataset)> {
         let plan = self.plan;
         let conditional = plan.arm.kind()?.labelled_source;
         let mut recipe: Recipe = plan.recipe.clone();
@@ -208,10 +218,15 @@ impl<'a> Workshop<'a> {
             let method = &plan.arm.method;
             return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
         }
-        recipe.architecture.classes = if conditional { data.classes } else { 0 };
+        recipe.architecture.classes = if conditional { data.classes.len() } else { 0 };
         let method = Styled::new(recipe.architecture, style, recipe.seed);
         let data = data.clone();
-        recipe.check_fits(self.device)?;
+        Ok((recipe, method, data))
+    }
+
+    fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
+        let plan = self.plan;
+        let (recipe, method, data) = self.source_training()?;
         let settings = Settings {
             data: spec.to_string(),
             subset: None,
@@ -229,7 +244,11 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer))
+        let ending =
+            continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer));
+        drop(trainer);
+        self.device.release_idle();
+        ending
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use graft::backend::gpu::{Choice, Gpu, choose};
 use graft::data::{Dataset, Spec, Split};
 use graft::gan::{Architecture, Loss, Recipe, Trainer, load_generator, sample};
+use graft::memory::Limits;
 use graft::nn::NormKind;
 use graft::random::Purpose;
 use graft::{Checkpoint, Device};
@@ -83,7 +84,7 @@ fn a_checkpoint_of_one_device_makes_the_same_images_on_the_other() {
         let checkpoint = trained(&recipe, from, 60);
         let [on_gpu, on_cpu] = [&gpu, &Device::cpu()].map(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).unwrap();
-            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().pixels
+            sample(&network, &architecture, 3, Purpose::SampleLatents, 16, None).unwrap().into_pixels()
         });
         let contrast = on_cpu.iter().max().unwrap() - on_cpu.iter().min().unwrap();
         assert!(contrast > 50, "the images show nothing: a contrast of {contrast}");
@@ -130,12 +131,35 @@ fn memory_does_not_grow_with_steps() {
 }
 
 #[test]
+fn idle_memory_goes_back_to_the_driver_and_changes_no_bit() {
+    if gpu().is_none() {
+        return;
+    }
+    let gpu = Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap());
+    let device = Device::new(gpu.clone());
+    let train = || trained(&recipe(4, 8), &device, 2);
+    let first = train();
+    let (held, of_driver) = (gpu.memory(), gpu.driver_bytes());
+    assert!(held.idle > 0 && held.in_use == 0, "{held:?}");
+    device.release_idle();
+    assert_eq!((gpu.memory().in_use, gpu.memory().idle), (0, 0));
+    if let (Some(before), Some(after)) = (of_driver, gpu.driver_bytes()) {
+        assert!(after + held.idle / 2 < before, "{before} bytes of the driver's, then {after}");
+    }
+    assert!(train() == first);
+}
+
+#[test]
 fn a_batch_that_makes_too_large_a_tensor_is_refused_with_the_one_that_fits() {
     // The largest map of 32x32 images at width 64 is 16x16x64: 64 KiB an image.
     let recipe = recipe(64, 4096);
-    let error = recipe.check_largest(4, f64::from(128 << 20)).unwrap_err().to_string();
+    let refusal = |recipe: &Recipe, largest: u64| {
+        let limits = Limits { available: None, largest: Some(largest) };
+        recipe.check_within(&limits, &Device::cpu()).map_err(|error| error.to_string())
+    };
+    let error = refusal(&recipe, 128 << 20).unwrap_err();
     assert!(error.contains("256.0 MiB") && error.ends_with("--batch 2048 fits"), "{error}");
-    Recipe { batch: 2048, ..recipe.clone() }.check_largest(4, f64::from(128 << 20)).unwrap();
-    let error = recipe.check_largest(4, f64::from(1 << 20)).unwrap_err().to_string();
-    assert!(error.ends_with("use fewer --features than 64"), "{error}");
+    assert_eq!(refusal(&Recipe { batch: 2048, ..recipe.clone() }, 128 << 20), Ok(()));
+    let error = refusal(&recipe, 1 << 20).unwrap_err();
+    assert!(error.contains("use fewer --features than 64"), "{error}");
 }

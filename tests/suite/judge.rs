@@ -99,9 +99,9 @@ fn planted_copies_are_found_and_fresh_images_are_cleared() {
     let (_, [_, other, training]) = &*STREET;
     let fresh = other.select(&(0..200).collect::<Vec<_>>());
     let copies = noisy(&training.images.select(&(0..200).map(|index| index % 100).collect::<Vec<_>>()), 0.05);
-    let mut half = fresh.images.clone();
-    half.pixels.extend(&copies.pixels);
-    half.count += copies.count;
+    let [count, height, width, channels] = copies.shape();
+    let both = [fresh.images.pixels(), copies.pixels()].concat();
+    let half = Images::new([fresh.len() + count, height, width, channels], both);
     for (images, expected) in [(&fresh.images, 0.0), (&half, 0.5), (&copies, 1.0)] {
         let found = reference.evaluate(&Samples { images, asked: None }).unwrap().memorisation.unwrap();
         for memorisation in [found.judge, found.pixels] {

@@ -15,6 +15,7 @@ mod gpu_training;
 mod gradcheck;
 mod interchange;
 mod judge;
+mod memory;
 mod metrics;
 mod parity;
 mod program;

@@ -99,7 +99,7 @@ fn discs(count: usize, step: usize, hue: usize) -> Images {
         let noise = (index * 7919 + image * 104_729) % 61;
         if inside { ((c + hue + image) % 3 * 90 + step * 15) as u8 } else { (40 + noise / (step + 1)) as u8 }
     };
-    Images { count, height: SIDE, width: SIDE, channels: 3, pixels: (0..count * SIDE * SIDE * 3).map(pixel).collect() }
+    Images::new([count, SIDE, SIDE, 3], (0..count * SIDE * SIDE * 3).map(pixel).collect())
 }
 
 /// A page of a comparison with every kind of element.

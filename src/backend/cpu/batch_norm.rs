@@ -11,10 +11,15 @@ const GROUP: usize = 64;
 /// Rows that the backward pass sums before partial sums are added in order.
 const SUM_GROUP: usize = 256;
 
+/// Elements of the partial results of groups of rows: two a channel.
+fn partial(rows: usize, channels: usize, group: usize) -> usize {
+    rows.div_ceil(group) * 2 * channels
+}
+
 /// The mean and biased variance of each channel, by the pairwise formula of Chan, Golub and LeVeque (1979).
 fn statistics(simd: Simd, x: &[f32], rows: usize, channels: usize) -> (Buffer, Buffer) {
     let groups = rows.div_ceil(GROUP);
-    let mut partial = Buffer::scratch(groups * 2 * channels);
+    let mut partial = Buffer::scratch(partial(rows, channels, GROUP));
     blocks(&mut partial, 2 * channels, |start, out| {
         let first = start / (2 * channels) * GROUP;
         let x = &x[first * channels..(first + GROUP).min(rows) * channels];
@@ -52,6 +57,18 @@ fn statistics(simd: Simd, x: &[f32], rows: usize, channels: usize) -> (Buffer, B
     }
     square.iter_mut().for_each(|square| *square /= rows as f32);
     (mean, square)
+}
+
+/// What [`forward`] has beside its results.
+pub fn forward_scratch(shape: &BatchNormShape) -> Vec<usize> {
+    vec![partial(shape.rows, shape.channels, GROUP)]
+}
+
+/// What [`backward`] has beside its results.
+pub fn backward_scratch(shape: &BatchNormShape) -> Vec<usize> {
+    let groups = shape.rows.div_ceil(SUM_GROUP);
+    let sums = super::reduce::scratch([1, groups, 2 * shape.channels]);
+    [partial(shape.rows, shape.channels, SUM_GROUP), 2 * shape.channels].into_iter().chain(sums).collect()
 }
 
 /// Output, mean and biased variance.
@@ -118,7 +135,7 @@ pub fn backward(simd: Simd, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffe
     let inverse: Vec<f32> = variance.iter().map(|variance| 1.0 / (variance + epsilon as f32).sqrt()).collect();
     // Sums of g and of g x_hat over groups of rows, added in order.
     let groups = rows.div_ceil(SUM_GROUP);
-    let mut partial = Buffer::scratch(groups * 2 * channels);
+    let mut partial = Buffer::scratch(partial(rows, channels, SUM_GROUP));
     blocks(&mut partial, 2 * channels, |start, sums| {
         let first = start / (2 * channels) * SUM_GROUP;
         let elements = first * channels..(first + SUM_GROUP).min(rows) * channels;

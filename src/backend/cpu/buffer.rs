@@ -6,16 +6,21 @@
 
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::{MmapOptions, MmapRaw};
 use range_alloc::RangeAllocator;
 
+use crate::backend::{Extent, Ledger};
+
 /// A cache line, and the widest vector.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct Line([f32; LINE]);
+
+/// Elements of a line.
+const LINE: usize = 16;
 
 /// Blocks below this many lines (64 KiB) go back to the allocator, which keeps them by itself.
 const LEAST_LINES: usize = 1024;
@@ -34,7 +39,34 @@ const FEWEST_LINES: usize = 1 << 24;
 /// One reserved range of addresses, of which only the pages that were touched take memory.
 struct Arena {
     memory: MmapRaw,
-    free: Mutex<RangeAllocator<usize>>,
+    ranges: Mutex<Ranges>,
+}
+
+/// The lines of an arena: which are free, and how far any were used.
+struct Ranges {
+    free: RangeAllocator<usize>,
+    used: usize,
+    end: usize,
+}
+
+impl Ranges {
+    fn new(lines: usize) -> Ranges {
+        Ranges { free: RangeAllocator::new(0..lines), used: 0, end: 0 }
+    }
+
+    /// The smallest free range that is large enough, which is the untouched end only where no other is.
+    fn take(&mut self, lines: usize) -> Option<Range<usize>> {
+        let unit = if lines < 2 * LARGE_UNIT_LINES { UNIT_LINES } else { LARGE_UNIT_LINES };
+        let range = self.free.allocate_range(lines.next_multiple_of(unit)).ok()?;
+        self.used += range.len();
+        self.end = self.end.max(range.end);
+        Some(range)
+    }
+
+    fn put(&mut self, range: Range<usize>) {
+        self.used -= range.len();
+        self.free.free_range(range);
+    }
 }
 
 /// None where the system would count reserved addresses as memory in use, or gives none.
@@ -62,16 +94,11 @@ impl Arena {
         // A wish: systems without huge pages go on without.
         #[cfg(target_os = "linux")]
         let _ = memory.advise(memmap2::Advice::HugePage);
-        Some(Arena { memory: memory.into(), free: Mutex::new(RangeAllocator::new(0..lines)) })
+        Some(Arena { memory: memory.into(), ranges: Mutex::new(Ranges::new(lines)) })
     }
 
-    /// The smallest free range that is large enough, which is the untouched end only where no other is.
-    fn take(&self, lines: usize) -> Option<Range<usize>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).allocate_range(lines).ok()
-    }
-
-    fn put(&self, range: Range<usize>) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).free_range(range);
+    fn ranges(&self) -> MutexGuard<'_, Ranges> {
+        self.ranges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn at(&self, line: usize) -> NonNull<Line> {
@@ -95,8 +122,7 @@ unsafe impl Sync for Block {}
 impl Block {
     fn new(lines: usize) -> Option<Block> {
         let arena = ARENA.as_ref()?;
-        let unit = if lines < 2 * LARGE_UNIT_LINES { UNIT_LINES } else { LARGE_UNIT_LINES };
-        let range = arena.take(lines.next_multiple_of(unit))?;
+        let range = arena.ranges().take(lines)?;
         Some(Block { start: arena.at(range.start), range })
     }
 }
@@ -104,7 +130,7 @@ impl Block {
 impl Drop for Block {
     fn drop(&mut self) {
         let arena = ARENA.as_ref().expect("a block is of the arena");
-        arena.put(self.range.clone());
+        arena.ranges().put(self.range.clone());
     }
 }
 
@@ -123,6 +149,53 @@ impl Memory {
     }
 }
 
+/// The bytes of the arena that were in use and wait for their next use.
+pub fn idle() -> u64 {
+    ARENA.as_ref().map_or(0, |arena| {
+        let ranges = arena.ranges();
+        ((ranges.end - ranges.used) * size_of::<Line>()) as u64
+    })
+}
+
+/// An arena without memory, and blocks of the allocator.
+pub struct Account {
+    arena: Option<Ranges>,
+    /// Lines in the allocator's blocks, now and at most.
+    others: usize,
+    most_others: usize,
+}
+
+impl Account {
+    pub fn new() -> Account {
+        Account { arena: ARENA.as_ref().map(|_| Ranges::new(MOST_LINES)), others: 0, most_others: 0 }
+    }
+}
+
+impl Ledger for Account {
+    fn take(&mut self, length: usize) -> Extent {
+        let lines = length.div_ceil(LINE);
+        let arena = self.arena.as_mut().filter(|_| lines >= LEAST_LINES);
+        if let Some(range) = arena.and_then(|ranges| ranges.take(lines)) {
+            return Extent { place: Some(range.start), size: range.len() };
+        }
+        self.others += lines;
+        self.most_others = self.most_others.max(self.others);
+        Extent { place: None, size: lines }
+    }
+
+    fn give(&mut self, Extent { place, size }: Extent) {
+        match (place, &mut self.arena) {
+            (Some(start), Some(ranges)) => ranges.put(start..start + size),
+            _ => self.others -= size,
+        }
+    }
+
+    fn peak(&self) -> u64 {
+        let arena = self.arena.as_ref().map_or(0, |ranges| ranges.end);
+        ((arena + self.most_others) * size_of::<Line>()) as u64
+    }
+}
+
 /// `len` numbers, the first on a cache line.
 #[derive(Debug)]
 pub struct Buffer {
@@ -133,7 +206,9 @@ pub struct Buffer {
 impl Buffer {
     /// A buffer whose contents are whatever was there; the caller writes every element.
     pub fn scratch(len: usize) -> Buffer {
-        Buffer { memory: Memory::new(len.div_ceil(16)), len }
+        #[cfg(test)]
+        recording::took(len);
+        Buffer { memory: Memory::new(len.div_ceil(LINE)), len }
     }
 
     /// A buffer of one value.
@@ -179,6 +254,25 @@ impl Clone for Buffer {
     }
 }
 
+/// What a test sees of the buffers that one thread makes.
+#[cfg(test)]
+pub mod recording {
+    use std::cell::RefCell;
+
+    thread_local!(static TAKEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) });
+
+    pub(super) fn took(len: usize) {
+        TAKEN.with_borrow_mut(|taken| taken.push(len));
+    }
+
+    /// The lengths of all buffers that this thread makes in `work`, in order.
+    pub fn of<R>(work: impl FnOnce() -> R) -> Vec<usize> {
+        TAKEN.take();
+        drop(work());
+        TAKEN.take()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,11 +292,12 @@ mod tests {
     #[test]
     fn a_range_of_the_arena_is_used_again() {
         let arena = Arena::reserve().expect("Linux reserves addresses");
-        let (first, second) = (arena.take(2048).unwrap(), arena.take(4096).unwrap());
-        arena.put(first.clone());
-        assert_eq!(arena.take(1024).unwrap().start, first.start);
-        assert_eq!(arena.take(1024).unwrap().end, first.end);
-        assert_eq!(arena.take(1024).unwrap().start, second.end);
+        let mut ranges = arena.ranges();
+        let (first, second) = (ranges.take(2048).unwrap(), ranges.take(4096).unwrap());
+        ranges.put(first.clone());
+        assert_eq!(ranges.take(1024).unwrap().start, first.start);
+        assert_eq!(ranges.take(1024).unwrap().end, first.end);
+        assert_eq!(ranges.take(1024).unwrap().start, second.end);
     }
 
     #[test]

@@ -213,6 +213,11 @@ pub fn panels(tile: Tile, lines: usize, columns: usize) -> Vec<Panel> {
     panels
 }
 
+/// Elements of all panels.
+fn elements(panels: &[Panel], lines: usize) -> usize {
+    panels.last().map_or(0, |last| last.start + lines * last.width)
+}
+
 /// A right operand packed for [`Product`].
 pub struct Panels {
     /// The panels, in the order of their columns.
@@ -225,7 +230,7 @@ impl Panels {
     pub fn pack(tile: Tile, lines: usize, columns: usize, fill: impl Fn(Panel, &mut [f32]) + Sync) -> Panels {
         use rayon::prelude::*;
         let panels = panels(tile, lines, columns);
-        let mut buffer = Buffer::scratch(panels.last().map_or(0, |last| last.start + lines * last.width));
+        let mut buffer = Buffer::scratch(elements(&panels, lines));
         let mut slices = Vec::new();
         let mut rest = &mut *buffer;
         for panel in &panels {
@@ -240,6 +245,11 @@ impl Panels {
             fill(panel, slice);
         });
         Panels { panels, lines: buffer }
+    }
+
+    /// The elements that [`Panels::pack`] takes.
+    pub fn length(tile: Tile, lines: usize, columns: usize) -> usize {
+        elements(&panels(tile, lines, columns), lines)
     }
 
     /// A panel's lines, and what follows.

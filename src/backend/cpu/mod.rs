@@ -163,4 +163,116 @@ impl Backend for Cpu {
     fn sync(&self) -> Result<()> {
         Ok(())
     }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { largest_storage: None, shares_host_memory: true, idle: buffer::idle() }
+    }
+
+    fn scratch(&self, call: &KernelCall<'_>) -> Scratch {
+        match *call {
+            KernelCall::Reduce(sizes) => Scratch::shared(reduce::scratch(sizes)),
+            KernelCall::MatMul(_) => Scratch::default(),
+            KernelCall::Convolution(role, geometry) => convolution::scratch(self.simd, role, geometry),
+            KernelCall::BatchNorm(shape) => Scratch::shared(batch_norm::forward_scratch(shape)),
+            KernelCall::BatchNormBackward(shape) => Scratch::shared(batch_norm::backward_scratch(shape)),
+        }
+    }
+
+    fn ledger(&self) -> Box<dyn Ledger> {
+        Box::new(buffer::Account::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Runs a kernel on one thread and compares the sizes of the buffers that it makes with those that it declares beside its results.
+    /// A task's buffers are made once a task, so sizes are compared as sets. What no kernel fills is not made.
+    fn check(backend: &Cpu, call: &KernelCall<'_>, results: &[usize], run: impl FnOnce() + Send) {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let made: BTreeSet<usize> = pool.install(|| buffer::recording::of(run)).into_iter().collect();
+        let scratch = backend.scratch(call);
+        let declared: BTreeSet<usize> = scratch.lengths(1).chain(results.iter().copied()).collect();
+        let on_the_heap =
+            |lengths: BTreeSet<usize>| -> BTreeSet<usize> { lengths.into_iter().filter(|&len| len > 0).collect() };
+        assert_eq!(on_the_heap(made), on_the_heap(declared), "{call:?} on {}", backend.simd.name());
+    }
+
+    fn geometry(
+        batch: usize,
+        fine: usize,
+        [c, k]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+        padding: usize,
+    ) -> Geometry {
+        let coarse = Geometry::coarse_size(fine, kernel, stride, padding).unwrap();
+        Geometry {
+            batch,
+            fine: [fine; 2],
+            coarse: [coarse; 2],
+            fine_channels: c,
+            coarse_channels: k,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [padding; 2],
+        }
+    }
+
+    #[test]
+    fn kernels_declare_the_buffers_that_they_make() {
+        for simd in Simd::available() {
+            let cpu = Cpu::new(simd);
+            let zeros = |len: usize| vec![0f32; len];
+            for sizes in [[1, 40_000, 1], [3, 100, 7], [2, 5000, 33], [1, 16, 8], [0, 3, 2]] {
+                let x = zeros(sizes.iter().product());
+                check(&cpu, &KernelCall::Reduce(sizes), &[sizes[0] * sizes[2]], || {
+                    drop(reduce::reduce(simd, Reduction::Sum, &x, sizes));
+                });
+            }
+            let geometries = [
+                // Winograd's way with large and small tiles, few channels at the fine side, one pixel, odd sizes, nothing.
+                geometry(16, 32, [32, 64], 4, 2, 1),
+                geometry(4, 8, [64, 32], 4, 2, 1),
+                geometry(9, 32, [3, 20], 4, 2, 1),
+                geometry(5, 4, [24, 1], 4, 1, 0),
+                geometry(2, 9, [5, 40], 3, 1, 1),
+                geometry(8, 16, [64, 64], 3, 1, 1),
+                geometry(20, 5, [96, 32], 3, 1, 1),
+                geometry(9, 16, [192, 128], 3, 1, 1),
+                geometry(3, 9, [40, 3], 3, 1, 1),
+                geometry(1, 4, [0, 3], 4, 2, 1),
+            ];
+            for g in geometries {
+                for role in [Role::Fine, Role::Filter, Role::Coarse] {
+                    let length = |shape: [usize; 4]| shape.iter().product::<usize>();
+                    let [fine, filter, coarse] =
+                        [length(g.fine_shape()), length(g.filter_shape()), length(g.coarse_shape())].map(zeros);
+                    let (a, b) = match role {
+                        Role::Fine => (&filter, &coarse),
+                        Role::Filter => (&fine, &coarse),
+                        Role::Coarse => (&fine, &filter),
+                    };
+                    check(&cpu, &KernelCall::Convolution(role, &g), &[length(g.shape(role))], || {
+                        drop(convolution::convolution(simd, role, &g, a, b, Activation::Identity));
+                    });
+                }
+            }
+            for (rows, channels) in [(1000, 24), (64, 300), (1, 1)] {
+                let shape = BatchNormShape { rows, channels, epsilon: 1e-5, activation: Activation::Relu };
+                let (x, c) = (zeros(rows * channels), zeros(channels));
+                check(&cpu, &KernelCall::BatchNorm(&shape), &[rows * channels, channels], || {
+                    drop(batch_norm::forward(simd, &x, &c, &c, &shape));
+                });
+                let saved =
+                    batch_norm::Saved { input: &x, gamma: &c, mean: &c, variance: &c, output: &x, cotangent: &x };
+                check(&cpu, &KernelCall::BatchNormBackward(&shape), &[rows * channels, channels], || {
+                    drop(batch_norm::backward(simd, &saved, &shape));
+                });
+            }
+        }
+    }
 }

@@ -32,22 +32,38 @@ fn identity(reduction: Reduction) -> f32 {
     }
 }
 
+/// Rows, or elements of a contiguous axis, that are folded into one partial result.
+fn group(length: usize, inner: usize) -> usize {
+    // Long lines are cut at fixed places, so that a sum over everything is parallel and its error small.
+    if inner == 1 { BLOCK } else { (BLOCK / inner).clamp(LEAST_GROUP, MOST_GROUP).min(length.max(1)) }
+}
+
+/// The lengths of the partial results of [`reduce`].
+pub fn scratch([outer, mut length, inner]: [usize; 3]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while outer * inner > 0 && length > group(length, inner) {
+        length = length.div_ceil(group(length, inner));
+        lengths.push(outer * length * inner);
+    }
+    lengths
+}
+
 /// Reduces the middle axis of `[outer, length, inner]` away.
 pub fn reduce(simd: Simd, reduction: Reduction, x: &[f32], [outer, length, inner]: [usize; 3]) -> Buffer {
     if outer * inner == 0 {
         return Buffer::scratch(0);
     }
+    let group = group(length, inner);
+    let groups = length.div_ceil(group).max(1);
     if inner == 1 {
-        // Long lines are cut at fixed places, so that a sum over everything is parallel and its error small.
-        let pieces = length.div_ceil(BLOCK).max(1);
-        if pieces > 1 {
-            let mut partial = Buffer::scratch(outer * pieces);
+        if groups > 1 {
+            let mut partial = Buffer::scratch(outer * groups);
             blocks(&mut partial, 1, |index, out| {
-                let line = &x[index / pieces * length..][..length];
-                let piece = &line[index % pieces * BLOCK..];
-                out[0] = line_fold(simd, reduction, &piece[..piece.len().min(BLOCK)]);
+                let line = &x[index / groups * length..][..length];
+                let piece = &line[index % groups * group..];
+                out[0] = line_fold(simd, reduction, &piece[..piece.len().min(group)]);
             });
-            return reduce(simd, reduction, &partial, [outer, pieces, 1]);
+            return reduce(simd, reduction, &partial, [outer, groups, 1]);
         }
         let mut out = Buffer::scratch(outer);
         blocks(&mut out, (BLOCK / length.max(1)).max(1), |start, out| {
@@ -58,8 +74,6 @@ pub fn reduce(simd: Simd, reduction: Reduction, x: &[f32], [outer, length, inner
         return out;
     }
     // Rows are folded in groups of fixed size, each into a row of partial results.
-    let group = (BLOCK / inner).clamp(LEAST_GROUP, MOST_GROUP).min(length.max(1));
-    let groups = length.div_ceil(group).max(1);
     let mut partial = Buffer::scratch(outer * groups * inner);
     blocks(&mut partial, inner, |start, out| {
         let (o, first) = (start / inner / groups, start / inner % groups * group);

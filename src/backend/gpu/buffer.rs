@@ -52,7 +52,8 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            self.engine.pool().give(raw);
+            let size = raw.size();
+            self.engine.pool().give(raw, size);
         }
     }
 }

@@ -32,7 +32,7 @@ pub struct Engine {
     pub adapter: Adapter,
     device: wgpu::Device,
     queue: wgpu::Queue,
-    pool: Pool,
+    pool: Pool<wgpu::Buffer>,
     uniforms: wgpu::Buffer,
     alignment: usize,
     failure: Arc<Failure>,
@@ -104,7 +104,7 @@ impl Engine {
     }
 
     /// The bytes that the pool holds.
-    pub fn pool(&self) -> &Pool {
+    pub fn pool(&self) -> &Pool<wgpu::Buffer> {
         &self.pool
     }
 
@@ -153,15 +153,36 @@ impl Engine {
         if self.failed() {
             return None;
         }
-        let buffer = self.pool.take(bytes, self.adapter.largest(), |size| {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: None,
-                size,
-                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
+        let taken = self.pool.take(bytes, self.adapter.largest(), |size| self.create(size), || self.release_idle());
+        if taken.is_none() {
+            let held = self.pool.memory().in_use as f64 / MIB;
+            self.fail(format!(
+                "out of memory at a tensor of {:.1} MiB, beside {held:.1} MiB in use; use a smaller --batch or fewer --features",
+                bytes as f64 / MIB
+            ));
+        }
+        taken.map(|(buffer, _)| buffer)
+    }
+
+    /// A new buffer; None where there is no memory for it.
+    fn create(&self, size: u64) -> Option<wgpu::Buffer> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
         });
-        Some(buffer)
+        pollster::block_on(scope.pop()).is_none().then_some(buffer)
+    }
+
+    /// Gives the memory that waits for its next use back to the driver, once what was recorded is done.
+    pub fn release_idle(&self) {
+        // A failure is kept, and comes with the next read-back.
+        let _ = self.sync();
+        drop(self.pool.clear());
+        // What nothing uses any more is freed by a poll.
+        let _ = self.device.poll(wgpu::PollType::Poll);
     }
 
     /// Records one run of a kernel: its parameters, the storages that it reads and those that it writes, and its workgroups.

@@ -209,9 +209,17 @@ impl Backend for Gpu {
         self.engine.sync()
     }
 
+    fn release_idle(&self) {
+        self.engine.release_idle();
+    }
+
+    fn ledger(&self) -> Box<dyn Ledger> {
+        Box::new(pool::Account::default())
+    }
+
     fn bounds(&self) -> Bounds {
         let adapter = &self.engine.adapter;
         let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
-        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares }
+        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares, idle: self.memory().idle }
     }
 }

@@ -5,16 +5,10 @@ use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::SIDE;
+use crate::data::light::{Along, blur};
 
 /// Red, green and blue, 0 to 255 each.
 pub(super) type Colour = [f64; 3];
-
-/// Luma weights of ITU-R BT.601.
-const LUMA: Colour = [0.299, 0.587, 0.114];
-
-pub(super) fn luma(colour: Colour) -> f64 {
-    colour.iter().zip(LUMA).map(|(value, weight)| value * weight).sum()
-}
 
 pub(super) fn mix(from: Colour, to: Colour, t: f64) -> Colour {
     std::array::from_fn(|channel| from[channel] + (to[channel] - from[channel]) * t)
@@ -58,23 +52,17 @@ impl Canvas {
         const RADIUS: usize = 2;
         let weights: [f64; RADIUS + 1] = std::array::from_fn(|d| (-0.5 * (d as f64 / sigma).powi(2)).exp());
         let total = weights[0] + 2.0 * weights[1..].iter().sum::<f64>();
-        let pass = |pixels: &[Colour], stride: usize| -> Vec<Colour> {
-            let sum = |index: usize| {
-                let position = index / stride % SIDE;
-                let line = index - position * stride;
-                let mut sum = pixels[index].map(|value| value * weights[0]);
-                for (distance, weight) in weights.iter().enumerate().skip(1) {
-                    let before = pixels[line + position.saturating_sub(distance) * stride];
-                    let after = pixels[line + (position + distance).min(SIDE - 1) * stride];
-                    for channel in 0..3 {
-                        sum[channel] += weight * (before[channel] + after[channel]);
-                    }
+        let mean = |at: &dyn Fn(isize) -> Colour| {
+            let mut sum = at(0).map(|value| value * weights[0]);
+            for (distance, weight) in (1..).zip(&weights[1..]) {
+                let (before, after) = (at(-distance), at(distance));
+                for channel in 0..3 {
+                    sum[channel] += weight * (before[channel] + after[channel]);
                 }
-                sum.map(|value| value / total)
-            };
-            (0..pixels.len()).map(sum).collect()
+            }
+            sum.map(|value| value / total)
         };
-        self.pixels = pass(&pass(&self.pixels, 1), SIDE);
+        self.pixels = blur(&blur(&self.pixels, SIDE, Along::Rows, mean), SIDE, Along::Columns, mean);
     }
 
     /// Writes `[SIDE, SIDE, 3]` bytes, with the noise of a camera of standard deviation `noise`, half of it shared by

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha12Rng;
 use rayon::prelude::*;
 
 use super::spec::Kind;
-use super::{Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Split};
 use crate::error::{Error, Result, did_you_mean};
 use crate::random::{self, Purpose};
 
@@ -41,13 +41,19 @@ struct Domain {
     seed: u64,
     /// Draws one image of a class into `[SIDE, SIDE, channels]` bytes.
     draw: fn(class: usize, &mut ChaCha12Rng, &mut [u8]),
+    /// The names of its classes.
+    classes: fn() -> Classes,
 }
 
 const DOMAINS: [Domain; 3] = [
-    Domain { name: "strokes", channels: 1, seed: 0x5712_0ce5, draw: strokes::draw },
-    Domain { name: "street", channels: 3, seed: 0x57_2ee7, draw: street::draw },
-    Domain { name: "textures", channels: 1, seed: 0x7e_c5_70_e5, draw: textures::draw },
+    Domain { name: "strokes", channels: 1, seed: 0x5712_0ce5, draw: strokes::draw, classes: digits },
+    Domain { name: "street", channels: 3, seed: 0x57_2ee7, draw: street::draw, classes: digits },
+    Domain { name: "textures", channels: 1, seed: 0x7e_c5_70_e5, draw: textures::draw, classes: textures::classes },
 ];
+
+fn digits() -> Classes {
+    Classes::numbered(0..CLASSES)
+}
 
 fn domain(name: &str) -> Result<&'static Domain> {
     DOMAINS.iter().find(|domain| domain.name == name).ok_or_else(|| {
@@ -84,12 +90,9 @@ impl Domain {
             let mut random = random::generator(self.seed, Purpose::Synthetic, step, index as u64);
             (self.draw)(index % CLASSES, &mut random, image);
         });
-        Dataset {
-            name: format!("synthetic:{}", self.name),
-            images: Images { count, height: SIDE, width: SIDE, channels: self.channels, pixels },
-            labels: Some((0..count).map(|index| (index % CLASSES) as u8).collect()),
-            classes: CLASSES,
-        }
+        let images = Images::new([count, SIDE, SIDE, self.channels], pixels);
+        let labels = (0..count).map(|index| (index % CLASSES) as u32).collect();
+        Dataset::labelled(format!("synthetic:{}", self.name), images, labels, (self.classes)())
     }
 }
 
@@ -117,7 +120,7 @@ mod tests {
     fn a_data_set_has_its_size_and_balanced_classes() {
         for (split, count) in [(Split::Train, 10_000), (Split::Test, 2_000)] {
             let dataset = load("strokes", split).unwrap();
-            assert_eq!(dataset.images.pixels.len(), count * 32 * 32);
+            assert_eq!(dataset.images.pixels().len(), count * 32 * 32);
             assert_eq!(dataset.class_counts(), [count / 10; 10]);
         }
     }
@@ -128,7 +131,7 @@ mod tests {
             let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
             let few = one.install(|| domain.dataset(Split::Train, 20));
             let many = domain.dataset(Split::Train, 50);
-            assert_eq!(few.images.pixels, many.images.pixels[..few.images.pixels.len()]);
+            assert_eq!(few.images, many.select(&(0..20).collect::<Vec<_>>()).images);
         }
     }
 
@@ -136,7 +139,7 @@ mod tests {
     fn no_image_comes_twice_not_even_in_the_other_split() {
         for domain in &DOMAINS {
             let [train, test] = [Split::Train, Split::Test].map(|split| domain.dataset(split, 500).images);
-            let mut images: Vec<&[u8]> = (0..500).flat_map(|index| [train.image(index), test.image(index)]).collect();
+            let mut images: Vec<_> = (0..500).flat_map(|index| [train.image(index), test.image(index)]).collect();
             images.sort_unstable();
             images.dedup();
             assert_eq!(images.len(), 1000, "{}", domain.name);
@@ -152,7 +155,8 @@ mod tests {
         let right = (0..test.len())
             .filter(|&index| {
                 let image = test.images.image(index);
-                let nearest = (0..train.len()).min_by_key(|&other| squared(image, train.images.image(other))).unwrap();
+                let nearest =
+                    (0..train.len()).min_by_key(|&other| squared(&image, &train.images.image(other))).unwrap();
                 nearest % CLASSES == index % CLASSES
             })
             .count();

@@ -10,10 +10,11 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha12Rng;
 
 use super::SIDE;
-use super::canvas::{Canvas, Colour, luma, mix, tint};
+use super::canvas::{Canvas, Colour, mix, tint};
 use super::drawing::{Affine, Cap, Field, Point, point};
 use super::signs::{FACES, Face, outline};
 use super::walls;
+use crate::data::light::luma;
 
 /// The height of a digit, in pixels.
 const HEIGHT: Range<f64> = 18.5..26.0;

@@ -9,7 +9,8 @@ use std::f64::consts::{PI, TAU};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
-use super::SIDE;
+use super::{CLASSES, SIDE};
+use crate::data::Classes;
 
 /// Waves of a texture: enough for its values to be nearly normal.
 const WAVES: usize = 24;
@@ -20,6 +21,11 @@ const BAND: f64 = 1.6;
 const SPREAD: f64 = PI / 12.0;
 /// How hard values are pressed towards black and white.
 const CONTRAST: f64 = 1.5;
+
+/// The names of the kinds of texture, which are no digits.
+pub(super) fn classes() -> Classes {
+    Classes::new((0..CLASSES).map(|class| format!("{} {}", ["even", "directed"][class % 2], class / 2)))
+}
 
 /// Draws a texture of a class into `[SIDE, SIDE, 1]` bytes.
 pub(super) fn draw(class: usize, random: &mut ChaCha12Rng, image: &mut [u8]) {

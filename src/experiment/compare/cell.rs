@@ -225,7 +225,7 @@ impl Bench<'_> {
             return Ok(Some(None));
         }
         let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-        let samples = Dataset { name: "samples".to_string(), images, labels, classes: architecture.classes };
+        let samples = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
         let accuracy = gan_train(samples, held_out, self.judge.settings(), self.device, &mut Stopping(self))?;
         Ok(accuracy.map(Some))
     }

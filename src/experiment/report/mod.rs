@@ -7,7 +7,7 @@
 //! ```
 //! use graft::experiment::report::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
 //! # use graft::data::Images;
-//! # let images = Images { count: 4, height: 2, width: 2, channels: 1, pixels: vec![128; 16] };
+//! # let images = Images::new([4, 2, 2, 1], vec![128; 16]);
 //! # let (source, transferred, scratch, real) = (&images, &images, &images, &images);
 //!
 //! let fd = Plot::new("Judge-FD over target steps", "target steps")

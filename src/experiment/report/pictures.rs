@@ -199,7 +199,7 @@ mod tests {
 
     fn noise(seed: usize) -> Picture {
         let pixels = (0..3 * 32 * 32).map(|i| (i * i * 31 + seed * i) as u8).collect();
-        Picture::grid(format!("grid {seed}"), &Images { count: 1, height: 32, width: 32, channels: 3, pixels }, 1)
+        Picture::grid(format!("grid {seed}"), &Images::new([1, 32, 32, 3], pixels), 1)
     }
 
     fn html(element: &impl Element) -> String {

@@ -11,10 +11,10 @@
 use rayon::prelude::*;
 
 use super::image::transpose;
-use crate::backend::cpu::microkernel::{MAX_TILE, Panels, Product, Segment, TileJob, pack_column, panels};
+use crate::backend::cpu::microkernel::{MAX_TILE, Panel, Panels, Product, Segment, TileJob, pack_column, panels};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry};
+use crate::backend::{Activation, Geometry, Scratch};
 
 /// Whether it is faster than the direct way.
 pub fn pays(simd: Simd, geometry: &Geometry) -> bool {
@@ -51,17 +51,36 @@ pub fn turned(filter: &[f32], channels: [usize; 2]) -> Buffer {
     out
 }
 
+/// Columns of the product: all taps and channels.
+fn columns(geometry: &Geometry) -> usize {
+    geometry.kernel[0] * geometry.kernel[1] * geometry.fine_channels
+}
+
+/// Elements of one image's contributions, and of its sums.
+fn image_lengths(geometry: &Geometry) -> [usize; 2] {
+    let contributions = geometry.coarse[0] * geometry.coarse[1] * columns(geometry);
+    [contributions, geometry.fine[0] * geometry.fine[1] * geometry.fine_channels]
+}
+
+/// What [`fine`] has beside its result.
+pub fn fine_scratch(simd: Simd, geometry: &Geometry) -> Scratch {
+    Scratch {
+        shared: vec![Panels::length(simd.tile(), geometry.coarse_channels, columns(geometry))],
+        task: image_lengths(geometry).into(),
+        tasks: geometry.batch,
+    }
+}
+
 /// The fine image from (filter, coarse image).
 pub fn fine(simd: Simd, geometry: &Geometry, filter: &[f32], coarse: &[f32], activation: Activation) -> Buffer {
-    let depth = geometry.coarse_channels;
-    let columns = geometry.kernel[0] * geometry.kernel[1] * geometry.fine_channels;
+    let (depth, columns) = (geometry.coarse_channels, columns(geometry));
     let panels = Panels::pack(simd.tile(), depth, columns, |panel, out| transpose(filter, depth, panel, out));
     let mut output = Buffer::scratch(geometry.fine_shape().iter().product());
-    let fine_image = geometry.fine[0] * geometry.fine[1] * geometry.fine_channels;
+    let [contributions, fine_image] = image_lengths(geometry);
     let coarse_image = geometry.coarse[0] * geometry.coarse[1] * depth;
     if fine_image > 0 {
         output.par_chunks_exact_mut(fine_image).zip(coarse.par_chunks_exact(coarse_image)).for_each_init(
-            || (Buffer::scratch(coarse_image / depth * columns), Buffer::scratch(fine_image)),
+            || (Buffer::scratch(contributions), Buffer::scratch(fine_image)),
             |(contributions, sums), (out, coarse)| {
                 contribute(simd, coarse, depth, &panels, columns, contributions);
                 collect(geometry, contributions, sums);
@@ -108,8 +127,7 @@ fn contribute(simd: Simd, coarse: &[f32], depth: usize, panels: &Panels, columns
 /// Sums what reaches each pixel of one fine image.
 fn collect(geometry: &Geometry, contributions: &[f32], out: &mut [f32]) {
     let g = geometry;
-    let channels = g.fine_channels;
-    let columns = g.kernel[0] * g.kernel[1] * channels;
+    let (channels, columns) = (g.fine_channels, columns(g));
     out.fill(0.0);
     for i in 0..g.coarse[0] {
         for p in 0..g.kernel[0] {
@@ -161,24 +179,58 @@ pub fn filter_pays(geometry: &Geometry) -> bool {
     geometry.filter_shape()[..3].iter().product::<usize>() <= MOST_ROWS
 }
 
+/// How a filter gradient is cut: rows into tiles, columns into panels, and pixels into parts.
+pub struct Cut {
+    rows: usize,
+    tiles: usize,
+    panels: Vec<Panel>,
+    /// Pixels, those of a part, and parts.
+    pixels: usize,
+    span: usize,
+    parts: usize,
+    /// Elements of the filter, and of a task's rows, columns and sums.
+    size: usize,
+    task: [usize; 3],
+}
+
+impl Cut {
+    /// Of a geometry for which [`filter_pays`].
+    pub fn new(simd: Simd, geometry: &Geometry) -> Cut {
+        let (tile, columns) = (simd.tile(), geometry.coarse_channels);
+        let rows: usize = geometry.filter_shape()[..3].iter().product();
+        let tiles = rows.div_ceil(tile.rows);
+        let panels = panels(tile, PIXELS, columns);
+        let last = panels.last().expect("a coarse image has channels");
+        let width = last.column + last.width;
+        let pixels = geometry.batch * geometry.coarse[0] * geometry.coarse[1];
+        let span = pixels.div_ceil(PARTS).next_multiple_of(PIXELS);
+        let (parts, padded) = (pixels.div_ceil(span), tiles * tile.rows);
+        Cut {
+            rows,
+            tiles,
+            panels,
+            pixels,
+            span,
+            parts,
+            size: rows * columns,
+            task: [padded * PIXELS, width * PIXELS, padded * width],
+        }
+    }
+
+    /// What [`filter`] has beside its result.
+    pub fn scratch(&self) -> Scratch {
+        Scratch { shared: vec![self.parts * self.size], task: self.task.into(), tasks: self.parts }
+    }
+}
+
 /// The filter from (fine image, coarse image).
 pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let (tile, columns) = (simd.tile(), geometry.coarse_channels);
-    let rows: usize = geometry.filter_shape()[..3].iter().product();
-    let tiles = rows.div_ceil(tile.rows);
-    let panels = panels(tile, PIXELS, columns);
-    let last = panels.last().expect("a coarse image has channels");
-    let width = last.column + last.width;
-    let (size, padded) = (rows * columns, tiles * tile.rows * width);
-    let pixels = geometry.batch * geometry.coarse[0] * geometry.coarse[1];
-    let span = pixels.div_ceil(PARTS).next_multiple_of(PIXELS);
-    let parts = pixels.div_ceil(span);
+    let Cut { rows, tiles, panels, pixels, span, parts, size, task } = Cut::new(simd, geometry);
     let mut partial = Buffer::scratch(parts * size);
     let out = Disjoint::new(&mut partial);
     tasks(parts, |part| {
-        let mut left = Buffer::full(tiles * tile.rows * PIXELS, 0.0);
-        let mut right = Buffer::full(width * PIXELS, 0.0);
-        let mut sums = Buffer::full(padded, 0.0);
+        let [mut left, mut right, mut sums] = task.map(|length| Buffer::full(length, 0.0));
         let end = pixels.min((part + 1) * span);
         for first in (part * span..end).step_by(PIXELS) {
             let length = PIXELS.min(end - first);

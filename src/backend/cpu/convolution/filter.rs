@@ -5,10 +5,10 @@
 //! in cache, and adds their product to its block. Long contractions are also split, and the parts added in order.
 
 use super::plan::{Group, Pixel, Plan};
-use crate::backend::Geometry;
-use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob};
+use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob, panels};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
+use crate::backend::{Geometry, Scratch};
 
 /// Pixels that are packed at a time: a panel of `dy` and a tile's rows of `x` then share the L1 cache.
 const PIXELS: usize = 256;
@@ -42,6 +42,53 @@ struct Contraction<'a> {
     panels: Panels,
 }
 
+/// How the work is cut: blocks of rows, each inside one row of taps, whose elements of x are contiguous; and, where those are few,
+/// parts of the pixels.
+struct Cut {
+    /// Rows that are contiguous.
+    tap_row: usize,
+    /// Most rows of a task.
+    block: usize,
+    splits: usize,
+}
+
+impl Cut {
+    fn new(simd: Simd, geometry: &Geometry, stretches: usize) -> Cut {
+        let tap_row = geometry.kernel[1] * geometry.fine_channels;
+        let block = TILES * simd.tile().rows;
+        let blocks = geometry.kernel[0] * tap_row.div_ceil(block);
+        Cut { tap_row, block, splits: TASKS.div_ceil(blocks).min(stretches).max(1) }
+    }
+
+    /// Elements of the partial results of a filter of so many.
+    fn partial(&self, size: usize) -> usize {
+        if self.splits > 1 { self.splits * size } else { 0 }
+    }
+}
+
+/// Elements of a task's rows of x and of its sums, where the panels are so wide together.
+fn task_lengths(simd: Simd, rows: usize, padded: usize) -> [usize; 2] {
+    let rows = rows.next_multiple_of(simd.tile().rows);
+    [rows * PIXELS, rows * padded]
+}
+
+/// What [`filter`] has beside its result.
+pub fn scratch(simd: Simd, geometry: &Geometry) -> Scratch {
+    let (plan, columns) = (Plan::coarse(geometry), geometry.coarse_channels);
+    let met = plan.groups.iter().filter(|group| !group.segments.is_empty());
+    let pixels: Vec<usize> = met.map(|group| plan.pixels(group)).collect();
+    let (lines, stretches) = (pixels.iter().sum(), pixels.iter().map(|pixels| pixels.div_ceil(PIXELS)).sum());
+    let cut = Cut::new(simd, geometry, stretches);
+    let places = lines * size_of::<Pixel>() / size_of::<f32>();
+    let partial = cut.partial(geometry.filter_shape().iter().product());
+    let padded = panels(simd.tile(), 0, columns).iter().map(|panel| panel.width).sum();
+    Scratch {
+        shared: vec![places, Panels::length(simd.tile(), lines, columns), partial],
+        task: task_lengths(simd, cut.block.min(cut.tap_row), padded).into(),
+        tasks: usize::MAX,
+    }
+}
+
 /// The filter from (fine image, coarse image).
 pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let plan = Plan::coarse(geometry);
@@ -54,17 +101,15 @@ pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> 
     let panels = pack_coarse(simd, &stretches, columns, coarse);
     let contraction = Contraction { simd, geometry, fine, panels };
 
-    // A block of rows lies inside one row of taps, whose elements of x are contiguous.
-    let tap_row = geometry.kernel[1] * geometry.fine_channels;
-    let block = TILES * simd.tile().rows;
+    let cut = Cut::new(simd, geometry, stretches.len());
+    let Cut { tap_row, block, splits } = cut;
     let rows = |p| {
         let cut = (0..tap_row).step_by(block);
         cut.map(move |start| Rows { p, start, count: block.min(tap_row - start) })
     };
     let owned: Vec<Rows> = (0..geometry.kernel[0]).flat_map(rows).collect();
-    let splits = TASKS.div_ceil(owned.len()).min(stretches.len()).max(1);
     let size = filter.len();
-    let mut partial = Buffer::scratch(if splits > 1 { splits * size } else { 0 });
+    let mut partial = Buffer::scratch(cut.partial(size));
     let out = Disjoint::new(if splits > 1 { &mut partial } else { &mut filter });
     tasks(owned.len() * splits, |task| {
         let (rows, split) = (owned[task % owned.len()], task / owned.len());
@@ -122,9 +167,9 @@ impl Contraction<'_> {
     fn rows(&self, rows: Rows, stretches: &[Stretch<'_>], out: &mut [f32]) {
         let (tile, columns, panels) = (self.simd.tile(), self.geometry.coarse_channels, &self.panels);
         let tiles = rows.count.div_ceil(tile.rows);
-        let mut left = Buffer::scratch(tiles * tile.rows * PIXELS);
-        let padded: usize = panels.panels.iter().map(|panel| panel.width).sum();
-        let mut sums = Buffer::full(tiles * tile.rows * padded, 0.0);
+        let padded = panels.panels.iter().map(|panel| panel.width).sum();
+        let [of_left, of_sums] = task_lengths(self.simd, rows.count, padded);
+        let (mut left, mut sums) = (Buffer::scratch(of_left), Buffer::full(of_sums, 0.0));
         for stretch in stretches.iter().filter(|stretch| stretch.group.down.taps.contains(&rows.p)) {
             self.pack_fine(rows, stretch, &mut left);
             let segments = [Segment { left: 0, line: stretch.line, length: stretch.pixels.len() }];

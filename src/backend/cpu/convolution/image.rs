@@ -7,7 +7,7 @@ use super::plan::{Pixel, Plan, transposed_line};
 use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, Product, TileJob};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// Tiles a task: enough that a panel is read from the L2 cache many times.
 const MOST_TILES: usize = 16;
@@ -16,10 +16,24 @@ const LEAST_TILES: usize = 4;
 /// How many tasks are worth having.
 const TASKS: usize = 32;
 
+/// Lines and columns of the packed filter.
+fn packed(geometry: &Geometry, role: Role) -> [usize; 2] {
+    let taps = geometry.kernel[0] * geometry.kernel[1];
+    match role {
+        Role::Fine => [taps * geometry.coarse_channels, geometry.fine_channels],
+        _ => [taps * geometry.fine_channels, geometry.coarse_channels],
+    }
+}
+
+/// What [`coarse`] and [`fine`] have beside their results.
+pub fn scratch(simd: Simd, geometry: &Geometry, role: Role) -> Scratch {
+    let [lines, columns] = packed(geometry, role);
+    Scratch::shared([Panels::length(simd.tile(), lines, columns)])
+}
+
 /// The coarse image from (fine image, filter).
 pub fn coarse(simd: Simd, geometry: &Geometry, fine: &[f32], filter: &[f32], activation: Activation) -> Buffer {
-    let columns = geometry.coarse_channels;
-    let lines = geometry.kernel[0] * geometry.kernel[1] * geometry.fine_channels;
+    let [lines, columns] = packed(geometry, Role::Coarse);
     let panels = Panels::pack(simd.tile(), lines, columns, |panel, out| {
         for (out, line) in out.chunks_exact_mut(panel.width).zip(filter.chunks_exact(columns)) {
             out[..panel.used].copy_from_slice(&line[panel.column..panel.column + panel.used]);
@@ -31,9 +45,9 @@ pub fn coarse(simd: Simd, geometry: &Geometry, fine: &[f32], filter: &[f32], act
 
 /// The fine image from (filter, coarse image).
 pub fn fine(simd: Simd, geometry: &Geometry, filter: &[f32], coarse: &[f32], activation: Activation) -> Buffer {
-    let (columns, depth) = (geometry.fine_channels, geometry.coarse_channels);
+    let ([lines, columns], depth) = (packed(geometry, Role::Fine), geometry.coarse_channels);
     let [kh, kw] = geometry.kernel;
-    let panels = Panels::pack(simd.tile(), kh * kw * depth, columns, |panel, out| {
+    let panels = Panels::pack(simd.tile(), lines, columns, |panel, out| {
         for tap in 0..kh * kw {
             let line = transposed_line(geometry, [tap / kw, tap % kw]);
             let out = &mut out[line * panel.width..(line + depth) * panel.width];

@@ -7,7 +7,7 @@ mod plan;
 mod winograd;
 
 use super::{Buffer, Simd};
-use crate::backend::{Activation, Geometry, Role};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// See [`Backend::convolution`](crate::backend::Backend::convolution).
 pub fn convolution(
@@ -18,41 +18,85 @@ pub fn convolution(
     b: &[f32],
     activation: Activation,
 ) -> Buffer {
-    // A sum over nothing is zero; the kernels below need something to sum, and somewhere to put it.
+    if is_empty(role, geometry) {
+        let zeros = Buffer::full(geometry.shape(role).iter().product(), 0.0);
+        return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
+    }
+    let channels = [geometry.fine_channels, geometry.coarse_channels];
+    let out = match (role, kernel(simd, role, geometry)) {
+        (Role::Coarse, Kernel::Winograd(way)) => return way.coarse(simd, geometry, a, b, activation),
+        (Role::Coarse, Kernel::Exchanged(g)) => {
+            return few_channels::fine(simd, &g, &few_channels::turned(b, channels), a, activation);
+        }
+        (Role::Coarse, _) => return image::coarse(simd, geometry, a, b, activation),
+        (Role::Fine, Kernel::Winograd(way)) => return way.fine(simd, geometry, a, b, activation),
+        (Role::Fine, Kernel::FewChannels) => return few_channels::fine(simd, geometry, a, b, activation),
+        (Role::Fine, _) => return image::fine(simd, geometry, a, b, activation),
+        (Role::Filter, Kernel::Winograd(way)) => way.filter(simd, geometry, a, b),
+        (Role::Filter, Kernel::FewChannels) => few_channels::filter(simd, geometry, a, b),
+        (Role::Filter, Kernel::Exchanged(g)) => {
+            few_channels::turned(&few_channels::filter(simd, &g, b, a), [channels[1], channels[0]])
+        }
+        (Role::Filter, Kernel::Direct) => filter::filter(simd, geometry, a, b),
+    };
+    match activation.unary() {
+        None => out,
+        Some(function) => super::elementwise::unary(simd, function, &out),
+    }
+}
+
+/// What computes a role.
+enum Kernel {
+    Winograd(winograd::Way),
+    FewChannels,
+    /// The same, between the images the other way round.
+    Exchanged(Geometry),
+    Direct,
+}
+
+/// The kernel for a role, chosen by shape.
+fn kernel(simd: Simd, role: Role, geometry: &Geometry) -> Kernel {
+    if let Some(way) = winograd::way(role, geometry) {
+        return Kernel::Winograd(way);
+    }
+    let exchanged = few_channels::exchanged(simd, geometry);
+    match (role, exchanged) {
+        (Role::Coarse, Some(g)) => Kernel::Exchanged(g),
+        (Role::Filter, Some(g)) if few_channels::filter_pays(&g) => Kernel::Exchanged(g),
+        (Role::Filter, _) if few_channels::filter_pays(geometry) => Kernel::FewChannels,
+        (Role::Fine, _) if few_channels::pays(simd, geometry) => Kernel::FewChannels,
+        _ => Kernel::Direct,
+    }
+}
+
+/// Whether there is nothing to sum, or nowhere to put it. A sum over nothing is zero; the kernels need both.
+fn is_empty(role: Role, geometry: &Geometry) -> bool {
     let contracted = match role {
         Role::Fine => geometry.coarse_shape().iter().product::<usize>() * geometry.kernel[0] * geometry.kernel[1],
         Role::Filter => geometry.coarse_shape()[..3].iter().product(),
         Role::Coarse => geometry.filter_shape()[..3].iter().product(),
     };
-    let size = geometry.shape(role).iter().product();
-    if contracted == 0 || size == 0 {
-        let zeros = Buffer::full(size, 0.0);
-        return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
+    contracted == 0 || geometry.shape(role).contains(&0)
+}
+
+/// What [`convolution`] has beside its result.
+pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+    if is_empty(role, geometry) {
+        return Scratch::default();
     }
-    let channels = [geometry.fine_channels, geometry.coarse_channels];
-    let (way, exchanged) = (winograd::way(role, geometry), few_channels::exchanged(simd, geometry));
-    match role {
-        Role::Coarse => match (way, exchanged) {
-            (Some(way), _) => way.coarse(simd, geometry, a, b, activation),
-            (None, Some(g)) => few_channels::fine(simd, &g, &few_channels::turned(b, channels), a, activation),
-            (None, None) => image::coarse(simd, geometry, a, b, activation),
-        },
-        Role::Fine => match way {
-            Some(way) => way.fine(simd, geometry, a, b, activation),
-            None if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
-            None => image::fine(simd, geometry, a, b, activation),
-        },
-        Role::Filter => {
-            let out = match (way, exchanged.filter(few_channels::filter_pays)) {
-                (Some(way), _) => way.filter(simd, geometry, a, b),
-                (None, Some(g)) => few_channels::turned(&few_channels::filter(simd, &g, b, a), [channels[1], channels[0]]),
-                (None, None) if few_channels::filter_pays(geometry) => few_channels::filter(simd, geometry, a, b),
-                (None, None) => filter::filter(simd, geometry, a, b),
-            };
-            match activation.unary() {
-                None => out,
-                Some(function) => super::elementwise::unary(simd, function, &out),
-            }
+    let few_channels = |g: &Geometry| match role {
+        Role::Filter => few_channels::Cut::new(simd, g).scratch(),
+        _ => few_channels::fine_scratch(simd, g),
+    };
+    match kernel(simd, role, geometry) {
+        Kernel::Winograd(way) => way.scratch(simd, role, geometry),
+        Kernel::FewChannels => few_channels(geometry),
+        Kernel::Exchanged(g) => {
+            let mut scratch = few_channels(&g);
+            scratch.shared.push(geometry.filter_shape().iter().product());
+            scratch
         }
+        Kernel::Direct if role == Role::Filter => filter::scratch(simd, geometry),
+        Kernel::Direct => image::scratch(simd, geometry, role),
     }
 }

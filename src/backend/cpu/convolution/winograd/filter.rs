@@ -3,10 +3,10 @@
 use super::scheme::{MOST, MOST_TAPS, Scheme};
 use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines, Taps};
 use super::{CHANNELS, Lines, Panels, SPACE, Tiling};
-use crate::backend::Geometry;
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob, pack_column};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
+use crate::backend::{Geometry, Scratch};
 
 /// Calls `at` with where the matrix `[c, k]` of each of a phase's taps starts.
 pub fn taps<K: Scheme, P: Copy>(geometry: &Geometry, phase: usize, none: P, at: impl Fn(usize) -> P) -> Taps<P> {
@@ -88,18 +88,27 @@ fn transpose_strip(matrix: &[f32], depth: usize, width: usize, strip: &mut [f32]
 const STRETCH: usize = 128;
 /// Microkernel tiles of rows a task: each part of a panel is read so many times from the L1 cache.
 const BLOCK: usize = 8;
+
+/// What [`filter`] has beside its result.
+pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
+    let cut = Cut::new::<K>(simd, geometry);
+    let tiles = K::HELD.min(Tiling::<K>::new(geometry).count());
+    let held = [Lines::elements::<K>(tiles, cut.length), cut.right(tiles)];
+    let outside = geometry.fine_channels.max(geometry.coarse_channels);
+    let shared = [[outside, cut.size()], held].concat();
+    Scratch { shared, task: vec![cut.packed()], tasks: cut.blocks() }
+}
+
 /// The filter from (fine image, coarse image).
 pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let tiling = Tiling::<K>::new(geometry);
-    let length = K::PHASES * geometry.fine_channels;
-    let (tile_rows, width) = (simd.tile().rows, simd.tile().columns);
-    let cut = Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels };
+    let cut = Cut::new::<K>(simd, geometry);
     let outside = Buffer::full(geometry.fine_channels.max(geometry.coarse_channels), 0.0);
     let mut sums = Buffer::scratch(cut.size());
     for first in (0..tiling.count()).step_by(K::HELD) {
         let tiles = K::HELD.min(tiling.count() - first);
-        let mut left = Lines::new::<K>(tiles, length);
-        let mut right = Buffer::scratch(K::COMPONENTS * cut.right(tiles));
+        let mut left = Lines::new::<K>(tiles, cut.length);
+        let mut right = Buffer::scratch(cut.right(tiles));
         transform(simd, &tiling, fine, &outside, coarse, first, &mut left, &mut right);
         let out = Disjoint::new(&mut sums);
         tasks(cut.blocks(), |block| {
@@ -158,6 +167,25 @@ struct Cut {
 }
 
 impl Cut {
+    fn new<K: Scheme>(simd: Simd, geometry: &Geometry) -> Cut {
+        let (tile_rows, width, length) = (simd.tile().rows, simd.tile().columns, K::PHASES * geometry.fine_channels);
+        Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels }
+    }
+
+    /// Elements of the transformed coarse image of some tiles, and from one component of it to the next.
+    fn right(self, tiles: usize) -> usize {
+        self.components * self.right_component(tiles)
+    }
+
+    fn right_component(self, tiles: usize) -> usize {
+        tiles * self.columns + SPACE
+    }
+
+    /// Elements of a task's rows of some tiles.
+    fn packed(self) -> usize {
+        self.rows() * STRETCH
+    }
+
     fn rows(self) -> usize {
         BLOCK * self.tile_rows
     }
@@ -179,11 +207,6 @@ impl Cut {
         self.blocks() * self.block()
     }
 
-    /// Elements of the right operand from one component to the next.
-    fn right(self, tiles: usize) -> usize {
-        tiles * self.columns + SPACE
-    }
-
     /// Where a row of a component has its first panel.
     fn place(self, component: usize, row: usize) -> usize {
         let (block, row) = (row / self.rows(), row % self.rows());
@@ -200,8 +223,8 @@ impl Cut {
 fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32], add: bool, out: &mut [f32]) {
     let (component, start) = (block / cut.row_blocks(), block % cut.row_blocks() * cut.rows());
     let count = cut.rows().min(cut.length - start);
-    let mut packed = Buffer::full(cut.rows() * STRETCH, 0.0);
-    let right = &right[component * cut.right(left.tiles)..][..left.tiles * cut.columns];
+    let mut packed = Buffer::full(cut.packed(), 0.0);
+    let right = &right[component * cut.right_component(left.tiles)..][..left.tiles * cut.columns];
     for line in (0..left.tiles).step_by(STRETCH) {
         let length = STRETCH.min(left.tiles - line);
         for tile in 0..length {

@@ -2,10 +2,10 @@
 
 use super::scheme::Scheme;
 use super::transform::{CoarseLines, CoarsePixels, FineLines, FinePixels};
-use super::{CHANNELS, Lines, Products, Tiling, filter};
+use super::{CHANNELS, Lines, Panels, Products, Tiling, filter};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// Images a task, so that no row of the last product is left empty where that takes few tiles.
 fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
@@ -14,6 +14,23 @@ fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
         (1..=rows).find(|unit| (unit * tiling.each()).is_multiple_of(rows)).filter(|&unit| few(unit)).unwrap_or(1);
     let wanted = (K::TASK / tiling.each()).min(tiling.geometry.batch / K::TASKS);
     (wanted / unit).max(1) * unit
+}
+
+/// What [`coarse`] and [`fine`] have beside their results.
+pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry, role: Role) -> Scratch {
+    let tiling = Tiling::<K>::new(geometry);
+    let images = images(&tiling, simd.tile().rows);
+    let tiles = images.min(geometry.batch) * tiling.each();
+    let (fine, coarse) = (geometry.fine_channels, geometry.coarse_channels);
+    let (outside, lines, columns) = match role {
+        Role::Fine => (coarse, coarse, K::PHASES * fine),
+        _ => (fine, K::PHASES * fine, coarse),
+    };
+    Scratch {
+        shared: vec![Panels::elements::<K>(lines, columns), outside],
+        task: vec![Lines::elements::<K>(tiles, lines), Products::elements::<K>(simd, tiles, columns)],
+        tasks: geometry.batch.div_ceil(images),
+    }
 }
 
 /// The coarse image from (fine image, filter).

@@ -27,7 +27,7 @@ use std::marker::PhantomData;
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
 use crate::backend::cpu::parallel::Disjoint;
 use crate::backend::cpu::{Buffer, Simd};
-use crate::backend::{Activation, Geometry, Role};
+use crate::backend::{Activation, Geometry, Role, Scratch};
 use scheme::{F22, F42, F43, MOST, Scheme};
 use transform::{Patch, Pixels};
 
@@ -104,6 +104,15 @@ impl Way {
             by_scheme!(self, narrow::filter(simd, geometry, fine, coarse))
         } else {
             by_scheme!(self, filter::filter(simd, geometry, fine, coarse))
+        }
+    }
+
+    /// What a role has beside its result.
+    pub fn scratch(self, simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+        match role {
+            Role::Filter if narrow::pays(self, geometry) => by_scheme!(self, narrow::scratch(simd, geometry)),
+            Role::Filter => by_scheme!(self, filter::scratch(simd, geometry)),
+            _ => by_scheme!(self, images::scratch(simd, geometry, role)),
         }
     }
 }
@@ -189,7 +198,11 @@ struct Lines {
 
 impl Lines {
     fn new<K: Scheme>(tiles: usize, length: usize) -> Lines {
-        Lines { values: Buffer::scratch(K::COMPONENTS * (tiles * (length + SPACE) + SPACE)), tiles, length }
+        Lines { values: Buffer::scratch(Lines::elements::<K>(tiles, length)), tiles, length }
+    }
+
+    fn elements<K: Scheme>(tiles: usize, length: usize) -> usize {
+        K::COMPONENTS * (tiles * (length + SPACE) + SPACE)
     }
 
     /// Elements from one component to the next.
@@ -214,8 +227,12 @@ struct Panels {
 
 impl Panels {
     fn new<K: Scheme>(simd: Simd, lines: usize, columns: usize) -> Panels {
-        let values = Buffer::scratch(K::COMPONENTS * lines * columns);
+        let values = Buffer::scratch(Panels::elements::<K>(lines, columns));
         Panels { values, lines, columns, width: simd.tile().columns }
+    }
+
+    fn elements<K: Scheme>(lines: usize, columns: usize) -> usize {
+        K::COMPONENTS * lines * columns
     }
 
     /// Elements from one component to the next.
@@ -238,7 +255,7 @@ impl Products {
     fn of<K: Scheme>(simd: Simd, lines: &Lines, panels: &Panels) -> Products {
         let (rows, width, columns) = (simd.tile().rows, panels.width, panels.columns);
         let padded = lines.tiles.next_multiple_of(rows);
-        let mut values = Buffer::scratch(K::COMPONENTS * padded * columns);
+        let mut values = Buffer::scratch(Products::elements::<K>(simd, lines.tiles, columns));
         let segments = [Segment { left: 0, line: 0, length: lines.length }];
         let mut blocks = values.chunks_exact_mut(rows * width);
         let components =
@@ -264,6 +281,10 @@ impl Products {
             }
         }
         Products { values, padded, width, columns }
+    }
+
+    fn elements<K: Scheme>(simd: Simd, tiles: usize, columns: usize) -> usize {
+        K::COMPONENTS * tiles.next_multiple_of(simd.tile().rows) * columns
     }
 
     /// Where a row of each component stands from `column`, the first of a panel, on.

@@ -8,10 +8,10 @@ use super::filter::taps;
 use super::scheme::{MOST, Scheme};
 use super::transform::{CoarseLines, FilterTaps, FineLines};
 use super::{Lines, SPACE, Tiling, Way};
-use crate::backend::Geometry;
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
+use crate::backend::{Geometry, Scratch};
 
 /// Channels of a block, at most.
 const BLOCK: usize = 64;
@@ -34,21 +34,32 @@ struct Cut {
     /// Blocks of each side, and channels of each.
     blocks: [usize; 2],
     channels: [usize; 2],
+    /// Elements from one tile's line to the next.
+    line: usize,
     /// Rows of a block with those that fill tiles of the microkernel, and columns of a panel.
     rows: usize,
     width: usize,
+    /// Tiles of a part, and parts.
+    span: usize,
+    parts: usize,
 }
 
 impl Cut {
     fn new<K: Scheme>(simd: Simd, geometry: &Geometry) -> Cut {
         let sides = [geometry.fine_channels, geometry.coarse_channels];
         let channels = sides.map(|channels| channels.min(BLOCK));
+        let blocks = sides.map(|channels| channels.div_ceil(BLOCK));
+        let (tiles, parts) = (Tiling::<K>::new(geometry).count(), TASKS.div_ceil(blocks[0] * blocks[1]).min(MOST_PARTS));
+        let span = tiles.div_ceil(parts).next_multiple_of(TILES);
         Cut {
             components: K::COMPONENTS,
-            blocks: sides.map(|channels| channels.div_ceil(BLOCK)),
+            blocks,
             channels,
+            line: K::PHASES * channels[0] + SPACE,
             rows: (K::PHASES * channels[0]).next_multiple_of(simd.tile().rows),
             width: simd.tile().columns,
+            span,
+            parts: tiles.div_ceil(span),
         }
     }
 
@@ -68,29 +79,42 @@ impl Cut {
     fn part(&self) -> usize {
         self.count() * self.block()
     }
+
+    /// Elements of a task's transformed coarse pixels of a component.
+    fn right(&self) -> usize {
+        TILES * self.channels[1] + SPACE
+    }
+}
+
+/// What [`filter`] has beside its result.
+pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
+    let cut = Cut::new::<K>(simd, geometry);
+    let left = Lines::elements::<K>(TILES, K::PHASES * cut.channels[0]);
+    Scratch {
+        shared: vec![cut.parts * cut.part()],
+        task: vec![left, K::COMPONENTS * cut.right()],
+        tasks: cut.parts * cut.count(),
+    }
 }
 
 /// The filter from (fine image, coarse image).
 pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let (tiling, cut) = (Tiling::<K>::new(geometry), Cut::new::<K>(simd, geometry));
-    let parts = TASKS.div_ceil(cut.count()).min(MOST_PARTS);
-    let span = tiling.count().div_ceil(parts).next_multiple_of(TILES);
-    let parts = tiling.count().div_ceil(span);
     let outside = [0f32; BLOCK];
-    let mut sums = Buffer::scratch(parts * cut.part());
+    let mut sums = Buffer::scratch(cut.parts * cut.part());
     let out = Disjoint::new(&mut sums);
-    tasks(parts * cut.count(), |task| {
+    tasks(cut.parts * cut.count(), |task| {
         let (part, block) = (task / cut.count(), task % cut.count());
         let first = [block / cut.blocks[1] * BLOCK, block % cut.blocks[1] * BLOCK];
         let rows = BLOCK.min(geometry.fine_channels - first[0]);
         let columns = BLOCK.min(geometry.coarse_channels - first[1]);
-        let mut left = Lines::new::<K>(TILES, K::PHASES * rows);
-        let component = TILES * columns + SPACE;
+        let mut left = Lines::new::<K>(TILES, K::PHASES * cut.channels[0]);
+        let component = cut.right();
         let mut right = Buffer::scratch(K::COMPONENTS * component);
         // SAFETY: each task has its own sums.
         let sums = unsafe { out.slice(task * cut.block(), cut.block()) };
-        let end = tiling.count().min((part + 1) * span);
-        for start in (part * span..end).step_by(TILES) {
+        let end = tiling.count().min((part + 1) * cut.span);
+        for start in (part * cut.span..end).step_by(TILES) {
             let tiles = TILES.min(end - start);
             for tile in 0..tiles {
                 let place = tiling.place(start + tile);
@@ -106,10 +130,10 @@ pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: 
                 simd.dispatch(unsafe { CoarseLines::<K>::new(pixels, columns, out, component, [cut.width, panel]) });
             }
             let lefts = left.values.chunks_exact(left.component());
-            for ((left_of, right), sums) in
-                lefts.zip(right.chunks_exact(component)).zip(sums.chunks_exact_mut(cut.component()))
-            {
-                add_products(simd, &cut, [left_of, right], left.length, tiles, start > part * span, sums);
+            let operands = lefts.zip(right.chunks_exact(component));
+            for ((left_of, right), sums) in operands.zip(sums.chunks_exact_mut(cut.component())) {
+                let add = start > part * cut.span;
+                add_products(simd, &cut, [left_of, right], [K::PHASES * rows, columns, tiles], add, sums);
             }
         }
     });
@@ -122,21 +146,20 @@ fn add_products(
     simd: Simd,
     cut: &Cut,
     [left, right]: [&[f32]; 2],
-    length: usize,
-    tiles: usize,
+    [length, columns, tiles]: [usize; 3],
     accumulate: bool,
     out: &mut [f32],
 ) {
     let rows = simd.tile().rows;
     let segments = [Segment { left: 0, line: 0, length: tiles }];
     let panels = right.chunks_exact(TILES * cut.width).zip(out.chunks_exact_mut(cut.rows * cut.width));
-    for (panel, out) in panels {
+    for (panel, out) in panels.take(columns / cut.width) {
         for (first, out) in (0..length).step_by(rows).zip(out.chunks_exact_mut(rows * cut.width)) {
             let job = TileJob {
                 left,
                 // Rows of the contraction are columns of the lines; the last tile's missing ones repeat the last, and nobody reads their sums.
                 rows: &std::array::from_fn(|row| (first + row).min(length - 1)),
-                step: length + SPACE,
+                step: cut.line,
                 segments: &segments,
                 panel,
                 narrow: false,

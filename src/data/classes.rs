@@ -1,0 +1,118 @@
+//! The classes of a data set: a class is its name.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// The names of a data set's classes, over all of its splits; a label is a place in this list. Without names there are no labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Classes(Arc<[String]>);
+
+impl Classes {
+    /// Classes of these names, in this order.
+    ///
+    /// # Panics
+    /// Where a name stands twice.
+    #[track_caller]
+    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Classes {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let distinct: std::collections::HashSet<&String> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "classes with a name that stands twice");
+        Classes(names.into())
+    }
+
+    /// No classes: of images without labels.
+    pub fn none() -> Classes {
+        Classes::default()
+    }
+
+    /// Classes that are called by the numbers of a range, as digits are.
+    pub fn numbered(range: std::ops::Range<usize>) -> Classes {
+        Classes(range.map(|number| number.to_string()).collect())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The names, in the order of their labels.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The label of a class by its name or, where none is called so, by its number from 0.
+    pub fn find(&self, text: &str) -> Option<u32> {
+        let by_name = self.0.iter().position(|name| name == text);
+        by_name.or_else(|| text.parse().ok().filter(|&label| label < self.len())).map(|label| label as u32)
+    }
+}
+
+/// Names as people order them: digits that stand together count as a number, so that 2 comes before 10.
+pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let ([first, ..], [second, ..]) = (left, right) else {
+            // Equal but for zeros in front of a number: by bytes, so that the order is total.
+            return left.len().cmp(&right.len()).then_with(|| a.cmp(b));
+        };
+        if first.is_ascii_digit() && second.is_ascii_digit() {
+            let (one, other) = (number(&mut left), number(&mut right));
+            match one.len().cmp(&other.len()).then_with(|| one.cmp(other)) {
+                Ordering::Equal => continue,
+                unequal => return unequal,
+            }
+        }
+        match first.cmp(second) {
+            Ordering::Equal => (left, right) = (&left[1..], &right[1..]),
+            unequal => return unequal,
+        }
+    }
+}
+
+/// Takes a number off the front, without the zeros before it.
+fn number<'a>(text: &mut &'a [u8]) -> &'a [u8] {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (number, rest) = text.split_at(digits);
+    *text = rest;
+    let zeros = number.iter().take_while(|&&byte| byte == b'0').count();
+    &number[zeros..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn two_comes_before_ten() {
+        let mut names = ["10", "b2", "2", "b10", "a", "1", "b2c", "02", "", "b"];
+        names.sort_by(|a, b| natural_order(a, b));
+        assert_eq!(names, ["", "1", "02", "2", "10", "a", "b", "b2", "b2c", "b10"]);
+    }
+
+    #[test]
+    fn a_class_is_found_by_name_and_else_by_number() {
+        let letters = Classes::new(["1", "2", "b"]);
+        assert_eq!(
+            ["1", "2", "b", "0", "3", "c"].map(|text| letters.find(text)),
+            [Some(0), Some(1), Some(2), Some(0), None, None]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn natural_order_is_total(names in prop::collection::vec("[0-2a-b]{0,4}", 3)) {
+            let [a, b, c] = [&names[0], &names[1], &names[2]];
+            prop_assert_eq!(natural_order(a, b), natural_order(b, a).reverse());
+            prop_assert_eq!(natural_order(a, b) == Ordering::Equal, a == b);
+            if natural_order(a, b).is_le() && natural_order(b, c).is_le() {
+                prop_assert!(natural_order(a, c).is_le());
+            }
+        }
+    }
+}

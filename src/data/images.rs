@@ -1,0 +1,129 @@
+//! Images of one size as bytes.
+
+use std::borrow::Cow;
+
+/// Half the range of a byte: `x / HALF_RANGE - 1` takes 0..=255 to [-1, 1], the range of the generator's tanh.
+const HALF_RANGE: f32 = 127.5;
+
+/// Images of one size, as bytes in the order `[count, height, width, channels]`.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// How many images.
+    pub count: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// 1 (grey) or 3 (red, green, blue).
+    pub channels: usize,
+    /// `count * height * width * channels` bytes; 0 is black.
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    /// Images of a shape `[count, height, width, channels]` from their bytes in that order; 0 is black.
+    ///
+    /// # Panics
+    /// Where there are not as many bytes as the shape says.
+    #[track_caller]
+    pub fn new(shape: [usize; 4], pixels: Vec<u8>) -> Images {
+        assert_eq!(pixels.len(), shape.iter().product::<usize>(), "bytes of images of shape {shape:?}");
+        let [count, height, width, channels] = shape;
+        Images { count, height, width, channels, pixels }
+    }
+
+    /// Images from values in [-1, 1] in the order `[count, height, width, channels]`, which `shape` gives: the way
+    /// back from [`Images::batch`]. Values outside the range are clamped; NaN becomes black.
+    ///
+    /// # Panics
+    /// Where `values` does not have as many elements as `shape`.
+    #[track_caller]
+    pub fn from_batch(values: &[f32], shape: [usize; 4]) -> Images {
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "values of images of shape {shape:?}");
+        // A float cast to u8 saturates, and takes NaN to 0.
+        let pixels = values.iter().map(|value| ((value + 1.0) * HALF_RANGE).round() as u8).collect();
+        Images::new(shape, pixels)
+    }
+
+    /// `[count, height, width, channels]`
+    pub fn shape(&self) -> [usize; 4] {
+        [self.count, self.height, self.width, self.channels]
+    }
+
+    /// The bytes of one image.
+    pub fn bytes_per_image(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// The pixels of all images, in the order of [`shape`](Self::shape).
+    pub fn pixels(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.pixels)
+    }
+
+    /// The pixels of all images.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+
+    /// The pixels of one image, `[height, width, channels]`.
+    ///
+    /// # Panics
+    /// Where `index` is not below `count`.
+    #[track_caller]
+    pub fn image(&self, index: usize) -> Cow<'_, [u8]> {
+        assert!(index < self.count, "image {index} of {}", self.count);
+        let bytes = self.bytes_per_image();
+        Cow::Borrowed(&self.pixels[index * bytes..][..bytes])
+    }
+
+    /// The named images as `[indices, height, width, channels]` in [-1, 1]: `x / 127.5 - 1`.
+    ///
+    /// # Panics
+    /// Where an index is not below `count`.
+    #[track_caller]
+    pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
+        let mut values = Vec::with_capacity(indices.len() * self.bytes_per_image());
+        for &index in indices {
+            values.extend(self.image(index).iter().map(|&byte| f32::from(byte) / HALF_RANGE - 1.0));
+        }
+        values
+    }
+
+    /// The named images, in the order of `indices`.
+    ///
+    /// # Panics
+    /// Where an index is not below `count`.
+    #[track_caller]
+    pub fn select(&self, indices: &[usize]) -> Images {
+        let mut pixels = Vec::with_capacity(indices.len() * self.bytes_per_image());
+        for &index in indices {
+            pixels.extend_from_slice(&self.image(index));
+        }
+        Images { count: indices.len(), pixels, ..*self }
+    }
+}
+
+impl PartialEq for Images {
+    fn eq(&self, other: &Images) -> bool {
+        self.shape() == other.shape() && self.pixels() == other.pixels()
+    }
+}
+
+impl Eq for Images {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_survives_the_way_to_a_batch_and_back() {
+        let images = Images::new([1, 16, 16, 1], (0..=255).collect());
+        assert_eq!(Images::from_batch(&images.batch(&[0]), [1, 16, 16, 1]), images);
+    }
+
+    #[test]
+    fn values_out_of_range_are_clamped() {
+        let images = Images::from_batch(&[-9.0, 9.0, f32::NAN], [3, 1, 1, 1]);
+        assert_eq!(*images.pixels(), [0, 255, 0]);
+    }
+}

@@ -1,0 +1,159 @@
+//! What a run is said to take against what a process took that ran it: the growth of its peak resident memory.
+
+use std::path::Path;
+use std::process::Command;
+
+use graft::classifier::{Design, Targets, Training};
+use graft::data::{Dataset, Spec, Split};
+use graft::gan::Recipe;
+use graft::memory::Need;
+use graft::metrics::JudgeSettings;
+use graft::nn::NormKind;
+use graft::run::{Observer, OnNan};
+use graft::transfer::{Arm, Folders, Plan, need, run, starting_recipe};
+use graft::{Checkpoint, Device};
+
+/// Tells a process which row it is to run.
+const ROW: &str = "GRAFT_MEMORY_ROW";
+/// Where it is to put its files.
+const FOLDER: &str = "GRAFT_MEMORY_FOLDER";
+/// The part of the growth by which a prediction may differ.
+const TOLERANCE: f64 = 0.15;
+
+/// A network and a way of training it, or the classifier.
+const ROWS: [[&str; 2]; 5] =
+    [["dcgan", "scratch"], ["dcgan", "trgan"], ["dcgan", "tgan"], ["dcgan", "ctgan"], ["classifier", ""]];
+
+struct Quiet;
+
+impl Observer for Quiet {
+    fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
+
+    fn stop(&mut self) -> bool {
+        false
+    }
+}
+
+/// Networks large enough that the rest of a process is small beside them, and as few steps as meet everything.
+fn plan(network: &str, arm: &str, size: usize, r1: f64) -> Plan {
+    assert_eq!(network, "dcgan");
+    let base = starting_recipe(0, size, 3);
+    let mut architecture = base.architecture;
+    architecture.features = 64;
+    Plan {
+        source: "synthetic:strokes".into(),
+        source_style: None,
+        source_steps: 2,
+        feature_steps: 2,
+        target: "synthetic:street".into(),
+        subset: Some(200),
+        subset_plain: false,
+        steps: 2,
+        scratch: false,
+        device: "cpu".into(),
+        threads: 1,
+        checkpoint_every: 2,
+        sample_every: 2,
+        on_nan: OnNan::Stop,
+        evaluate_every: None,
+        arm: Arm::parse(arm).unwrap(),
+        recipe: Recipe { batch: 32, r1, architecture, ..base },
+    }
+}
+
+const JUDGE: JudgeSettings = JudgeSettings { width: 64, ..JudgeSettings::STANDARD };
+
+fn digits(size: usize) -> Dataset {
+    let all = "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap();
+    all.select(&(0..200).collect::<Vec<_>>()).fit(size, 3).unwrap()
+}
+
+/// A row's words: network, arm, size, gamma.
+fn parse(row: &str) -> (String, String, usize, f64) {
+    let words: Vec<&str> = row.split('/').collect();
+    (words[0].into(), words[1].into(), words[2].parse().unwrap(), words[3].parse().unwrap())
+}
+
+/// What a row is said to take.
+fn predicted(row: &str) -> Need {
+    let (network, arm, size, r1) = parse(row);
+    if network == "classifier" {
+        return JUDGE.need([size, 3], 10, &Device::cpu()).unwrap();
+    }
+    let plan = plan(&network, &arm, size, r1);
+    need([(&plan, &plan.load_target().unwrap())], &Device::cpu()).unwrap()
+}
+
+/// Runs a row.
+fn work(row: &str, folder: &Path) {
+    let (network, arm, size, r1) = parse(row);
+    if network == "classifier" {
+        let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
+        let mut training =
+            Training::new(&design, &JUDGE.options, digits(size), &Targets::Labels, &Device::cpu()).unwrap();
+        for _ in 0..3 {
+            training.step().item().unwrap();
+        }
+        return;
+    }
+    let plan = plan(&network, &arm, size, r1);
+    let folders = Folders::within(folder);
+    run(&plan, plan.load_target().unwrap(), &folders, &Device::cpu(), &mut Quiet).unwrap();
+    Checkpoint::read(&folder.join("checkpoints/last.safetensors")).unwrap();
+}
+
+/// A field of `/proc/self/status`, in bytes.
+fn status(field: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).expect(field);
+    let kib: u64 = line.trim_start_matches(':').trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    kib << 10
+}
+
+/// The part of [`predictions_agree_with_what_a_process_takes`] that runs in processes of their own: prints by how much the peak grew.
+#[test]
+fn a_process_of_its_own() {
+    let (Ok(row), Ok(folder)) = (std::env::var(ROW), std::env::var(FOLDER)) else { return };
+    // Reading and drawing data takes memory that is not the run's.
+    drop(digits(64));
+    let before = status("VmHWM");
+    work(&row, Path::new(&folder));
+    println!("{ROW}={}", status("VmHWM") - before);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn predictions_agree_with_what_a_process_takes() {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let mut off = Vec::new();
+    for [network, arm] in ROWS {
+        for (size, r1) in [(32, 0), (32, 1), (64, 0), (64, 1)] {
+            if network == "classifier" && r1 > 0 {
+                continue;
+            }
+            let row = format!("{network}/{arm}/{size}/{r1}");
+            let predicted = pool.install(|| predicted(&row)).total() as f64;
+            let folder = tempfile::tempdir().unwrap();
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args(["memory::a_process_of_its_own", "--exact", "--nocapture"])
+                .envs([(ROW, row.as_str()), ("RAYON_NUM_THREADS", "1")])
+                .env(FOLDER, folder.path())
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            let grown = text.split_once(&format!("{ROW}=")).and_then(|(_, rest)| rest.lines().next());
+            let grown: f64 = grown.unwrap_or_else(|| panic!("{row}: {text}")).trim().parse().unwrap();
+            let error = predicted / grown - 1.0;
+            println!(
+                "{row}: {:.1} MiB predicted, {:.1} taken: {:+.1} %",
+                predicted / 1048576.0,
+                grown / 1048576.0,
+                100.0 * error
+            );
+            if error.abs() > TOLERANCE {
+                off.push(row);
+            }
+        }
+    }
+    assert!(off.is_empty(), "{off:?}");
+}
