@@ -7,7 +7,6 @@ use clap::Parser;
 use graft::Device;
 use graft::data::{Dataset, Images};
 use graft::gan::{Architecture, Loss, Recipe, Trainer};
-use graft::nn::NormKind;
 use rand::RngExt;
 
 #[derive(Parser)]
@@ -53,15 +52,7 @@ fn run(options: &Options) -> graft::Result<()> {
     let device: Device = options.device.parse()?;
     let recipe = Recipe {
         seed: 0,
-        architecture: Architecture {
-            size,
-            channels,
-            features,
-            latent: 100,
-            classes: 0,
-            condition_features: 0,
-            d_norm: NormKind::Batch,
-        },
+        architecture: Architecture { features, ..Architecture::dcgan(size, channels) },
         batch,
         lr: 2e-4,
         d_lr: 2e-4,

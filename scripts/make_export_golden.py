@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/export.safetensors, for `graft export` to be held against: state dicts of the networks that an export's load.py
-builds, as PyTorch gives them, and what PyTorch computes with them in float64; and export.md, which says what is in it.
+"""Makes tests/golden/export.safetensors, for `graft export` to be held against: state dicts of DCGANs that are written out below, as
+PyTorch gives them, and what PyTorch computes with them in float64; and export.md, which says what is in it.
 
   python3 -m venv V && V/bin/pip install torch numpy safetensors && V/bin/python scripts/make_export_golden.py
 
@@ -8,11 +8,13 @@ Every weight, running statistic and input is drawn at random, so that none is wh
 norms are the singular vectors, which one more round of power iteration leaves where they are.
 """
 import json
-import runpy
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "golden"
@@ -26,8 +28,7 @@ KINDS = {
 }
 README = """# Golden values of exports
 
-What PyTorch {torch} says of networks that `src/interchange/load.py` builds, made by `scripts/make_export_golden.py` (its header
-says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
+What PyTorch {torch} says of the DCGANs that `scripts/make_export_golden.py` writes out (its header says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
 weights and inputs exactly, outputs rounded from float64.
 
 | tensor | meaning |
@@ -40,6 +41,53 @@ weights and inputs exactly, outputs rounded from float64.
 | kind | samples | architecture |
 | --- | --- | --- |
 """
+
+
+NORMS = {"batch": nn.BatchNorm2d, "instance": partial(nn.InstanceNorm2d, affine=True), "layer": partial(nn.GroupNorm, 1)}
+
+
+class ConditionalBatchNorm(nn.BatchNorm2d):
+    def __init__(self, width, condition):
+        super().__init__(width)
+        self.condition_scale, self.condition_shift = (nn.Linear(condition, width, bias=False) for _ in range(2))
+
+    def forward(self, x, condition):
+        x = nn.functional.batch_norm(x, self.running_mean, self.running_var, training=self.training)
+        scale, shift = self.weight + self.condition_scale(condition), self.bias + self.condition_shift(condition)
+        return x * scale[:, :, None, None] + shift[:, :, None, None]
+
+
+class Generator(nn.Module):  # latents [n, latent], and conditions [n, classes + features] if any, to images in (-1, 1)
+    def __init__(self, size, channels, features, latent, condition, **_):
+        super().__init__()
+        norm = partial(ConditionalBatchNorm, condition=condition) if condition else nn.BatchNorm2d
+        widths, modules = [features << n for n in reversed(range(size.bit_length() - 3))], []
+        for fan_in, width, up in zip([latent, *widths], widths, [0, 1, 1, 1]):
+            modules += [nn.ConvTranspose2d(fan_in, width, 4, 1 + up, up, bias=False), norm(width), nn.ReLU()]
+        self.main = nn.Sequential(*modules, nn.ConvTranspose2d(features, channels, 4, 2, 1, bias=False), nn.Tanh())
+
+    def forward(self, latent, condition=None):
+        x = latent[:, :, None, None]
+        for module in self.main:
+            x = module(x, condition) if isinstance(module, ConditionalBatchNorm) else module(x)
+        return x
+
+
+class Discriminator(nn.Module):  # images [n, channels, size, size], and conditions if any, to one score each, a logit
+    def __init__(self, size, channels, features, condition, d_norm, **_):
+        super().__init__()
+        normed, wrap = d_norm in NORMS, spectral_norm if d_norm == "spectral" else nn.Identity()
+        widths, modules = [features << n for n in range(size.bit_length() - 3)], []
+        for level, (fan_in, width) in enumerate(zip([channels, *widths], widths)):
+            norm = [NORMS[d_norm](width)] if normed and level > 0 else []
+            modules += [wrap(nn.Conv2d(fan_in, width, 4, 2, 1, bias=not normed)), *norm, nn.LeakyReLU(0.2)]
+        self.main = nn.Sequential(*modules, wrap(nn.Conv2d(widths[-1], 1, 4, bias=False)))
+        self.projection = nn.Linear(condition, widths[-1], bias=False) if condition else None
+
+    def forward(self, image, condition=None):
+        maps = self.main[:-1](image)
+        score = self.main[-1](maps).flatten()
+        return score + (self.projection(condition) * maps.sum((2, 3))).sum(1) if self.projection else score
 
 
 def randomise(network):
@@ -59,9 +107,8 @@ def randomise(network):
 
 @torch.no_grad()
 def golden(kind, count, architecture):
-    load = runpy.run_path(str(ROOT / "src" / "interchange" / "load.py"))
     length = architecture["classes"] + architecture.get("condition_features", 0)
-    networks = {name: load[cls](condition=length, **architecture).eval() for name, cls in (("netG", "Generator"), ("netD", "Discriminator"))}
+    networks = {name: cls(condition=length, **architecture).eval() for name, cls in (("netG", Generator), ("netD", Discriminator))}
     tensors = {"latent": torch.randn(count, architecture["latent"])}
     if length:
         tensors["condition"] = torch.randn(count, length)

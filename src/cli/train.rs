@@ -260,13 +260,10 @@ impl Train {
             recipe: Recipe {
                 seed: self.seed,
                 architecture: Architecture {
-                    size: self.size,
-                    channels: self.channels.unwrap_or(1),
                     features: self.features.unwrap_or(features),
                     latent: self.latent,
-                    classes: 0,
-                    condition_features: 0,
                     d_norm: self.d_norm.resolve(self.loss, r1)?,
+                    ..Architecture::dcgan(self.size, self.channels.unwrap_or(1))
                 },
                 batch: self.batch,
                 lr: self.lr,

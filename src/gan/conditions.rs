@@ -73,9 +73,10 @@ impl Conditions {
     /// Features from a bank.
     ///
     /// # Panics
-    /// Where it holds no whole row, or labels for another number of rows.
+    /// Where the networks are given no features, or it holds no whole row, or labels for another number of rows.
     #[track_caller]
     pub fn with_bank(self, bank: Bank) -> Conditions {
+        assert!(self.features > 0, "a bank of features for networks that are given none");
         let rows = bank.features.len() / self.features;
         assert!(rows > 0 && rows * self.features == bank.features.len(), "a bank of rows of {}", self.features);
         assert!(self.classes == 0 || bank.labels.len() == rows, "one label a row");
@@ -302,6 +303,12 @@ mod tests {
         // Between the two rows of class 0, the first axis is positive, and no axis is outside the arc.
         let mixed = conditions.with_feature_source(FeatureSource::Mix);
         assert!(rows(&mixed, 50, Some(0)).iter().all(|row| row[2] >= 1.0 - 1e-6));
+    }
+
+    #[test]
+    #[should_panic = "a bank of features for networks that are given none"]
+    fn a_bank_for_networks_without_features_is_refused() {
+        let _ = Conditions::in_turn(2, 0).with_bank(bank());
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::{Conditions, Discriminator, Generator};
+use super::{Architecture, Conditions, Discriminator, Generator};
 use crate::data::Dataset;
-use crate::nn::Parameter;
+use crate::nn::{Layer, Parameter, Slot, slots};
 use crate::tensor::Tensor;
 
 /// The two networks of a GAN.
@@ -14,6 +14,21 @@ pub enum Role {
     Generator,
     /// Tells real images from made ones.
     Discriminator,
+}
+
+impl Role {
+    /// The layers of this network.
+    pub fn layers(self, architecture: &Architecture) -> Vec<Layer> {
+        match self {
+            Role::Generator => architecture.generator(),
+            Role::Discriminator => architecture.discriminator(),
+        }
+    }
+
+    /// Every parameter of this network.
+    pub fn slots(self, architecture: &Architecture) -> Vec<Slot> {
+        slots(&self.layers(architecture))
+    }
 }
 
 /// How rates and weights change with the step: absolute numbers of steps, never shares of a run.

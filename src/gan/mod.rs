@@ -1,21 +1,25 @@
-//! Generative adversarial networks: DCGAN's two networks, their losses, and the loop that trains them by a [`Method`].
+//! Generative adversarial networks: the two networks, of a kind that `networks` registers, their losses, and the loop that trains them by a [`Method`].
 
+mod architecture;
 mod augment;
 mod conditions;
-mod dcgan;
 mod lecam;
 mod losses;
 mod memory;
 mod method;
+mod networks;
+mod pair;
 mod recipe;
 mod sampling;
 mod trainer;
 
+pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
-pub use dcgan::{Architecture, Discriminator, Generator, Judgement};
 pub use losses::Loss;
 pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule, one_hot};
+pub use networks::NetworkKind;
+pub use pair::{Discriminator, Generator, Judgement};
 pub use recipe::{DiscriminatorNorm, Recipe};
 pub use sampling::{
     Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,

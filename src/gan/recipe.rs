@@ -131,21 +131,3 @@ impl Recipe {
 fn within(ok: bool, option: &str, takes: &str) -> Result<()> {
     if ok { Ok(()) } else { Err(Error::Usage(format!("{option} takes {takes}"))) }
 }
-
-impl Architecture {
-    /// Refuses sizes that the networks do not have.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the option and what it takes.
-    pub fn check(&self) -> Result<()> {
-        const MOST: usize = 1 << 16;
-        /// Labels are bytes.
-        const MOST_CLASSES: usize = 256;
-        within([32, 64].contains(&self.size), "--size", "32 or 64")?;
-        within([1, 3].contains(&self.channels), "--channels", "1 or 3")?;
-        within((1..=MOST).contains(&self.features), "--features", "a whole number from 1 to 65536")?;
-        within((1..=MOST).contains(&self.latent), "--latent", "a whole number from 1 to 65536")?;
-        within(self.classes <= MOST_CLASSES, "--conditional", "data of at most 256 classes")?;
-        within(self.condition_features <= MOST, "--feature-length", "a whole number up to 65536")
-    }
-}

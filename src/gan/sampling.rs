@@ -7,7 +7,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::nn::Mode;
+use crate::nn::{Layer, Mode, slots};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, no_grad};
 
@@ -92,21 +92,6 @@ impl Average {
                 self.network.forward(&latents, condition.as_ref(), Mode::Train { momentum });
             }
         });
-    }
-}
-
-impl Architecture {
-    /// The names of the generator's matrices, which hold nearly all of its elements, and their shapes as stored.
-    fn generator_matrices(&self) -> Vec<(String, Vec<usize>)> {
-        let outputs: Vec<usize> = self.widths().into_iter().chain([self.channels]).collect();
-        let inputs = [self.latent].into_iter().chain(self.widths());
-        let filter = |(level, (inputs, &outputs))| (format!("main.{}.weight", 3 * level), vec![inputs, outputs, 4, 4]);
-        let scale = |(level, width)| {
-            let name = format!("main.{}.condition_scale.weight", 3 * level + 1);
-            (name, vec![self.condition_length(), width])
-        };
-        let conditioned = self.widths().into_iter().enumerate().filter(|_| self.condition_length() > 0);
-        inputs.zip(&outputs).enumerate().map(filter).chain(conditioned.map(scale)).collect()
     }
 }
 
@@ -264,34 +249,52 @@ pub fn load_discriminator(
     if !checkpoint.names().any(|name| name.split('.').next() == Some(DISCRIMINATOR)) {
         return Ok(None);
     }
+    check_shapes(checkpoint, DISCRIMINATOR, &architecture.discriminator())?;
     let network = Discriminator::new(device, architecture, 0);
     checkpoint.load_parameters(DISCRIMINATOR, network.parameters().iter().chain(&network.statistics()))?;
     Ok(Some(network))
 }
 
-fn load_network(prefix: &str, checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
-    let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
-    let architecture = architecture.cloned().unwrap_or(Json::Null);
-    let architecture: Architecture = serde_json::from_value(architecture).map_err(|_| {
-        Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote")
-    })?;
-    architecture.check()?;
-    // Before a network of that size is allocated, the file must have shown that it holds one.
-    for (name, expected) in architecture.generator_matrices() {
-        let shape = checkpoint.shape(&format!("{prefix}.{name}"));
-        if shape != Some(&expected[..]) {
-            let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
-            return Err(Error::invalid(format!(
-                "the checkpoint's header describes a generator whose {name} is {expected:?}, but it holds {found}; \
-                 use one that `graft train` wrote"
-            )));
-        }
+impl Architecture {
+    /// That of a training checkpoint's networks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where its header describes none; [`Error::Usage`] where there are no such networks.
+    pub fn of(checkpoint: &Checkpoint) -> Result<Architecture> {
+        let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
+        let architecture = architecture.cloned().unwrap_or(Json::Null);
+        let architecture: Architecture = serde_json::from_value(architecture).map_err(|_| {
+            Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote")
+        })?;
+        architecture.check().map(|()| architecture)
     }
+}
+
+fn load_network(prefix: &str, checkpoint: &Checkpoint, device: &Device) -> Result<(Architecture, Generator)> {
+    let architecture = Architecture::of(checkpoint)?;
+    check_shapes(checkpoint, prefix, &architecture.generator())?;
     let conditions = Conditions::load(&architecture, checkpoint)?;
     let mut network = Generator::new(device, &architecture, 0);
     network.set_conditions(conditions);
     checkpoint.load_parameters(prefix, network.parameters().iter().chain(&network.statistics()))?;
     Ok((architecture, network))
+}
+
+/// Refuses a checkpoint that holds other filters and matrices, which are nearly all of a network, than these layers: before a network of
+/// that size is allocated, the file must have shown that it holds one.
+fn check_shapes(checkpoint: &Checkpoint, prefix: &str, layers: &[Layer]) -> Result<()> {
+    for slot in slots(layers).iter().filter(|slot| slot.shape.len() > 1) {
+        let (shape, expected) = (checkpoint.shape(&format!("{prefix}.{}", slot.name)), slot.stored_shape());
+        if shape != Some(&expected[..]) {
+            let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
+            return Err(Error::invalid(format!(
+                "the checkpoint's header describes a network whose {prefix}.{} is {expected:?}, but it holds {found}; use one that \
+                 `graft train` wrote",
+                slot.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use safetensors::Dtype;
 use serde_json::json;
 
-use super::names::{self, Entry, Value};
+use super::names::{Entry, Value, entries};
 use super::pytorch::ARCHITECTURE;
 use super::shapes::{self, Seen};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, DISCRIMINATOR, GENERATOR};
+use crate::gan::{Architecture, DISCRIMINATOR, GENERATOR, NetworkKind, Role};
 use crate::nn::NormKind;
 use crate::tensor::no_grad;
 
@@ -44,8 +44,8 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
         return Err(other.error("holds no discriminator: name one, or leave --discriminator out"));
     }
     let architecture = architecture(&generator, discriminator.as_ref(), d_norm)?;
-    let of_generator = (&generator, GENERATOR, names::generator(&architecture));
-    let of_discriminator = discriminator.as_ref().map(|d| (d, DISCRIMINATOR, names::discriminator(&architecture)));
+    let of_generator = (&generator, GENERATOR, entries(&architecture.generator()));
+    let of_discriminator = discriminator.as_ref().map(|d| (d, DISCRIMINATOR, entries(&architecture.discriminator())));
     let networks: Vec<_> = [of_generator].into_iter().chain(of_discriminator).collect();
     let misfits: Vec<String> = networks.iter().filter_map(|(state, _, entries)| state.misfits(entries)).collect();
     if !misfits.is_empty() {
@@ -83,14 +83,18 @@ fn architecture(
     discriminator: Option<&StateDict>,
     d_norm: Option<NormKind>,
 ) -> Result<Architecture> {
-    let (seen, latent) = shapes::generator(&generator.tensors);
     let described = generator.described;
-    let norm_of = |state: &StateDict| {
-        let known = d_norm.or(shapes::norm(&state.tensors)).or(state.described.map(|described| described.d_norm));
-        known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with --d-norm"))
-    };
-    let d_norm = match discriminator {
-        Some(state) => norm_of(state)?,
+    let networks: Vec<NetworkKind> =
+        NetworkKind::all().filter(|&kind| described.is_none_or(|described| described.network == kind)).collect();
+    let seen = shapes::seen(&generator.tensors, Role::Generator, &networks, &shapes::NORMS);
+    let norms = d_norm.map_or(shapes::NORMS.to_vec(), |norm| vec![norm]);
+    let other =
+        discriminator.map(|state| (state, shapes::seen(&state.tensors, Role::Discriminator, &networks, &norms)));
+    let d_norm = match &other {
+        Some((state, other)) => {
+            let known = other.d_norm.or(state.described.map(|described| described.d_norm));
+            known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with --d-norm"))?
+        }
         None => described.map_or(NormKind::Batch, |described| described.d_norm),
     };
     let features = described.map_or(0, |described| described.condition_features);
@@ -100,18 +104,18 @@ fn architecture(
     }
     // Where a tensor is missing, the report says so; any number serves until then.
     let architecture = Architecture {
+        network: seen.network,
         size: seen.size,
         channels: seen.channels.unwrap_or(3),
         features: seen.features.unwrap_or(64),
-        latent: latent.unwrap_or(100),
+        latent: seen.latent.unwrap_or(100),
         classes: seen.condition,
         condition_features: 0,
         d_norm,
     };
     within(&architecture).map_err(|text| generator.error(&text))?;
-    if let Some(state) = discriminator {
-        let other = shapes::discriminator(&state.tensors, d_norm);
-        fits(&architecture, &other).map_err(|text| state.error(&text))?;
+    if let Some((state, other)) = &other {
+        fits(&architecture, other).map_err(|text| state.error(&text))?;
     }
     Ok(architecture)
 }
@@ -137,6 +141,12 @@ fn within(architecture: &Architecture) -> Result<(), String> {
 /// Refuses a discriminator of other sizes than the generator's.
 fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
     let Architecture { size, channels, features, .. } = *architecture;
+    if other.network != architecture.network {
+        return Err(format!(
+            "does not go with the generator: it is of the kind {} and the generator {}; name another, or leave --discriminator out",
+            other.network, architecture.network
+        ));
+    }
     let rows = [
         ("size", other.size, size),
         ("number of channels", other.channels.unwrap_or(channels), channels),

@@ -1,10 +1,10 @@
-"""The networks of a `graft export` in PyTorch. `python load.py` compares them with graft's own outputs in example.safetensors."""
+"""The networks of a `graft export` in PyTorch, built from their layers in networks.json, which lies beside the files of weights.
+`python load.py` compares them with graft's own outputs in example.safetensors."""
 import json
 from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -23,49 +23,82 @@ class ConditionalBatchNorm(nn.BatchNorm2d):
         return x * scale[:, :, None, None] + shift[:, :, None, None]
 
 
-class Generator(nn.Module):  # latents [n, latent], and conditions [n, classes + features] if any, to images in (-1, 1)
-    def __init__(self, size, channels, features, latent, condition, **_):
-        super().__init__()
-        norm = partial(ConditionalBatchNorm, condition=condition) if condition else nn.BatchNorm2d
-        widths, modules = [features << n for n in reversed(range(size.bit_length() - 3))], []
-        for fan_in, width, up in zip([latent, *widths], widths, [0, 1, 1, 1]):
-            modules += [nn.ConvTranspose2d(fan_in, width, 4, 1 + up, up, bias=False), norm(width), nn.ReLU()]
-        self.main = nn.Sequential(*modules, nn.ConvTranspose2d(features, channels, 4, 2, 1, bias=False), nn.Tanh())
+def convolution(kind, inputs, outputs, kernel, stride, padding, bias, spectral, **_):
+    module = kind(inputs, outputs, kernel, stride, padding, bias=bias)
+    return spectral_norm(module) if spectral else module
 
-    def forward(self, latent, condition=None):
-        x = latent[:, :, None, None]
-        for module in self.main:
-            x = module(x, condition) if isinstance(module, ConditionalBatchNorm) else module(x)
+
+MODULES = {
+    "convolution": partial(convolution, nn.Conv2d),
+    "transposed_convolution": partial(convolution, nn.ConvTranspose2d),
+    "norm": lambda kind, channels, condition, **_: ConditionalBatchNorm(channels, condition) if condition else NORMS[kind](channels),
+    "identity": lambda **_: nn.Identity(),
+    "relu": lambda **_: nn.ReLU(),
+    "leaky_relu": lambda slope, **_: nn.LeakyReLU(slope),
+    "tanh": lambda **_: nn.Tanh(),
+    "upsample": lambda factor, **_: nn.Upsample(scale_factor=factor),
+    "average_pool": lambda side, **_: nn.AvgPool2d(side),
+    "projection": lambda condition, channels, **_: nn.Linear(condition, channels, bias=False),
+}
+
+
+class Network(nn.Module):
+    """A generator: latents [n, latent] to images [n, channels, size, size] in (-1, 1); or a discriminator: images to scores [n], logits.
+    Both take conditions [n, classes + features] too, if they have any."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+        self.place(layers)
+
+    def place(self, layers):
+        """Adds the module of each layer under the layer's name, whose parts are modules in modules."""
+        for layer in layers:
+            if layer["layer"] == "residual":
+                self.place(layer["body"])
+                self.place(layer["shortcut"])
+            elif layer["layer"] in MODULES:
+                *path, last = layer["name"].split(".")
+                parent = self
+                for part in path:
+                    if part not in dict(parent.named_children()):
+                        parent.add_module(part, nn.Module())
+                    parent = parent.get_submodule(part)
+                parent.add_module(last, MODULES[layer["layer"]](**layer))
+
+    def forward(self, x, condition=None):
+        return self.walk(self.layers, x, condition)
+
+    def walk(self, layers, x, condition):
+        maps = None
+        for layer in layers:
+            match layer["layer"]:
+                case "spread":
+                    x = x[:, :, None, None]
+                case "scores":
+                    x = x.flatten()
+                case "map":
+                    maps = x
+                case "sum_pool":
+                    x = x.sum((2, 3), keepdim=True)
+                case "residual":
+                    x = self.walk(layer["body"], x, condition) + self.walk(layer["shortcut"], x, condition)
+                case "projection":
+                    x = x + (self.get_submodule(layer["name"])(condition) * maps.sum((2, 3))).sum(1)
+                case _:
+                    module = self.get_submodule(layer["name"])
+                    x = module(x, condition) if isinstance(module, ConditionalBatchNorm) else module(x)
         return x
 
 
-class Discriminator(nn.Module):  # images [n, channels, size, size], and conditions if any, to one score each, a logit
-    def __init__(self, size, channels, features, condition, d_norm, **_):
-        super().__init__()
-        normed, wrap = d_norm in NORMS, spectral_norm if d_norm == "spectral" else nn.Identity()
-        widths, modules = [features << n for n in range(size.bit_length() - 3)], []
-        for level, (fan_in, width) in enumerate(zip([channels, *widths], widths)):
-            norm = [NORMS[d_norm](width)] if normed and level > 0 else []
-            modules += [wrap(nn.Conv2d(fan_in, width, 4, 2, 1, bias=not normed)), *norm, nn.LeakyReLU(0.2)]
-        self.main = nn.Sequential(*modules, wrap(nn.Conv2d(widths[-1], 1, 4, bias=False)))
-        self.projection = nn.Linear(condition, widths[-1], bias=False) if condition else None
-
-    def forward(self, image, condition=None):
-        maps = self.main[:-1](image)
-        score = self.main[-1](maps).flatten()
-        return score + (self.projection(condition) * maps.sum((2, 3))).sum(1) if self.projection else score
-
-
 def load(network, path):
-    with safe_open(path, "pt") as file:
-        architecture = json.loads(file.metadata()["architecture"])
-    condition = architecture["classes"] + architecture.get("condition_features", 0)
-    network = network(condition=condition, **architecture)
+    layers = json.loads((Path(path).parent / "networks.json").read_text())
+    network = Network(layers[network])
     network.load_state_dict(load_file(path))
     return network.eval()
 
 
-load_generator, load_discriminator = partial(load, Generator), partial(load, Discriminator)
+load_generator, load_discriminator = partial(load, "generator"), partial(load, "discriminator")
 
 if __name__ == "__main__":
     folder = Path(__file__).parent

@@ -74,15 +74,14 @@ impl Networks {
     /// The generator's state dict.
     pub(super) fn generator_state(&self) -> Result<Checkpoint> {
         let parameters = [self.generator.parameters(), self.generator.statistics()].concat();
-        state_dict(names::generator(&self.architecture), &parameters)
+        state_dict(names::entries(&self.architecture.generator()), &parameters)
     }
 
-    /// The discriminator's state dict. The directions of its spectral norms are those of the examples' pass, so that PyTorch, which
-    /// does not look for better ones outside training, divides by the same norms.
+    /// The discriminator's state dict.
     pub(super) fn discriminator_state(&self) -> Result<Option<Checkpoint>> {
         let Some(network) = &self.discriminator else { return Ok(None) };
         let parameters = [network.parameters(), network.statistics()].concat();
-        state_dict(names::discriminator(&self.architecture), &parameters).map(Some)
+        state_dict(names::entries(&self.architecture.discriminator()), &parameters).map(Some)
     }
 }
 

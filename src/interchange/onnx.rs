@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::Networks;
 use crate::atomic;
-use crate::backend::Device;
+use crate::backend::{Activation, Device};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::nn::{Filter, Layer, LayerKind, NormKind};
 use crate::protobuf::Message;
 
 /// The version of the operators, of 2021: all that they are used for is older than onnxruntime 1.11.
@@ -20,6 +21,9 @@ const MOST_BYTES: usize = i32::MAX as usize;
 
 /// Added to variances, as in graft's and PyTorch's batch norm.
 const EPSILON: f32 = 1e-5;
+
+/// The output's name.
+const IMAGE: &str = "image";
 
 /// Field numbers, by message.
 mod field {
@@ -55,11 +59,13 @@ mod field {
         pub const NAME: u8 = 1;
         pub const FLOAT: u8 = 2;
         pub const INTEGER: u8 = 3;
+        pub const TEXT: u8 = 4;
         pub const INTEGERS: u8 = 8;
         pub const TYPE: u8 = 20;
         /// Values of `TYPE`.
         pub const IS_FLOAT: u64 = 1;
         pub const IS_INTEGER: u64 = 2;
+        pub const IS_TEXT: u64 = 3;
         pub const IS_INTEGERS: u64 = 7;
     }
     pub mod tensor {
@@ -111,7 +117,8 @@ fn model(networks: &Networks) -> Result<Message> {
         length => format!(" and `condition` [n, {length}], {} classes then features,", architecture.classes),
     };
     let about = format!(
-        "DCGAN's generator: `latent` [n, {}] from N(0, 1){condition} to `image` [n, {}, {size}, {size}] in (-1, 1)",
+        "{}'s generator: `latent` [n, {}] from N(0, 1){condition} to `image` [n, {}, {size}, {size}] in (-1, 1)",
+        architecture.network.title(),
         architecture.latent,
         architecture.channels,
         size = architecture.size
@@ -131,6 +138,8 @@ fn model(networks: &Networks) -> Result<Message> {
 struct Graph {
     message: Message,
     state: Checkpoint,
+    /// The node that gives the image.
+    last: String,
 }
 
 fn graph(networks: &Networks) -> Result<Message> {
@@ -138,22 +147,17 @@ fn graph(networks: &Networks) -> Result<Message> {
     let architecture = &networks.architecture;
     let (size, channels) = (architecture.size, architecture.channels);
     let conditions = architecture.condition_length();
-    let mut graph = Graph { message: Message::default().bytes(f::NAME, "netG"), state: networks.generator_state()? };
+    let layers = architecture.generator();
+    let last = layers.last().map(|layer| layer.name.clone()).unwrap_or_default();
+    let message = Message::default().bytes(f::NAME, "netG");
+    let mut graph = Graph { message, state: networks.generator_state()?, last };
     graph.input("latent", architecture.latent);
     if conditions > 0 {
         graph.input("condition", conditions);
     }
-    let mut x = graph.spread("latent", architecture.latent);
-    for (level, width) in architecture.widths().into_iter().enumerate() {
-        let (convolution, norm) = (format!("main.{}", 3 * level), format!("main.{}", 3 * level + 1));
-        x = graph.transposed_convolution(&convolution, &x, if level == 0 { [1, 0] } else { [2, 1] })?;
-        x = if conditions > 0 { graph.conditioned(&norm, &x, width)? } else { graph.batch_norm(&norm, &x)? };
-        x = graph.node("Relu", &format!("main.{}", 3 * level + 2), &[&x], &[]);
-    }
-    let last = 3 * architecture.widths().len();
-    x = graph.transposed_convolution(&format!("main.{last}"), &x, [2, 1])?;
-    graph.named_node("Tanh", &format!("main.{}", last + 1), &[&x], "image", &[]);
-    let image = value("image", &[channels, size, size]);
+    let x = graph.layers(&layers, "latent".to_string())?;
+    debug_assert_eq!(x, IMAGE);
+    let image = value(IMAGE, &[channels, size, size]);
     Ok(graph.message.message(f::OUTPUT, image))
 }
 
@@ -162,6 +166,7 @@ enum Attribute<'a> {
     Float(&'a str, f32),
     Integer(&'a str, u64),
     Integers(&'a str, &'a [u64]),
+    Text(&'a str, &'a str),
 }
 
 impl Graph {
@@ -175,17 +180,13 @@ impl Graph {
 
     /// Adds a node; gives the name of its output.
     fn node(&mut self, operator: &str, name: &str, inputs: &[&str], attributes: &[Attribute<'_>]) -> String {
-        let output = format!("{name}.output");
-        self.named_node(operator, name, inputs, &output, attributes);
-        output
-    }
-
-    fn named_node(&mut self, operator: &str, name: &str, inputs: &[&str], output: &str, attributes: &[Attribute<'_>]) {
         use field::node as f;
+        let output = if name == self.last { IMAGE.to_string() } else { format!("{name}.output") };
         let node = inputs.iter().fold(Message::default(), |node, input| node.bytes(f::INPUT, input));
-        let node = node.bytes(f::OUTPUT, output).bytes(f::NAME, name).bytes(f::OPERATOR, operator);
+        let node = node.bytes(f::OUTPUT, &output).bytes(f::NAME, name).bytes(f::OPERATOR, operator);
         let node = attributes.iter().fold(node, |node, attribute| node.message(f::ATTRIBUTE, attribute.message()));
         self.add(field::graph::NODE, node);
+        output
     }
 
     /// Adds the tensor of this name of the state dict as a constant.
@@ -210,12 +211,63 @@ impl Graph {
         self.node("Reshape", &format!("{input}.spread"), &[input, &name], &[])
     }
 
-    fn transposed_convolution(&mut self, name: &str, x: &str, [stride, padding]: [u64; 2]) -> Result<String> {
-        let weight = format!("{name}.weight");
+    /// Adds the nodes of a list of layers; gives the name of what they make of `x`.
+    fn layers(&mut self, layers: &[Layer], x: String) -> Result<String> {
+        layers.iter().try_fold(x, |x, layer| self.layer(layer, &x))
+    }
+
+    fn layer(&mut self, Layer { name, kind }: &Layer, x: &str) -> Result<String> {
+        Ok(match kind {
+            LayerKind::Spread(length) => self.spread(x, *length),
+            LayerKind::Convolution(filter) => self.convolution(name, x, filter)?,
+            LayerKind::Norm { kind: NormKind::Batch, condition: 0, .. } => self.batch_norm(name, x)?,
+            LayerKind::Norm { kind: NormKind::Batch, channels, .. } => self.conditioned(name, x, *channels)?,
+            LayerKind::Activation(activation) => match activation {
+                Activation::Identity => self.node("Identity", name, &[x], &[]),
+                Activation::Relu => self.node("Relu", name, &[x], &[]),
+                Activation::Tanh => self.node("Tanh", name, &[x], &[]),
+                Activation::LeakyRelu { slope } => {
+                    self.node("LeakyRelu", name, &[x], &[Attribute::Float("alpha", *slope as f32)])
+                }
+            },
+            LayerKind::Upsample(factor) => self.upsample(name, x, *factor),
+            LayerKind::Residual { body, shortcut } => {
+                let (body, shortcut) = (self.layers(body, x.to_string())?, self.layers(shortcut, x.to_string())?);
+                self.node("Add", name, &[&body, &shortcut], &[])
+            }
+            LayerKind::Map => x.to_string(),
+            LayerKind::Norm { .. }
+            | LayerKind::AveragePool(_)
+            | LayerKind::SumPool
+            | LayerKind::Scores
+            | LayerKind::Projection { .. } => unreachable!("{name}: no generator has such a layer"),
+        })
+    }
+
+    fn convolution(&mut self, name: &str, x: &str, filter: &Filter) -> Result<String> {
+        let (weight, bias) = (format!("{name}.weight"), format!("{name}.bias"));
         self.weight(&weight)?;
-        let (strides, pads) = ([stride; 2], [padding; 4]);
+        let mut inputs = vec![x, &weight];
+        if filter.bias {
+            self.weight(&bias)?;
+            inputs.push(&bias);
+        }
+        let (strides, pads) = ([filter.stride as u64; 2], [filter.padding as u64; 4]);
         let attributes = [Attribute::Integers("strides", &strides), Attribute::Integers("pads", &pads)];
-        Ok(self.node("ConvTranspose", name, &[x, &weight], &attributes))
+        Ok(self.node(if filter.transposed { "ConvTranspose" } else { "Conv" }, name, &inputs, &attributes))
+    }
+
+    /// Each pixel repeated: the pixel of an output is the one at its place divided by the factor, rounded down.
+    fn upsample(&mut self, name: &str, x: &str, factor: usize) -> String {
+        let scales = format!("{name}.scales");
+        self.constant(&scales, &[4], &[1.0, 1.0, factor as f32, factor as f32]);
+        let attributes = [
+            Attribute::Text("mode", "nearest"),
+            Attribute::Text("coordinate_transformation_mode", "asymmetric"),
+            Attribute::Text("nearest_mode", "floor"),
+        ];
+        // The second input, a region, is left out.
+        self.node("Resize", name, &[x, "", &scales], &attributes)
     }
 
     fn batch_norm(&mut self, name: &str, x: &str) -> Result<String> {
@@ -263,6 +315,7 @@ impl Attribute<'_> {
         match *self {
             Attribute::Float(name, value) => named(name, f::IS_FLOAT).float(f::FLOAT, value),
             Attribute::Integer(name, value) => named(name, f::IS_INTEGER).number(f::INTEGER, value),
+            Attribute::Text(name, text) => named(name, f::IS_TEXT).bytes(f::TEXT, text),
             Attribute::Integers(name, values) => {
                 let one = |message: Message, &value: &u64| message.number(f::INTEGERS, value);
                 values.iter().fold(named(name, f::IS_INTEGERS), one)

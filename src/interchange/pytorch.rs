@@ -1,24 +1,29 @@
-//! `--format pytorch`: state dicts in PyTorch's names and layout, and a program that builds the networks around them.
+//! `--format pytorch`: state dicts in PyTorch's names and layout, the networks' layers, and a program that builds them.
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value as Json, json};
+
 use super::Networks;
 use crate::atomic;
-use crate::backend::Device;
+use crate::backend::{Activation, Device};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::gan::Conditions;
+use crate::nn::{Filter, Layer, LayerKind};
 use crate::tensor::Tensor;
 
 /// The program that reads the files.
 const LOAD: &str = include_str!("load.py");
 /// The one key of the state dicts' metadata: the architecture, in JSON.
 pub(super) const ARCHITECTURE: &str = "architecture";
+/// The file of both lists of layers.
+const LAYERS: &str = "networks.json";
 /// The one key of the metadata of other files.
 const FORMAT: &str = "format";
 
 /// Writes `netG.safetensors`, `netD.safetensors` where there is a discriminator, `conditions.safetensors` where conditions are drawn
-/// from something, `example.safetensors` and `load.py` into a folder that exists; gives their paths.
+/// from something, `example.safetensors`, `networks.json` and `load.py` into a folder that exists; gives their paths.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where a file cannot be written.
@@ -37,10 +42,65 @@ pub fn write_pytorch(networks: &Networks, folder: &Path) -> Result<Vec<PathBuf>>
         write("conditions.safetensors", &tensors, FORMAT, "pt")?;
     }
     write("example.safetensors", &networks.examples.tensors()?, FORMAT, "pt")?;
-    let program = folder.join("load.py");
-    atomic::write(&program, LOAD.as_bytes())?;
-    written.push(program);
+    for (name, text) in [(LAYERS, layers_of(networks)), ("load.py", LOAD.to_string())] {
+        atomic::write(&folder.join(name), text.as_bytes())?;
+        written.push(folder.join(name));
+    }
     Ok(written)
+}
+
+/// The architecture, and what `load.py` builds of each network.
+fn layers_of(networks: &Networks) -> String {
+    let architecture = &networks.architecture;
+    let [generator, discriminator] =
+        [architecture.generator(), architecture.discriminator()].map(|layers| described(&layers));
+    let all = json!({ "architecture": architecture, "generator": generator, "discriminator": discriminator });
+    format!("{all:#}\n")
+}
+
+/// A list of layers in JSON, in PyTorch's words where it has such a module.
+fn described(layers: &[Layer]) -> Json {
+    let one = |Layer { name, kind }: &Layer| {
+        let mut layer = match kind {
+            LayerKind::Convolution(Filter {
+                inputs,
+                outputs,
+                kernel,
+                stride,
+                padding,
+                transposed,
+                spectral,
+                bias,
+                ..
+            }) => json!({
+                "layer": if *transposed { "transposed_convolution" } else { "convolution" },
+                "inputs": inputs, "outputs": outputs, "kernel": kernel, "stride": stride, "padding": padding, "bias": bias,
+                "spectral": spectral,
+            }),
+            LayerKind::Norm { kind, channels, condition, .. } => {
+                json!({ "layer": "norm", "kind": kind, "channels": channels, "condition": condition })
+            }
+            LayerKind::Activation(Activation::Identity) => json!({ "layer": "identity" }),
+            LayerKind::Activation(Activation::Relu) => json!({ "layer": "relu" }),
+            LayerKind::Activation(Activation::Tanh) => json!({ "layer": "tanh" }),
+            LayerKind::Activation(Activation::LeakyRelu { slope }) => json!({ "layer": "leaky_relu", "slope": slope }),
+            LayerKind::Upsample(factor) => json!({ "layer": "upsample", "factor": factor }),
+            LayerKind::AveragePool(side) => json!({ "layer": "average_pool", "side": side }),
+            LayerKind::SumPool => json!({ "layer": "sum_pool" }),
+            LayerKind::Residual { body, shortcut } => {
+                json!({ "layer": "residual", "body": described(body), "shortcut": described(shortcut) })
+            }
+            LayerKind::Spread(_) => json!({ "layer": "spread" }),
+            LayerKind::Scores => json!({ "layer": "scores" }),
+            LayerKind::Map => json!({ "layer": "map" }),
+            LayerKind::Projection { condition, channels } => {
+                json!({ "layer": "projection", "condition": condition, "channels": channels })
+            }
+        };
+        layer["name"] = json!(name);
+        layer
+    };
+    layers.iter().map(one).collect()
 }
 
 /// What conditions are drawn from: the frequencies of classes, the bank of features, and the class of each of its rows, -1 where it

@@ -1,6 +1,6 @@
 //! Layers: convolutions, normalisations, a linear map.
 
-use super::{Initialiser, Layout, Parameter};
+use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
 use crate::tensor::ops::Convolution;
 use crate::tensor::{Tensor, no_grad};
@@ -33,6 +33,11 @@ impl<'a> Builder<'a> {
         let tensor = by.draw(self.device, shape, self.seed, self.network, self.index);
         self.index += 1;
         Parameter::new(name, layout, tensor)
+    }
+
+    /// The next parameter, as a network's description has it.
+    pub(super) fn draw(&mut self, Slot { name, shape, layout, start, .. }: Slot) -> Parameter {
+        self.parameter(name, layout, &shape, start)
     }
 }
 

@@ -19,6 +19,14 @@ impl Layout {
     /// The order of axes in which a tensor is stored, and the order that brings a stored one back.
     const STORE: [usize; 4] = [3, 2, 0, 1];
     const LOAD: [usize; 4] = [2, 3, 1, 0];
+
+    /// The shape of the stored form of a tensor of this shape.
+    pub fn stored_shape(self, shape: &[usize]) -> Vec<usize> {
+        match self {
+            Layout::Plain => shape.to_vec(),
+            Layout::Filter => Layout::STORE.iter().map(|&axis| shape[axis]).collect(),
+        }
+    }
 }
 
 /// A named slot whose tensor the optimiser replaces. Running statistics are parameters too: the
@@ -78,11 +86,7 @@ impl Parameter {
 
     /// The shape of the stored form.
     pub fn stored_shape(&self) -> Vec<usize> {
-        let tensor = self.get();
-        match self.layout {
-            Layout::Plain => tensor.shape().to_vec(),
-            Layout::Filter => Layout::STORE.iter().map(|&axis| tensor.shape()[axis]).collect(),
-        }
+        self.layout.stored_shape(self.get().shape())
     }
 
     /// The tensor in stored order.

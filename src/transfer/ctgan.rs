@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
 use super::labels::{LabelSource, Labels, few_shot};
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Source, Style, Takes, Workshop};
 use crate::checkpoint::Checkpoint;
@@ -146,6 +146,14 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
             workshop.plan.source
         )));
     }
+    let from = From {
+        generator: true,
+        discriminator: choices.is("d-init", "source"),
+        freeze: choices.count("freeze-d"),
+        allow_colour_blind: choices.flag("allow-colour-blind"),
+    };
+    let source = workshop.source_architecture()?;
+    Grafting::new(&source, &Architecture { classes: source.classes, ..architecture }, from)?;
     let Some(predictor) = predictor(workshop)? else { return Ok(None) };
     let classes = predictor.classes();
     let predictions = predictor.predict(&workshop.target.images)?;
@@ -167,13 +175,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     let trained = if given.is_some() { given } else { workshop.source_gan()? };
     let Some(gan) = trained else { return Ok(None) };
     let target = Architecture { classes, condition_features, ..architecture };
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    let start = Start::new(&gan, &target, from, device, seed)?;
+    let start = Start::new(&gan, &target, from, device)?;
     let mut method = CtGan {
         source: Generator::new(device, &target, seed),
         predictor,
@@ -350,19 +352,18 @@ mod tests {
         let (device, norm) = (Device::cpu(), NormKind::Instance);
         let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
         let architecture = Architecture {
-            size: 32,
-            channels: 1,
             features: 1,
             latent: 2,
             classes: 2,
             condition_features,
             d_norm: norm,
+            ..Architecture::dcgan(32, 1)
         };
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
         let from = From { generator: false, discriminator: false, freeze: 0, allow_colour_blind: false };
         CtGan {
-            start: Start::new(&gan, &architecture, from, &device, 0).unwrap(),
+            start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
             predictor: Classifier::new(&device, &Design { size: 32, channels: 1, width: 2, norm }, 2, 0),
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),

@@ -19,15 +19,7 @@ use crate::run::{CLASSIFIER, Ending, FEATURES, Observer, OnNan, Pace, RunFolder,
 pub fn starting_recipe(seed: u64, size: usize, channels: usize) -> Recipe {
     Recipe {
         seed,
-        architecture: Architecture {
-            size,
-            channels,
-            features: 32,
-            latent: 100,
-            classes: 0,
-            condition_features: 0,
-            d_norm: NormKind::None,
-        },
+        architecture: Architecture { features: 32, d_norm: NormKind::None, ..Architecture::dcgan(size, channels) },
         batch: 64,
         lr: RATE,
         d_lr: 2e-4,

@@ -84,8 +84,8 @@ impl Workshop<'_> {
             (workshop.source, workshop.rehearsal) = (self.source.take(), Some(Rehearsal::default()));
             let host = workshop.rehearse();
             self.source = workshop.source.take();
-            // Phases have copies of their data.
-            let source = self.source.as_ref().map_or(0, |(data, _)| bytes(data));
+            // The training on the source has a copy of its own.
+            let source = self.source.as_ref().map_or(0, |(data, _)| 2 * bytes(data));
             host.map(|host| host + bytes(self.target) + source)
         })
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::surgery::{self, LayerReport, Transplant};
+use super::surgery::{self, LayerReport, Surgery, Transplant};
 use super::{Choices, MethodOption, SourceGan, Takes};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Role, Schedule};
+use crate::nn::{lowest, maps, slots};
 
 /// A fresh discriminator trains alone for this many steps before a transferred generator follows it, and the generator's rate
 /// then rises over as many: it would forget what it knows under the gradients of a discriminator that knows nothing.
@@ -49,9 +50,17 @@ pub(super) struct From {
 /// The start of a target's networks.
 #[derive(Debug)]
 pub(super) struct Start {
-    from: From,
+    plan: Grafting,
     generator: Transplant,
     discriminator: Transplant,
+}
+
+/// What becomes of a target's networks: known before anything is trained.
+#[derive(Debug)]
+pub(super) struct Grafting {
+    from: From,
+    generator: Surgery,
+    discriminator: Surgery,
     frozen: BTreeSet<String>,
 }
 
@@ -63,26 +72,51 @@ pub(super) fn check(choices: &Choices) -> Result<()> {
     Ok(())
 }
 
-impl Start {
-    /// The start of networks of the shapes `target`, drawn by `seed` where they are fresh.
+impl Grafting {
+    /// What becomes of networks of the shapes `target`, given a source's shapes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the source does not fit; [`Error::Usage`] where layers cannot be frozen.
-    pub fn new(source: &SourceGan, target: &Architecture, from: From, device: &Device, seed: u64) -> Result<Start> {
+    pub fn new(source: &Architecture, target: &Architecture, from: From) -> Result<Grafting> {
         if from.generator || from.discriminator {
             // A discriminator that stays behind may have any norm.
-            let d_norm = if from.discriminator { source.architecture.d_norm } else { target.d_norm };
-            surgery::check(&Architecture { d_norm, ..source.architecture }, target)?;
+            let d_norm = if from.discriminator { source.d_norm } else { target.d_norm };
+            surgery::check(&Architecture { d_norm, ..*source }, target)?;
         }
-        let (generator, discriminator) =
-            (Generator::new(device, target, seed), Discriminator::new(device, target, seed));
-        let own = [generator.parameters(), generator.statistics()].concat();
-        let theirs = [source.generator.parameters(), source.generator.statistics()].concat();
-        let moved = |given: bool, role, theirs: &[_], own: &[_]| {
-            if given { Transplant::new(role, theirs, own) } else { Ok(Transplant::fresh(role, own)) }
+        let surgery = |moved: bool, role| {
+            if moved { Surgery::new(role, source, target) } else { Ok(Surgery::fresh(role, target)) }
         };
-        let for_generator = moved(from.generator, Role::Generator, &theirs, &own)?;
-        let own = [discriminator.parameters(), discriminator.statistics()].concat();
+        let generator = surgery(from.generator, Role::Generator)?;
+        let discriminator = surgery(from.discriminator, Role::Discriminator)?;
+        let layers = target.discriminator();
+        if from.freeze > maps(&layers) {
+            return Err(Error::Usage(format!(
+                "--freeze-d takes at most {}, the layers below the discriminator's score",
+                maps(&layers)
+            )));
+        }
+        let trained = slots(lowest(&layers, from.freeze)).into_iter().filter(|slot| slot.kind.is_trained());
+        let frozen: BTreeSet<String> = trained.map(|slot| slot.name).collect();
+        let blind = discriminator.colour_blind(frozen.iter());
+        if let Some(name) = blind.filter(|_| !from.allow_colour_blind) {
+            return Err(Error::Usage(format!(
+                "--freeze-d would hold {name}, which came from a grey source and treats all colours alike; train a source of 3 \
+                 channels, or say --allow-colour-blind"
+            )));
+        }
+        Ok(Grafting { from, generator, discriminator, frozen })
+    }
+}
+
+impl Start {
+    /// The start of networks of the shapes `target` from a source's.
+    ///
+    /// # Errors
+    /// Those of [`Grafting::new`]; [`Error::Invalid`] where the source has no discriminator to start from.
+    pub fn new(source: &SourceGan, target: &Architecture, from: From, device: &Device) -> Result<Start> {
+        let plan = Grafting::new(&source.architecture, target, from)?;
+        let theirs = [source.generator.parameters(), source.generator.statistics()].concat();
+        let generator = plan.generator.tensors(&theirs, device)?;
         let theirs = match &source.discriminator {
             Some(theirs) => [theirs.parameters(), theirs.statistics()].concat(),
             None if from.discriminator => {
@@ -93,23 +127,8 @@ impl Start {
             }
             None => Vec::new(),
         };
-        let for_discriminator = moved(from.discriminator, Role::Discriminator, &theirs, &own)?;
-        if from.freeze > discriminator.depth() {
-            return Err(Error::Usage(format!(
-                "--freeze-d takes at most {}, the layers below the discriminator's score",
-                discriminator.depth()
-            )));
-        }
-        let lowest = discriminator.lowest(from.freeze);
-        let frozen: BTreeSet<String> = lowest.iter().map(|parameter| parameter.name().to_string()).collect();
-        let blind = frozen.iter().find(|name| for_discriminator.is_colour_blind(name));
-        if let Some(name) = blind.filter(|_| !from.allow_colour_blind) {
-            return Err(Error::Usage(format!(
-                "--freeze-d would hold {name}, which came from a grey source and treats all colours alike; train a source of 3 \
-                 channels, or say --allow-colour-blind"
-            )));
-        }
-        Ok(Start { from, generator: for_generator, discriminator: for_discriminator, frozen })
+        let discriminator = plan.discriminator.tensors(&theirs, device)?;
+        Ok(Start { plan, generator, discriminator })
     }
 
     /// Gives networks their start.
@@ -125,12 +144,12 @@ impl Start {
 
     /// The factor on the rate of a parameter: 0 where it is frozen.
     pub fn rate(&self, role: Role, parameter: &str) -> f64 {
-        if role == Role::Discriminator && self.frozen.contains(parameter) { 0.0 } else { 1.0 }
+        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
     }
 
     /// A transferred generator waits for a fresh discriminator.
     pub fn schedule(&self) -> Schedule {
-        if self.from.generator && !self.from.discriminator {
+        if self.plan.from.generator && !self.plan.from.discriminator {
             return Schedule { discriminator_only: WARM_UP, rate_ramp: WARM_UP, ..Schedule::default() };
         }
         Schedule::default()
@@ -138,10 +157,8 @@ impl Start {
 
     /// What became of each layer.
     pub fn report(&self) -> LayerReport {
-        let generator = self.generator.rows(|_| false);
-        let discriminator = self.discriminator.rows(|name| self.frozen.contains(name));
-        let shown =
-            |row: &surgery::Row| !["running_mean", "running_var", "weight_u"].iter().any(|end| row.name.ends_with(end));
-        LayerReport(generator.into_iter().chain(discriminator).filter(shown).collect())
+        let generator = self.plan.generator.rows(|_| false);
+        let discriminator = self.plan.discriminator.rows(|name| self.plan.frozen.contains(name));
+        LayerReport([generator, discriminator].concat())
     }
 }

@@ -1,4 +1,5 @@
-//! Moving a source's parameters into a target's networks, and the report of what became of each layer.
+//! Moving a source's parameters into a target's networks, and the report of what became of each layer. Both are lists of layers, so
+//! what becomes of each parameter is known before anything is trained.
 //!
 //! A source of one channel meets a target of three by tiling the generator's last filters, and by dividing the
 //! discriminator's first filters by 3, so that D(rep(x)) is unchanged. Whatever else differs is refused.
@@ -8,8 +9,8 @@ use std::fmt;
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Discriminator, Generator, Role};
-use crate::nn::{NormKind, Parameter};
+use crate::gan::{Architecture, Role};
+use crate::nn::{NormKind, Parameter, Slot, SlotKind};
 use crate::tensor::{Tensor, no_grad};
 
 /// Channels of colour images, into which grey ones are repeated.
@@ -20,7 +21,7 @@ const COLOURS: usize = 3;
 pub enum Change {
     /// Taken over as it is.
     Copied,
-    /// The generator's filters to one channel, repeated for each of three.
+    /// The generator's filters to one channel, and its shift, repeated for each of three.
     Tiled,
     /// The discriminator's filters from one channel, repeated for each of three and divided by 3.
     Divided,
@@ -57,13 +58,10 @@ pub struct Row {
 pub struct LayerReport(pub Vec<Row>);
 
 impl LayerReport {
-    /// Networks of which nothing came from a source, drawn by `seed`.
-    pub fn fresh(architecture: &Architecture, device: &Device, seed: u64) -> LayerReport {
-        let (generator, discriminator) =
-            (Generator::new(device, architecture, seed), Discriminator::new(device, architecture, seed));
-        let rows = |role, own: &[Parameter]| Transplant::fresh(role, own).rows(|_| false);
-        let generator = rows(Role::Generator, &generator.parameters());
-        LayerReport([generator, rows(Role::Discriminator, &discriminator.parameters())].concat())
+    /// Networks of which nothing came from a source.
+    pub fn fresh(architecture: &Architecture) -> LayerReport {
+        let rows = |role| Surgery::fresh(role, architecture).rows(|_| false);
+        LayerReport([rows(Role::Generator), rows(Role::Discriminator)].concat())
     }
 }
 
@@ -97,106 +95,121 @@ impl fmt::Display for LayerReport {
     }
 }
 
-/// Tensors for one network of the target.
-#[derive(Clone, Debug)]
-pub struct Transplant {
+/// What becomes of each parameter of one network of the target: known before there is a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surgery {
     role: Role,
-    tensors: Vec<(String, Tensor, Change)>,
+    changes: Vec<(Slot, Change)>,
 }
 
-impl Transplant {
-    /// What the parameters of `target` become, given those of the source's network.
+impl Surgery {
+    /// What the parameters of a target's network become, given a source's.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the first parameter that fits neither as it is nor by a change that is described above.
-    pub fn new(role: Role, source: &[Parameter], target: &[Parameter]) -> Result<Transplant> {
-        let mut given: HashMap<&str, &Parameter> =
-            source.iter().map(|parameter| (parameter.name(), parameter)).collect();
-        let mut tensors = Vec::new();
-        for parameter in target {
-            let own = parameter.get();
-            let (tensor, change) = match given.remove(parameter.name()) {
-                None if is_condition(parameter.name()) => (own, Change::Fresh),
-                None => return Err(misfit(parameter, "is not in the source")),
-                Some(source) => {
-                    let source = source.get().to_device(own.device())?;
-                    fit(role, parameter.name(), &source, own.shape()).ok_or_else(|| {
-                        misfit(parameter, &format!("has the shape {:?} in the source", source.shape()))
-                    })?
-                }
+    pub fn new(role: Role, source: &Architecture, target: &Architecture) -> Result<Surgery> {
+        let mut given: HashMap<String, Slot> =
+            role.slots(source).into_iter().map(|slot| (slot.name.clone(), slot)).collect();
+        let mut changes = Vec::new();
+        for slot in role.slots(target) {
+            let change = match given.remove(&slot.name) {
+                None if slot.kind == SlotKind::Condition => Change::Fresh,
+                None => return Err(misfit(&slot, "is not in the source")),
+                Some(source) => change(role, &source, &slot)
+                    .ok_or_else(|| misfit(&slot, &format!("has the shape {:?} in the source", source.shape)))?,
             };
-            tensors.push((parameter.name().to_string(), tensor.detach(), change));
+            changes.push((slot, change));
         }
         match given.keys().min() {
-            None => Ok(Transplant { role, tensors }),
+            None => Ok(Surgery { role, changes }),
             Some(name) => Err(Error::invalid(format!(
                 "the source's {name} has no place in the target; name a source of the same networks"
             ))),
         }
     }
 
-    /// Nothing is taken over: every parameter as it was drawn.
-    pub fn fresh(role: Role, target: &[Parameter]) -> Transplant {
-        let row = |parameter: &Parameter| (parameter.name().to_string(), parameter.get(), Change::Fresh);
-        Transplant { role, tensors: target.iter().map(row).collect() }
+    /// Nothing is taken over: every parameter as it is drawn.
+    pub fn fresh(role: Role, target: &Architecture) -> Surgery {
+        Surgery { role, changes: role.slots(target).into_iter().map(|slot| (slot, Change::Fresh)).collect() }
     }
 
-    /// Puts the tensors into parameters of the same names.
+    /// The tensors of the target's parameters, made of the source's; those that stay fresh have none.
+    ///
+    /// # Errors
+    /// The device's first failure.
     ///
     /// # Panics
-    /// Where one is missing.
-    pub fn apply(&self, parameters: &[Parameter]) {
-        for parameter in parameters {
-            let found = self.tensors.iter().find(|(name, ..)| name == parameter.name());
-            let (_, tensor, _) = found.unwrap_or_else(|| panic!("{} was not transplanted", parameter.name()));
-            parameter.set(tensor.clone());
+    /// Where a parameter of the source is missing.
+    pub fn tensors(&self, source: &[Parameter], device: &Device) -> Result<Transplant> {
+        let mut tensors = HashMap::new();
+        for (Slot { name, shape, .. }, change) in self.changes.iter().filter(|(_, change)| *change != Change::Fresh) {
+            let found = source.iter().find(|parameter| parameter.name() == name);
+            let found = found.unwrap_or_else(|| panic!("the source has no {name}")).get().to_device(device)?;
+            let made = no_grad(|| match change {
+                Change::Tiled => found.expand(shape),
+                Change::Divided => found.expand(shape) * (1.0 / COLOURS as f64),
+                Change::Extended => found.pad(0, 0, shape[0] - found.shape()[0]),
+                Change::Copied | Change::Fresh => found,
+            });
+            tensors.insert(name.clone(), made.detach());
         }
+        Ok(Transplant(tensors))
     }
 
     /// The lines of the report, given which parameters are frozen.
     pub fn rows(&self, frozen: impl Fn(&str) -> bool) -> Vec<Row> {
-        let row = |(name, tensor, change): &(String, Tensor, Change)| Row {
+        let trained = self.changes.iter().filter(|(slot, _)| slot.kind.is_trained());
+        let row = |(Slot { name, shape, .. }, change): &(Slot, Change)| Row {
             role: self.role,
             name: name.clone(),
-            shape: tensor.shape().to_vec(),
+            shape: shape.clone(),
             change: *change,
             frozen: frozen(name),
         };
-        self.tensors.iter().map(row).collect()
+        trained.map(row).collect()
     }
 
-    /// Whether a parameter treats all colours alike.
-    pub fn is_colour_blind(&self, parameter: &str) -> bool {
-        self.tensors.iter().any(|(name, _, change)| name == parameter && change.is_colour_blind())
+    /// The first of these parameters that treats all colours alike.
+    pub fn colour_blind<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+        names.find(|name| self.changes.iter().any(|(slot, change)| slot.name == **name && change.is_colour_blind()))
     }
 }
 
-fn misfit(parameter: &Parameter, what: &str) -> Error {
+/// Tensors for one network of the target.
+#[derive(Clone, Debug)]
+pub struct Transplant(HashMap<String, Tensor>);
+
+impl Transplant {
+    /// Puts the tensors into parameters of the same names.
+    pub fn apply(&self, parameters: &[Parameter]) {
+        for parameter in parameters {
+            if let Some(tensor) = self.0.get(parameter.name()) {
+                parameter.set(tensor.clone());
+            }
+        }
+    }
+}
+
+fn misfit(slot: &Slot, what: &str) -> Error {
     Error::invalid(format!(
         "the target's {} of shape {:?} {what}; name a source of the same size, width, latent, classes and discriminator's norm",
-        parameter.name(),
-        parameter.get().shape()
+        slot.name, slot.shape
     ))
 }
 
-fn is_condition(name: &str) -> bool {
-    name.contains("condition_") || name.starts_with("projection")
-}
-
-fn fit(role: Role, name: &str, source: &Tensor, shape: &[usize]) -> Option<(Tensor, Change)> {
-    if source.shape() == shape {
-        return Some((source.clone(), Change::Copied));
-    }
-    no_grad(|| match (source.shape(), shape) {
+fn change(role: Role, source: &Slot, target: &Slot) -> Option<Change> {
+    match (&source.shape[..], &target.shape[..]) {
+        (same, other) if same == other => Some(Change::Copied),
         (&[kh, kw, 1, k], &[th, tw, COLOURS, tk]) if [kh, kw, k] == [th, tw, tk] => Some(match role {
-            Role::Generator => (source.expand(shape), Change::Tiled),
-            Role::Discriminator => (source.expand(shape) * (1.0 / COLOURS as f64), Change::Divided),
+            Role::Generator => Change::Tiled,
+            Role::Discriminator => Change::Divided,
         }),
-        (&[rows, width], &[more, same]) if is_condition(name) && width == same && rows < more => {
-            Some((source.pad(0, 0, more - rows), Change::Extended))
+        (&[1], &[COLOURS]) if role == Role::Generator => Some(Change::Tiled),
+        (&[rows, width], &[more, same]) if target.kind == SlotKind::Condition && width == same && rows < more => {
+            Some(Change::Extended)
         }
         _ => None,
-    })
+    }
 }
 
 /// Refuses a source whose networks are not the target's but for the channels and the condition.
@@ -207,8 +220,16 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
     let differs = |what: &str, source: &dyn fmt::Debug, target: &dyn fmt::Debug, advice: &str| {
         Err(Error::invalid(format!("the source's {what} is {source:?} and the target's {target:?}: {advice}")))
     };
+    if source.network != target.network {
+        return differs("network", &source.network, &target.network, "give --network as the source has it");
+    }
     if source.size != target.size {
-        return differs("size", &source.size, &target.size, "train a source of the target's size");
+        return differs(
+            "size",
+            &source.size,
+            &target.size,
+            "give --size as the source has it, or train another source",
+        );
     }
     if source.features != target.features {
         return differs("width", &source.features, &target.features, "give --features as the source has it");

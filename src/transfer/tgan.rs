@@ -9,7 +9,7 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
-use super::start::{COLOUR_BLIND, From, Start};
+use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
@@ -125,6 +125,12 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     let Architecture { size, channels, features, .. } = architecture;
     // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
+    let target = Architecture { condition_features: length, ..architecture };
+    let allow_colour_blind = choices.flag("allow-colour-blind");
+    let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
+    if choices.is("g-init", "source") {
+        Grafting::new(&workshop.source_architecture()?, &target, from)?;
+    }
     let encoder = if choices.is("encoder", "untrained") {
         Encoder::new(device, &design, length, seed)
     } else {
@@ -160,10 +166,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     let mut source = None;
     let start = if choices.is("g-init", "source") {
         let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-        let allow_colour_blind = choices.flag("allow-colour-blind");
-        let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
-        let target = Architecture { condition_features: length, ..architecture };
-        let start = Start::new(&gan, &target, from, device, seed)?;
+        let start = Start::new(&gan, &target, from, device)?;
         source = Some(gan.digest);
         Some(start)
     } else {
@@ -171,7 +174,7 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
     };
     let report = match &start {
         Some(start) => start.report(),
-        None => LayerReport::fresh(&Architecture { condition_features: length, ..architecture }, device, seed),
+        None => LayerReport::fresh(&target),
     };
     let feature_source = match choices.get("feature-source") {
         "gaussian" => FeatureSource::Gaussian,

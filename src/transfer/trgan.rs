@@ -6,7 +6,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Start};
+use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
@@ -94,7 +94,6 @@ struct TrGan {
 }
 
 fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let Some(source) = workshop.source_gan()? else { return Ok(None) };
     let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
     let from = From {
         generator: true,
@@ -102,7 +101,9 @@ fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Graf
         freeze: choices.count("freeze-d"),
         allow_colour_blind: choices.flag("allow-colour-blind"),
     };
-    let start = Start::new(&source, &architecture, from, device, seed)?;
+    Grafting::new(&workshop.source_architecture()?, &architecture, from)?;
+    let Some(source) = workshop.source_gan()? else { return Ok(None) };
+    let start = Start::new(&source, &architecture, from, device)?;
     let counterpart = Generator::new(device, &architecture, seed);
     start.apply_to_generator(&counterpart);
     let report = start.report();
@@ -207,15 +208,8 @@ mod tests {
     }
 
     /// Networks of 318 weights: filters of 128, 128, 32 and 16, scales and shifts of 4, 2 and 1 channels.
-    const SMALL: Architecture = Architecture {
-        size: 32,
-        channels: 1,
-        features: 1,
-        latent: 2,
-        classes: 0,
-        condition_features: 0,
-        d_norm: NormKind::None,
-    };
+    const SMALL: Architecture =
+        Architecture { features: 1, latent: 2, d_norm: NormKind::None, ..Architecture::dcgan(32, 1) };
 
     /// A method whose source is drawn by seed 0, and a generator that is drawn by seed 1.
     fn anchored(anchor: Anchor) -> (TrGan, Generator) {
@@ -223,7 +217,7 @@ mod tests {
         let [source, generator] = [0, 1].map(|seed| Generator::new(&device, &SMALL, seed));
         let gan = SourceGan { architecture: SMALL, generator: source, discriminator: None, digest: String::new() };
         let from = From { generator: true, discriminator: false, freeze: 0, allow_colour_blind: false };
-        let start = Start::new(&gan, &SMALL, from, &device, 0).unwrap();
+        let start = Start::new(&gan, &SMALL, from, &device).unwrap();
         let method =
             TrGan { start, source: gan.generator, anchor, settings: Json::Null, latent: SMALL.latent, seed: 5 };
         (method, generator)

@@ -100,27 +100,49 @@ impl<'a> Workshop<'a> {
         Ok((self.rehearsal.as_mut().map_or(data, |rehearsal| rehearsal.some_of(data)), *style))
     }
 
+    /// The shapes of the source's GAN, before it is read or trained.
+    ///
+    /// # Errors
+    /// What reading the checkpoint or the data says.
+    pub fn source_architecture(&mut self) -> Result<Architecture> {
+        match Source::parse(&self.plan.source)? {
+            Source::Checkpoint(path) => read_checkpoint(&path, |checkpoint| Architecture::of(checkpoint)),
+            Source::Data(_) => Ok(self.source_recipe()?.architecture),
+        }
+    }
+
+    /// The recipe of the source's GAN where the run trains it.
+    fn source_recipe(&mut self) -> Result<Recipe> {
+        let plan = self.plan;
+        let mut recipe: Recipe = plan.recipe.clone();
+        if plan.arm.kind()?.labelled_source {
+            let (data, _) = self.source_data()?;
+            if data.labels.is_none() {
+                let method = &plan.arm.method;
+                return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
+            }
+            recipe.architecture.classes = data.classes.len();
+        }
+        Ok(recipe)
+    }
+
     /// The source's GAN: read from a checkpoint, or trained on the source's images in the phase's folder. None where that was
     /// interrupted. Both networks are conditioned on the source's labels where the method's [`Kind`](super::Kind) says so.
     ///
     /// # Errors
     /// What training or reading says.
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
-        let folder = match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.checkpoint(),
+        let path = match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) => path,
             Source::Data(_) if self.rehearsal.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
                 if self.train_source(&spec)? == Ending::Interrupted {
                     return Ok(None);
                 }
-                RunFolder::open(&self.folders.source)?.checkpoint()
+                self.folders.source.clone()
             }
         };
-        let checkpoint = Checkpoint::read(&folder)?;
-        SourceGan::load(&checkpoint, self.device)
-            .map(Some)
-            .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))
+        read_checkpoint(&path, |checkpoint| SourceGan::load(checkpoint, self.device)).map(Some)
     }
 
     /// The style of the source's images as headers of checkpoints name it; none where the arm learns from none.
@@ -210,18 +232,10 @@ impl<'a> Workshop<'a> {
 
     /// The recipe, the method and the data of the source's training.
     pub(super) fn source_training(&mut self) -> Result<(Recipe, Styled, Dataset)> {
-        let plan = self.plan;
-        let conditional = plan.arm.kind()?.labelled_source;
-        let mut recipe: Recipe = plan.recipe.clone();
+        let recipe = self.source_recipe()?;
         let (data, style) = self.source_data()?;
-        if conditional && data.labels.is_none() {
-            let method = &plan.arm.method;
-            return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
-        }
-        recipe.architecture.classes = if conditional { data.classes.len() } else { 0 };
         let method = Styled::new(recipe.architecture, style, recipe.seed);
-        let data = data.clone();
-        Ok((recipe, method, data))
+        Ok((recipe, method, data.clone()))
     }
 
     fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
@@ -244,12 +258,14 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        let ending =
-            continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer));
-        drop(trainer);
-        self.device.release_idle();
-        ending
+        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer))
     }
+}
+
+/// What is made of a checkpoint, or of a run's last; an error names the file.
+fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
+    let path = if path.is_dir() { RunFolder::open(path)?.checkpoint() } else { path.to_path_buf() };
+    make(&Checkpoint::read(&path)?).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
 }
 
 /// A training that is no GAN's: a feature extractor's, a label predictor's.

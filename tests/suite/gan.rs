@@ -23,15 +23,7 @@ use crate::parity::devices;
 const DOUBLE_ROUNDING: f64 = 1e-12;
 const SINGLE_ROUNDING: f64 = 1e-5;
 
-const ARCHITECTURE: Architecture = Architecture {
-    size: 32,
-    channels: 1,
-    features: 4,
-    latent: 6,
-    classes: 0,
-    condition_features: 0,
-    d_norm: NormKind::Batch,
-};
+const ARCHITECTURE: Architecture = Architecture { features: 4, latent: 6, ..Architecture::dcgan(32, 1) };
 
 fn recipe(architecture: Architecture) -> Recipe {
     Recipe {
@@ -168,15 +160,7 @@ impl Golden {
 
 #[test]
 fn three_steps_of_a_dcgan_of_size_32_are_pytorchs() {
-    let architecture = Architecture {
-        size: 32,
-        channels: 3,
-        features: 8,
-        latent: 12,
-        classes: 0,
-        condition_features: 0,
-        d_norm: NormKind::Batch,
-    };
+    let architecture = Architecture { features: 8, latent: 12, ..Architecture::dcgan(32, 3) };
     for golden in Golden::on_every_device("dcgan32.safetensors") {
         golden.check_three_steps(&architecture);
     }
@@ -184,15 +168,7 @@ fn three_steps_of_a_dcgan_of_size_32_are_pytorchs() {
 
 #[test]
 fn three_steps_of_a_dcgan_of_size_64_are_pytorchs() {
-    let architecture = Architecture {
-        size: 64,
-        channels: 1,
-        features: 4,
-        latent: 7,
-        classes: 0,
-        condition_features: 0,
-        d_norm: NormKind::Batch,
-    };
+    let architecture = Architecture { features: 4, latent: 7, ..Architecture::dcgan(64, 1) };
     for golden in Golden::on_every_device("dcgan64.safetensors") {
         golden.check_three_steps(&architecture);
     }

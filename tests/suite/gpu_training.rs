@@ -16,15 +16,7 @@ use crate::program::real_data;
 fn recipe(features: usize, batch: usize) -> Recipe {
     Recipe {
         seed: 7,
-        architecture: Architecture {
-            size: 32,
-            channels: 1,
-            features,
-            latent: 100,
-            classes: 0,
-            condition_features: 0,
-            d_norm: NormKind::Batch,
-        },
+        architecture: Architecture { features, ..Architecture::dcgan(32, 1) },
         batch,
         lr: 2e-4,
         d_lr: 2e-4,

@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::process::Command;
 
+use graft::Device;
 use graft::classifier::{Design, Targets, Training};
-use graft::data::{Dataset, Spec, Split};
-use graft::gan::Recipe;
+use graft::data::{Spec, Split};
+use graft::gan::{Architecture, Recipe};
 use graft::memory::Need;
 use graft::metrics::JudgeSettings;
 use graft::nn::NormKind;
 use graft::run::{Observer, OnNan};
 use graft::transfer::{Arm, Folders, Plan, need, run, starting_recipe};
-use graft::{Checkpoint, Device};
+
+use crate::program::Desk;
 
 /// Tells a process which row it is to run.
 const ROW: &str = "GRAFT_MEMORY_ROW";
@@ -21,8 +23,17 @@ const FOLDER: &str = "GRAFT_MEMORY_FOLDER";
 const TOLERANCE: f64 = 0.15;
 
 /// A network and a way of training it, or the classifier.
-const ROWS: [[&str; 2]; 5] =
-    [["dcgan", "scratch"], ["dcgan", "trgan"], ["dcgan", "tgan"], ["dcgan", "ctgan"], ["classifier", ""]];
+const ROWS: [[&str; 2]; 9] = [
+    ["dcgan", "scratch"],
+    ["dcgan", "trgan"],
+    ["dcgan", "tgan"],
+    ["dcgan", "ctgan"],
+    ["residual", "scratch"],
+    ["residual", "trgan"],
+    ["residual", "tgan"],
+    ["residual", "ctgan"],
+    ["classifier", ""],
+];
 
 struct Quiet;
 
@@ -35,18 +46,17 @@ impl Observer for Quiet {
 }
 
 /// Networks large enough that the rest of a process is small beside them, and as few steps as meet everything.
-fn plan(network: &str, arm: &str, size: usize, r1: f64) -> Plan {
-    assert_eq!(network, "dcgan");
+fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
     let base = starting_recipe(0, size, 3);
-    let mut architecture = base.architecture;
-    architecture.features = 64;
+    let (features, batch) = if network == "dcgan" { (64, 32) } else { (32, 16) };
+    let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
     Plan {
-        source: "synthetic:strokes".into(),
+        source: data.into(),
         source_style: None,
         source_steps: 2,
         feature_steps: 2,
-        target: "synthetic:street".into(),
-        subset: Some(200),
+        target: data.into(),
+        subset: None,
         subset_plain: false,
         steps: 2,
         scratch: false,
@@ -57,15 +67,15 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64) -> Plan {
         on_nan: OnNan::Stop,
         evaluate_every: None,
         arm: Arm::parse(arm).unwrap(),
-        recipe: Recipe { batch: 32, r1, architecture, ..base },
+        recipe: Recipe { batch, r1, architecture, ..base },
     }
 }
 
 const JUDGE: JudgeSettings = JudgeSettings { width: 64, ..JudgeSettings::STANDARD };
 
-fn digits(size: usize) -> Dataset {
-    let all = "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap();
-    all.select(&(0..200).collect::<Vec<_>>()).fit(size, 3).unwrap()
+/// Few and small images, so that they are nothing beside the networks.
+fn small_images(folder: &Path) -> String {
+    format!("idx:{},{}", folder.join("images").display(), folder.join("labels").display())
 }
 
 /// A row's words: network, arm, size, gamma.
@@ -75,31 +85,37 @@ fn parse(row: &str) -> (String, String, usize, f64) {
 }
 
 /// What a row is said to take.
-fn predicted(row: &str) -> Need {
+fn predicted(row: &str, data: &str) -> Need {
     let (network, arm, size, r1) = parse(row);
     if network == "classifier" {
         return JUDGE.need([size, 3], 10, &Device::cpu()).unwrap();
     }
-    let plan = plan(&network, &arm, size, r1);
+    let plan = plan(&network, &arm, size, r1, data);
     need([(&plan, &plan.load_target().unwrap())], &Device::cpu()).unwrap()
 }
 
-/// Runs a row.
-fn work(row: &str, folder: &Path) {
+/// Runs a row, and gives by how much the peak of this process's memory grew.
+fn growth(row: &str, folder: &Path) -> u64 {
     let (network, arm, size, r1) = parse(row);
+    let data = small_images(folder);
     if network == "classifier" {
+        let digits = data.parse::<Spec>().unwrap().load(Split::Train).unwrap().fit(size, 3).unwrap();
         let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
-        let mut training =
-            Training::new(&design, &JUDGE.options, digits(size), &Targets::Labels, &Device::cpu()).unwrap();
-        for _ in 0..3 {
-            training.step().item().unwrap();
-        }
-        return;
+        return grown(|| {
+            let mut training =
+                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, &Device::cpu()).unwrap();
+            (0..3).for_each(|_| drop(training.step().item().unwrap()));
+        });
     }
-    let plan = plan(&network, &arm, size, r1);
-    let folders = Folders::within(folder);
-    run(&plan, plan.load_target().unwrap(), &folders, &Device::cpu(), &mut Quiet).unwrap();
-    Checkpoint::read(&folder.join("checkpoints/last.safetensors")).unwrap();
+    let plan = plan(&network, &arm, size, r1, &data);
+    let (target, folders) = (plan.load_target().unwrap(), Folders::within(&folder.join("run")));
+    grown(|| drop(run(&plan, target, &folders, &Device::cpu(), &mut Quiet).unwrap()))
+}
+
+fn grown(work: impl FnOnce()) -> u64 {
+    let before = status("VmHWM");
+    work();
+    status("VmHWM") - before
 }
 
 /// A field of `/proc/self/status`, in bytes.
@@ -114,11 +130,7 @@ fn status(field: &str) -> u64 {
 #[test]
 fn a_process_of_its_own() {
     let (Ok(row), Ok(folder)) = (std::env::var(ROW), std::env::var(FOLDER)) else { return };
-    // Reading and drawing data takes memory that is not the run's.
-    drop(digits(64));
-    let before = status("VmHWM");
-    work(&row, Path::new(&folder));
-    println!("{ROW}={}", status("VmHWM") - before);
+    println!("{ROW}={}", growth(&row, Path::new(&folder)));
 }
 
 #[cfg(target_os = "linux")]
@@ -132,12 +144,13 @@ fn predictions_agree_with_what_a_process_takes() {
                 continue;
             }
             let row = format!("{network}/{arm}/{size}/{r1}");
-            let predicted = pool.install(|| predicted(&row)).total() as f64;
-            let folder = tempfile::tempdir().unwrap();
+            let desk = Desk::new();
+            let data = small_images(&desk.path(""));
+            let predicted = pool.install(|| predicted(&row, &data)).total() as f64;
             let output = Command::new(std::env::current_exe().unwrap())
                 .args(["memory::a_process_of_its_own", "--exact", "--nocapture"])
                 .envs([(ROW, row.as_str()), ("RAYON_NUM_THREADS", "1")])
-                .env(FOLDER, folder.path())
+                .env(FOLDER, desk.path(""))
                 .output()
                 .unwrap();
             let text = String::from_utf8_lossy(&output.stdout).into_owned();

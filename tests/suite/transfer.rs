@@ -14,7 +14,7 @@ use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
 use graft::run::{Ending, Observer, OnNan, RunFolder};
-use graft::transfer::surgery::{self, Change, Transplant};
+use graft::transfer::surgery::{self, Change, Surgery};
 use graft::transfer::{Arm, Folders, METHODS, Plan, Pretraining, Style, Workshop, run, starting_recipe};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
@@ -26,15 +26,8 @@ use crate::program::Desk;
 const DOUBLE_ROUNDING: f64 = 1e-12;
 const SINGLE_ROUNDING: f64 = 1e-5;
 
-const TARGET: Architecture = Architecture {
-    size: 32,
-    channels: 3,
-    features: 4,
-    latent: 6,
-    classes: 0,
-    condition_features: 0,
-    d_norm: NormKind::None,
-};
+const TARGET: Architecture =
+    Architecture { features: 4, latent: 6, d_norm: NormKind::None, ..Architecture::dcgan(32, 3) };
 const GREY: Architecture = Architecture { channels: 1, ..TARGET };
 
 fn all(parameters: Vec<Parameter>, statistics: Vec<Parameter>) -> Vec<Parameter> {
@@ -47,6 +40,12 @@ fn of_generator(network: &Generator) -> Vec<Parameter> {
 
 fn of_discriminator(network: &Discriminator) -> Vec<Parameter> {
     all(network.parameters(), network.statistics())
+}
+
+/// Gives the parameters of one network of a target what they become of a source's.
+fn transplant(role: Role, source: &Architecture, theirs: &[Parameter], target: &Architecture, own: &[Parameter]) {
+    let surgery = Surgery::new(role, source, target).unwrap();
+    surgery.tensors(theirs, &own[0].device()).unwrap().apply(own);
 }
 
 fn noise(device: &Device, shape: &[usize], seed: u64) -> Tensor {
@@ -67,10 +66,8 @@ proptest! {
             surgery::check(&grey, &colour).unwrap();
             let (g_s, g_t) = (Generator::new(&device, &grey, seed), Generator::new(&device, &colour, seed + 1));
             let (d_s, d_t) = (Discriminator::new(&device, &grey, seed), Discriminator::new(&device, &colour, seed + 1));
-            Transplant::new(Role::Generator, &of_generator(&g_s), &of_generator(&g_t)).unwrap().apply(&of_generator(&g_t));
-            Transplant::new(Role::Discriminator, &of_discriminator(&d_s), &of_discriminator(&d_t))
-                .unwrap()
-                .apply(&of_discriminator(&d_t));
+            transplant(Role::Generator, &grey, &of_generator(&g_s), &colour, &of_generator(&g_t));
+            transplant(Role::Discriminator, &grey, &of_discriminator(&d_s), &colour, &of_discriminator(&d_t));
 
             let latents = noise(&device, &[3, TARGET.latent], seed);
             let made = g_s.forward(&latents, None, Mode::TRAIN);
@@ -93,10 +90,8 @@ proptest! {
             surgery::check(&GREY, &conditioned).unwrap();
             let (g_s, g_t) = (Generator::new(&device, &TARGET, seed), Generator::new(&device, &conditioned, seed + 1));
             let (d_s, d_t) = (Discriminator::new(&device, &TARGET, seed), Discriminator::new(&device, &conditioned, seed + 1));
-            Transplant::new(Role::Generator, &of_generator(&g_s), &of_generator(&g_t)).unwrap().apply(&of_generator(&g_t));
-            Transplant::new(Role::Discriminator, &of_discriminator(&d_s), &of_discriminator(&d_t))
-                .unwrap()
-                .apply(&of_discriminator(&d_t));
+            transplant(Role::Generator, &TARGET, &of_generator(&g_s), &conditioned, &of_generator(&g_t));
+            transplant(Role::Discriminator, &TARGET, &of_discriminator(&d_s), &conditioned, &of_discriminator(&d_t));
             let latents = noise(&device, &[3, TARGET.latent], seed);
             let condition = noise(&device, &[3, conditioned.condition_length()], seed + 2);
             for mode in [Mode::TRAIN, Mode::Evaluate] {
@@ -138,12 +133,12 @@ fn new_conditions_are_zero_behind_the_old_ones() {
     };
     let values = noise(&device, &scale(&source).stored_shape(), 1);
     scale(&source).set(values.clone());
-    let transplant = Transplant::new(Role::Generator, &of_generator(&source), &of_generator(&target)).unwrap();
-    transplant.apply(&of_generator(&target));
+    transplant(Role::Generator, &old, &of_generator(&source), &new, &of_generator(&target));
     let found = elements(&scale(&target).get());
     assert_eq!(found[..values.len()], elements(&values));
     assert!(found[values.len()..].iter().all(|&weight| weight == 0.0));
-    let row = transplant.rows(|_| false).into_iter().find(|row| row.name == "main.1.condition_scale.weight").unwrap();
+    let surgery = Surgery::new(Role::Generator, &old, &new).unwrap();
+    let row = surgery.rows(|_| false).into_iter().find(|row| row.name == "main.1.condition_scale.weight").unwrap();
     assert_eq!(row.change, Change::Extended);
 }
 

@@ -122,7 +122,7 @@ impl Tensor {
     /// A filter `[kh, kw, c, k]` divided by its largest singular value as a matrix `[kh kw c, k]` (Miyato 2018).
     ///
     /// `direction` approximates the right singular vector, `[k]`; `rounds` of power iteration improve it, and the improved one
-    /// is returned as a constant to be passed in next time.
+    /// is returned as a constant to be passed in next time. Without rounds it is taken as it is.
     ///
     /// # Panics
     /// Where `direction` is not `[k]`.
@@ -140,6 +140,10 @@ impl Tensor {
         };
         let matrix = self.reshape([self.len() / columns, columns]);
         let mut right = direction.detach().reshape([columns, 1]);
+        if rounds == 0 {
+            // The rounds bring what they start from to its length.
+            right = crate::tensor::no_grad(|| unit(right));
+        }
         let mut left = crate::tensor::no_grad(|| unit(matrix.matmul(&right)));
         for _ in 0..rounds {
             (left, right) = crate::tensor::no_grad(|| {
