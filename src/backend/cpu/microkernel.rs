@@ -258,6 +258,17 @@ impl Panels {
     }
 }
 
+/// Copies a panel's line, or the part of it that is used. Whole lines have one of a few lengths, and are a few moves then.
+#[inline(always)]
+pub fn copy_line(from: &[f32], to: &mut [f32]) {
+    match from.len() {
+        32 => to[..32].copy_from_slice(&from[..32]),
+        16 => to[..16].copy_from_slice(&from[..16]),
+        8 => to[..8].copy_from_slice(&from[..8]),
+        _ => to.copy_from_slice(from),
+    }
+}
+
 /// Writes a line's elements as one column of each tile of rows, in tiles of `columns` columns, so that a job of step `tile_rows` reads them.
 /// Missing rows of the last tile are left as they are.
 ///

@@ -152,8 +152,7 @@ fn stretches(plan: &Plan) -> Vec<Stretch<'_>> {
     for group in plan.groups.iter().filter(|group| !group.segments.is_empty()) {
         let pixels = plan.pixels(group);
         for first in (0..pixels).step_by(PIXELS) {
-            let indices = first..(first + PIXELS).min(pixels);
-            let pixels: Vec<Pixel> = indices.map(|index| plan.pixel(group, index)).collect();
+            let pixels: Vec<Pixel> = plan.from(group, first).take(PIXELS).collect();
             let start = line;
             line += pixels.len();
             stretches.push(Stretch { group, pixels, line: start });

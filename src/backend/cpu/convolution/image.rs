@@ -4,7 +4,7 @@
 //! contraction and written once. A stride-s transposed convolution is s * s phases, which the plan lists as groups.
 
 use super::plan::{Pixel, Plan, transposed_line};
-use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, Product, TileJob};
+use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, Product, TileJob, copy_line};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role, Scratch};
@@ -79,8 +79,7 @@ fn run(simd: Simd, plan: &Plan, input: &[f32], panels: &Panels, len: usize, acti
     tasks(work.len(), |task| {
         let (index, first) = work[task];
         let group = &plan.groups[index];
-        let pixels: Vec<Pixel> =
-            (first..(first + block).min(plan.pixels(group))).map(|index| plan.pixel(group, index)).collect();
+        let pixels: Vec<Pixel> = plan.from(group, first).take(block).collect();
         let mut tile = [0f32; MAX_TILE];
         for panel in &panels.panels {
             for pixels in pixels.chunks(rows) {
@@ -102,7 +101,7 @@ fn run(simd: Simd, plan: &Plan, input: &[f32], panels: &Panels, len: usize, acti
                     // SAFETY: each pixel is in one group, once, and each column in one panel; they lie inside `output`.
                     let out = unsafe { out.slice(pixel.output + panel.column, panel.used) };
                     match activation.unary() {
-                        None => out.copy_from_slice(&sums[..panel.used]),
+                        None => copy_line(&sums[..panel.used], out),
                         Some(function) => function.map_f32(&sums[..panel.used], out),
                     }
                 }
