@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks `graft export` and `graft import` with PyTorch, onnx and onnxruntime themselves: short runs with every norm of the
+# Checks `graft export` and `graft import` with PyTorch, onnx and onnxruntime themselves: short runs of every network with every norm of the
 # discriminator and every kind of condition give the same images and scores there to 1e-5, and networks of the shape of PyTorch's DCGAN
 # example the same images here.
 # PYTHON may name a Python that has torch, numpy, safetensors, onnx and onnxruntime (else they are installed into a virtual
@@ -35,7 +35,12 @@ train instance $short --d-norm instance --conditional
 train layer $short --size 64 --channels 3 --loss wasserstein-gp --conditional
 train none $short --loss r3gan
 train wide --steps 4 --batch 16 --size 64 --channels 3 --features 64 --lr 0.002 -q
+train small $short --size 16 --channels 3
+train large --steps 4 --batch 8 --size 128 --channels 3 --features 8 --lr 0.002 -q
+train residual $short --network residual --channels 3 --d-norm spectral --conditional
+train residual64 --steps 4 --batch 8 --size 64 --network residual --d-norm layer --features 8 --lr 0.002 -q
 transfer tgan --method tgan
+transfer residual-ctgan --method ctgan --network residual
 transfer ctgan --method ctgan --ctgan-features --d-norm spectral
 cp -r "$out/batch" "$out/raw"
 exports raw --raw

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Times the same DCGAN training step here, in PyTorch and (with --burn) in burn, interleaved, and prints a table with ratios.
+# Times the same DCGAN training step here, in PyTorch (in fp32 and in bf16) and (with --burn) in burn, interleaved, and prints a table with
+# ratios. graft computes in fp32.
 #
 #   scripts/compare_peers.sh [--rounds N] [--burn]
 #
@@ -33,8 +34,10 @@ for round in $(seq "$rounds"); do
     read -r size batch steps <<<"$config"
     echo "round $round of $rounds, size $size, batch $batch" >&2
     "$ours" --size "$size" --features 64 --channels 3 --batch "$batch" --steps "$steps" >>"$out"
-    "$peers/venv/bin/python" scripts/peers/torch_dcgan.py --channels-last --size "$size" --features 64 --channels 3 \
-      --batch "$batch" --steps "$steps" >>"$out"
+    for precision in "" --bf16; do
+      "$peers/venv/bin/python" scripts/peers/torch_dcgan.py --channels-last $precision --size "$size" --features 64 --channels 3 \
+        --batch "$batch" --steps "$steps" >>"$out"
+    done
     # burn takes seconds a step at size 64: few are enough.
     $burn && "$peers/burn/release/burn_dcgan" flex "$size" 64 3 "$batch" 3 >>"$out"
   done
@@ -43,6 +46,8 @@ python3 - "$out" <<'PYTHON'
 import json, statistics, sys
 
 rows = [json.loads(line) for line in open(sys.argv[1])]
+for row in rows:
+    row["peer"] += " bf16" if row.get("bf16") else ""
 print("| size | batch | | ms a step (median of rounds) | min | ratio, round by round | peak MiB |")
 print("| --- | --- | --- | --- | --- | --- | --- |")
 for size in sorted({row["size"] for row in rows}):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes tests/golden/export.safetensors, for `graft export` to be held against: state dicts of DCGANs that are written out below, as
+"""Makes tests/golden/export.safetensors, for `graft export` to be held against: state dicts of networks that are written out below, as
 PyTorch gives them, and what PyTorch computes with them in float64; and export.md, which says what is in it.
 
   python3 -m venv V && V/bin/pip install torch numpy safetensors && V/bin/python scripts/make_export_golden.py
@@ -25,10 +25,13 @@ KINDS = {
     "instance": (2, dict(size=32, channels=1, features=2, latent=3, classes=0, condition_features=4, d_norm="instance")),
     "spectral": (2, dict(size=32, channels=1, features=2, latent=3, classes=2, condition_features=3, d_norm="spectral")),
     "none": (2, dict(size=32, channels=1, features=2, latent=5, classes=0, d_norm="none")),
+    "small": (2, dict(size=16, channels=3, features=2, latent=3, classes=0, d_norm="batch")),
+    "residual": (2, dict(network="residual", size=32, channels=1, features=2, latent=3, classes=2, d_norm="spectral")),
+    "residual64": (1, dict(network="residual", size=64, channels=3, features=1, latent=3, classes=0, d_norm="layer")),
 }
 README = """# Golden values of exports
 
-What PyTorch {torch} says of the DCGANs that `scripts/make_export_golden.py` writes out (its header says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
+What PyTorch {torch} says of the networks that `scripts/make_export_golden.py` writes out (its header says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
 weights and inputs exactly, outputs rounded from float64.
 
 | tensor | meaning |
@@ -90,6 +93,68 @@ class Discriminator(nn.Module):  # images [n, channels, size, size], and conditi
         return score + (self.projection(condition) * maps.sum((2, 3))).sum(1) if self.projection else score
 
 
+def through(modules, x, condition):
+    for module in modules:
+        x = module(x, condition) if isinstance(module, (ConditionalBatchNorm, Block)) else module(x)
+    return x
+
+
+class Block(nn.Module):
+    def __init__(self, body, shortcut):
+        super().__init__()
+        self.body, self.shortcut = nn.Sequential(*body), nn.Sequential(*shortcut)
+
+    def forward(self, x, condition):
+        return through(self.body, x, condition) + self.shortcut(x)
+
+
+def residual_widths(size, features):  # from the image on
+    return [features if size == 32 else features << n for n in range(size.bit_length() - 3)]
+
+
+class ResidualGenerator(nn.Module):
+    def __init__(self, size, channels, features, latent, condition, **_):
+        super().__init__()
+        norm = partial(ConditionalBatchNorm, condition=condition) if condition else nn.BatchNorm2d
+        widths = residual_widths(size, features)[::-1]
+        modules = [nn.ConvTranspose2d(latent, widths[0], 4, bias=False)]
+        for fan_in, width in zip([widths[0], *widths], widths):
+            first, second = nn.Conv2d(fan_in, width, 3, padding=1, bias=False), nn.Conv2d(width, width, 3, padding=1, bias=False)
+            body = [norm(fan_in), nn.ReLU(), nn.Upsample(scale_factor=2), first, norm(width), nn.ReLU(), second]
+            modules.append(Block(body, [nn.Upsample(scale_factor=2), nn.Conv2d(fan_in, width, 1, bias=False)]))
+        image = nn.Conv2d(features, channels, 3, padding=1, bias=False)
+        self.main = nn.Sequential(*modules, norm(features), nn.ReLU(), image, nn.Tanh())
+
+    def forward(self, latent, condition=None):
+        return through(self.main, latent[:, :, None, None], condition)
+
+
+class ResidualDiscriminator(nn.Module):
+    def __init__(self, size, channels, features, condition, d_norm, **_):
+        super().__init__()
+        normed, wrap = d_norm in NORMS, spectral_norm if d_norm == "spectral" else nn.Identity()
+        conv = lambda fan_in, width, kernel: wrap(nn.Conv2d(fan_in, width, kernel, padding=kernel // 2, bias=not normed))
+        norm = lambda width, level: [NORMS[d_norm](width)] if normed and level else []
+        widths, modules = residual_widths(size, features), []
+        halving = [True, True, False, False] if size == 32 else [True] * len(widths) + [False]
+        widths = [*widths, widths[-1]][: len(halving)]
+        for level, (fan_in, width, halves) in enumerate(zip([channels, *widths], widths, halving)):
+            pool, start = [nn.AvgPool2d(2)] if halves else [], [*norm(fan_in, level), nn.ReLU()] if level else []
+            body = [*start, conv(fan_in, width, 3), *norm(width, level), nn.ReLU(), conv(width, width, 3), *pool]
+            shortcut = [*pool, conv(fan_in, width, 1)] if level == 0 or fan_in != width else pool
+            modules.append(Block(body, shortcut))
+        self.main = nn.Sequential(*modules, nn.ReLU(), wrap(nn.Conv2d(widths[-1], 1, 1, bias=False)))
+        self.projection = nn.Linear(condition, widths[-1], bias=False) if condition else None
+
+    def forward(self, image, condition=None):
+        features = through(self.main[:-1], image, None).sum((2, 3))
+        score = self.main[-1](features[:, :, None, None]).flatten()
+        return score + (self.projection(condition) * features).sum(1) if self.projection else score
+
+
+PAIRS = {"dcgan": (Generator, Discriminator), "residual": (ResidualGenerator, ResidualDiscriminator)}
+
+
 def randomise(network):
     for name, tensor in network.state_dict().items():
         if name.endswith("running_var"):
@@ -108,7 +173,8 @@ def randomise(network):
 @torch.no_grad()
 def golden(kind, count, architecture):
     length = architecture["classes"] + architecture.get("condition_features", 0)
-    networks = {name: cls(condition=length, **architecture).eval() for name, cls in (("netG", Generator), ("netD", Discriminator))}
+    pair = zip(("netG", "netD"), PAIRS[architecture.get("network", "dcgan")])
+    networks = {name: cls(condition=length, **architecture).eval() for name, cls in pair}
     tensors = {"latent": torch.randn(count, architecture["latent"])}
     if length:
         tensors["condition"] = torch.randn(count, length)

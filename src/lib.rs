@@ -1,7 +1,7 @@
 //! `graft` transfers what a GAN learned on one image domain to another that has little data.
 //!
 //! It is a small tensor engine written from scratch, with reverse-mode derivatives of any order, and on top of it
-//! hand-written DCGANs and their training. It needs no Python, no CUDA and no BLAS.
+//! GANs, described as lists of layers, and their training. It needs no Python, no CUDA and no BLAS.
 //!
 //! A room of the house uses only the rooms before it:
 //!
@@ -10,11 +10,11 @@
 //! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
 //! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64), `cpu` (f32, SIMD), `gpu` (f32, WGSL) |
 //! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
-//! | [`nn`] | layers that own named parameters, initialisers, Adam |
+//! | [`nn`] | networks as lists of layers, the module built from them, initialisers, Adam |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`memory`] | how much memory a run takes, and how much there is |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
-//! | [`gan`] | DCGAN's networks, losses, augmentation, and the training loop |
+//! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
 //! | [`interchange`] | networks in PyTorch's and ONNX's files |

@@ -47,6 +47,32 @@ pub enum Purpose {
     Memorisation = 48,
 }
 
+/// Whose initial weights are drawn: the step of a [`Purpose::Weights`] draw. Two networks of one seed never share a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Network {
+    /// A GAN's generator.
+    Generator = 0,
+    /// A GAN's discriminator.
+    Discriminator,
+    /// The classifier that judges samples, or measures what they teach.
+    Judge,
+    /// The random convolution whose features stand beside the judge's.
+    RandomConvolution,
+    /// C_s, the label predictor.
+    Predictor = 5,
+    /// F_s, the feature extractor.
+    Encoder,
+    /// R_s, its decoder.
+    Decoder,
+}
+
+impl From<Network> for u64 {
+    fn from(network: Network) -> u64 {
+        network as u64
+    }
+}
+
 /// A generator for one draw: ChaCha12 keyed by all four numbers.
 pub fn generator(seed: u64, purpose: Purpose, step: u64, index: u64) -> ChaCha12Rng {
     let mut key = [0u8; 32];

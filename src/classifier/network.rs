@@ -1,28 +1,26 @@
-//! A small convolutional classifier for 32x32 and 64x64 images, and the trunk that encoders share with it.
+//! A small convolutional classifier for images of every size that networks draw, and the trunk that encoders share with it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Activation, Device};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::nn::{Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Norm, NormKind, Parameter};
-use crate::tensor::ops::Convolution;
+use crate::nn::{
+    Builder, Filter, Initialiser, Layer, LayerKind, Layout, Linear, Mode, Module, NormKind, Parameter, Pass, Sequence,
+};
+use crate::random::Network;
 use crate::tensor::{Tensor, no_grad};
 
-/// The side of the images that the first layer hands on, and of the feature map at the end.
-const INNER: usize = 32;
 /// The side of the feature map that a trunk ends in.
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
-/// Tells the classifier's weights from those of the other networks of a seed.
-const NETWORK: u64 = 2;
 
 /// What determines a trunk's shapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Design {
-    /// The side of the images: 32 or 64.
+    /// The side of the images: a power of two from 16 up.
     pub size: usize,
     /// Channels of the images: 1 or 3.
     pub channels: usize,
@@ -44,10 +42,13 @@ impl Design {
     /// [`Error::Invalid`] saying what it takes.
     pub fn check(&self) -> Result<()> {
         const MOST: usize = 1 << 12;
+        const SMALLEST: usize = 16;
         let Design { size, channels, width, norm } = *self;
         let wrong = |what: String| Err(Error::invalid(format!("a classifier takes {what}")));
         match () {
-            () if ![INNER, 2 * INNER].contains(&size) => wrong(format!("images of side 32 or 64, not {size}")),
+            () if !size.is_power_of_two() || !(SMALLEST..=MOST).contains(&size) => {
+                wrong(format!("images whose side is a power of two from {SMALLEST} to {MOST}, not {size}"))
+            }
             () if ![1, 3].contains(&channels) => wrong(format!("images of 1 or 3 channels, not {channels}")),
             () if !(2..=MOST).contains(&width) || width % 2 == 1 => {
                 wrong(format!("an even width from 2 to {MOST}, not {width}"))
@@ -58,31 +59,18 @@ impl Design {
     }
 }
 
-/// Convolutions from images to a feature map: 3x3 at 32x32 (or 4x4 with stride 2 from 64x64 to there), then three times 4x4
-/// with stride 2, each with its normalisation and ReLU.
+/// Convolutions from images to a feature map, each with its normalisation and ReLU: 4x4 with stride 2 down to 4x4, of which the last
+/// have half, one, two and two widths, and where the image has not so many halvings, one of 3x3 before them.
 #[derive(Debug)]
 pub struct Trunk {
     design: Design,
-    stages: Vec<(Convolution2d, Norm)>,
+    module: Module,
 }
 
 impl Trunk {
     /// A fresh trunk; filters by He's rule. Its parameters are named `trunk.0.weight`, `trunk.0.norm.weight`, ..
     pub fn new(builder: &mut Builder<'_>, design: &Design) -> Trunk {
-        let width = design.width;
-        let stem = if design.size == INNER { (3, Convolution::new(1, 1)) } else { (4, Convolution::new(2, 1)) };
-        let halving = (4, Convolution::new(2, 1));
-        let layers =
-            [(width / 2, stem), (width, halving), (2 * width, halving), (design.features(), halving)].into_iter();
-        let mut inputs = design.channels;
-        let stages = layers.enumerate().map(|(level, (outputs, (side, by)))| {
-            let name = format!("trunk.{level}");
-            let he = Initialiser::He { fan_in: side * side * inputs, slope: 0.0 };
-            let convolution = Convolution2d::new(builder, &name, [side, side, inputs, outputs], by, he);
-            inputs = outputs;
-            (convolution, Norm::new(builder, &format!("{name}.norm"), design.norm, outputs))
-        });
-        Trunk { design: *design, stages: stages.collect() }
+        Trunk { design: *design, module: Module::new(builder, &trunk(design)) }
     }
 
     /// The shapes it was made for.
@@ -98,29 +86,51 @@ impl Trunk {
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
         let Design { size, channels, .. } = self.design;
         assert_eq!(images.shape()[1..], [size, size, channels], "Trunk::forward: images of another size");
-        let mut x = images.clone();
-        for (convolution, norm) in &self.stages {
-            let filter = convolution.weight.get();
-            x = if norm.is_none() {
-                convolution.down(&x, &filter, Activation::Relu)
-            } else {
-                norm.forward(&convolution.down(&x, &filter, Activation::Identity), mode, Activation::Relu)
-            };
-        }
+        let x = self.module.forward(images, &mut Pass::new(mode));
         debug_assert_eq!(x.shape()[1..3], [MAP, MAP]);
         x
     }
 
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let stage = |(convolution, norm): &(Convolution2d, Norm)| [vec![convolution.weight.clone()], norm.trained()];
-        self.stages.iter().flat_map(stage).flatten().collect()
+        self.module.parameters()
     }
 
     /// The statistics that forward passes move.
     pub fn statistics(&self) -> Vec<Parameter> {
-        self.stages.iter().flat_map(|(_, norm)| norm.statistics()).collect()
+        self.module.statistics()
     }
+}
+
+fn trunk(design: &Design) -> Vec<Layer> {
+    let Design { size, channels, width, norm } = *design;
+    let halvings = (size / MAP).ilog2() as usize;
+    // Counted from the end.
+    let widths = |level: usize| match level {
+        0 | 1 => 2 * width,
+        2 => width,
+        _ => width / 2,
+    };
+    let stem = usize::from(halvings <= 3);
+    let mut inputs = channels;
+    let mut layers = Sequence::new("trunk");
+    for (place, level) in (0..halvings + stem).rev().enumerate() {
+        let (side, stride) = if level < halvings { (4, 2) } else { (3, 1) };
+        let start = Initialiser::He { fan_in: side * side * inputs, slope: 0.0 };
+        let filter = Filter::new([inputs, widths(level)], side, stride, 1, start);
+        stage(&mut layers, &format!("trunk.{place}"), filter, norm);
+        inputs = widths(level);
+    }
+    layers.into_layers()
+}
+
+/// A convolution, its normalisation and ReLU.
+fn stage(layers: &mut Sequence, name: &str, filter: Filter, norm: NormKind) {
+    layers.beside(name, LayerKind::Convolution(filter));
+    if let Some(norm) = LayerKind::norm(norm, filter.outputs, Initialiser::DcganScale) {
+        layers.beside(&format!("{name}.norm"), norm);
+    }
+    layers.beside("", LayerKind::Activation(Activation::Relu));
 }
 
 /// A trunk, a dense layer from its whole map to features (where in the image something stands matters: SVHN's
@@ -128,8 +138,7 @@ impl Trunk {
 #[derive(Debug)]
 pub struct Classifier {
     trunk: Trunk,
-    dense: Convolution2d,
-    dense_norm: Norm,
+    dense: Module,
     linear: Linear,
     bias: Parameter,
 }
@@ -174,19 +183,19 @@ impl Predictions {
 impl Classifier {
     /// A fresh classifier: filters by He's rule, the linear map zero, so that all classes are equally probable. Beside the trunk's,
     /// its parameters are named `dense.weight`, `dense.norm.weight`, .., `linear.weight` and `linear.bias`.
-    pub fn new(device: &Device, design: &Design, classes: usize, seed: u64) -> Classifier {
-        let mut builder = Builder::new(device, seed, NETWORK);
+    pub fn new(device: &Device, design: &Design, classes: usize, seed: u64, network: Network) -> Classifier {
+        let mut builder = Builder::new(device, seed, network);
         let trunk = Trunk::new(&mut builder, design);
         let features = design.features();
-        let he = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
-        let shape = [MAP, MAP, features, features];
-        let dense = Convolution2d::new(&mut builder, "dense", shape, Convolution::new(1, 0), he);
+        let start = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
         // Over the one pixel that is left, instance norm would leave nothing.
         let kind = if design.norm == NormKind::Instance { NormKind::Layer } else { design.norm };
-        let dense_norm = Norm::new(&mut builder, "dense.norm", kind, features);
+        let mut dense = Sequence::new("dense");
+        stage(&mut dense, "dense", Filter::new([features, features], MAP, 1, 0, start), kind);
+        let dense = Module::new(&mut builder, &dense.into_layers());
         let linear = Linear::zeros(&mut builder, "linear", features, classes);
         let bias = builder.parameter("linear.bias".to_string(), Layout::Plain, &[classes], Initialiser::Constant(0.0));
-        Classifier { trunk, dense, dense_norm, linear, bias }
+        Classifier { trunk, dense, linear, bias }
     }
 
     /// The convolutions.
@@ -211,8 +220,7 @@ impl Classifier {
     #[track_caller]
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Outputs {
         let map = self.trunk.forward(images, mode);
-        let dense = self.dense.down(&map, &self.dense.weight.get(), Activation::Identity);
-        let features = self.dense_norm.forward(&dense, mode, Activation::Relu);
+        let features = self.dense.forward(&map, &mut Pass::new(mode));
         let features = features.reshape([images.shape()[0], self.trunk.design.features()]);
         Outputs { logits: self.linear.forward(&features) + self.bias.get(), features }
     }
@@ -265,15 +273,14 @@ impl Classifier {
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = self.trunk.parameters();
-        parameters.push(self.dense.weight.clone());
-        parameters.extend(self.dense_norm.trained());
+        parameters.extend(self.dense.parameters());
         parameters.extend([self.linear.weight.clone(), self.bias.clone()]);
         parameters
     }
 
     /// The statistics that forward passes move.
     pub fn statistics(&self) -> Vec<Parameter> {
-        [self.trunk.statistics(), self.dense_norm.statistics()].concat()
+        [self.trunk.statistics(), self.dense.statistics()].concat()
     }
 }
 
@@ -300,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn both_sizes_end_in_a_map_of_four_by_four_under_every_norm() {
+    fn every_size_ends_in_a_map_of_four_by_four_under_every_norm() {
         let device = Device::reference();
-        for size in [32, 64] {
+        for size in [16, 32, 64, 128] {
             for norm in [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::None] {
                 let design = Design { size, channels: 3, width: 2, norm };
                 design.check().unwrap();
-                let classifier = Classifier::new(&device, &design, 5, 1);
+                let classifier = Classifier::new(&device, &design, 5, 1, Network::Judge);
                 let images = noise(&device, [2, size, size, 3]);
                 assert_eq!(classifier.trunk().forward(&images, Mode::Evaluate).shape(), [2, 4, 4, 4]);
                 let outputs = classifier.forward(&images, Mode::TRAIN);
@@ -323,7 +330,7 @@ mod tests {
         let device = Device::reference();
         for norm in [NormKind::Batch, NormKind::Instance] {
             let design = Design { size: 32, channels: 1, width: 2, norm };
-            let classifier = Classifier::new(&device, &design, 3, 1);
+            let classifier = Classifier::new(&device, &design, 3, 1, Network::Judge);
             classifier.linear.weight.set(noise(&device, [1, 1, 4, 3]).reshape([4, 3]));
             let images = noise(&device, [2, 32, 32, 1]);
             let loss = || classifier.forward(&images, Mode::TRAIN).logits.cross_entropy(&[2, 0]);
@@ -349,7 +356,7 @@ mod tests {
     #[test]
     fn fresh_classes_are_equally_probable_and_the_first_wins() {
         let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
-        let classifier = Classifier::new(&Device::cpu(), &design, 4, 1);
+        let classifier = Classifier::new(&Device::cpu(), &design, 4, 1, Network::Judge);
         let pixels: Vec<u8> = (0..3 * 32 * 32).map(|i| (i * 37 % 256) as u8).collect();
         let images = Images::new([3, 32, 32, 1], pixels);
         let said = classifier.predict(&images).unwrap();

@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Mode, Parameter};
-use crate::random::{Purpose, generator};
+use crate::random::{Network, Purpose, generator};
 use crate::tensor::{Tensor, grad, no_grad};
 
 /// Adam's decays, as its authors give them (Kingma & Ba 2015): a classifier has no adversary to keep up with.
@@ -86,7 +86,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// A fresh training on images of the design's size and channels.
+    /// A fresh training on images of the design's size and channels, of weights of its own among those of a seed.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the data do not fit: another size, no images, no labels where they are the targets, fewer
@@ -96,6 +96,7 @@ impl Training {
         options: &Options,
         data: Dataset,
         targets: &Targets,
+        network: Network,
         device: &Device,
     ) -> Result<Training> {
         design.check()?;
@@ -113,7 +114,7 @@ impl Training {
         }
         let share = options.smoothing as f32;
         let targets = targets.into_iter().map(|target| target * (1.0 - share) + share / classes as f32).collect();
-        let classifier = Classifier::new(device, design, classes, options.seed);
+        let classifier = Classifier::new(device, design, classes, options.seed, network);
         Ok(Training {
             adam: Adam::new(classifier.parameters(), ADAM),
             order: Sampler::new(data.len(), options.batch, options.seed),
@@ -311,7 +312,7 @@ mod tests {
     }
 
     fn training(targets: &Targets) -> Training {
-        Training::new(&DESIGN, &OPTIONS, digits(40), targets, &Device::cpu()).unwrap()
+        Training::new(&DESIGN, &OPTIONS, digits(40), targets, Network::Judge, &Device::cpu()).unwrap()
     }
 
     fn state(training: &Training) -> Checkpoint {
@@ -381,7 +382,8 @@ mod tests {
         }
         let design = Design { width: 16, ..DESIGN };
         let options = Options { steps: 150, lr: 0.01, smoothing: 0.0, jitter: Jitter::NONE, ..OPTIONS };
-        let mut training = Training::new(&design, &options, digits(40), &Targets::Labels, &Device::cpu()).unwrap();
+        let mut training =
+            Training::new(&design, &options, digits(40), &Targets::Labels, Network::Judge, &Device::cpu()).unwrap();
         let mut watch = Watch(Vec::new(), 5);
         assert!(!training.run(&mut watch).unwrap());
         assert_eq!(training.steps(), 5);
@@ -395,7 +397,7 @@ mod tests {
     #[test]
     fn what_cannot_be_trained_on_is_refused() {
         let refusal = |data: Dataset, targets: &Targets| {
-            Training::new(&DESIGN, &OPTIONS, data, targets, &Device::cpu()).unwrap_err().to_string()
+            Training::new(&DESIGN, &OPTIONS, data, targets, Network::Judge, &Device::cpu()).unwrap_err().to_string()
         };
         let good = digits(4);
         let unlabelled = Dataset::unlabelled("digits", good.images.clone());

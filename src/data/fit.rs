@@ -6,13 +6,11 @@ use crate::error::{Error, Result};
 
 /// The side to which small images are padded.
 const SMALL: usize = 32;
-/// The side of a padded image enlarged twice.
-const LARGE: usize = 2 * SMALL;
 
 impl Dataset {
     /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
-    /// 32 (28 to 32 with two on each side); 64 is that enlarged twice, bilinear. Images of 64 x 64 are halved to 32 by the
-    /// mean of four pixels. Grey to RGB repeats; RGB to grey is BT.601's luma. What already fits is returned as it is.
+    /// 32 (28 to 32 with two on each side). Squares are enlarged twice, bilinear, or halved by the mean of four pixels until they
+    /// have the size. Grey to RGB repeats; RGB to grey is BT.601's luma. What already fits is returned as it is.
     ///
     /// # Errors
     /// [`Error::Invalid`], saying what is possible, for other sizes and channels and for images that are too large.
@@ -29,23 +27,28 @@ impl Dataset {
                 )));
             }
         };
-        let images = match size {
-            _ if (height, width) == (size, size) => images,
-            SMALL if height.max(width) <= SMALL => pad(&images, SMALL),
-            LARGE if height.max(width) <= SMALL => enlarge_twice(&pad(&images, SMALL)),
-            SMALL if (height, width) == (LARGE, LARGE) => halve(&images),
-            _ => {
-                let possible = if height.max(width) <= SMALL || (height, width) == (LARGE, LARGE) {
-                    "; 32 and 64 are possible"
-                } else {
-                    ": shrink or cut them to 32 x 32 or 64 x 64 first, or name them as folder:DIR, which does"
-                };
-                return Err(Error::invalid(format!(
-                    "{} has images of {height} x {width}, which do not fit size {size}{possible}",
-                    self.name
-                )));
-            }
-        };
+        let fits = |images: &Images| (images.height, images.width) == (size, size);
+        let mut images = if !fits(&images) && height.max(width) <= SMALL { pad(&images, SMALL) } else { images };
+        let (small, large) = (size.min(images.height), size.max(images.height));
+        let is_way =
+            images.height == images.width && small > 0 && large % small == 0 && (large / small).is_power_of_two();
+        if !is_way {
+            let possible = if images.height == images.width && images.height.is_power_of_two() {
+                "; a power of two is possible"
+            } else {
+                ": shrink or cut them to squares whose side is a power of two first, or name them as folder:DIR, which does"
+            };
+            return Err(Error::invalid(format!(
+                "{} has images of {height} x {width}, which do not fit size {size}{possible}",
+                self.name
+            )));
+        }
+        while images.height > size {
+            images = halve(&images);
+        }
+        while images.height < size {
+            images = enlarge_twice(&images);
+        }
         Ok(Dataset { images, ..self })
     }
 }
@@ -195,6 +198,18 @@ mod tests {
     }
 
     #[test]
+    fn sizes_further_away_are_reached_by_twos_from_the_padded_image() {
+        let original = dataset(28, 28, 1);
+        let padded = original.clone().fit(32, 1).unwrap();
+        assert_eq!(original.clone().fit(16, 1).unwrap().images, halve(&padded.images));
+        assert_eq!(original.clone().fit(64, 1).unwrap().images, enlarge_twice(&padded.images));
+        let large = original.fit(256, 1).unwrap().images;
+        assert_eq!(large, enlarge_twice(&enlarge_twice(&enlarge_twice(&padded.images))));
+        assert_eq!(dataset(64, 64, 3).fit(16, 3).unwrap().images, halve(&halve(&dataset(64, 64, 3).images)));
+        assert_eq!(dataset(16, 16, 3).fit(16, 3).unwrap(), dataset(16, 16, 3), "what fits is not padded");
+    }
+
+    #[test]
     fn grey_becomes_rgb_by_repetition_and_comes_back_unchanged() {
         let grey = dataset(32, 32, 1);
         let rgb = grey.clone().fit(32, 3).unwrap();
@@ -222,9 +237,11 @@ mod tests {
             Err(Error::Invalid(text)) => text,
             other => panic!("{other:?}"),
         };
-        assert!(error(dataset(28, 28, 1), 48, 1).contains("32 and 64 are possible"));
-        assert!(error(dataset(64, 64, 3), 48, 3).contains("32 and 64 are possible"));
-        assert!(error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to 32 x 32 or 64 x 64"));
+        assert!(error(dataset(28, 28, 1), 48, 1).contains("a power of two is possible"));
+        assert!(error(dataset(64, 64, 3), 48, 3).contains("a power of two is possible"));
+        assert!(
+            error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to squares whose side is a power of two")
+        );
         assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
         assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));
     }

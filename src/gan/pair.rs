@@ -3,6 +3,7 @@
 use super::{Architecture, Conditions};
 use crate::backend::Device;
 use crate::nn::{Builder, Mode, Module, Parameter, Pass, lowest, maps};
+use crate::random::Network;
 use crate::tensor::Tensor;
 
 /// The generator: `[n, latent]` to images `[n, size, size, channels]` in (-1, 1).
@@ -19,7 +20,7 @@ impl Generator {
         Generator {
             conditions: Conditions::in_turn(architecture.classes, architecture.condition_features),
             condition_length: architecture.condition_length(),
-            module: Module::new(&mut Builder::new(device, seed, 0), &architecture.generator()),
+            module: Module::new(&mut Builder::new(device, seed, Network::Generator), &architecture.generator()),
         }
     }
 
@@ -40,7 +41,7 @@ impl Generator {
     /// Where the latents have another length, or a condition is missing or superfluous.
     #[track_caller]
     pub fn forward(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Tensor {
-        self.pass(latents, condition, mode, &mut |_| ())
+        self.pass(latents, condition, mode, None)
     }
 
     /// As [`Generator::forward`], with each feature map on the way to the image, `[n, h, w, c]`.
@@ -50,12 +51,18 @@ impl Generator {
     #[track_caller]
     pub fn forward_with_maps(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode) -> (Tensor, Vec<Tensor>) {
         let mut maps = Vec::new();
-        let images = self.pass(latents, condition, mode, &mut |map| maps.push(map.clone()));
+        let images = self.pass(latents, condition, mode, Some(&mut |map| maps.push(map.clone())));
         (images, maps)
     }
 
     #[track_caller]
-    fn pass(&self, latents: &Tensor, condition: Option<&Tensor>, mode: Mode, seen: &mut dyn FnMut(&Tensor)) -> Tensor {
+    fn pass<'a>(
+        &self,
+        latents: &Tensor,
+        condition: Option<&'a Tensor>,
+        mode: Mode,
+        seen: Option<&'a mut dyn FnMut(&Tensor)>,
+    ) -> Tensor {
         check_condition("Generator::forward", self.condition_length, condition);
         self.module.forward(latents, &mut Pass { mode, condition, map: None, seen })
     }
@@ -102,7 +109,7 @@ impl Discriminator {
     pub fn new(device: &Device, architecture: &Architecture, seed: u64) -> Discriminator {
         let layers = architecture.discriminator();
         let trunk = lowest(&layers, maps(&layers));
-        let builder = &mut Builder::new(device, seed, 1);
+        let builder = &mut Builder::new(device, seed, Network::Discriminator);
         Discriminator {
             condition_length: architecture.condition_length(),
             trunk: Module::new(builder, trunk),
@@ -117,8 +124,8 @@ impl Discriminator {
     #[track_caller]
     pub fn forward(&self, images: &Tensor, condition: Option<&Tensor>, mode: Mode) -> Judgement {
         check_condition("Discriminator::forward", self.condition_length, condition);
-        let map = self.trunk.forward(images, &mut Pass { mode, condition, map: None, seen: &mut |_| () });
-        let score = self.head.forward(&map, &mut Pass { mode, condition, map: Some(&map), seen: &mut |_| () });
+        let map = self.trunk.forward(images, &mut Pass { condition, ..Pass::new(mode) });
+        let score = self.head.forward(&map, &mut Pass { condition, map: Some(&map), ..Pass::new(mode) });
         Judgement { score, map }
     }
 

@@ -16,6 +16,7 @@ use crate::classifier::{Design, Observer, Predictions, Targets, Training};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
+use crate::random::Network;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
 pub const COUNT: usize = 2000;
@@ -305,7 +306,7 @@ pub fn gan_train(
 ) -> Result<Option<f64>> {
     let Images { height, channels, .. } = samples.images;
     let design = Design { size: height, channels, width: settings.width, norm: NormKind::Batch };
-    let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, device)?;
+    let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, Network::Judge, device)?;
     if !training.run(observer)? {
         return Ok(None);
     }

@@ -16,6 +16,7 @@ use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::memory::{Amount, Limits, Need, blank};
 use crate::nn::NormKind;
+use crate::random::Network;
 
 /// The version of the judge's layout and training.
 const FORMAT: u64 = 1;
@@ -165,7 +166,8 @@ impl Judge {
         let Images { height, channels, .. } = training.images;
         settings.check_fits([height, channels], training.classes.len(), device)?;
         let header = Header::new(settings, &training, device);
-        let mut run = Training::new(&header.design, &settings.options, training, &Targets::Labels, device)?;
+        let mut run =
+            Training::new(&header.design, &settings.options, training, &Targets::Labels, Network::Judge, device)?;
         if !run.run(observer)? {
             return Ok(None);
         }
@@ -270,7 +272,7 @@ impl Judge {
                 return Err(none(&format!("its {name} does not fit its header")));
             }
         }
-        let classifier = Classifier::new(device, &header.design, header.classes, 0);
+        let classifier = Classifier::new(device, &header.design, header.classes, 0, Network::Judge);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;
         Judge::new(classifier, header).map_err(|error| none(&error))

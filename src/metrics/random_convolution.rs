@@ -5,16 +5,14 @@
 use crate::backend::{Activation, Device};
 use crate::data::Images;
 use crate::error::Result;
-use crate::nn::{Builder, Convolution2d, Initialiser};
-use crate::tensor::ops::Convolution;
+use crate::nn::{Builder, Filter, Initialiser, LayerKind, Mode, Module, Pass, Sequence};
+use crate::random::Network;
 use crate::tensor::{Tensor, no_grad};
 
 use super::Features;
 
 /// Any seed serves, so long as it is always the same.
 const SEED: u64 = 0;
-/// Tells these weights from those of the networks of that seed.
-const NETWORK: u64 = 3;
 /// Channels of the two layers; the features are the means of both.
 const CHANNELS: [usize; 2] = [32, 64];
 /// Images a forward pass.
@@ -25,21 +23,24 @@ const BATCH: usize = 100;
 #[derive(Debug)]
 pub struct RandomConvolution {
     device: Device,
-    layers: Vec<Convolution2d>,
+    module: Module,
 }
 
 impl RandomConvolution {
     /// For images of 1 or 3 channels. The weights are always the same.
     pub fn new(device: &Device, channels: usize) -> RandomConvolution {
-        let mut builder = Builder::new(device, SEED, NETWORK);
+        let mut layers = Sequence::new("random");
         let mut inputs = channels;
-        let layers = CHANNELS.into_iter().enumerate().map(|(level, outputs)| {
-            let he = Initialiser::He { fan_in: 16 * inputs, slope: 0.0 };
-            let shape = [4, 4, inputs, outputs];
+        for (level, outputs) in CHANNELS.into_iter().enumerate() {
+            let start = Initialiser::He { fan_in: 16 * inputs, slope: 0.0 };
+            let filter = Filter::new([inputs, outputs], 4, 2, 1, start);
+            layers.beside(&format!("random.{level}"), LayerKind::Convolution(filter));
+            layers.beside("", LayerKind::Activation(Activation::Relu));
+            layers.beside("", LayerKind::Map);
             inputs = outputs;
-            Convolution2d::new(&mut builder, &format!("random.{level}"), shape, Convolution::new(2, 1), he)
-        });
-        RandomConvolution { device: device.clone(), layers: layers.collect() }
+        }
+        let module = Module::new(&mut Builder::new(device, SEED, Network::RandomConvolution), &layers.into_layers());
+        RandomConvolution { device: device.clone(), module }
     }
 
     /// The features of images.
@@ -62,12 +63,9 @@ impl RandomConvolution {
     }
 
     fn forward(&self, images: &Tensor) -> Tensor {
-        let mut x = images.clone();
         let mut means = Vec::new();
-        for layer in &self.layers {
-            x = layer.down(&x, &layer.weight.get(), Activation::Relu);
-            means.push(x.mean_axes(&[1, 2], false));
-        }
+        let mut seen = |map: &Tensor| means.push(map.mean_axes(&[1, 2], false));
+        self.module.forward(images, &mut Pass { seen: Some(&mut seen), ..Pass::new(Mode::Evaluate) });
         Tensor::concat(&means.iter().collect::<Vec<_>>(), 1)
     }
 }

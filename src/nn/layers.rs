@@ -1,8 +1,7 @@
-//! Layers: convolutions, normalisations, a linear map.
+//! Layers that compute: normalisations, a linear map.
 
 use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
-use crate::tensor::ops::Convolution;
 use crate::tensor::{Tensor, no_grad};
 
 /// Added to variances, as PyTorch's default.
@@ -23,9 +22,9 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// For one network.
-    pub fn new(device: &'a Device, seed: u64, network: u64) -> Builder<'a> {
-        Builder { device, seed, network, index: 0 }
+    /// For one network, which a number tells from the others of a seed: one of [`random::Network`](crate::random::Network), or another.
+    pub fn new(device: &'a Device, seed: u64, network: impl Into<u64>) -> Builder<'a> {
+        Builder { device, seed, network: network.into(), index: 0 }
     }
 
     /// The next parameter.
@@ -38,42 +37,6 @@ impl<'a> Builder<'a> {
     /// The next parameter, as a network's description has it.
     pub(super) fn draw(&mut self, Slot { name, shape, layout, start, .. }: Slot) -> Parameter {
         self.parameter(name, layout, &shape, start)
-    }
-}
-
-/// A filter `[kh, kw, c, k]` that works as a convolution (c to k channels) or as a transposed one (k to c).
-#[derive(Debug)]
-pub struct Convolution2d {
-    /// The filter, named `NAME.weight`.
-    pub weight: Parameter,
-    by: Convolution,
-}
-
-impl Convolution2d {
-    /// A square filter.
-    pub fn new(
-        builder: &mut Builder<'_>,
-        name: &str,
-        shape: [usize; 4],
-        by: Convolution,
-        initialiser: Initialiser,
-    ) -> Convolution2d {
-        let weight = builder.parameter(format!("{name}.weight"), Layout::Filter, &shape, initialiser);
-        Convolution2d { weight, by }
-    }
-
-    /// The convolution of `[n, h, w, c]` with this filter, or with `filter` in its place (a normalised form of it).
-    pub fn down(&self, x: &Tensor, filter: &Tensor, activation: Activation) -> Tensor {
-        x.conv2d(filter, self.by.with(activation))
-    }
-
-    /// The transposed convolution of `[n, i, j, k]`, to the smallest image that convolves to this one.
-    pub fn up(&self, x: &Tensor, activation: Activation) -> Tensor {
-        let weight = self.weight.get();
-        let size = |axis: usize| {
-            (x.shape()[axis + 1] - 1) * self.by.stride[axis] + weight.shape()[axis] - 2 * self.by.padding[axis]
-        };
-        x.conv_transpose2d(&weight, [size(0), size(1)], self.by.with(activation))
     }
 }
 
@@ -116,7 +79,7 @@ impl Mode {
 
 /// Batch normalisation with running statistics.
 #[derive(Debug)]
-pub struct BatchNorm {
+pub(super) struct BatchNorm {
     /// The scale, `[c]`, named `NAME.weight`.
     pub gamma: Parameter,
     /// The shift, `[c]`, named `NAME.bias`.
@@ -128,18 +91,6 @@ pub struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Scales N(1, 0.02), shifts 0, statistics of a standard normal.
-    pub fn new(builder: &mut Builder<'_>, name: &str, channels: usize) -> BatchNorm {
-        let mut parameter =
-            |suffix: &str, by| builder.parameter(format!("{name}.{suffix}"), Layout::Plain, &[channels], by);
-        BatchNorm {
-            gamma: parameter("weight", Initialiser::DcganScale),
-            beta: parameter("bias", Initialiser::Constant(0.0)),
-            running_mean: parameter("running_mean", Initialiser::Constant(0.0)),
-            running_variance: parameter("running_var", Initialiser::Constant(1.0)),
-        }
-    }
-
     /// `activation(gamma (x - mean) / sqrt(variance + 1e-5) + beta)`
     pub fn forward(&self, x: &Tensor, mode: Mode, activation: Activation) -> Tensor {
         self.normalise(x, &self.gamma.get(), &self.beta.get(), mode, activation)
@@ -202,9 +153,16 @@ pub enum NormKind {
     None,
 }
 
+impl NormKind {
+    /// Whether it normalises activations, and so has a shift for each channel.
+    pub fn normalises_maps(self) -> bool {
+        !matches!(self, NormKind::Spectral | NormKind::None)
+    }
+}
+
 /// A normalisation of activations.
 #[derive(Debug)]
-pub enum Norm {
+pub(super) enum Norm {
     /// Batch normalisation.
     Batch(BatchNorm),
     /// Statistics of each sample, then a scale and a shift a channel.
@@ -216,31 +174,9 @@ pub enum Norm {
         /// The shift, `[c]`.
         beta: Parameter,
     },
-    /// None.
-    None,
 }
 
 impl Norm {
-    /// The normalisation of activations that a kind asks for; spectral norm is none.
-    pub fn new(builder: &mut Builder<'_>, name: &str, kind: NormKind, channels: usize) -> Norm {
-        match kind {
-            NormKind::Batch => Norm::Batch(BatchNorm::new(builder, name, channels)),
-            NormKind::Layer | NormKind::Instance => {
-                let mut parameter =
-                    |suffix: &str, by| builder.parameter(format!("{name}.{suffix}"), Layout::Plain, &[channels], by);
-                let gamma = parameter("weight", Initialiser::DcganScale);
-                let beta = parameter("bias", Initialiser::Constant(0.0));
-                Norm::Sample { each_channel: kind == NormKind::Instance, gamma, beta }
-            }
-            NormKind::Spectral | NormKind::None => Norm::None,
-        }
-    }
-
-    /// Whether it is none, so that the layer before may carry the activation.
-    pub fn is_none(&self) -> bool {
-        matches!(self, Norm::None)
-    }
-
     /// Normalises and activates.
     pub fn forward(&self, x: &Tensor, mode: Mode, activation: Activation) -> Tensor {
         match self {
@@ -249,25 +185,6 @@ impl Norm {
                 let standard = if *each_channel { x.instance_norm(EPSILON) } else { x.layer_norm(EPSILON) };
                 (standard * gamma.get() + beta.get()).activate(activation)
             }
-            Norm::None => x.activate(activation),
-        }
-    }
-
-    /// The parameters that training moves.
-    pub fn trained(&self) -> Vec<Parameter> {
-        match self {
-            Norm::Batch(BatchNorm { gamma, beta, .. }) | Norm::Sample { gamma, beta, .. } => {
-                vec![gamma.clone(), beta.clone()]
-            }
-            Norm::None => Vec::new(),
-        }
-    }
-
-    /// The statistics that forward passes move.
-    pub fn statistics(&self) -> Vec<Parameter> {
-        match self {
-            Norm::Batch(norm) => vec![norm.running_mean.clone(), norm.running_variance.clone()],
-            Norm::Sample { .. } | Norm::None => Vec::new(),
         }
     }
 }

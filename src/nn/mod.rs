@@ -9,7 +9,8 @@ mod parameter;
 
 pub use adam::{Adam, AdamOptions};
 pub use initialise::Initialiser;
-pub use layers::{BatchNorm, Builder, Convolution2d, Linear, Mode, Norm, NormKind};
+use layers::{BatchNorm, Norm};
+pub use layers::{Builder, Linear, Mode, NormKind};
 pub use module::{Module, Pass};
 pub use network::{Filter, Layer, LayerKind, Sequence, Slot, SlotKind, lowest, maps, slots};
 pub use parameter::{Layout, Parameter};

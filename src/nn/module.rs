@@ -24,7 +24,14 @@ pub struct Pass<'a> {
     /// The last feature map, where a projection asks for it.
     pub map: Option<&'a Tensor>,
     /// Is shown every feature map on the way.
-    pub seen: &'a mut dyn FnMut(&Tensor),
+    pub seen: Option<&'a mut dyn FnMut(&Tensor)>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass without a condition that shows nothing.
+    pub fn new(mode: Mode) -> Pass<'a> {
+        Pass { mode, condition: None, map: None, seen: None }
+    }
 }
 
 /// One layer with its parameters.
@@ -163,7 +170,9 @@ impl Unit {
             Unit::Spread(length) => x.reshape([x.shape()[0], 1, 1, *length]),
             Unit::Scores => x.reshape([x.shape()[0]]),
             Unit::Map => {
-                (pass.seen)(x);
+                if let Some(seen) = &mut pass.seen {
+                    seen(x);
+                }
                 x.clone()
             }
             Unit::Projection(matrix) => {

@@ -62,6 +62,13 @@ pub enum LayerKind {
     },
 }
 
+impl LayerKind {
+    /// The normalisation that a kind asks for, without a part for conditions; none where it normalises no activations.
+    pub fn norm(kind: NormKind, channels: usize, scale: Initialiser) -> Option<LayerKind> {
+        kind.normalises_maps().then_some(LayerKind::Norm { kind, channels, scale, condition: 0 })
+    }
+}
+
 /// A square filter that works as a convolution or as a transposed one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Filter {

@@ -18,7 +18,7 @@ use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
 use crate::nn::{NormKind, Parameter};
-use crate::random::{Purpose, generator};
+use crate::random::{Network, Purpose, generator};
 use crate::tensor::Tensor;
 
 pub(super) const KIND: Kind = Kind {
@@ -216,7 +216,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
         "data": { "digest": data.digest(), "count": data.len() },
     });
     let styled = styled(data, style, seed);
-    let training = Training::new(&design, &options, styled, &Targets::Labels, device)?;
+    let training = Training::new(&design, &options, styled, &Targets::Labels, Network::Predictor, device)?;
     let mut predictor = Predictor { training, settings };
     let folder = workshop.folders.classifier.clone();
     let done = workshop.pretrain(&folder, "classifier", &mut predictor)?;
@@ -365,7 +365,13 @@ mod tests {
         CtGan {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
-            predictor: Classifier::new(&device, &Design { size: 32, channels: 1, width: 2, norm }, 2, 0),
+            predictor: Classifier::new(
+                &device,
+                &Design { size: 32, channels: 1, width: 2, norm },
+                2,
+                0,
+                Network::Predictor,
+            ),
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),
             soft,
             features,

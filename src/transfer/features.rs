@@ -12,13 +12,12 @@ use crate::classifier::{Design, Trunk};
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::Result;
 use crate::gan::normalised;
-use crate::nn::{Adam, AdamOptions, Builder, Convolution2d, Initialiser, Layout, Linear, Mode, Parameter};
-use crate::tensor::ops::Convolution;
+use crate::nn::{
+    Adam, AdamOptions, Builder, Filter, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter, Pass, Sequence,
+};
+use crate::random::Network;
 use crate::tensor::{Tensor, grad, no_grad};
 
-/// Tells the weights of these networks from those of others of a seed.
-const ENCODER: u64 = 3;
-const DECODER: u64 = 4;
 /// The side of the maps between encoder and decoder.
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
@@ -51,7 +50,7 @@ pub struct Encoder {
 impl Encoder {
     /// A fresh encoder, by He's rule.
     pub fn new(device: &Device, design: &Design, length: usize, seed: u64) -> Encoder {
-        let mut builder = Builder::new(device, seed, ENCODER);
+        let mut builder = Builder::new(device, seed, Network::Encoder);
         let trunk = Trunk::new(&mut builder, design);
         let inputs = MAP * MAP * design.features();
         Encoder { linear: linear(&mut builder, "linear", [inputs, length]), trunk }
@@ -100,43 +99,41 @@ fn linear(builder: &mut Builder<'_>, name: &str, [inputs, outputs]: [usize; 2]) 
 #[derive(Debug)]
 struct Decoder {
     linear: Linear,
-    layers: Vec<Convolution2d>,
+    ups: Module,
     first: usize,
 }
 
 impl Decoder {
     fn new(device: &Device, design: &Design, length: usize, seed: u64) -> Decoder {
-        let mut builder = Builder::new(device, seed, DECODER);
+        let mut builder = Builder::new(device, seed, Network::Decoder);
         let first = design.features();
         // Named apart from the encoder's: one optimiser holds the moments of both.
         let linear = linear(&mut builder, "first", [length, MAP * MAP * first]);
         let ups = (design.size / MAP).ilog2() as usize;
         let mut inputs = first;
-        let layers = (0..ups).map(|level| {
+        let mut layers = Sequence::new("up");
+        for level in 0..ups {
             let outputs = if level + 1 == ups { design.channels } else { (first >> (level + 1)).max(1) };
             // A transposed convolution of stride 2 has a quarter of its taps on each output.
-            let he = Initialiser::He { fan_in: 4 * inputs, slope: 0.0 };
-            let by = Convolution::new(2, 1);
-            let layer = Convolution2d::new(&mut builder, &format!("up.{level}"), [4, 4, outputs, inputs], by, he);
+            let start = Initialiser::He { fan_in: 4 * inputs, slope: 0.0 };
+            let filter = Filter { transposed: true, ..Filter::new([inputs, outputs], 4, 2, 1, start) };
+            layers.beside(&format!("up.{level}"), LayerKind::Convolution(filter));
+            if level + 1 < ups {
+                layers.beside("", LayerKind::Activation(Activation::Relu));
+            }
             inputs = outputs;
-            layer
-        });
-        Decoder { linear, layers: layers.collect(), first }
+        }
+        Decoder { linear, ups: Module::new(&mut builder, &layers.into_layers()), first }
     }
 
     fn forward(&self, features: &Tensor) -> Tensor {
         let count = features.shape()[0];
-        let mut x = self.linear.forward(features).relu().reshape([count, MAP, MAP, self.first]);
-        for (level, layer) in self.layers.iter().enumerate() {
-            let last = level + 1 == self.layers.len();
-            x = layer.up(&x, if last { Activation::Identity } else { Activation::Relu });
-        }
-        x
+        let x = self.linear.forward(features).relu().reshape([count, MAP, MAP, self.first]);
+        self.ups.forward(&x, &mut Pass::new(Mode::TRAIN))
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        let layers = self.layers.iter().map(|layer| layer.weight.clone());
-        [self.linear.weight.clone()].into_iter().chain(layers).collect()
+        [vec![self.linear.weight.clone()], self.ups.parameters()].concat()
     }
 }
 

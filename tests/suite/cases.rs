@@ -435,6 +435,7 @@ pub fn resampling() -> Vec<Case> {
         row("upsample_bilinear to no multiple", |x| x.upsample_bilinear([7, 8])),
         row("upsample_bilinear to a smaller size", |x| x.upsample_bilinear([3, 1])),
         row("average_pool 2, stride 2", |x| x.average_pool(2, 2, 0)),
+        row("average_pool 2 of whole windows", |x| x.slice(1, 0, 4).average_pool(2, 2, 0)),
         row("average_pool 3, stride 2, padding 1", |x| x.average_pool(3, 2, 1)),
         row("average_pool 3, stride 1", |x| x.average_pool(3, 1, 0)),
         max_pool("max_pool 2, stride 2", |x| x.max_pool(2, 2, 0)),

@@ -1,6 +1,7 @@
 //! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
 
 mod arguments;
+mod bits;
 mod case;
 mod cases;
 mod cli;
@@ -17,6 +18,7 @@ mod interchange;
 mod judge;
 mod memory;
 mod metrics;
+mod networks;
 mod parity;
 mod program;
 mod properties;

@@ -2,7 +2,7 @@
 //!
 //! Parameters are named as PyTorch's DCGAN example names them (`main.0.weight`, ..), which counts activations as modules too.
 
-use super::{Description, biased, d_norm};
+use super::Description;
 use crate::backend::Activation;
 use crate::gan::Architecture;
 use crate::nn::{Filter, Initialiser, Layer, LayerKind, NormKind, Sequence};
@@ -69,9 +69,9 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
     let mut main = Sequence::new("main");
     let mut inputs = architecture.channels;
     for (level, width) in widths(architecture).into_iter().rev().enumerate() {
-        main.module(LayerKind::Convolution(Filter { bias: biased(kind), ..down([inputs, width], 2, 1) }));
+        main.module(LayerKind::Convolution(Filter { bias: !kind.normalises_maps(), ..down([inputs, width], 2, 1) }));
         if level > 0 {
-            d_norm(kind, width, Initialiser::DcganScale).into_iter().for_each(|norm| main.module(norm));
+            LayerKind::norm(kind, width, Initialiser::DcganScale).into_iter().for_each(|norm| main.module(norm));
         }
         main.module(LayerKind::Activation(Activation::LeakyRelu { slope: SLOPE }));
         main.beside("", LayerKind::Map);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Architecture;
 use crate::error::{Error, Result};
-use crate::nn::{Initialiser, Layer, LayerKind, NormKind, Sequence};
+use crate::nn::{Layer, LayerKind, Sequence};
 
 /// Every kind; the first is the default.
 const NETWORKS: &[Description] = &[dcgan::DCGAN, residual::RESIDUAL];
@@ -126,17 +126,6 @@ impl Architecture {
     pub fn discriminator(&self) -> Vec<Layer> {
         (self.network.description().discriminator)(self)
     }
-}
-
-/// The layer of a discriminator's norm; none where it normalises no activations.
-fn d_norm(kind: NormKind, channels: usize, scale: Initialiser) -> Option<LayerKind> {
-    let normalises = !matches!(kind, NormKind::Spectral | NormKind::None);
-    normalises.then_some(LayerKind::Norm { kind, channels, scale, condition: 0 })
-}
-
-/// Whether a discriminator's filters have shifts of their own: where no norm has any.
-fn biased(kind: NormKind) -> bool {
-    matches!(kind, NormKind::None | NormKind::Spectral)
 }
 
 /// The end of a discriminator that is given conditions.

@@ -3,7 +3,7 @@
 //!
 //! At 32x32 every map has as many channels (table 3 of the paper). Larger images have twice as many on each smaller map (table 5).
 
-use super::{Description, biased, d_norm};
+use super::Description;
 use crate::backend::Activation;
 use crate::gan::Architecture;
 use crate::nn::{Filter, Initialiser, Layer, LayerKind, NormKind, Sequence};
@@ -79,10 +79,15 @@ fn discriminator(architecture: &Architecture) -> Vec<Layer> {
     let kind = architecture.d_norm;
     let shaped = |channels, kernel, slope| {
         let spectral = kind == NormKind::Spectral;
-        LayerKind::Convolution(Filter { spectral, bias: biased(kind), ..convolution(channels, kernel, slope) })
+        LayerKind::Convolution(Filter {
+            spectral,
+            bias: !kind.normalises_maps(),
+            ..convolution(channels, kernel, slope)
+        })
     };
-    let norm =
-        |list: &mut Sequence, channels| d_norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm));
+    let norm = |list: &mut Sequence, channels| {
+        LayerKind::norm(kind, channels, ONE).into_iter().for_each(|norm| list.module(norm))
+    };
     // Each block's width, and whether it halves the map: at 32x32 the first two of four, in larger images all but the last.
     let widths = widths(architecture);
     let deepest = *widths.last().expect("an image is larger than the smallest map");

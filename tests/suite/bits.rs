@@ -1,0 +1,151 @@
+//! Bits are kept: short runs with every option written out give the tensors, pictures and metrics that version 0.1 gave,
+//! byte by byte, on each microkernel for which `tests/golden/bits.txt` has their digests.
+//!
+//! The digests are of 0.1 with one change alone: the feature extractor, its decoder and the label predictor draw their
+//! initial weights from streams of their own. `GRAFT_BITS=FILE` writes those of this build to a file instead of comparing.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use graft::backend::cpu::Simd;
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+use crate::program::Desk;
+
+/// What all the runs share, and what those of the methods do.
+const SHORT: &str = "--sample-every 3 --checkpoint-every 4 --latent 100 --batch 16 --beta1 0.5 -q";
+const TRANSFER: &str = "transfer --source synthetic:strokes --target synthetic:street --subset 40 --no-judge --seed 7 --steps 6 \
+    --source-steps 5 --feature-steps 4 --features 16 --d-lr 0.0002 --source-style colour";
+
+/// Each run's name and command.
+const RUNS: &[(&str, &str)] = &[
+    (
+        "train-32",
+        "train --data synthetic:street --seed 1 --size 32 --channels 3 --features 64 --steps 3 --loss non-saturating --lr 0.0002 \
+         --d-lr 0.0002 --d-steps 1 --d-norm batch --r1 0 --ema 0.995 --lecam 0",
+    ),
+    (
+        "train-32-grey-conditional",
+        "train --data synthetic:strokes --seed 2 --size 32 --channels 1 --features 16 --steps 6 --loss hinge --lr 0.0002 \
+         --d-lr 0.0004 --d-steps 2 --d-norm spectral --r1 0 --ema 0 --lecam 0.01 --conditional",
+    ),
+    (
+        "train-64-r3gan",
+        "train --data synthetic:street --seed 3 --size 64 --channels 3 --features 16 --steps 4 --loss r3gan --lr 0.0002 --d-lr 0.0002 \
+         --d-steps 1 --d-norm none --r1 1 --ema 0.99 --augment color,translation,cutout",
+    ),
+    (
+        "train-64-wasserstein",
+        "train --data synthetic:street --seed 4 --size 64 --channels 3 --features 8 --steps 3 --loss wasserstein-gp --lr 0.0001 \
+         --d-lr 0.0001 --d-steps 2 --d-norm layer --gp 10 --ema 0.995",
+    ),
+    (
+        "train-32-instance",
+        "train --data synthetic:street --seed 5 --size 32 --channels 3 --features 16 --steps 4 --loss least-squares --lr 0.0002 \
+         --d-lr 0.0002 --d-steps 1 --d-norm instance --r1 0.5 --ema 0.995",
+    ),
+    (
+        "trgan",
+        "TRANSFER --method trgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
+         --anchor none --d-init source --freeze-d 0 --lr 0.0002",
+    ),
+    (
+        "trgan-anchored",
+        "TRANSFER --method trgan --loss hinge --d-steps 1 --d-norm batch --ema 0.995 --r1 0 --allow-colour-blind=true \
+         --anchor cdc --anchor-weight 100 --d-init source --freeze-d 2 --lr 0.0001",
+    ),
+    (
+        "trgan-mission",
+        "TRANSFER --method trgan-mission --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --lr 0.0002",
+    ),
+    (
+        "tgan",
+        "TRANSFER --method tgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
+         --bank target --d-condition instance --encoder trained --feature-length 64 --feature-source bank --g-init source --lr 0.0001 \
+         --neighbours 5",
+    ),
+    (
+        "tgan-mission",
+        "TRANSFER --method tgan-mission --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1",
+    ),
+    (
+        "ctgan",
+        "TRANSFER --method ctgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
+         --balance 2 --confidence 0.1 --ctgan-features=true --d-init source --freeze-d 0 --labels pseudo --lr 0.0002 \
+         --projection-ramp 4 --shuffle-labels=false --soft-labels=true",
+    ),
+    (
+        "ctgan-fewshot",
+        "TRANSFER --method ctgan --loss r3gan --d-steps 1 --d-norm none --ema 0.995 --r1 0.1 --allow-colour-blind=false \
+         --balance 2 --confidence 0.1 --ctgan-features=false --d-init fresh --freeze-d 0 --labels fewshot:1 --lr 0.0002 \
+         --projection-ramp 4 --shuffle-labels=true --soft-labels=false",
+    ),
+];
+
+#[test]
+fn runs_give_the_bytes_of_version_0_1() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bits.txt");
+    let golden = std::fs::read_to_string(golden).unwrap_or_default();
+    let mut found = String::new();
+    for simd in Simd::available() {
+        if !["avx2", "avx512"].contains(&simd.name()) {
+            println!("skipped: there are no digests for the microkernel {}", simd.name());
+            continue;
+        }
+        for (name, command) in RUNS {
+            writeln!(found, "{} {name} {}", simd.name(), digest(command, simd)).unwrap();
+        }
+    }
+    if let Some(path) = std::env::var_os("GRAFT_BITS") {
+        return std::fs::write(path, found).unwrap();
+    }
+    let moved: Vec<&str> = found.lines().filter(|line| !golden.lines().any(|known| known == *line)).collect();
+    assert!(moved.is_empty(), "other bytes than version 0.1's:\n{}", moved.join("\n"));
+}
+
+/// The digest of all that a run leaves: tensors, pictures, and metrics without their times.
+fn digest(command: &str, simd: Simd) -> String {
+    let desk = Desk::new();
+    let arguments = format!("{} {SHORT} --out run", command.replace("TRANSFER", TRANSFER));
+    let output = desk.command().env("GRAFT_SIMD", simd.name()).args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "`{arguments}`: {}", String::from_utf8_lossy(&output.stderr));
+    let mut all = Sha256::new();
+    let mut kinds = [0; 3];
+    for (path, bytes) in desk.snapshot() {
+        let (Ok(name), Some(bytes)) = (path.strip_prefix(desk.path("")), bytes) else { continue };
+        let name = name.to_str().unwrap();
+        let kind = ["safetensors", "png", "jsonl"].iter().position(|ending| name.ends_with(ending));
+        let Some(kind) = kind.filter(|_| !name.ends_with("evaluations.jsonl")) else { continue };
+        kinds[kind] += 1;
+        all.update(name);
+        match kind {
+            0 => tensors(&bytes, &mut all),
+            1 => all.update(image::load_from_memory(&bytes).unwrap().as_bytes()),
+            _ => all.update(metrics(&bytes)),
+        }
+    }
+    assert!(kinds.iter().all(|&count| count > 0), "`{arguments}` leaves {kinds:?} checkpoints, pictures, metrics");
+    all.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Names, shapes and bytes of the tensors, by name.
+fn tensors(bytes: &[u8], all: &mut Sha256) {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let mut tensors = file.tensors();
+    tensors.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, view) in tensors {
+        all.update(format!("{name} {:?}", view.shape()));
+        all.update(view.data());
+    }
+}
+
+/// The lines of a `metrics.jsonl` without times.
+fn metrics(bytes: &[u8]) -> String {
+    let line = |line: &str| {
+        let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+        object.remove("seconds").expect("a line has its time");
+        serde_json::to_string(&object).unwrap()
+    };
+    std::str::from_utf8(bytes).unwrap().lines().map(line).collect::<Vec<_>>().join("\n")
+}
