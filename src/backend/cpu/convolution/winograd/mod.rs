@@ -23,6 +23,7 @@ mod scheme;
 mod transform;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
 use crate::backend::cpu::parallel::Disjoint;
@@ -147,6 +148,11 @@ impl<K: Scheme> Tiling<K> {
 
     fn count(&self) -> usize {
         self.geometry.batch * self.each()
+    }
+
+    /// The tiles of some images, as far as there are so many.
+    fn of_images(&self, first: usize, images: usize) -> Range<usize> {
+        first * self.each()..(first + images).min(self.geometry.batch) * self.each()
     }
 
     fn place(&self, tile: usize) -> Place {

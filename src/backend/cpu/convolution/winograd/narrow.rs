@@ -17,11 +17,12 @@ use crate::backend::{Geometry, Scratch};
 const BLOCK: usize = 64;
 /// Channels on both sides, multiplied, up to which blocks are few: each transforms its images again.
 const NARROW: usize = 4 * BLOCK * BLOCK;
-/// Tiles that are transformed at a time.
-const TILES: usize = 32;
-/// How many tasks are worth having, and how many parts of a block are: they have to be added.
+/// Tiles that are transformed at a time, at most.
+const TILES: usize = 48;
+/// How many tasks are worth having, and how many parts of a block are, of how many tiles at least: they have to be added.
 const TASKS: usize = 16;
 const MOST_PARTS: usize = 8;
+const PART: usize = 64;
 
 /// Whether it is faster than to share all transformed tiles.
 pub fn pays(way: Way, geometry: &Geometry) -> bool {
@@ -39,8 +40,9 @@ struct Cut {
     /// Rows of a block with those that fill tiles of the microkernel, and columns of a panel.
     rows: usize,
     width: usize,
-    /// Tiles of a part, and parts.
+    /// Tiles of a part, those of it that are transformed at a time, and parts.
     span: usize,
+    stretch: usize,
     parts: usize,
 }
 
@@ -49,8 +51,9 @@ impl Cut {
         let sides = [geometry.fine_channels, geometry.coarse_channels];
         let channels = sides.map(|channels| channels.min(BLOCK));
         let blocks = sides.map(|channels| channels.div_ceil(BLOCK));
-        let (tiles, parts) = (Tiling::<K>::new(geometry).count(), TASKS.div_ceil(blocks[0] * blocks[1]).min(MOST_PARTS));
-        let span = tiles.div_ceil(parts).next_multiple_of(TILES);
+        let tiles = Tiling::<K>::new(geometry).count();
+        let parts = TASKS.div_ceil(blocks[0] * blocks[1]).min(MOST_PARTS).min((tiles / PART).max(2));
+        let span = tiles.div_ceil(parts);
         Cut {
             components: K::COMPONENTS,
             blocks,
@@ -59,6 +62,7 @@ impl Cut {
             rows: (K::PHASES * channels[0]).next_multiple_of(simd.tile().rows),
             width: simd.tile().columns,
             span,
+            stretch: span.div_ceil(span.div_ceil(TILES)),
             parts: tiles.div_ceil(span),
         }
     }
@@ -82,14 +86,14 @@ impl Cut {
 
     /// Elements of a task's transformed coarse pixels of a component.
     fn right(&self) -> usize {
-        TILES * self.channels[1] + SPACE
+        self.stretch * self.channels[1] + SPACE
     }
 }
 
 /// What [`filter`] has beside its result.
 pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
     let cut = Cut::new::<K>(simd, geometry);
-    let left = Lines::elements::<K>(TILES, K::PHASES * cut.channels[0]);
+    let left = Lines::elements::<K>(cut.stretch, K::PHASES * cut.channels[0]);
     Scratch {
         shared: vec![cut.parts * cut.part()],
         task: vec![left, K::COMPONENTS * cut.right()],
@@ -108,14 +112,14 @@ pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: 
         let first = [block / cut.blocks[1] * BLOCK, block % cut.blocks[1] * BLOCK];
         let rows = BLOCK.min(geometry.fine_channels - first[0]);
         let columns = BLOCK.min(geometry.coarse_channels - first[1]);
-        let mut left = Lines::new::<K>(TILES, K::PHASES * cut.channels[0]);
+        let mut left = Lines::new::<K>(cut.stretch, K::PHASES * cut.channels[0]);
         let component = cut.right();
         let mut right = Buffer::scratch(K::COMPONENTS * component);
         // SAFETY: each task has its own sums.
         let sums = unsafe { out.slice(task * cut.block(), cut.block()) };
         let end = tiling.count().min((part + 1) * cut.span);
-        for start in (part * cut.span..end).step_by(TILES) {
-            let tiles = TILES.min(end - start);
+        for start in (part * cut.span..end).step_by(cut.stretch) {
+            let tiles = cut.stretch.min(end - start);
             for tile in 0..tiles {
                 let place = tiling.place(start + tile);
                 let pixel = |at: usize| fine[at + first[0]..][..rows].as_ptr();
@@ -125,7 +129,7 @@ pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: 
                 simd.dispatch(unsafe { FineLines::<K>::new(patch, rows, out, apart) });
                 let pixel = |at: usize| coarse[at + first[1]..][..columns].as_ptr();
                 let pixels = tiling.pixels(place, outside.as_ptr(), pixel);
-                let (out, panel) = (Disjoint::new(&mut right).skip(tile * cut.width), TILES * cut.width);
+                let (out, panel) = (Disjoint::new(&mut right).skip(tile * cut.width), cut.stretch * cut.width);
                 // SAFETY: as above.
                 simd.dispatch(unsafe { CoarseLines::<K>::new(pixels, columns, out, component, [cut.width, panel]) });
             }
@@ -152,7 +156,7 @@ fn add_products(
 ) {
     let rows = simd.tile().rows;
     let segments = [Segment { left: 0, line: 0, length: tiles }];
-    let panels = right.chunks_exact(TILES * cut.width).zip(out.chunks_exact_mut(cut.rows * cut.width));
+    let panels = right.chunks_exact(cut.stretch * cut.width).zip(out.chunks_exact_mut(cut.rows * cut.width));
     for (panel, out) in panels.take(columns / cut.width) {
         for (first, out) in (0..length).step_by(rows).zip(out.chunks_exact_mut(rows * cut.width)) {
             let job = TileJob {
@@ -166,7 +170,7 @@ fn add_products(
                 out,
                 accumulate,
             };
-            // SAFETY: there are `TILES` lines on both sides, and no more are taken.
+            // SAFETY: both sides have `stretch` lines, and no more are taken.
             simd.dispatch(unsafe { Product::new(simd, job) });
         }
     }

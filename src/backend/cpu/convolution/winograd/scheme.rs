@@ -27,8 +27,6 @@ pub trait Scheme: Copy + Send + Sync + 'static {
     const COMPONENTS: usize = Self::AXIS * Self::AXIS;
     /// Tiles a task: their lines of one component stay in the L2 cache while the filter passes by.
     const TASK: usize;
-    /// How many tasks are worth having.
-    const TASKS: usize;
     /// Tiles of the batch that are transformed before the filter gradient's products take them.
     const HELD: usize;
 
@@ -55,7 +53,6 @@ impl Scheme for F22 {
     const TAPS: usize = 2;
     const AXIS_PHASES: usize = 2;
     const TASK: usize = 48;
-    const TASKS: usize = 20;
     const HELD: usize = 256;
 
     #[inline(always)]
@@ -133,7 +130,6 @@ impl Scheme for F42 {
     const TAPS: usize = 2;
     const AXIS_PHASES: usize = 2;
     const TASK: usize = 24;
-    const TASKS: usize = 20;
     const HELD: usize = 256;
 
     #[inline(always)]
@@ -223,7 +219,6 @@ impl Scheme for F43 {
     const TAPS: usize = 3;
     const AXIS_PHASES: usize = 1;
     const TASK: usize = 24;
-    const TASKS: usize = 10;
     const HELD: usize = 256;
 
     #[inline(always)]
