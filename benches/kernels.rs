@@ -157,7 +157,8 @@ fn residual(batch: usize) -> Vec<(String, Geometry)> {
     let square = |(side, width): (usize, usize)| {
         (format!("residual/{side}x{side}x{width}"), geometry(batch, side, [width; 2], three))
     };
-    let mut layers: Vec<_> = [(32, 64), (16, 64), (16, 128), (8, 64), (8, 128), (8, 256), (4, 64), (4, 256)].map(square).into();
+    let mut layers: Vec<_> =
+        [(32, 64), (16, 64), (16, 128), (8, 64), (8, 128), (8, 256), (4, 64), (4, 256)].map(square).into();
     layers.push(("residual/7x7x64".to_string(), geometry(batch, 7, [64; 2], three)));
     layers.push(("residual/image".to_string(), geometry(batch, 32, [3, 64], three)));
     layers.push(("residual/to-image".to_string(), geometry(batch, 32, [64, 3], three)));

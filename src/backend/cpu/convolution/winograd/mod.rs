@@ -90,19 +90,33 @@ pub fn way(role: Role, geometry: &Geometry) -> Option<Way> {
 
 impl Way {
     /// The coarse image from (fine image, filter).
-    pub fn coarse(self, simd: Simd, geometry: &Geometry, fine: &[f32], filter: &[f32], activation: Activation) -> Buffer {
+    pub fn coarse(
+        self,
+        simd: Simd,
+        geometry: &Geometry,
+        fine: &[f32],
+        filter: &[f32],
+        activation: Activation,
+    ) -> Buffer {
         by_scheme!(self, images::coarse(simd, geometry, fine, filter, activation))
     }
 
     /// The fine image from (filter, coarse image).
-    pub fn fine(self, simd: Simd, geometry: &Geometry, filter: &[f32], coarse: &[f32], activation: Activation) -> Buffer {
+    pub fn fine(
+        self,
+        simd: Simd,
+        geometry: &Geometry,
+        filter: &[f32],
+        coarse: &[f32],
+        activation: Activation,
+    ) -> Buffer {
         by_scheme!(self, images::fine(simd, geometry, filter, coarse, activation))
     }
 
     /// The filter from (fine image, coarse image).
     pub fn filter(self, simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
         if narrow::pays(self, geometry) {
-            by_scheme!(self, narrow::filter(simd, geometry, fine, coarse))
+            narrow::filter::<F43>(simd, geometry, fine, coarse)
         } else {
             by_scheme!(self, filter::filter(simd, geometry, fine, coarse))
         }
@@ -111,7 +125,7 @@ impl Way {
     /// What a role has beside its result.
     pub fn scratch(self, simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
         match role {
-            Role::Filter if narrow::pays(self, geometry) => by_scheme!(self, narrow::scratch(simd, geometry)),
+            Role::Filter if narrow::pays(self, geometry) => narrow::scratch::<F43>(simd, geometry),
             Role::Filter => by_scheme!(self, filter::scratch(simd, geometry)),
             _ => by_scheme!(self, images::scratch(simd, geometry, role)),
         }

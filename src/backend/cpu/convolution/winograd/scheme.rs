@@ -309,8 +309,7 @@ pub(super) use at_all_places;
 #[inline(always)]
 pub fn both_axes<S: Lanes>(x: Square<S>, matrix: impl Fn(Line<S>) -> Line<S>) -> Square<S> {
     let [a, b, c, d, e, f] = transpose::<S>(x);
-    let [a, b, c, d, e, f] =
-        transpose::<S>([matrix(a), matrix(b), matrix(c), matrix(d), matrix(e), matrix(f)]);
+    let [a, b, c, d, e, f] = transpose::<S>([matrix(a), matrix(b), matrix(c), matrix(d), matrix(e), matrix(f)]);
     [matrix(a), matrix(b), matrix(c), matrix(d), matrix(e), matrix(f)]
 }
 
