@@ -140,7 +140,7 @@ fn reach(geometry: &Geometry, axis: usize, fine: usize) -> [usize; 3] {
     let (kernel, stride) = (geometry.kernel[axis], geometry.stride[axis]);
     let first = (at + 1).saturating_sub(kernel).div_ceil(stride);
     let end = (at / stride + 1).min(geometry.coarse[axis]).max(first);
-    [first, at - stride * first, end - first]
+    [first, at.saturating_sub(stride * first), end - first]
 }
 
 /// Sums what reaches each pixel of one fine image.
