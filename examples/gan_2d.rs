@@ -2,9 +2,9 @@
 //!
 //! The discriminator is kept smooth by R1, the squared length of its gradient at real points: a derivative of a derivative.
 
-use graft::nn::{Adam, AdamOptions, Initialiser, Layout, Parameter};
+use graft::nn::{Adam, AdamOptions, Initialiser, Layout, Parameter, minimise};
 use graft::random::{Purpose, generator, normal};
-use graft::{Device, Tensor, grad, grad_graph, no_grad};
+use graft::{Device, Tensor, grad_graph, no_grad};
 
 const BATCH: usize = 128;
 const HIDDEN: usize = 64;
@@ -72,14 +72,10 @@ fn main() -> graft::Result<()> {
         let at_real = grad_graph(&scores.sum(), &[&real]).remove(0);
         let penalty = at_real.powi(2).sum() * (R1 / 2.0 / BATCH as f64);
         let loss = (-scores).softplus().mean() + discriminator.forward(&fake.detach()).softplus().mean() + penalty;
-        let d_loss = loss.item()?;
-        let weights = d_adam.tensors();
-        d_adam.step(grad(loss, &weights.iter().collect::<Vec<_>>()));
+        let d_loss = minimise(loss, &mut d_adam).item()?;
 
         let loss = (-discriminator.forward(&fake)).softplus().mean();
-        let g_loss = loss.item()?;
-        let weights = g_adam.tensors();
-        g_adam.step(grad(loss, &weights.iter().collect::<Vec<_>>()));
+        let g_loss = minimise(loss, &mut g_adam).item()?;
 
         if step % 300 == 0 {
             println!("step {step}: D {d_loss:.3} G {g_loss:.3}");

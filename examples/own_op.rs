@@ -1,9 +1,10 @@
-//! Adds an op of one's own: a struct with `forward` and `vjp`, then a gradient check of both orders.
+//! Adds an op of one's own: a struct with `forward` and `vjp`, then its derivatives of both orders beside finite differences.
 //!
 //! The op is softsign, `x / (1 + |x|)`. Its derivative, `1 / (1 + |x|)^2`, is written with tensor ops, so it can be
 //! differentiated again without more code.
 
 use graft::backend::{Backend, Binary, Unary};
+use graft::conformance::{Case, Domain};
 use graft::gradcheck::{GradCheck, gradcheck};
 use graft::tensor::{Context, Forward, Keep, Op, Value};
 use graft::{Device, Tensor};
@@ -38,9 +39,19 @@ fn softsign(x: &Tensor) -> Tensor {
 fn main() -> graft::Result<()> {
     let x = Tensor::from_slice(&Device::reference(), &[-3.0, -0.5, 0.25, 2.0], [4]);
     println!("softsign of {:?} is {:?}", x.to_vec::<f64>()?, softsign(&x).to_vec::<f64>()?);
-    match gradcheck(|x| softsign(&x[0]), &[&x], &GradCheck::default()) {
-        Ok(agreement) => println!("derivatives agree with finite differences: relative errors {:?}", agreement.errors),
-        Err(mismatch) => panic!("{mismatch}"),
+
+    let report = gradcheck(|x| softsign(&x[0]), &[&x], &GradCheck::default());
+    println!("{report}");
+    assert!(report.agrees());
+
+    // As a row of the conformance table: at points clear of the kink at zero, and on the cpu beside the reference.
+    let away = Domain::Intervals(&[(-2.0, -0.5), (0.5, 2.0)]);
+    let row = Case::new("softsign", [(vec![3, 7], away)], |x| softsign(&x[0]));
+    assert!(row.check().agrees());
+    let (found, truth) = (row.derivatives(&Device::cpu()), row.derivatives(&Device::reference()));
+    for distance in row.distances(&found, &truth) {
+        println!("cpu, {distance}: {:.1e}", distance.error);
+        assert!(distance.error < 1e-6);
     }
     Ok(())
 }

@@ -29,7 +29,11 @@ pub fn feed(parser: &str, bytes: &[u8]) -> bool {
             "idx" => idx(&placed(folder, "images.idx", bytes)),
             "matlab" => matlab_arrays(&placed(folder, "x.mat", bytes)),
             "cifar10" => data("cifar10", placed(folder, "test_batch.bin", bytes).parent(), Split::Test),
+            "cifar100" => data("cifar100", placed(folder, "test.bin", bytes).parent(), Split::Test),
             "folder" => data("folder", placed(folder, "images/x", bytes).parent(), Split::Train),
+            "zip" => data("zip", Some(&placed(folder, "x.zip", bytes)), Split::Train),
+            "npz" => data("npz", Some(&placed(folder, "x.npz", bytes)), Split::Train),
+            "npy" => npy(&placed(folder, "x.npy", bytes)),
             "checkpoint" => checkpoint(&placed(folder, "x.safetensors", bytes)),
             "import" => import(&placed(folder, "x.safetensors", bytes)),
             "header" => header(&placed(folder, "headed.safetensors", &[]), bytes),
@@ -65,6 +69,13 @@ fn data(kind: &str, path: Option<&Path>, split: Split) -> Result<(), Error> {
 fn idx(path: &Path) -> Result<(), Error> {
     let _ = graft::data::idx::read_labels(path, 3, None);
     data("idx", Some(path), Split::Train)
+}
+
+/// As images, and as the labels of three.
+fn npy(path: &Path) -> Result<(), Error> {
+    let images = seed("npy/images.npy");
+    let labels = data("npy", Some(Path::new(&format!("{},{}", images.display(), path.display()))), Split::Train);
+    data("npy", Some(path), Split::Train).or(labels)
 }
 
 /// Every array there is, and the images and labels of SVHN.

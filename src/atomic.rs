@@ -7,6 +7,21 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// The variable that names the cache's folder.
+const CACHE: &str = "GRAFT_CACHE";
+
+/// The folder of what can be computed again: `$GRAFT_CACHE`, else `graft` in `$XDG_CACHE_HOME`, else `~/.cache/graft`.
+///
+/// # Errors
+/// [`Error::Invalid`] where none of the variables is set.
+pub fn cache_folder() -> Result<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable(CACHE)
+        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("graft")))
+        .or_else(|| variable("HOME").map(|folder| folder.join(".cache/graft")))
+        .ok_or_else(|| Error::invalid(format!("there is no folder for a cache: set {CACHE} to one")))
+}
+
 /// Replaces the file at `path` by `bytes`, so that a reader, or a machine that loses power, finds the old file or the
 /// new one and never a part. The folder must exist.
 ///

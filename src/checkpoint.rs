@@ -51,9 +51,9 @@ impl Checkpoint {
     /// The device's first failure.
     pub fn insert(&mut self, name: impl Into<String>, tensor: &Tensor) -> Result<()> {
         let (dtype, bytes) = if tensor.device().is_double() {
-            (Dtype::F64, tensor.to_vec::<f64>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+            (Dtype::F64, tensor.to_vec::<f64>()?.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>().into_flattened())
         } else {
-            (Dtype::F32, tensor.to_vec::<f32>()?.iter().flat_map(|v| v.to_le_bytes()).collect())
+            (Dtype::F32, tensor.to_vec::<f32>()?.iter().map(|v| v.to_le_bytes()).collect::<Vec<_>>().into_flattened())
         };
         self.tensors.insert(name.into(), Stored { dtype, shape: tensor.shape().to_vec(), bytes });
         Ok(())

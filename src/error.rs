@@ -38,15 +38,26 @@ pub enum Error {
     /// A value from outside that cannot work; the text says what to do instead.
     #[error("{0}")]
     Invalid(String),
+    /// Images of a data set cannot be read; the text lists them all, each with what is wrong and what to do.
+    #[error("{0}")]
+    BrokenImages(String),
     /// A data set has no such split; the text says how it would have one. A split that is there and broken is another error.
     #[error("{0}")]
     NoSplit(String),
     /// A training came to numbers that are not finite; the text says where, and what to do.
     #[error("{0}")]
     Diverged(String),
-    /// The command line contradicts itself; the text says what to do instead.
+    /// What was asked for contradicts itself; the text says what to do instead.
     #[error("{0}")]
     Usage(String),
+    /// An option has a value that it does not take, or that does not go with others.
+    #[error("{name} {problem}")]
+    Option {
+        /// The option's name.
+        name: String,
+        /// What is the matter, and what to do instead; the name stands before it.
+        problem: String,
+    },
     /// The device failed; kernels after the failure did nothing.
     #[error("device {device} failed: {message}")]
     Device {
@@ -89,6 +100,16 @@ impl Error {
     /// An [`Error::Format`]: `path` holds `found` at `offset` where `expected` should stand.
     pub fn format(path: impl AsRef<Path>, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Error {
         Error::Format { path: path.as_ref().to_path_buf(), offset, expected: expected.into(), found: found.into() }
+    }
+
+    /// An [`Error::Option`].
+    pub fn option(name: impl Into<String>, problem: impl Into<String>) -> Error {
+        Error::Option { name: name.into(), problem: problem.into() }
+    }
+
+    /// Whether what was asked for is at fault, not what was found.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Error::Usage(_) | Error::Option { .. })
     }
 
     /// An [`Error::Invalid`].

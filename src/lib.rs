@@ -7,12 +7,13 @@
 //!
 //! | room | holds |
 //! | --- | --- |
-//! | [`error`], [`random`], [`atomic`] | what goes wrong outside; draws without state; files that are whole or not there |
+//! | [`error`], [`words`], [`random`], [`atomic`] | what goes wrong outside; enums with names; draws without state; files that are whole or not there |
 //! | [`backend`] | devices and the few kernels that every op is made of: `reference` (f64), `cpu` (f32, SIMD), `gpu` (f32, WGSL) |
-//! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck) |
-//! | [`nn`] | networks as lists of layers, the module built from them, initialisers, Adam |
+//! | [`tensor`] | the value: shapes, ops, [`grad`], [`grad_graph`], [`no_grad`], [`gradcheck`](mod@gradcheck), [`conformance`] |
+//! | [`nn`] | networks as lists of layers, the module built from them, initialisers, optimisers, the one seam for an update |
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`memory`] | how much memory a run takes, and how much there is |
+//! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
@@ -35,30 +36,48 @@
 // A device nests wgpu's types deeper than the default of 128 when rustdoc works out which of ours are Send and Sync.
 #![recursion_limit = "256"]
 
+#[cfg(feature = "gan")]
 pub mod atomic;
 pub mod backend;
+#[cfg(feature = "gan")]
 pub mod checkpoint;
+#[cfg(feature = "gan")]
 pub mod classifier;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "gan")]
 pub mod data;
 pub mod error;
+#[cfg(feature = "gan")]
 pub mod experiment;
+#[cfg(feature = "gan")]
 pub mod gan;
+#[cfg(feature = "gan")]
 pub mod interchange;
+#[cfg(feature = "gan")]
 pub mod memory;
+#[cfg(feature = "gan")]
 pub mod metrics;
 pub mod nn;
+#[cfg(feature = "gan")]
+pub mod options;
+#[cfg(feature = "gan")]
 mod protobuf;
 pub mod random;
+#[cfg(feature = "gan")]
 pub mod run;
 pub mod tensor;
+#[cfg(feature = "gan")]
 pub mod transfer;
+pub mod words;
 
 pub use backend::Device;
+#[cfg(feature = "gan")]
 pub use checkpoint::Checkpoint;
 pub use error::{Error, Result};
-pub use tensor::{Tensor, grad, grad_graph, gradcheck, is_recording, no_grad};
+pub use tensor::{Tensor, conformance, grad, grad_graph, gradcheck, is_recording, no_grad};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "gan"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;

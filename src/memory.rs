@@ -1,7 +1,6 @@
 //! How much memory a run takes, found by running it on a device that counts ([`Device::shapes`]), and how much there is.
 
 use crate::backend::Device;
-use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 
 /// The bytes that a run takes at most.
@@ -162,16 +161,6 @@ pub fn available_memory() -> Option<u64> {
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     Some(system.available_memory().min(group))
-}
-
-/// One black image of each class, or one: where only shapes count.
-pub(crate) fn blank(side: usize, channels: usize, classes: usize) -> Dataset {
-    let count = classes.max(1);
-    let images = Images::new([count, side, side, channels], vec![0; count * side * side * channels]);
-    match classes {
-        0 => Dataset::unlabelled("blank", images),
-        _ => Dataset::labelled("blank", images, (0..classes as u32).collect(), Classes::numbered(0..classes)),
-    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub enum Purpose {
     ClassifierJitter = 40,
     /// Which held-out images stand against the training images; the step is the draw.
     Memorisation = 48,
+    /// Which images of a data set its validation block holds; the seed is of the data's digest.
+    Validation = 56,
 }
 
 /// Whose initial weights are drawn: the step of a [`Purpose::Weights`] draw. Two networks of one seed never share a stream.

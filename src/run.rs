@@ -5,6 +5,7 @@
 //! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
 //! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
+mod event;
 mod lock;
 mod metrics;
 mod training;
@@ -19,9 +20,10 @@ use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
-use crate::gan::{Recipe, Trainer};
+use crate::gan::Recipe;
+pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
 pub use training::OnNan;
@@ -70,6 +72,9 @@ pub struct Settings {
     /// What to do where numbers are no longer finite.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
+    /// How its images are read.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// What determines the results.
     pub recipe: Recipe,
 }
@@ -88,24 +93,22 @@ pub struct Pace {
 }
 
 impl Settings {
-    /// The images that the run trains on, in its networks' size and channels.
+    /// Reads its data set.
     ///
     /// # Errors
-    /// Where they cannot be read, are too few, or do not fit.
-    pub fn load(&self) -> Result<Dataset> {
-        self.choose(self.data.parse::<Spec>()?.load(Split::Train)?)
+    /// Those of [`Parts::read`].
+    pub fn read(&self) -> Result<Parts> {
+        Parts::read(&self.data.parse()?, &self.reading.of_size(self.recipe.architecture.size))
     }
 
-    /// Of a training split the images that the run trains on, in its networks' size and channels.
+    /// Of its data set the images that the run trains on, in its networks' size and channels.
     ///
     /// # Errors
     /// Where they are too few, or do not fit.
-    pub fn choose(&self, data: Dataset) -> Result<Dataset> {
-        let data = match self.subset {
-            Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
-            None => data,
-        };
-        data.fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+    pub fn choose(&self, data: &Parts) -> Result<Dataset> {
+        let data = data.whole();
+        let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
+        subset.unwrap_or_else(|| data.clone()).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
 
     /// How far the run goes, and how often it writes.
@@ -122,51 +125,6 @@ pub enum Ending {
     Finished,
     /// At somebody's wish, before.
     Interrupted,
-}
-
-/// What somebody who watches a run is told.
-pub trait Observer {
-    /// The losses of one step by name; `steps_per_second` over the phase so far.
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64);
-    /// Whether to stop after this step.
-    fn stop(&mut self) -> bool;
-    /// Every number of one step, as `metrics.jsonl` has it, before [`Observer::step`].
-    ///
-    /// # Errors
-    /// Where the observer cannot keep it; the run then ends.
-    fn numbers(&mut self, _step: u64, _numbers: &Json) -> Result<()> {
-        Ok(())
-    }
-    /// The grid of a step lies at `path`.
-    ///
-    /// # Errors
-    /// Where the observer cannot keep it; the run then ends.
-    fn picture(&mut self, _step: u64, _path: &Path) -> Result<()> {
-        Ok(())
-    }
-    /// The run diverged and went back to this step: what was told of later ones is void.
-    ///
-    /// # Errors
-    /// Where the observer cannot forget it; the run then ends.
-    fn rolled_back(&mut self, _step: u64) -> Result<()> {
-        Ok(())
-    }
-    /// A phase of a run begins at step `from` and goes to step `to`.
-    fn phase(&mut self, _name: &str, _from: u64, _to: u64) {}
-    /// Something to be read by a person: a layer report, the accuracy of labels.
-    fn note(&mut self, _text: &str) {}
-    /// Whether to be shown the trainer at this step: at step 0 before the first, and where a run continues from a checkpoint, also
-    /// at the checkpoint's.
-    fn looks_at(&self, _step: u64) -> bool {
-        false
-    }
-    /// The trainer at a step that [`Observer::looks_at`] names; the average has statistics for it.
-    ///
-    /// # Errors
-    /// Any ends the run.
-    fn look(&mut self, _trainer: &Trainer) -> Result<()> {
-        Ok(())
-    }
 }
 
 /// The folder of a run.
@@ -457,6 +415,17 @@ impl RunFolder {
             Ok(bytes) => Ok(last_seconds(&String::from_utf8_lossy(&bytes))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
             Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
+    /// The step of its last checkpoint; 0 where there is none.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::read`].
+    pub fn step(&self) -> Result<u64> {
+        match self.checkpoint().exists() {
+            true => Ok(self.read_checkpoint()?.header.get("step").and_then(Json::as_u64).unwrap_or(0)),
+            false => Ok(0),
         }
     }
 

@@ -40,6 +40,20 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// The geometry of a fine size; None where the filter does not fit. The channels are the fine image's and the coarse one's.
+    pub fn of_fine(
+        batch: usize,
+        fine: [usize; 2],
+        [fine_channels, coarse_channels]: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        padding: [usize; 2],
+    ) -> Option<Geometry> {
+        let size = |axis: usize| Geometry::coarse_size(fine[axis], kernel[axis], stride[axis], padding[axis]);
+        let coarse = [size(0)?, size(1)?];
+        Some(Geometry { batch, fine, coarse, fine_channels, coarse_channels, kernel, stride, padding })
+    }
+
     /// `[n, h, w, c]`
     pub fn fine_shape(&self) -> [usize; 4] {
         [self.batch, self.fine[0], self.fine[1], self.fine_channels]

@@ -4,6 +4,7 @@
 //! Every op of the crate is made of these.
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 mod kernel;
 mod profile;
@@ -29,6 +30,7 @@ pub enum Storage {
     /// On the cpu device.
     F32(cpu::Buffer),
     /// On a gpu device.
+    #[cfg(feature = "gpu")]
     Gpu(gpu::Buffer),
     /// On a device that counts: no elements.
     Shape(Shape),
@@ -40,6 +42,7 @@ impl Storage {
         match self {
             Storage::F64(values) => values.len(),
             Storage::F32(buffer) => buffer.len(),
+            #[cfg(feature = "gpu")]
             Storage::Gpu(buffer) => buffer.len(),
             Storage::Shape(shape) => shape.len(),
         }
@@ -78,6 +81,13 @@ pub struct AdamState {
     pub first_moment: Arc<Storage>,
     /// The running mean of squared gradients.
     pub second_moment: Arc<Storage>,
+}
+
+impl AdamState {
+    /// Whether any of them has another owner, so that an update has to copy it.
+    pub fn is_shared(&self) -> bool {
+        [&self.parameter, &self.first_moment, &self.second_moment].iter().any(|storage| Arc::strong_count(storage) > 1)
+    }
 }
 
 /// What [`Backend::batch_norm`] computes.
@@ -259,6 +269,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Invalid`] where there is none, saying what to install; [`Error::Device`] where its driver refuses.
+    #[cfg(feature = "gpu")]
     pub fn gpu(choice: &gpu::Choice) -> Result<Device> {
         Ok(Device::new(Arc::new(gpu::Gpu::new(gpu::choose(choice)?)?)))
     }
@@ -267,6 +278,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Device`] where the gpu's driver refuses.
+    #[cfg(feature = "gpu")]
     pub fn auto() -> Result<(Device, String)> {
         match gpu::automatic() {
             Some(adapter) => {
@@ -322,9 +334,16 @@ impl std::str::FromStr for Device {
                 cpu::Simd::from_environment()?;
                 Ok(Device::cpu())
             }
+            #[cfg(feature = "gpu")]
             "gpu" => Device::gpu(&gpu::Choice::Best),
+            #[cfg(feature = "gpu")]
             "auto" => Ok(Device::auto()?.0),
+            #[cfg(not(feature = "gpu"))]
+            "gpu" | "auto" => Err(Error::invalid(
+                "this graft was built without the gpu device; name cpu, or build it with the feature `gpu`",
+            )),
             _ => match name.strip_prefix("gpu:") {
+                #[cfg(feature = "gpu")]
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
                 _ => {
                     let meant = did_you_mean(name, ["auto", "gpu", "cpu", "reference"]);

@@ -167,7 +167,8 @@ impl Backend for Profiler {
     }
 
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
-        self.timed("adam", 0.0, |inner| inner.adam(step, state, gradient))
+        let name = if state.is_shared() { "adam of a copy" } else { "adam" };
+        self.timed(name, 0.0, |inner| inner.adam(step, state, gradient))
     }
 
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {

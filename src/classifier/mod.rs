@@ -7,4 +7,4 @@ mod training;
 
 pub use jitter::Jitter;
 pub use network::{Classifier, Design, Outputs, Predictions, Trunk};
-pub use training::{Observer, Options, Targets, Training};
+pub use training::{Made, Options, Targets, Training, Watcher};

@@ -9,7 +9,7 @@ use crate::nn::{
     Builder, Filter, Initialiser, Layer, LayerKind, Layout, Linear, Mode, Module, NormKind, Parameter, Pass, Sequence,
 };
 use crate::random::Network;
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The side of the feature map that a trunk ends in.
 const MAP: usize = 4;
@@ -251,7 +251,7 @@ impl Classifier {
             all.probabilities.extend(outputs.logits.softmax(1).to_vec::<f32>()?);
             all.features.extend(outputs.features.to_vec::<f32>()?);
         }
-        all.labels.extend(all.probabilities.chunks_exact(classes).map(most_probable));
+        all.labels.extend(all.probabilities.chunks_exact(classes).map(|row| most_probable(row) as u32));
         Ok(all)
     }
 
@@ -282,17 +282,6 @@ impl Classifier {
     pub fn statistics(&self) -> Vec<Parameter> {
         [self.trunk.statistics(), self.dense.statistics()].concat()
     }
-}
-
-/// The first of the largest.
-fn most_probable(row: &[f32]) -> u32 {
-    let mut best = 0;
-    for (class, &value) in row.iter().enumerate() {
-        if value > row[best] {
-            best = class;
-        }
-    }
-    best as u32
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The loop that trains a classifier: Adam on the cross-entropy of jittered images, its rate falling along a half cosine.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -9,12 +10,9 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
-use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::nn::{Adam, AdamOptions, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Network, Purpose, generator};
-use crate::tensor::{Tensor, grad, no_grad};
-
-/// Adam's decays, as its authors give them (Kingma & Ba 2015): a classifier has no adversary to keep up with.
-const ADAM: AdamOptions = AdamOptions { rate: 0.0, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+use crate::tensor::{Tensor, no_grad, one_hot};
 
 /// Losses are read back every so many steps: each read waits for the device.
 const READ_EVERY: u64 = 16;
@@ -63,13 +61,17 @@ pub enum Targets {
     },
 }
 
-/// What somebody who watches a training is told.
-pub trait Observer {
-    /// The loss of one step; `steps_per_second` since this run began.
-    fn step(&mut self, step: u64, loss: f64, steps_per_second: f64);
-    /// Whether to stop after this step.
-    fn stop(&mut self) -> bool;
+/// A step of a classifier's training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Made {
+    /// The step.
+    pub step: u64,
+    /// Of some steps the loss, and the steps made a second.
+    pub read: Option<(f64, f64)>,
 }
+
+/// Who is told of every step, and gives whether to go on.
+pub type Watcher<'w> = dyn FnMut(Made) -> Result<ControlFlow<()>> + 'w;
 
 /// The state of a training: the network, its optimiser, and the data.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ impl Training {
         let targets = targets.into_iter().map(|target| target * (1.0 - share) + share / classes as f32).collect();
         let classifier = Classifier::new(device, design, classes, options.seed, network);
         Ok(Training {
-            adam: Adam::new(classifier.parameters(), ADAM),
+            adam: Adam::new(classifier.parameters(), AdamOptions::default()),
             order: Sampler::new(data.len(), options.batch, options.seed),
             options: *options,
             device: device.clone(),
@@ -151,15 +153,9 @@ impl Training {
     pub fn step(&mut self) -> Tensor {
         let (images, targets) = self.batch();
         let rate = self.options.rate(self.step);
-        let weights = self.adam.tensors();
-        let outputs = self.classifier.forward(&images, Mode::TRAIN);
-        let loss = cross_entropy(&outputs.logits, &targets);
-        drop(outputs);
-        let value = loss.detach();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
+        let loss = self.classifier.forward(&images, Mode::TRAIN).logits.cross_entropy_with(&targets);
         self.adam.set_rate(rate);
-        self.adam.step(gradients);
+        let value = minimise(loss, &mut self.adam);
         self.decay(rate * self.options.weight_decay);
         self.step += 1;
         value
@@ -180,6 +176,7 @@ impl Training {
         let indices = self.order.indices(self.step);
         let Images { height, width, channels, .. } = self.images;
         let mut values = self.images.batch(&indices);
+        self.images.prefetch(|| self.order.indices(self.step + 1));
         let mut random = generator(self.options.seed, Purpose::ClassifierJitter, self.step, 0);
         for image in values.chunks_exact_mut(height * width * channels) {
             self.options.jitter.apply(image, [height, width, channels], &mut random);
@@ -193,33 +190,29 @@ impl Training {
         )
     }
 
-    /// Trains up to the last step, or until the observer stops it: then it gives false, and may be run again.
+    /// Trains up to the last step, or until the watcher stops it: then it gives false, and may be run again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a loss is no longer finite; the device's first failure.
-    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+    /// [`Error::Invalid`] where a loss is no longer finite; the watcher's; the device's first failure.
+    pub fn run(&mut self, watcher: &mut Watcher<'_>) -> Result<bool> {
         let (start, first) = (Instant::now(), self.step);
         while !self.is_done() {
             let loss = self.step();
-            let stop = observer.stop();
             // The first step is shown at once: people wait for it.
-            let due = self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
-            if stop || self.is_done() || due {
-                let loss = loss.item()?;
-                if !loss.is_finite() {
-                    return Err(Error::invalid(format!(
-                        "the classifier's training diverged: its loss is {loss} at step {}; use a smaller learning rate than {}",
-                        self.step, self.options.lr
-                    )));
-                }
-                let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
-                observer.step(self.step, loss, rate);
+            let due = self.is_done() || self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
+            let loss = due.then(|| loss.item()).transpose()?;
+            if let Some(broken) = loss.filter(|loss| !loss.is_finite()) {
+                return Err(Error::invalid(format!(
+                    "the classifier's training diverged: its loss is {broken} at step {}; use a smaller learning rate than {}",
+                    self.step, self.options.lr
+                )));
             }
-            if stop {
-                return Ok(self.is_done());
+            let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
+            if watcher(Made { step: self.step, read: loss.map(|loss| (loss, rate)) })?.is_break() {
+                break;
             }
         }
-        Ok(true)
+        Ok(self.is_done())
     }
 
     /// Adds the whole state to a checkpoint: the network under `PREFIX.`, the moments under `adam.PREFIX.`. Which step it is of
@@ -274,11 +267,7 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
                     data.name
                 )));
             };
-            let mut rows = vec![0.0; labels.len() * data.classes.len()];
-            for (row, &label) in rows.chunks_exact_mut(data.classes.len()).zip(labels) {
-                row[label as usize] = 1.0;
-            }
-            Ok((data.classes.len(), rows))
+            Ok((data.classes.len(), one_hot(labels.iter().copied().map(Some), data.classes.len())))
         }
         Targets::Probabilities { classes, rows } if rows.len() == data.len() * classes => Ok((*classes, rows.clone())),
         Targets::Probabilities { classes, rows } => Err(Error::invalid(format!(
@@ -288,11 +277,6 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
             data.name
         ))),
     }
-}
-
-/// The mean over the batch of `-sum p ln softmax(logits)`: a scalar.
-fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Tensor {
-    (logits.log_softmax(1) * targets).sum() * (-1.0 / logits.shape()[0] as f64)
 }
 
 #[cfg(test)]
@@ -347,19 +331,6 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_is_the_cross_entropy_of_probabilities() {
-        let device = Device::reference();
-        let logits = Tensor::from_slice(&device, &[2.0f64.ln(), 0.0, 0.0, 3.0f64.ln()], [2, 2]);
-        // Softmax rows are (2/3, 1/3) and (1/4, 3/4).
-        let targets = Tensor::from_slice(&device, &[0.5, 0.5, 0.0, 1.0], [2, 2]);
-        let expected = -0.5 * (0.5 * (2.0f64 / 3.0).ln() + 0.5 * (1.0f64 / 3.0).ln() + 0.75f64.ln());
-        assert!((cross_entropy(&logits, &targets).item().unwrap() - expected).abs() < 1e-15);
-        let hard = Tensor::one_hot(&device, &[1, 0], 2);
-        let gap = cross_entropy(&logits, &hard).item().unwrap() - logits.cross_entropy(&[1, 0]).item().unwrap();
-        assert!(gap.abs() < 1e-15, "{gap}");
-    }
-
-    #[test]
     fn the_rate_rises_over_a_twentieth_and_falls_to_zero() {
         let options = Options { steps: 100, lr: 1.0, ..OPTIONS };
         assert!((options.rate(0) - 0.2).abs() < 1e-12 && options.rate(4) > 0.99);
@@ -370,26 +341,22 @@ mod tests {
 
     #[test]
     fn it_learns_and_stops_when_it_is_asked_to() {
-        struct Watch(Vec<(u64, f64)>, u64);
-        impl Observer for Watch {
-            fn step(&mut self, step: u64, loss: f64, _rate: f64) {
-                self.0.push((step, loss));
-            }
-            fn stop(&mut self) -> bool {
-                self.1 -= 1;
-                self.1 == 0
-            }
-        }
         let design = Design { width: 16, ..DESIGN };
         let options = Options { steps: 150, lr: 0.01, smoothing: 0.0, jitter: Jitter::NONE, ..OPTIONS };
         let mut training =
             Training::new(&design, &options, digits(40), &Targets::Labels, Network::Judge, &Device::cpu()).unwrap();
-        let mut watch = Watch(Vec::new(), 5);
-        assert!(!training.run(&mut watch).unwrap());
+        let mut losses = Vec::new();
+        let mut run = |training: &mut Training, stop_at: u64| {
+            let watcher = &mut |made: Made| {
+                losses.extend(made.read.map(|(loss, _)| (made.step, loss)));
+                Ok(if made.step == stop_at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            };
+            training.run(watcher).unwrap()
+        };
+        assert!(!run(&mut training, 5));
         assert_eq!(training.steps(), 5);
-        let mut watch = Watch(watch.0, u64::MAX);
-        assert!(training.run(&mut watch).unwrap());
-        let (first, last) = (watch.0[0], watch.0[watch.0.len() - 1]);
+        assert!(run(&mut training, u64::MAX));
+        let (first, last) = (losses[0], losses[losses.len() - 1]);
         assert_eq!((first.0, last.0), (1, 150));
         assert!(last.1 < 0.5 * first.1, "{first:?} {last:?}");
     }

@@ -6,21 +6,20 @@ use clap::Args;
 use serde_json::json;
 
 use super::progress::Progress;
+use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, steps, tell};
-use crate::classifier::Options;
-use crate::data::{Dataset, Spec, Split};
+use crate::classifier::{Made, Options};
+use crate::data::{Parts, Reading};
 use crate::error::{Error, Result};
-use crate::metrics::{Judge as Trained, JudgeSettings};
+use crate::metrics::{Judge as Trained, JudgeSettings, Real};
 
 /// What it is trained on unless something is named.
 const DATA: &str = "synthetic:street";
-/// The smaller of the sizes that networks have.
-const SMALL: usize = 32;
 
 /// Train the judge of a data set: a classifier of its real images, whose features and labels score samples
 #[derive(Args)]
 #[command(
-    after_help = "It is trained on the training split less the validation block (its last fifth). `graft evaluate` trains one by itself\n\
+    after_help = "It is trained on the training split less the validation block (docs/data.md). `graft evaluate` trains one by itself\n\
     and keeps it in a cache; with this command the same judge is made to be passed on.\n\n\
     Examples:\n  graft judge --data svhn:DIR --out judge.safetensors\n  graft evaluate runs/dcgan-svhn-0 --judge judge.safetensors"
 )]
@@ -53,6 +52,8 @@ pub struct Judge {
     #[arg(short, long)]
     quiet: bool,
     #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
     compute: Compute,
 }
 
@@ -66,18 +67,21 @@ impl Judge {
             width: self.width,
             options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
         };
-        let spec: Spec = self.data.parse()?;
-        let native = spec.load(Split::Train)?;
-        let size = self.size.unwrap_or_else(|| default_size(&native));
-        let real = Real::new(&spec, native, size, self.channels)?;
+        let reading = Reading { size: self.size, ..self.reading.reading() };
+        let parts = Parts::read(&self.data.parse()?, &reading)?;
+        let native = &parts.whole().images;
+        let (size, channels) = (self.size.unwrap_or(native.fitting_size()), self.channels.unwrap_or(native.channels));
+        let real = Real::of(&parts, size, channels)?;
+        drop(parts);
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
-            let judge = Trained::train(real.training, &settings, device, &mut progress);
+            let told = &mut |made: Made| progress.watch_classifier(made);
+            let judge = Trained::train(real.training, &settings, device, told);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;
             let validation = judge.classifier().accuracy(&real.validation)?;
-            let test = real.test.as_ref().ok().map(|test| judge.classifier().accuracy(test)).transpose()?;
+            let test = real.test.ok().map(|test| judge.classifier().accuracy(&test)).transpose()?;
             let mut accuracies = vec![format!("{} on the validation block", percent(validation))];
             accuracies.extend(test.map(|test| format!("{} on the test split", percent(test))));
             tell(
@@ -88,34 +92,6 @@ impl Judge {
             Ok(())
         })
     }
-}
-
-/// The real images of a data set, in a network's size and channels.
-pub struct Real {
-    /// What methods, and the judge, may learn from.
-    pub training: Dataset,
-    /// The block that is held out of it.
-    pub validation: Dataset,
-    /// The test split, or why there is none.
-    pub test: Result<Dataset>,
-}
-
-impl Real {
-    /// Of a data set whose training split is read already.
-    pub fn new(spec: &Spec, train: Dataset, size: usize, channels: Option<usize>) -> Result<Real> {
-        let channels = channels.unwrap_or(train.images.channels);
-        let (training, validation) = train.split_validation()?;
-        Ok(Real {
-            training: training.fit(size, channels)?,
-            validation: validation.fit(size, channels)?,
-            test: spec.load(Split::Test).and_then(|test| test.fit(size, channels)),
-        })
-    }
-}
-
-/// The smaller size that holds the images.
-fn default_size(native: &Dataset) -> usize {
-    if native.images.height.max(native.images.width) > SMALL { 2 * SMALL } else { SMALL }
 }
 
 pub fn interrupted() -> Error {

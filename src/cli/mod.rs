@@ -1,6 +1,10 @@
 //! The command line: one file a subcommand.
 
+mod arguments;
+mod command;
 mod compare;
+mod compare_command;
+mod compare_lines;
 mod compare_tables;
 mod data;
 mod devices;
@@ -8,14 +12,20 @@ mod evaluate;
 mod export;
 mod import;
 mod judge;
+mod lists;
+mod method_options;
 mod output;
 mod progress;
+mod reading;
 mod report;
+mod resume;
 mod sample;
 mod shell;
 mod train;
+mod train_command;
 mod transfer;
 mod transfer_command;
+mod transfer_preset;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -125,8 +135,12 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format!("error: {error}"));
-            if matches!(error, Error::Usage(_)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            let error = reading::advised(error);
+            match &error {
+                Error::Option { .. } => warn(format!("error: --{error}")),
+                _ => warn(format!("error: {error}")),
+            }
+            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -174,26 +188,6 @@ fn continued(path: &Path, command: &str) -> Result<RunFolder> {
 fn guarded(folder: RunFolder) -> RunFolder {
     folder.warning().into_iter().for_each(warn);
     folder
-}
-
-/// A number above 0.
-fn positive(text: &str) -> Result<f64, String> {
-    number(text, |value| value > 0.0, "a number above 0")
-}
-
-/// A number from 0 up.
-fn not_negative(text: &str) -> Result<f64, String> {
-    number(text, |value| value >= 0.0, "a number from 0 up")
-}
-
-/// A number from 0 to below 1.
-fn decay(text: &str) -> Result<f64, String> {
-    number(text, |value| (0.0..1.0).contains(&value), "a number from 0 to below 1")
-}
-
-fn number(text: &str, fits: impl Fn(f64) -> bool, takes: &str) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value: &f64| value.is_finite() && fits(*value));
-    value.ok_or_else(|| format!("takes {takes}"))
 }
 
 /// A whole number from 1 up.

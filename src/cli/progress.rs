@@ -1,7 +1,7 @@
 //! How a run is watched: a bar on a terminal, plain lines elsewhere; Ctrl-C ends it after its step.
 
 use std::io::{IsTerminal, stderr};
-use std::path::Path;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,10 +10,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::output::emit;
-use super::{named, say, warn};
-use crate::classifier;
+use super::{named, say, tell, warn};
+use crate::classifier::Made;
 use crate::error::Result;
-use crate::run::Observer;
+use crate::metrics::Origin;
+use crate::run::Event;
 
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -69,8 +70,64 @@ impl Progress {
     }
 }
 
-impl Observer for Progress {
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
+impl Progress {
+    /// Shows one event; gives whether to go on.
+    pub fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
+        match *event {
+            Event::Losses { step, losses, rate } => self.losses(step, losses, rate),
+            Event::Picture { step, path } if !self.is_quiet() => {
+                emit("picture", json!({ "phase": self.phase, "step": step, "path": named(path) }));
+            }
+            Event::RolledBack(step) => emit("rolled_back", json!({ "phase": self.phase, "step": step })),
+            Event::Phase { name, from, to } => {
+                self.begin(name, to);
+                if !self.is_quiet() {
+                    emit("phase", json!({ "phase": name, "step": from, "steps": to }));
+                    warn(format!("{name}: step {from} to {to}"));
+                }
+            }
+            Event::Classifier { name, steps } => self.begin(name, steps),
+            Event::Note(text) => match &self.shown {
+                Shown::Bar(Some(bar)) => bar.suspend(|| say(text)),
+                _ => say(text),
+            },
+            Event::Warning(text) => warn(format!("warning: {text}")),
+            Event::Judge(Origin::Trained(Err(error))) => {
+                warn(format!("warning: the judge was trained now and could not be kept: {error}"));
+            }
+            Event::Judge(Origin::Cache(path)) if !self.is_quiet() => warn(format!("judge: {}", path.display())),
+            Event::Judge(Origin::Trained(Ok(path))) if !self.is_quiet() => {
+                warn(format!("judge: trained now, and kept in {}", path.display()));
+            }
+            Event::Trained { arm, run, steps } => {
+                self.pause();
+                let (folder, grid) = (run.path().display(), run.picture(steps));
+                tell(
+                    "trained",
+                    json!({ "arm": arm, "run": named(run.path()), "steps": steps, "checkpoint": named(run.checkpoint()) }),
+                    format!("{folder}: {steps} steps of {arm}; last grid {}", grid.display()),
+                );
+            }
+            _ => {}
+        }
+        Ok(wish())
+    }
+
+    /// Shows a step of a classifier; gives whether to go on.
+    pub fn watch_classifier(&mut self, made: Made) -> Result<ControlFlow<()>> {
+        if let Some((loss, rate)) = made.read {
+            self.losses(made.step, &[("loss", loss)], rate);
+        }
+        Ok(wish())
+    }
+
+    /// What follows is of this phase.
+    fn begin(&mut self, phase: &str, steps: u64) {
+        self.pause();
+        *self = Progress::new(phase, steps, self.is_quiet());
+    }
+
+    fn losses(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
         if self.is_quiet() {
             return;
         }
@@ -106,39 +163,6 @@ impl Observer for Progress {
             Shown::Nothing => {}
         }
     }
-
-    fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
-        if !self.is_quiet() {
-            emit("picture", json!({ "phase": self.phase, "step": step, "path": named(path) }));
-        }
-        Ok(())
-    }
-
-    fn rolled_back(&mut self, step: u64) -> Result<()> {
-        emit("rolled_back", json!({ "phase": self.phase, "step": step }));
-        Ok(())
-    }
-
-    fn phase(&mut self, name: &str, from: u64, to: u64) {
-        self.pause();
-        let quiet = self.is_quiet();
-        *self = Progress::new(name, to, quiet);
-        if !quiet {
-            emit("phase", json!({ "phase": name, "step": from, "steps": to }));
-            warn(format!("{name}: step {from} to {to}"));
-        }
-    }
-
-    fn note(&mut self, text: &str) {
-        match &self.shown {
-            Shown::Bar(Some(bar)) => bar.suspend(|| say(text)),
-            _ => say(text),
-        }
-    }
-
-    fn stop(&mut self) -> bool {
-        interrupted()
-    }
 }
 
 /// How long so many steps take at a rate, as `1h 02m 05s`.
@@ -151,19 +175,14 @@ pub fn time_left(steps: u64, rate: f64) -> String {
     }
 }
 
-/// Whether somebody asked to stop.
-pub fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
+/// Whether to go on.
+pub fn wish() -> ControlFlow<()> {
+    if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-impl classifier::Observer for Progress {
-    fn step(&mut self, step: u64, loss: f64, rate: f64) {
-        Observer::step(self, step, &[("loss", loss)], rate);
-    }
-
-    fn stop(&mut self) -> bool {
-        Observer::stop(self)
-    }
+/// Whether somebody asked to stop.
+fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// From now on, the first Ctrl-C (or SIGTERM) asks the run to stop after its step, a second one ends the process.

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{compare, named, tell, train, transfer};
+use super::{compare, named, tell, train_command, transfer};
 use crate::error::Result;
 use crate::experiment::compare::Design;
+use crate::experiment::report;
 use crate::run::RunFolder;
+use crate::transfer::TrainedOn;
 
 /// Write the report.html of a run or a comparison again, from what lies in its folder
 #[derive(Args)]
@@ -26,11 +28,12 @@ impl Report {
             return Ok(());
         }
         let folder = RunFolder::open(&self.run)?;
-        match folder.command() {
-            Some("transfer") => transfer::write_report(&folder, &folder.read_settings()?)?,
-            _ => train::write_report(&folder, &folder.settings()?)?,
-        }
-        tell("report", json!({ "report": named(folder.report()) }), folder.report().display());
+        let commands = match TrainedOn::read(&folder)? {
+            TrainedOn::Train(settings) => train_command::commands(&settings),
+            TrainedOn::Transfer(plan) => transfer::commands(&plan)?,
+        };
+        let report = report::write(&folder, &commands, None)?;
+        tell("report", json!({ "report": named(&report) }), report.display());
         Ok(())
     }
 }

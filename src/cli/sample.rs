@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::arguments::one_of;
 use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
@@ -30,12 +31,12 @@ pub struct Sample {
     /// Seed of the latents
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
     seed: u64,
-    /// Only this class (of a generator trained with --conditional; else all classes in turn)
+    /// Only this class, by name or number (of a generator trained with --conditional; else all classes in turn)
     #[arg(long, value_name = "K")]
-    class: Option<u32>,
+    class: Option<String>,
     /// How features are drawn (of a generator trained by tgan, or with --ctgan-features): one of the bank's, from a normal
     /// distribution with its mean and covariance, or between two of them
-    #[arg(long, value_enum, value_name = "SOURCE")]
+    #[arg(long, value_parser = one_of::<FeatureSource>(), value_name = "SOURCE")]
     feature_source: Option<FeatureSource>,
     /// Rows of N images each, a row from one latent to the next; --count is rounded down to whole rows
     #[arg(long, value_name = "N", value_parser = count)]
@@ -95,15 +96,19 @@ impl Sample {
                 }
                 network.set_conditions(network.conditions().clone().with_feature_source(feature_source));
             }
-            match self.class {
+            let names = network.conditions().names();
+            match self.class.as_ref().map(|class| (class, names.find(class))) {
                 Some(_) if architecture.classes == 0 => Err(Error::Usage(
                     "--class needs a generator that was trained with --conditional, or by ctgan".to_string(),
                 )),
-                Some(class) if class as usize >= architecture.classes => Err(Error::Usage(format!(
-                    "--class {class} is none of this generator's classes 0 to {}",
-                    architecture.classes - 1
-                ))),
-                class => {
+                Some((class, None)) => {
+                    let last = architecture.classes - 1;
+                    let numbered = names.names().iter().enumerate().all(|(number, name)| *name == number.to_string());
+                    let names = if numbered { String::new() } else { format!(" or {names}") };
+                    Err(Error::Usage(format!("--class {class} is none of this generator's classes 0 to {last}{names}")))
+                }
+                asked => {
+                    let class = asked.and_then(|(_, class)| class);
                     self.check_memory(&architecture)?;
                     if let Some(steps) = self.interpolate {
                         let key = (self.seed, Purpose::SampleLatents);

@@ -1,23 +1,19 @@
 //! The commands that `graft transfer` prints: the one that makes the same run again, and the one that compares its arm with scratch.
 
-use std::collections::BTreeMap;
-
-use serde_json::json;
-
-use super::DEVICE;
-use super::train::quoted;
-use super::transfer::{FEATURE_STEPS, SCRATCH, SOURCE_STEPS};
+use super::arguments::Preset;
+use super::command::quoted;
+use super::compare::Compare;
+use super::transfer::Transfer;
+use super::transfer_preset::OF_ARM;
+use super::{DEVICE, reading};
 use crate::error::Result;
-use crate::gan::Loss;
+use crate::gan::Recipe;
 use crate::run::OnNan;
-use crate::transfer::arm::is_of_recipe;
-use crate::transfer::{Arm, Plan, starting_recipe};
+use crate::transfer::{Arm, Learning, Plan, SCRATCH};
 
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(plan: &Plan) -> String {
-    let Plan { recipe, arm, .. } = plan;
-    let architecture = &recipe.architecture;
-    let (method, options) = method_words(arm);
+    let (method, options) = method_words(&plan.arm);
     let mut command = format!(
         "graft transfer --method {} --source {} --target {}",
         quoted(&method),
@@ -28,29 +24,11 @@ pub fn equivalent_command(plan: &Plan) -> String {
         command += &format!(" --subset {subset}{}", if plan.subset_plain { " --subset-plain" } else { "" });
     }
     command += &format!(
-        " --steps {} --source-steps {} --feature-steps {} --seed {} --features {} --latent {} --batch {} --loss {} \
-         --d-lr {} --beta1 {} --d-steps {} --d-norm {} --ema {}",
+        " --steps {}{}{}",
         plan.steps,
-        plan.source_steps,
-        plan.feature_steps,
-        recipe.seed,
-        architecture.features,
-        architecture.latent,
-        recipe.batch,
-        word(&recipe.loss),
-        recipe.d_lr,
-        recipe.beta1,
-        recipe.d_steps,
-        word(&architecture.d_norm),
-        recipe.ema
+        <Transfer as Preset<Learning>>::words(&plan.base_learning(), &[]),
+        <Transfer as Preset<Recipe>>::words(&plan.recipe, &OF_ARM)
     );
-    match recipe.loss {
-        Loss::WassersteinGp => command += &format!(" --gp {}", recipe.gp),
-        _ => command += &format!(" --r1 {}", recipe.r1),
-    }
-    if let Some(style) = plan.source_style {
-        command += &format!(" --source-style {}", word(&style));
-    }
     for (name, value) in options {
         command += &match value.as_str() {
             "true" => format!(" --{name}"),
@@ -71,28 +49,17 @@ pub fn equivalent_command(plan: &Plan) -> String {
     if plan.device != DEVICE {
         command += &format!(" --device {}", plan.device);
     }
-    command
+    command + &reading::words(&plan.reading)
 }
 
 /// The command that compares the arm with scratch over several seeds, the other settings as they are here.
 pub fn compare_command(plan: &Plan) -> Result<String> {
-    let (recipe, base) = (&plan.recipe, starting_recipe(0, 32, 3));
-    // Settings that `graft compare` knows as options of arms alone.
-    let of_arms = [
-        ("beta1", recipe.beta1.to_string(), recipe.beta1 != base.beta1),
-        ("d-steps", recipe.d_steps.to_string(), recipe.d_steps != base.d_steps),
-        ("gp", recipe.gp.to_string(), recipe.gp != base.gp),
-        ("loss", "wasserstein-gp".to_string(), recipe.loss == Loss::WassersteinGp),
-        ("r1", recipe.r1.to_string(), recipe.loss == Loss::WassersteinGp),
-    ];
-    let of_arms: BTreeMap<String, String> = of_arms
-        .into_iter()
-        .filter(|(.., differs)| *differs)
-        .map(|(name, value, _)| (name.to_string(), value))
-        .collect();
     let mut arms = vec![Arm::parse(SCRATCH)?, Arm::parse("scratch+augment")?];
-    arms.extend((plan.arm.method != SCRATCH).then(|| plan.arm.clone()));
-    let arms = arms.iter().map(|arm| arm.notation(&of_arms)).collect::<Result<Vec<_>>>()?.join(",");
+    match arms.iter_mut().find(|arm| arm.name == plan.arm.name) {
+        Some(arm) => *arm = plan.arm.clone(),
+        None => arms.push(plan.arm.clone()),
+    }
+    let arms = arms.iter().map(|arm| arm.notation()).collect::<Result<Vec<_>>>()?.join(",");
     let mut command = format!(
         "graft compare --source {} --target {} --arms {}",
         quoted(&plan.source),
@@ -108,36 +75,16 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     say(plan.subset.is_some(), subset);
     say(plan.subset_plain, " --subset-plain".to_string());
     say(true, format!(" --steps {} --seeds 5", plan.steps));
-    say(plan.source_steps != SOURCE_STEPS, format!(" --source-steps {}", plan.source_steps));
-    say(plan.feature_steps != FEATURE_STEPS, format!(" --feature-steps {}", plan.feature_steps));
-    let (own, usual) = (&recipe.architecture, &base.architecture);
-    say(own.features != usual.features, format!(" --features {}", own.features));
-    say(own.latent != usual.latent, format!(" --latent {}", own.latent));
-    say(recipe.batch != base.batch, format!(" --batch {}", recipe.batch));
-    if recipe.loss != Loss::WassersteinGp {
-        say(recipe.loss != base.loss, format!(" --loss {}", word(&recipe.loss)));
-        say(recipe.r1 != base.r1, format!(" --r1 {}", recipe.r1));
-    }
-    say(recipe.d_lr != base.d_lr, format!(" --d-lr {}", recipe.d_lr));
-    say(own.d_norm != usual.d_norm, format!(" --d-norm {}", word(&own.d_norm)));
-    say(recipe.ema != base.ema, format!(" --ema {}", recipe.ema));
-    if let Some(style) = plan.source_style {
-        say(true, format!(" --source-style {}", word(&style)));
-    }
+    say(true, <Compare as Preset<Learning>>::needed_words(&plan.base_learning()));
+    say(true, <Compare as Preset<Recipe>>::needed_words(&plan.recipe));
     say(plan.device != DEVICE, format!(" --device {}", plan.device));
-    Ok(command)
-}
-
-/// The word that stands for a value on the command line and on disk.
-pub fn word(value: &impl serde::Serialize) -> String {
-    json!(value).as_str().unwrap_or_default().to_string()
+    Ok(command + &reading::words(&plan.reading))
 }
 
 /// The arm as `--method` takes it, and the options that stand beside it: settings of the target alone that the source has, too, stand
 /// within.
 fn method_words(arm: &Arm) -> (String, Vec<(&String, &String)>) {
-    const BESIDE: [&str; 3] = ["augment", "lecam", "lr"];
-    let within = |name: &str| is_of_recipe(name) && !BESIDE.contains(&name);
+    let within = |name: &str| Arm::is_of_run(name) && !OF_ARM.contains(&name);
     let inner: Vec<String> =
         arm.options.iter().filter(|(name, _)| within(name)).map(|(name, value)| format!("{name}={value}")).collect();
     let name = arm.name.split_once('{').map_or(arm.name.as_str(), |(before, _)| before);
@@ -174,20 +121,20 @@ mod tests {
 
     fn plan(command: &str) -> Plan {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Transfer(transfer) => transfer.plan().unwrap(),
+            Command::Transfer(transfer) => transfer.plan().unwrap().0,
             _ => panic!("{command} is no transfer"),
         }
     }
 
     fn design(command: &str) -> Design {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {
-            Command::Compare(compare) => compare.design().unwrap(),
+            Command::Compare(compare) => compare.design().unwrap().0,
             _ => panic!("{command} is no comparison"),
         }
     }
 
     /// Commands but for their target, a file of a few images that is soon read.
-    const COMMANDS: [&str; 10] = [
+    const COMMANDS: [&str; 12] = [
         "graft transfer",
         "graft transfer --method trgan-mission --subset 100 --subset-plain --no-judge",
         "graft transfer --method tgan --g-init fresh --feature-source mix --feature-length 16",
@@ -197,6 +144,8 @@ mod tests {
         "graft transfer --method scratch+augment --source synthetic:strokes --loss hinge --beta1 0.9 --d-steps 2",
         "graft transfer --loss wasserstein-gp --gp 5 --scratch --source-style none",
         "graft transfer --method ctgan=tgan{augment=none} --g-init fresh --lr 1e-4",
+        "graft transfer --method 'trgan{source-steps=3,features=8,d-norm=spectral}' --feature-steps 7",
+        "graft transfer --method 'small=scratch{batch=16,latent=7,source-style=none}' --batch 32",
         "graft transfer --on-nan rollback --device reference --features 8 --latent 10 --d-lr 1e-3 --source-steps 9",
     ];
 
@@ -236,7 +185,7 @@ mod tests {
                 let recipe = arm.recipe(&design.settings.recipe).unwrap();
                 let same_seed = crate::gan::Recipe { seed: own.seed, ..recipe };
                 arm.method == first.arm.method
-                    && arm.choices().unwrap() == first.arm.choices().unwrap()
+                    && arm.choices().unwrap().values() == first.arm.choices().unwrap().values()
                     && same_seed == own
             });
             assert!(found.is_some(), "{command}: {compare}");

@@ -1,6 +1,7 @@
 //! The classes of a data set: a class is its name.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The names of a data set's classes, over all of its splits; a label is a place in this list. Without names there are no labels.
@@ -14,10 +15,13 @@ impl Classes {
     /// Where a name stands twice.
     #[track_caller]
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Classes {
-        let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        let distinct: std::collections::HashSet<&String> = names.iter().collect();
-        assert_eq!(distinct.len(), names.len(), "classes with a name that stands twice");
-        Classes(names.into())
+        Classes::distinct(names.into_iter().map(Into::into).collect()).expect("classes of which each has its own name")
+    }
+
+    /// Classes of these names, in this order; None where a name stands twice.
+    pub fn distinct(names: Vec<String>) -> Option<Classes> {
+        let distinct: HashSet<&String> = names.iter().collect();
+        (distinct.len() == names.len()).then(|| Classes(names.into()))
     }
 
     /// No classes: of images without labels.
@@ -45,10 +49,26 @@ impl Classes {
         &self.0
     }
 
+    /// The label of a class by its name.
+    pub fn named(&self, name: &str) -> Option<u32> {
+        self.0.iter().position(|other| other == name).map(|label| label as u32)
+    }
+
     /// The label of a class by its name or, where none is called so, by its number from 0.
     pub fn find(&self, text: &str) -> Option<u32> {
-        let by_name = self.0.iter().position(|name| name == text);
-        by_name.or_else(|| text.parse().ok().filter(|&label| label < self.len())).map(|label| label as u32)
+        let number = || text.parse().ok().filter(|&label: &u32| (label as usize) < self.len());
+        self.named(text).or_else(number)
+    }
+}
+
+impl std::fmt::Display for Classes {
+    /// The names with commas between them; of many the first few and how many more.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        const SHOWN: usize = 20;
+        match self.0.get(..SHOWN) {
+            Some(first) if self.len() > SHOWN => write!(f, "{} and {} more", first.join(", "), self.len() - SHOWN),
+            _ => f.write_str(&self.0.join(", ")),
+        }
     }
 }
 

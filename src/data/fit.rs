@@ -1,56 +1,108 @@
 //! Bringing images to the size and channels of a network.
 
-use super::light::{LUMA, LUMA_TOTAL};
-use super::{Dataset, Images};
+use rayon::prelude::*;
+
+use super::decode::{image_of, luma, resized};
+use super::store::Sink;
+use super::{Dataset, Images, Reading, Resample};
 use crate::error::{Error, Result};
 
-/// The side to which small images are padded.
-const SMALL: usize = 32;
+/// The side to which small pictures are brought, and that of others.
+pub(super) const SMALL: usize = 32;
+pub(super) const LARGE: usize = 2 * SMALL;
+/// MNIST's side: such images are padded.
+const MNIST: usize = 28;
+/// The sizes of networks.
+const SMALLEST: usize = 16;
+const LARGEST: usize = 256;
+/// Images that are brought there at a time.
+const CHUNK: usize = 1024;
+
+/// The side of the squares that pictures become while they are read: the networks', or one from which [`Dataset::fit`] goes there by
+/// doubling and halving.
+pub(super) fn reading_side(small: bool, reading: &Reading) -> usize {
+    let usual = if small { SMALL } else { LARGE };
+    match (reading.size, reading.resample) {
+        (Some(size), Resample::Nearest) => size,
+        (Some(size), Resample::Lanczos) if !small && size > LARGE => size,
+        _ => usual,
+    }
+}
+
+impl Images {
+    /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
+    pub fn fitting_size(&self) -> usize {
+        if self.height.max(self.width) > SMALL { 2 * SMALL } else { SMALL }
+    }
+}
 
 impl Dataset {
-    /// The same data as squares of `size` with `channels`. Images of up to 32 x 32 are padded with black, centred, to
-    /// 32 (28 to 32 with two on each side). Squares are enlarged twice, bilinear, or halved by the mean of four pixels until they
-    /// have the size. Grey to RGB repeats; RGB to grey is BT.601's luma. What already fits is returned as it is.
+    /// The same data as squares of `size`, a power of two, with `channels`. Images of MNIST's 28 x 28 are padded with black to 32; others that
+    /// are no squares of a power of two become squares, as [`Reading`] says, of 32 where their shorter side is at most that, else of
+    /// 64, or of `size` where that is more. From there sizes are halved by the mean of four pixels, and doubled, bilinear. Grey to RGB
+    /// repeats; RGB to grey is BT.601's luma. What already fits is returned as it is.
     ///
     /// # Errors
-    /// [`Error::Invalid`], saying what is possible, for other sizes and channels and for images that are too large.
+    /// [`Error::Invalid`], saying what is possible, for other sizes and channels; [`Error::Io`] where the images are too many for memory
+    /// and for the disk.
     pub fn fit(self, size: usize, channels: usize) -> Result<Dataset> {
-        let Images { height, width, channels: own, .. } = self.images;
-        let images = match (own, channels) {
-            (own, wanted) if own == wanted => self.images,
-            (1, 3) => grey_to_rgb(&self.images),
-            (3, 1) => rgb_to_grey(&self.images),
-            _ => {
-                return Err(Error::invalid(format!(
-                    "{} has images of {own} channels and cannot give {channels}; 1 and 3 are possible",
-                    self.name
-                )));
-            }
-        };
-        let fits = |images: &Images| (images.height, images.width) == (size, size);
-        let mut images = if !fits(&images) && height.max(width) <= SMALL { pad(&images, SMALL) } else { images };
-        let (small, large) = (size.min(images.height), size.max(images.height));
-        let is_way =
-            images.height == images.width && small > 0 && large % small == 0 && (large / small).is_power_of_two();
-        if !is_way {
-            let possible = if images.height == images.width && images.height.is_power_of_two() {
-                "; a power of two is possible"
-            } else {
-                ": shrink or cut them to squares whose side is a power of two first, or name them as folder:DIR, which does"
-            };
+        let [count, height, width, own] = self.images.shape();
+        if !matches!((own, channels), (1 | 3, 1 | 3)) {
             return Err(Error::invalid(format!(
-                "{} has images of {height} x {width}, which do not fit size {size}{possible}",
+                "{} has images of {own} channels and cannot give {channels}; 1 and 3 are possible",
                 self.name
             )));
         }
-        while images.height > size {
-            images = halve(&images);
+        if (height, width, own) == (size, size, channels) {
+            return Ok(self);
         }
-        while images.height < size {
-            images = enlarge_twice(&images);
+        if (height, width) != (size, size) && !(size.is_power_of_two() && (SMALLEST..=LARGEST).contains(&size)) {
+            return Err(Error::invalid(format!(
+                "{} cannot give images of {size} x {size}; powers of two from {SMALLEST} to {LARGEST} are possible",
+                self.name
+            )));
         }
-        Ok(Dataset { images, ..self })
+        let reading = Reading { size: Some(size), ..self.reading.clone() };
+        let mut sink = Sink::new([count, size, size, channels], &reading)?;
+        for first in (0..count).step_by(CHUNK) {
+            let some = self.images.select(&(first..count.min(first + CHUNK)).collect::<Vec<_>>());
+            let some = match (own, channels) {
+                (1, 3) => grey_to_rgb(&some),
+                (3, 1) => rgb_to_grey(&some),
+                _ => some,
+            };
+            sink.push(&scaled(some, size, &reading).pixels())?;
+        }
+        Ok(Dataset { images: sink.finish()?, ..self })
     }
+}
+
+/// Images as squares of `size`.
+fn scaled(images: Images, size: usize, reading: &Reading) -> Images {
+    let (height, width) = (images.height, images.width);
+    let nearest = reading.resample == Resample::Nearest;
+    let mut images = match (height, width) {
+        _ if (height, width) == (size, size) => return images,
+        (MNIST, MNIST) => pad(&images, SMALL),
+        _ if height == width && height.is_power_of_two() && !nearest => images,
+        _ => squares(&images, reading_side(height.min(width) <= SMALL, reading), reading),
+    };
+    while images.height < size {
+        images = enlarge_twice(&images);
+    }
+    while images.height > size {
+        images = halve(&images);
+    }
+    images
+}
+
+/// Each image cut, padded or stretched to a square, and resized.
+fn squares(images: &Images, side: usize, reading: &Reading) -> Images {
+    let [count, height, width, channels] = images.shape();
+    let square =
+        |index: usize| resized(image_of(&images.image(index), height, width, channels), side, channels, reading);
+    let pixels: Vec<Vec<u8>> = (0..count).into_par_iter().map(square).collect();
+    Images::new([count, side, side, channels], pixels.concat())
 }
 
 fn grey_to_rgb(images: &Images) -> Images {
@@ -59,10 +111,6 @@ fn grey_to_rgb(images: &Images) -> Images {
 }
 
 fn rgb_to_grey(images: &Images) -> Images {
-    let luma = |rgb: &[u8]| {
-        let sum: u32 = rgb.iter().zip(LUMA).map(|(&value, weight)| u32::from(value) * u32::from(weight)).sum();
-        ((sum + u32::from(LUMA_TOTAL) / 2) / u32::from(LUMA_TOTAL)) as u8
-    };
     let pixels = images.pixels().chunks_exact(3).map(luma).collect();
     Images::new([images.count, images.height, images.width, 1], pixels)
 }
@@ -130,6 +178,7 @@ fn near_and_far(position: usize, length: usize) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Background, Fit};
 
     fn dataset(height: usize, width: usize, channels: usize) -> Dataset {
         let pixels = (0..2 * height * width * channels).map(|i| (i * 37 % 251) as u8 + 1).collect();
@@ -137,23 +186,79 @@ mod tests {
     }
 
     #[test]
-    fn images_are_padded_to_32_around_their_centre() {
-        for (height, width) in [(28, 28), (16, 16), (31, 20), (1, 32)] {
-            let original = dataset(height, width, 3);
-            let fitted = original.clone().fit(32, 3).unwrap();
-            let (top, left) = ((32 - height) / 2, (32 - width) / 2);
-            for index in 0..2 {
-                for (place, pixel) in fitted.images.image(index).chunks_exact(3).enumerate() {
-                    let (y, x) = ((place / 32).wrapping_sub(top), (place % 32).wrapping_sub(left));
-                    let expected = if y < height && x < width {
-                        &original.images.image(index)[(y * width + x) * 3..][..3]
-                    } else {
-                        &[0; 3]
-                    };
-                    assert_eq!(pixel, expected, "{height} x {width}, image {index}, place {place}");
-                }
+    fn images_of_mnists_size_are_padded_to_32_around_their_centre() {
+        let original = dataset(28, 28, 3);
+        let fitted = original.clone().fit(32, 3).unwrap();
+        for index in 0..2 {
+            for (place, pixel) in fitted.images.image(index).chunks_exact(3).enumerate() {
+                let (y, x) = ((place / 32).wrapping_sub(2), (place % 32).wrapping_sub(2));
+                let image = original.images.image(index);
+                let expected = if y < 28 && x < 28 { &image[(y * 28 + x) * 3..][..3] } else { &[0; 3] };
+                assert_eq!(pixel, expected, "image {index}, place {place}");
             }
         }
+    }
+
+    #[test]
+    fn images_of_other_sizes_fill_the_square() {
+        for (height, width) in [(16, 16), (28, 20), (20, 28), (40, 40), (96, 96), (1, 50), (300, 200)] {
+            for size in [16, 32, 64, 128] {
+                let bright = Images::new([3, height, width, 1], vec![200; 3 * height * width]);
+                let fitted = Dataset::unlabelled("bright", bright).fit(size, 1).unwrap();
+                assert_eq!(fitted.images.shape(), [3, size, size, 1]);
+                assert!(fitted.images.pixels().iter().all(|&value| value == 200), "{height} x {width} at {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_square_is_cut_padded_or_stretched() {
+        // Black beside white beside black, of 64 columns each, in 64 rows.
+        let row: Vec<u8> = (0..192).map(|x| if (64..128).contains(&x) { 255 } else { 0 }).collect();
+        let at = |fit: Fit| {
+            let mut wide = Dataset::unlabelled("wide", Images::new([1, 64, 192, 1], row.repeat(64)));
+            wide.reading = Reading { fit, background: Background([255, 0, 0]), ..Reading::default() };
+            let fitted = wide.fit(64, 1).unwrap().images;
+            let pixels = fitted.into_pixels();
+            [(2, 2), (32, 2), (32, 32)].map(|(y, x)| pixels[y * 64 + x])
+        };
+        // Red has the luma 76.
+        assert_eq!([at(Fit::Cut), at(Fit::Pad), at(Fit::Stretch)], [[255, 255, 255], [76, 0, 255], [0, 0, 255]]);
+    }
+
+    #[test]
+    fn nearest_pixels_stay_what_they_are() {
+        let mut art = dataset(16, 16, 1);
+        art.reading.resample = Resample::Nearest;
+        for size in [32, 64] {
+            let fitted = art.clone().fit(size, 1).unwrap();
+            for (place, &value) in fitted.images.image(1).iter().enumerate() {
+                let (y, x) = (place / size * 16 / size, place % size * 16 / size);
+                assert_eq!(value, art.images.image(1)[y * 16 + x], "{place} at {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_further_away_are_reached_by_twos_from_the_padded_image() {
+        let original = dataset(28, 28, 1);
+        let padded = original.clone().fit(32, 1).unwrap();
+        assert_eq!(original.clone().fit(16, 1).unwrap().images, halve(&padded.images));
+        assert_eq!(original.clone().fit(64, 1).unwrap().images, enlarge_twice(&padded.images));
+        let large = original.fit(256, 1).unwrap().images;
+        assert_eq!(large, enlarge_twice(&enlarge_twice(&enlarge_twice(&padded.images))));
+        assert_eq!(dataset(64, 64, 3).fit(16, 3).unwrap().images, halve(&halve(&dataset(64, 64, 3).images)));
+        assert_eq!(dataset(16, 16, 3).fit(16, 3).unwrap(), dataset(16, 16, 3), "what fits is not padded");
+    }
+
+    #[test]
+    fn where_images_are_kept_changes_nothing() {
+        let original = dataset(40, 30, 3);
+        let mut on_disk = original.clone();
+        on_disk.reading.memory = Some(0);
+        let on_disk = on_disk.fit(64, 1).unwrap();
+        assert!(on_disk.images.is_on_disk());
+        assert_eq!(on_disk.images, original.fit(64, 1).unwrap().images);
     }
 
     #[test]
@@ -198,18 +303,6 @@ mod tests {
     }
 
     #[test]
-    fn sizes_further_away_are_reached_by_twos_from_the_padded_image() {
-        let original = dataset(28, 28, 1);
-        let padded = original.clone().fit(32, 1).unwrap();
-        assert_eq!(original.clone().fit(16, 1).unwrap().images, halve(&padded.images));
-        assert_eq!(original.clone().fit(64, 1).unwrap().images, enlarge_twice(&padded.images));
-        let large = original.fit(256, 1).unwrap().images;
-        assert_eq!(large, enlarge_twice(&enlarge_twice(&enlarge_twice(&padded.images))));
-        assert_eq!(dataset(64, 64, 3).fit(16, 3).unwrap().images, halve(&halve(&dataset(64, 64, 3).images)));
-        assert_eq!(dataset(16, 16, 3).fit(16, 3).unwrap(), dataset(16, 16, 3), "what fits is not padded");
-    }
-
-    #[test]
     fn grey_becomes_rgb_by_repetition_and_comes_back_unchanged() {
         let grey = dataset(32, 32, 1);
         let rgb = grey.clone().fit(32, 3).unwrap();
@@ -237,12 +330,9 @@ mod tests {
             Err(Error::Invalid(text)) => text,
             other => panic!("{other:?}"),
         };
-        assert!(error(dataset(28, 28, 1), 48, 1).contains("a power of two is possible"));
-        assert!(error(dataset(64, 64, 3), 48, 3).contains("a power of two is possible"));
-        assert!(
-            error(dataset(96, 96, 3), 64, 3).contains("shrink or cut them to squares whose side is a power of two")
-        );
-        assert!(error(dataset(40, 33, 3), 64, 3).contains("shrink or cut"));
+        for size in [0, 8, 48, 512] {
+            assert!(error(dataset(28, 28, 1), size, 1).contains("powers of two from 16 to 256 are possible"));
+        }
         assert!(error(dataset(28, 28, 1), 32, 4).contains("1 and 3 are possible"));
     }
 }

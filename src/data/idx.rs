@@ -2,8 +2,9 @@
 //! is.
 //!
 //! The magic number is `00 00 08 d`: unsigned bytes in d dimensions. Labels have one, grey images three `[n, h, w]`;
-//! four are read as `[n, h, w, c]`. Nothing that a header claims is allocated before the file's length has borne it
-//! out.
+//! four are read as `[n, h, w, c]`. Labels may also be signed bytes or integers of two or four bytes (`09`, `0b`, `0c`), and have a second
+//! dimension, of which the first column is the class: QMNIST's have. Nothing that a header claims is allocated before the
+//! file's length has borne it out.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -12,12 +13,15 @@ use std::path::Path;
 use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 
-use super::spec::Kind;
-use super::{Classes, Dataset, Images, Split};
+use super::array::{Labels, classes_of};
+use super::kind::{Block, Kind};
+use super::tree::MOST_CLASSES;
+use super::{Dataset, Images, Reading, Split, emnist};
 use crate::error::{Error, Result};
 
 /// `idx:IMAGES[,LABELS]`: any IDX files.
-pub(super) const KIND: Kind = Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], check, load };
+pub(super) const KIND: Kind =
+    Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], check, load, block: Block::LastFifth };
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
@@ -26,13 +30,12 @@ const DEFLATE_RATIO: u64 = 1032;
 /// Unsigned bytes, in the third byte of the magic number; the fourth is the number of dimensions.
 const UNSIGNED_BYTES: u32 = 0x08 << 8;
 const LABELS_MAGIC: u32 = UNSIGNED_BYTES | 1;
+const WIDE_LABELS_MAGIC: u32 = 0x0c << 8 | 2;
 const GREY_MAGIC: u32 = UNSIGNED_BYTES | 3;
 const CHANNELS_MAGIC: u32 = UNSIGNED_BYTES | 4;
 
 /// The bytes of the magic number, and of each dimension.
 const WORD: usize = 4;
-/// Where the bytes of a file of labels begin.
-const LABELS_OFFSET: usize = 2 * WORD;
 
 /// The images of an IDX file of three dimensions `[n, h, w]` or four `[n, h, w, c]`, c being 1 or 3.
 ///
@@ -43,30 +46,29 @@ pub fn read_images(path: &Path) -> Result<Images> {
     images_of(path, read(path, Content::Images)?)
 }
 
-/// The labels of an IDX file of one dimension, which must be as many as `images` and each below `classes`.
+/// The labels of an IDX file of one dimension, or the first column of one of two, which must be as many as `images` and each below
+/// `classes`.
 ///
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result<Vec<u32>> {
-    let labels = read(path, Content::Labels)?.bytes;
-    if labels.len() != images {
-        return Err(Error::format(
-            path,
-            WORD as u64,
-            format!("{images} labels, one for each image"),
-            format!("{} labels", labels.len()),
-        ));
+    let Array { dimensions, width, signed, bytes } = read(path, Content::Labels)?;
+    let start = WORD * (1 + dimensions.len());
+    if dimensions[0] != images {
+        let found = format!("{} labels", dimensions[0]);
+        return Err(Error::format(path, WORD as u64, format!("{images} labels, one for each image"), found));
     }
-    let classes = classes.unwrap_or(usize::MAX);
-    if let Some(position) = labels.iter().position(|&label| usize::from(label) >= classes) {
-        return Err(Error::format(
-            path,
-            (LABELS_OFFSET + position) as u64,
-            format!("a label below {classes}"),
-            labels[position].to_string(),
-        ));
-    }
-    Ok(labels.into_iter().map(u32::from).collect())
+    let classes = classes.unwrap_or(MOST_CLASSES);
+    let columns: usize = dimensions[1..].iter().product();
+    let rows = bytes.chunks_exact(width * columns).enumerate();
+    rows.map(|(row, values)| {
+        let label = if signed { BigEndian::read_int(values, width) } else { i64::from(values[0]) };
+        u32::try_from(label).ok().filter(|&label| (label as usize) < classes).ok_or_else(|| {
+            let place = (start + row * width * columns) as u64;
+            Error::format(path, place, format!("a label below {classes}"), label.to_string())
+        })
+    })
+    .collect()
 }
 
 fn split_argument(argument: &str) -> (&Path, Option<&Path>) {
@@ -87,18 +89,23 @@ fn check(argument: &str) -> Result<()> {
     Ok(())
 }
 
-fn load(argument: &str, split: Split) -> Result<Dataset> {
-    if split == Split::Test {
-        return Err(Error::NoSplit(format!(
-            "idx:{argument} names one set of images and has no test split; name the held-out images by their own \
-             idx:IMAGES[,LABELS]"
-        )));
+fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
+    if split != Split::Train {
+        return Err(split.missing(
+            format!("idx:{argument} names one set of images and"),
+            "name the held-out images by their own idx:IMAGES[,LABELS]",
+        ));
     }
-    let (images, labels) = split_argument(argument);
-    let images = read_images(images)?;
-    let labels = labels.map(|labels| read_labels(labels, images.count, None)).transpose()?;
-    let classes = labels.iter().flatten().max().map_or(0, |&largest| largest as usize + 1);
-    Ok(Dataset { name: argument.into(), images, labels, classes: Classes::numbered(0..classes) })
+    let (path, labels) = split_argument(argument);
+    if let Some(set) = emnist::Set::of_file(path) {
+        return emnist::read(argument, set, path, labels, reading);
+    }
+    let images = read_images(path)?;
+    let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
+    let labels = read_labels(path, images.count, None)?;
+    let (classes, labels) = classes_of(path, vec![Labels::Numbers(labels.into_iter().map(u64::from).collect())])?;
+    let labels = labels.into_iter().next().expect("one for one");
+    Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,9 +114,11 @@ enum Content {
     Labels,
 }
 
-/// What an IDX file holds: bytes, as many as the product of the dimensions.
+/// What an IDX file holds: numbers of `width` bytes, as many as the product of the dimensions.
 struct Array {
     dimensions: Vec<usize>,
+    width: usize,
+    signed: bool,
     bytes: Vec<u8>,
 }
 
@@ -154,38 +163,49 @@ struct Parser<'a, R> {
 impl<R: Read> Parser<'_, R> {
     fn array(mut self, content: Content) -> Result<Array> {
         let magic = self.word("the magic number of an IDX file")?;
+        let (kind, count) = (magic >> 8, magic & 0xff);
         let (fits, expected) = match content {
             Content::Images => (
                 magic == GREY_MAGIC || magic == CHANNELS_MAGIC,
                 format!("the magic number of IDX images, {GREY_MAGIC:#010x} or {CHANNELS_MAGIC:#010x}"),
             ),
-            Content::Labels => (magic == LABELS_MAGIC, format!("the magic number of IDX labels, {LABELS_MAGIC:#010x}")),
+            Content::Labels => (
+                matches!((kind, count), (0x08 | 0x09 | 0x0b | 0x0c, 1 | 2)),
+                format!("the magic number of IDX labels, such as {LABELS_MAGIC:#010x} or {WIDE_LABELS_MAGIC:#010x}"),
+            ),
         };
         if !fits {
             let hint = match magic {
-                LABELS_MAGIC => " (labels)",
+                LABELS_MAGIC | WIDE_LABELS_MAGIC => " (labels)",
                 GREY_MAGIC | CHANNELS_MAGIC => " (images)",
                 _ => "",
             };
             return Err(Error::format(self.path, 0, expected, format!("{magic:#010x}{hint}")));
         }
+        let (width, signed) = match kind {
+            0x0b => (2, true),
+            0x0c => (4, true),
+            kind => (1, kind == 0x09),
+        };
         let mut dimensions = Vec::new();
-        for _ in 0..magic & 0xff {
+        for _ in 0..count {
             let offset = self.offset;
             match self.word("a dimension")? {
                 0 => return Err(Error::format(self.path, offset, "a dimension above zero", "0")),
                 dimension => dimensions.push(dimension),
             }
         }
-        let length = self.affordable(&dimensions)?;
+        let length = self.affordable(&dimensions, width)?;
         let bytes = self.rest(length)?;
         // Each is at most the product, which fits.
-        Ok(Array { dimensions: dimensions.into_iter().map(|dimension| dimension as usize).collect(), bytes })
+        let dimensions = dimensions.into_iter().map(|dimension| dimension as usize).collect();
+        Ok(Array { dimensions, width, signed, bytes })
     }
 
-    /// The product of the dimensions, where the file is long enough for that many bytes to follow.
-    fn affordable(&self, dimensions: &[u32]) -> Result<usize> {
-        let claim = dimensions.iter().try_fold(1u64, |product, &dimension| product.checked_mul(dimension.into()));
+    /// The product of the dimensions and the bytes of a number, where the file is long enough for that many bytes to follow.
+    fn affordable(&self, dimensions: &[u32], width: usize) -> Result<usize> {
+        let claim =
+            dimensions.iter().try_fold(width as u64, |product, &dimension| product.checked_mul(dimension.into()));
         let left = self.most.saturating_sub(self.offset);
         claim.filter(|&claim| claim <= left).and_then(|claim| usize::try_from(claim).ok()).ok_or_else(|| {
             let sizes: Vec<String> = dimensions.iter().map(u32::to_string).collect();
@@ -378,7 +398,41 @@ mod tests {
         assert!(matches!(spec.load(Split::Test), Err(Error::NoSplit(text)) if text.contains("no test split")));
         let spec: crate::data::Spec = format!("idx:{}", images.display()).parse().unwrap();
         let dataset = spec.load(Split::Train).unwrap();
-        assert_eq!((dataset.labels, dataset.classes), (None, Classes::none()));
+        assert_eq!((dataset.labels, dataset.classes.len()), (None, 0));
+    }
+
+    #[test]
+    fn wide_labels_and_labels_from_one_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (images, labels) = (folder.path().join("i"), folder.path().join("l"));
+        std::fs::write(&images, small()).unwrap();
+        let spec: crate::data::Spec = format!("idx:{},{}", images.display(), labels.display()).parse().unwrap();
+        let word = |value: i32| value.to_be_bytes();
+        for (bytes, found, names) in [
+            // QMNIST's: eight columns of four bytes.
+            (
+                idx(WIDE_LABELS_MAGIC, &[2, 2], &[word(3), word(9), word(0), word(8)].concat()),
+                [3, 0],
+                &["0", "1", "2", "3"][..],
+            ),
+            (idx(0x0b01, &[2], &[0, 2, 0, 1]), [1, 0], &["1", "2"]),
+            (idx(LABELS_MAGIC, &[2], &[1, 3]), [0, 2], &["1", "2", "3"]),
+            (idx(0x0c01, &[2], &[word(300), word(0)].concat()), [300, 0], &[]),
+        ] {
+            std::fs::write(&labels, bytes).unwrap();
+            let dataset = spec.load(Split::Train).unwrap();
+            assert_eq!(dataset.labels, Some(found.to_vec()));
+            assert!(names.is_empty() && dataset.classes.len() == 301 || dataset.classes.names() == names);
+        }
+        for (bytes, part) in [
+            (idx(0x0c01, &[2], &[word(0), word(-1)].concat()), "byte 12: expected a label below 65536, found -1"),
+            (idx(0x0c01, &[2], &[word(0), word(70_000)].concat()), "found 70000"),
+            (idx(0x0d01, &[2], &[0; 8]), "expected the magic number of IDX labels"),
+        ] {
+            std::fs::write(&labels, bytes).unwrap();
+            let text = spec.load(Split::Train).unwrap_err().to_string();
+            assert!(text.contains(part), "`{text}` lacks `{part}`");
+        }
     }
 
     #[test]
@@ -431,7 +485,7 @@ mod tests {
             dimensions in prop::collection::vec(any::<u32>(), 1..5), offset in 0u64..100, most in 0u64..1_000_000,
         ) {
             let parser = Parser { path: Path::new("claim"), source: std::io::empty(), offset, most };
-            if let Ok(length) = parser.affordable(&dimensions) {
+            if let Ok(length) = parser.affordable(&dimensions, 1) {
                 prop_assert!(length as u64 + offset <= most);
             }
         }

@@ -1,21 +1,23 @@
-//! MNIST and what is laid out like it (Fashion-MNIST, KMNIST): a folder of four IDX files, ten classes.
+//! MNIST and what is laid out like it (Fashion-MNIST, KMNIST, QMNIST): a folder of four IDX files, ten classes. A folder of EMNIST's files is
+//! read as [`emnist`] says.
 
 use std::path::{Path, PathBuf};
 
-use super::spec::Kind;
-use super::{Classes, Dataset, Split, idx};
+use super::kind::{Block, Kind};
+use super::{Classes, Dataset, Reading, Split, emnist, idx};
 use crate::error::{Error, Result};
 
 /// `mnist:DIR`: a folder with MNIST's four files.
-pub(super) const KIND: Kind = Kind { name: "mnist", forms: &["mnist:DIR"], check, load };
+pub(super) const KIND: Kind = Kind { name: "mnist", forms: &["mnist:DIR"], check, load, block: Block::LastFifth };
 
 const CLASSES: usize = 10;
 
-/// What stands before the dimensions in the names of the files.
-fn stem(split: Split) -> &'static str {
+/// What stands before the dimensions in the names of the files: MNIST's own, and QMNIST's.
+fn stems(split: Split) -> &'static [&'static str] {
     match split {
-        Split::Train => "train",
-        Split::Test => "t10k",
+        Split::Train => &["train", "qmnist-train"],
+        Split::Test => &["t10k", "qmnist-test"],
+        Split::Validation => &[],
     }
 }
 
@@ -26,7 +28,7 @@ fn check(argument: &str) -> Result<()> {
     Ok(())
 }
 
-fn load(argument: &str, split: Split) -> Result<Dataset> {
+fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let folder = Path::new(argument);
     if !folder.is_dir() {
         return Err(Error::invalid(format!(
@@ -34,28 +36,39 @@ fn load(argument: &str, split: Split) -> Result<Dataset> {
              has them, or use synthetic:strokes, which needs no files"
         )));
     }
-    let places = [find(folder, split, "images", "idx3-ubyte"), find(folder, split, "labels", "idx1-ubyte")];
+    if split == Split::Validation {
+        return Err(split.missing(argument, "a block of the training images stands in for it"));
+    }
+    let places =
+        [find(folder, split, "images", &["idx3-ubyte"]), find(folder, split, "labels", &["idx1-ubyte", "idx2-int"])];
     let [images, labels] = match places {
-        [Err(Error::Invalid(why)), Err(_)] if split == Split::Test => return Err(Error::NoSplit(why)),
+        [Err(Error::Invalid(why)), Err(_)] => match emnist::Set::in_folder(folder)? {
+            Some(set) => return emnist::load_set(argument, folder, set, split, reading),
+            None if split == Split::Test => return Err(Error::NoSplit(why)),
+            None => return Err(Error::Invalid(why)),
+        },
         [images, labels] => [images?, labels?],
     };
     let images = idx::read_images(&images)?;
     let labels = idx::read_labels(&labels, images.count, Some(CLASSES))?;
-    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)))
+    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)).read_by(reading))
 }
 
 /// The file in any of its usual spellings: with a hyphen or a dot before the dimensions, gzipped or not.
-fn find(folder: &Path, split: Split, content: &str, dimensions: &str) -> Result<PathBuf> {
-    let stem = stem(split);
-    let names: Vec<String> = ["-", "."]
+fn find(folder: &Path, split: Split, content: &str, dimensions: &[&str]) -> Result<PathBuf> {
+    let spellings = |stem: &str, dimensions: &str| {
+        let of = |joint: &str| ["", ".gz"].map(|ending| format!("{stem}-{content}{joint}{dimensions}{ending}"));
+        [of("-"), of(".")].concat()
+    };
+    let names: Vec<String> = stems(split)
         .iter()
-        .flat_map(|joint| ["", ".gz"].map(|ending| format!("{stem}-{content}{joint}{dimensions}{ending}")))
+        .flat_map(|stem| dimensions.iter().flat_map(|dimensions| spellings(stem, dimensions)).collect::<Vec<_>>())
         .collect();
     names.iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| {
         Error::invalid(format!(
             "{} has none of {}; put the {split} {content} of MNIST there",
             folder.display(),
-            names.join(", ")
+            spellings(stems(split)[0], dimensions[0]).join(", ")
         ))
     })
 }

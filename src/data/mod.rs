@@ -1,54 +1,56 @@
 //! Image data sets: where they come from ([`Spec`]), what they are ([`Dataset`]), the order in which training sees
 //! them ([`Sampler`]), and pictures of them on disk ([`picture`]).
 //!
-//! A data set stays in memory as bytes, as it was read (images of any size are cut and resized while being read); only a batch becomes floating-point numbers.
+//! A data set stays in memory, or on disk where it is too large for that, as bytes (pictures of any size become squares while they are read); only a
+//! batch becomes floating-point numbers.
 
-mod cifar10;
+mod archive;
+mod array;
+mod cifar;
 mod classes;
+mod decode;
+mod emnist;
 mod fit;
 mod folder;
 pub mod idx;
 mod images;
+mod kind;
 pub(crate) mod light;
 pub mod matlab;
 mod mnist;
+mod npy;
+mod npz;
 mod parts;
 pub mod picture;
+mod pictures;
+mod reading;
 mod sampler;
 mod spec;
+mod store;
 mod subset;
 mod svhn;
 pub mod synthetic;
+mod tree;
 mod validation;
+mod zip;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Result};
+
 pub use classes::Classes;
 pub use images::Images;
+pub use kind::{Block, Split};
 pub use parts::Parts;
+pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
 pub use spec::Spec;
 
-/// Which part of a data set: methods learn from one and are judged on the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// What training may see.
-    Train,
-    /// What is held out.
-    Test,
-}
-
-impl std::fmt::Display for Split {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        f.write_str(match self {
-            Split::Train => "train",
-            Split::Test => "test",
-        })
-    }
-}
-
 /// Images, with or without the class of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dataset {
     /// What a person calls it, as given in its [`Spec`].
     pub name: String,
@@ -58,12 +60,37 @@ pub struct Dataset {
     pub labels: Option<Vec<u32>>,
     /// The names of the classes; none where there are no labels.
     pub classes: Classes,
+    /// The file that each image came from, below the folder or archive of all; None where images are not files.
+    pub files: Option<Vec<Arc<str>>>,
+    /// What tells the data from others', where images are files: their digest.
+    pub(crate) key: Option<[u8; 32]>,
+    /// How images become those of a network.
+    pub(crate) reading: Reading,
+}
+
+impl PartialEq for Dataset {
+    /// Whether name, images and classes are the same, wherever they are from.
+    fn eq(&self, other: &Dataset) -> bool {
+        (&self.name, &self.images, &self.labels, &self.classes)
+            == (&other.name, &other.images, &other.labels, &other.classes)
+    }
 }
 
 impl Dataset {
+    /// One black image of each class, or one: where only shapes count.
+    pub(crate) fn blank(side: usize, channels: usize, classes: usize) -> Dataset {
+        let count = classes.max(1);
+        let images = Images::new([count, side, side, channels], vec![0; count * side * side * channels]);
+        match classes {
+            0 => Dataset::unlabelled("blank", images),
+            _ => Dataset::labelled("blank", images, (0..classes as u32).collect(), Classes::numbered(0..classes)),
+        }
+    }
+
     /// Images without classes.
     pub fn unlabelled(name: impl Into<String>, images: Images) -> Dataset {
-        Dataset { name: name.into(), images, labels: None, classes: Classes::none() }
+        let (classes, reading) = (Classes::none(), Reading::default());
+        Dataset { name: name.into(), images, labels: None, classes, files: None, key: None, reading }
     }
 
     /// Images of which each has a class.
@@ -74,7 +101,69 @@ impl Dataset {
     pub fn labelled(name: impl Into<String>, images: Images, labels: Vec<u32>, classes: Classes) -> Dataset {
         assert_eq!(labels.len(), images.count, "one label an image");
         assert!(labels.iter().all(|&label| (label as usize) < classes.len()), "a label of {} classes", classes.len());
-        Dataset { name: name.into(), images, labels: Some(labels), classes }
+        Dataset { labels: Some(labels), classes, ..Dataset::unlabelled(name, images) }
+    }
+
+    /// The same with other names for some classes.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is no class of a name, or two would have one name.
+    pub fn with_renamed(self, names: &BTreeMap<String, String>) -> Result<Dataset> {
+        if let Some(unknown) = names.keys().find(|name| self.classes.named(name).is_none()) {
+            let own = if self.classes.is_empty() { "none".to_string() } else { self.classes.to_string() };
+            return Err(Error::invalid(format!(
+                "{} has no class {unknown} to be mapped; its classes: {own}",
+                self.name
+            )));
+        }
+        let renamed = self.classes.names().iter().map(|name| names.get(name).unwrap_or(name).clone()).collect();
+        let classes = Classes::distinct(renamed).ok_or_else(|| {
+            Error::invalid(format!("two classes of {} would have one name; map each to another", self.name))
+        })?;
+        Ok(Dataset { classes, ..self })
+    }
+
+    /// Those of its images whose class is in another list, by name.
+    pub fn of_classes(&self, classes: &Classes) -> Dataset {
+        let known: Vec<bool> = self.classes.names().iter().map(|name| classes.named(name).is_some()).collect();
+        if known.iter().all(|&known| known) {
+            return self.clone();
+        }
+        let labels = self.labels.as_deref().unwrap_or_default();
+        self.select(
+            &(0..self.len())
+                .filter(|&index| labels.get(index).is_none_or(|&label| known[label as usize]))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// The same with labels that are places in another list of classes, by name. Images without labels stay without.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are images of a class that is not in the list.
+    pub fn in_classes(self, classes: &Classes) -> Result<Dataset> {
+        let Some(labels) = &self.labels else { return Ok(self) };
+        let places: Vec<Option<u32>> = self.classes.names().iter().map(|name| classes.named(name)).collect();
+        let counts = self.class_counts();
+        let strange = self.classes.names().iter().zip(&counts).zip(&places);
+        let strange: Vec<&str> = strange
+            .filter(|((_, count), place)| **count > 0 && place.is_none())
+            .map(|((name, _), _)| name.as_str())
+            .collect();
+        if !strange.is_empty() {
+            return Err(Error::invalid(format!(
+                "{} has images of {}, and the classes here are {}",
+                self.name,
+                tree::counted("class", "classes", &strange),
+                tree::counted("only", "", &classes.names().iter().map(String::as_str).collect::<Vec<_>>()).trim(),
+            )));
+        }
+        let labels = labels.iter().map(|&label| places[label as usize].expect("each has a place")).collect();
+        Ok(Dataset { labels: Some(labels), classes: classes.clone(), ..self })
+    }
+
+    fn read_by(self, reading: &Reading) -> Dataset {
+        Dataset { reading: reading.clone(), ..self }
     }
 
     /// The number of images.
@@ -118,12 +207,19 @@ impl Dataset {
     /// SHA-256, in hexadecimal, of what training sees: sizes, pixels, classes and labels, but not the name. Equal
     /// digests mean equal data, wherever it lies.
     pub fn digest(&self) -> String {
+        /// Images that are read from disk between two words on how far it is.
+        const CHUNK: usize = 4096;
         let [count, height, width, channels] = self.images.shape();
         let mut hash = Sha256::new();
         for size in [count, height, width, channels, self.classes.len(), usize::from(self.labels.is_some())] {
             hash.update((size as u64).to_le_bytes());
         }
-        hash.update(self.images.pixels());
+        for index in 0..count {
+            hash.update(self.images.image(index));
+            if self.images.is_on_disk() && (index + 1 == count || index.is_multiple_of(CHUNK)) {
+                self.reading.listener.tell(Heard::Progress(index + 1, count));
+            }
+        }
         for label in self.labels.iter().flatten() {
             // A byte where that is enough, as ever.
             hash.update(&label.to_le_bytes()[..if self.classes.len() <= 256 { 1 } else { 4 }]);
@@ -142,6 +238,9 @@ impl Dataset {
             images: self.images.select(indices),
             labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
             classes: self.classes.clone(),
+            files: self.files.as_ref().map(|files| indices.iter().map(|&index| files[index].clone()).collect()),
+            key: self.key,
+            reading: self.reading.clone(),
         }
     }
 }
@@ -187,6 +286,21 @@ mod tests {
     fn classes_are_counted() {
         assert_eq!(two_images().class_counts(), [1, 0, 1]);
         assert_eq!(Dataset::unlabelled("two", two_images().images).class_counts(), [0; 0]);
+    }
+
+    #[test]
+    fn labels_go_by_names() {
+        let ours = Dataset { classes: Classes::new(["ant", "bee", "cat"]), ..two_images() };
+        let theirs = Classes::new(["cat", "dodo", "ant"]);
+        assert_eq!(ours.clone().in_classes(&theirs).unwrap().labels, Some(vec![0, 2]));
+        let text = ours.clone().in_classes(&Classes::new(["ant", "bee"])).unwrap_err().to_string();
+        assert!(text.contains("two has images of class cat"), "{text}");
+        assert_eq!(ours.of_classes(&Classes::new(["ant"])).labels, Some(vec![0]));
+        let map = |source: &str, target: &str| BTreeMap::from([(source.to_string(), target.to_string())]);
+        let renamed = ours.clone().with_renamed(&map("bee", "wasp")).unwrap();
+        assert_eq!(renamed.classes, Classes::new(["ant", "wasp", "cat"]));
+        assert!(ours.clone().with_renamed(&map("dodo", "ant")).unwrap_err().to_string().contains("has no class dodo"));
+        assert!(ours.with_renamed(&map("ant", "bee")).unwrap_err().to_string().contains("would have one name"));
     }
 
     #[test]

@@ -1,23 +1,41 @@
-//! A data set as one command uses it: its training split is read once, a validation block is held out of that, and its test split is
-//! there or not.
+//! A data set as one command uses it: its training split is read once, images may be held out of that, and its test split is there or
+//! not.
 
-use super::{Dataset, Spec, Split};
-use crate::error::Result;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A data set whose training split is in memory, in its own size and channels.
+use super::kind::Block;
+use super::{Classes, Dataset, Reading, Spec, Split};
+use crate::error::{Error, Result};
+
+/// A data set whose training split is read.
 #[derive(Clone, Debug)]
 pub struct Parts {
     spec: Spec,
+    reading: Reading,
     whole: Dataset,
+    held_out: Option<Spec>,
+    /// The other splits, once they are read.
+    read: Arc<Mutex<HashMap<Split, Dataset>>>,
 }
 
 impl Parts {
-    /// Reads the training split.
+    /// Reads the training split. Where the reading names held-out images, those stand in for the test split: the test split of that data
+    /// set, or all of it where it has none.
     ///
     /// # Errors
-    /// Those of [`Spec::load`].
-    pub fn read(spec: &Spec) -> Result<Parts> {
-        Ok(Parts { whole: spec.load(Split::Train)?, spec: spec.clone() })
+    /// Those of [`Spec::read`]; [`Error::Usage`] where held-out images have no data set's name.
+    pub fn read(spec: &Spec, reading: &Reading) -> Result<Parts> {
+        let held_out = reading.held_out.as_deref().map(str::parse).transpose()?;
+        let whole = spec.read(Split::Train, reading)?;
+        if !reading.classes.is_empty() && reading.classes != whole.classes.names() {
+            let names = reading.classes.join(", ");
+            return Err(Error::invalid(format!(
+                "{spec} had the classes {names} when the run began, and has {} now; give them their names back",
+                whole.classes
+            )));
+        }
+        Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out, read: Arc::default() })
     }
 
     /// The data set's name.
@@ -25,28 +43,90 @@ impl Parts {
         &self.spec
     }
 
-    /// The whole training split, the validation block included.
+    /// The whole training split, what may be held out of it included.
     pub fn whole(&self) -> &Dataset {
         &self.whole
     }
 
-    /// The training split less the validation block, and that block: what methods and judges may learn from, and what is held out.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) where there are fewer than five images.
-    pub fn split(&self) -> Result<(Dataset, Dataset)> {
-        self.whole.clone().split_validation()
+    /// The reading, with the names of the classes, to be kept with a run.
+    pub fn reading(&self) -> Reading {
+        let classes = &self.whole.classes;
+        let numbered = *classes == Classes::numbered(0..classes.len());
+        let classes = if numbered { Vec::new() } else { classes.names().to_vec() };
+        Reading { classes, ..self.reading.clone() }
     }
 
-    /// Reads the test split, in its own size and channels.
+    /// What methods and judges may learn from, and the validation block, which is held out: the validation split where the data set has
+    /// one, else a fifth of the training split, as the kind of data set says ([`Block`]). It does not depend on any seed.
     ///
     /// # Errors
-    /// [`Error::NoSplit`](crate::Error::NoSplit) where the data set has none; any other where it has one that cannot be read.
+    /// [`Error::Invalid`] where there are fewer than five images to hold some out of; those of [`Spec::read`].
+    pub fn split(&self) -> Result<(Dataset, Dataset)> {
+        if let Some(validation) = self.validation()? {
+            return Ok((self.whole.clone(), validation));
+        }
+        self.whole.hold_out(self.spec.block())
+    }
+
+    /// What methods may learn from where nobody asks for a judge or a figure on the validation block: less that block where it is held out
+    /// always, else all.
+    ///
+    /// # Errors
+    /// None but those of the disk.
+    pub fn unjudged(&self) -> Result<Dataset> {
+        match self.spec.block() {
+            Block::LastFifth if self.whole.can_hold_out() => Ok(self.whole.hold_out(Block::LastFifth)?.0),
+            _ => Ok(self.whole.clone()),
+        }
+    }
+
+    /// How many images [`Parts::split`] would hold out.
+    ///
+    /// # Errors
+    /// Those of [`Spec::read`].
+    pub fn held_out(&self) -> Result<usize> {
+        Ok(self.validation()?.map_or(self.whole.held_out(), |validation| validation.len()))
+    }
+
+    /// Reads the test split, in its own size and channels, or what stands in its place. Its labels are places in the list of classes of
+    /// the training split.
+    ///
+    /// # Errors
+    /// [`Error::NoSplit`] where the data set has none; [`Error::Invalid`] where what stands in its place has classes that it lacks; any other
+    /// where a file cannot be read.
     pub fn test(&self) -> Result<Dataset> {
-        self.spec.load(Split::Test)
+        self.once(Split::Test, || {
+            let Some(spec) = &self.held_out else { return self.spec.read(Split::Test, &self.reading) };
+            let held_out = match spec.read(Split::Test, &self.reading) {
+                Err(Error::NoSplit(_)) => spec.read(Split::Train, &self.reading)?,
+                read => read?,
+            };
+            held_out.in_classes(&self.whole.classes)
+        })
+    }
+
+    /// The validation split, where there is one that counts.
+    fn validation(&self) -> Result<Option<Dataset>> {
+        if self.spec.block() == Block::LastFifth {
+            return Ok(None);
+        }
+        match self.once(Split::Validation, || self.spec.read(Split::Validation, &self.reading)) {
+            Ok(validation) => Ok(Some(validation)),
+            Err(Error::NoSplit(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn once(&self, split: Split, read: impl FnOnce() -> Result<Dataset>) -> Result<Dataset> {
+        let mut kept = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(dataset) = kept.get(&split) {
+            return Ok(dataset.clone());
+        }
+        let dataset = read()?;
+        kept.insert(split, dataset.clone());
+        Ok(dataset)
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,7 +145,8 @@ mod tests {
         let labels = |count: u8| [&[0, 0, 8, 1, 0, 0, 0, count][..], &vec![1; usize::from(count)]].concat();
         write("train-images-idx3-ubyte", &images(10));
         write("train-labels-idx1-ubyte", &labels(10));
-        let parts = Parts::read(&format!("mnist:{}", folder.path().display()).parse().unwrap()).unwrap();
+        let parts =
+            Parts::read(&format!("mnist:{}", folder.path().display()).parse().unwrap(), &Reading::default()).unwrap();
         assert!(matches!(parts.test(), Err(Error::NoSplit(_))));
         write("t10k-images-idx3-ubyte", &images(3));
         assert!(matches!(parts.test(), Err(Error::Invalid(_))), "images without labels");
@@ -75,5 +156,30 @@ mod tests {
         assert_eq!(parts.test().unwrap().len(), 3);
         let (training, validation) = parts.split().unwrap();
         assert_eq!([parts.whole().len(), training.len(), validation.len()], [10, 8, 2]);
+    }
+
+    #[test]
+    fn another_data_set_stands_in_for_the_test_split_with_the_same_classes_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        let labels = |labels: &[u8]| [&[0, 0, 8, 1, 0, 0, 0, labels.len() as u8][..], labels].concat();
+        let spec = |part: &str| -> Spec {
+            let path = |content: &str| folder.path().join(format!("{part}-{content}")).display().to_string();
+            format!("idx:{},{}", path("images"), path("labels")).parse().unwrap()
+        };
+        for (part, own) in [("train", &[1, 2, 3, 3, 2][..]), ("test", &[3, 2]), ("other", &[0, 1])] {
+            write(&format!("{part}-images"), &images(own.len() as u8));
+            write(&format!("{part}-labels"), &labels(own));
+        }
+        let parts = Parts::read(&spec("train"), &Reading::default()).unwrap();
+        assert!(matches!(parts.test(), Err(Error::NoSplit(_))));
+        let with = |held_out: &str| {
+            let reading = Reading { held_out: Some(spec(held_out).to_string()), ..Reading::default() };
+            Parts::read(&spec("train"), &reading).unwrap()
+        };
+        let test = with("test").test().unwrap();
+        assert_eq!((test.labels, test.classes), (Some(vec![2, 1]), parts.whole().classes.clone()));
+        let error = with("other").test().unwrap_err();
+        assert!(matches!(&error, Error::Invalid(text) if text.contains("has images of class 0")), "{error}");
     }
 }

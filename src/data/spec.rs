@@ -1,27 +1,28 @@
 //! How a person names a data set (`mnist:DIR`, `synthetic:strokes`), and the registry of the kinds that exist.
 //!
-//! A kind of data set is one file that defines a [`Kind`] and one line in [`KINDS`].
+//! A kind of data set is one file that defines a [`Kind`] and one place in [`KINDS`].
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Dataset, Split, cifar10, folder, idx, mnist, svhn, synthetic};
+use super::kind::{Block, Kind};
+use super::{Dataset, Reading, Split, cifar, emnist, folder, idx, mnist, npy, npz, svhn, synthetic, zip};
 use crate::error::{Error, Result, did_you_mean};
 
 /// Every kind of data set, in the order in which errors list them.
-const KINDS: &[&Kind] = &[&mnist::KIND, &svhn::KIND, &cifar10::KIND, &folder::KIND, &idx::KIND, &synthetic::KIND];
-
-/// One kind of data set.
-pub(super) struct Kind {
-    /// What stands before the colon.
-    pub name: &'static str,
-    /// The forms that a person may write.
-    pub forms: &'static [&'static str],
-    /// Whether what stands after the colon can be understood, without looking at the disk; else an [`Error::Usage`].
-    pub check: fn(&str) -> Result<()>,
-    /// Reads or draws the data set that stands after the colon.
-    pub load: fn(&str, Split) -> Result<Dataset>,
-}
+const KINDS: &[&Kind] = &[
+    &mnist::KIND,
+    &emnist::KIND,
+    &svhn::KIND,
+    &cifar::KIND_10,
+    &cifar::KIND_100,
+    &folder::KIND,
+    &zip::KIND,
+    &idx::KIND,
+    &npz::KIND,
+    &npy::KIND,
+    &synthetic::KIND,
+];
 
 /// The name of a data set: a kind, a colon, and what that kind needs to know. Parsing does not touch the disk.
 #[derive(Clone)]
@@ -36,14 +37,29 @@ impl Spec {
         KINDS.iter().flat_map(|kind| kind.forms).copied()
     }
 
-    /// The data set in its own size and channels; at least one image.
+    /// A part of the data set as it is usually read; at least one image.
+    ///
+    /// # Errors
+    /// As [`Spec::read`].
+    pub fn load(&self, split: Split) -> Result<Dataset> {
+        self.read(split, &Reading::default())
+    }
+
+    /// A part of the data set; at least one image. Arrays keep their size and channels until [`Dataset::fit`]; pictures of any size become
+    /// squares while they are read.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there is nothing at the place that the name gives; [`Error::NoSplit`] where there is, and it has no
-    /// test split; [`Error::Format`] where a file is not what it should be; [`Error::Io`] where it cannot be read.
-    pub fn load(&self, split: Split) -> Result<Dataset> {
-        let dataset = (self.kind.load)(&self.argument, split)?;
+    /// such split; [`Error::Format`] where a file is not what it should be; [`Error::BrokenImages`] where pictures cannot be read;
+    /// [`Error::Io`] where the disk says no.
+    pub fn read(&self, split: Split, reading: &Reading) -> Result<Dataset> {
+        let dataset = (self.kind.load)(&self.argument, split, reading)?;
         Ok(Dataset { name: self.to_string(), ..dataset })
+    }
+
+    /// What is held out of its training split where it has no validation split.
+    pub fn block(&self) -> Block {
+        self.kind.block
     }
 }
 
@@ -102,6 +118,11 @@ mod tests {
             "svhn:some/folder",
             "idx:a.gz",
             "idx:a,b",
+            "zip:a.zip",
+            "npz:a.npz",
+            "npy:a,b",
+            "emnist:d,letters",
+            "cifar100:d",
             "synthetic:strokes",
             "synthetic:street",
         ] {
@@ -114,7 +135,7 @@ mod tests {
         for text in [
             "",
             "mnist",
-            "cifar:x",
+            "cifa:x",
             "mnist:",
             "svhn:",
             "cifar10:",
@@ -122,13 +143,20 @@ mod tests {
             "idx:",
             "idx:a,",
             "idx:a,b,c",
+            "zip:",
+            "npz:",
+            "npy:",
+            "npy:a,",
+            "emnist:",
+            "emnist:d,greek",
+            "cifar100:",
             "synthetic:",
             "synthetic:dogs",
         ] {
             let error = text.parse::<Spec>().unwrap_err();
             assert!(matches!(error, Error::Usage(_)), "{text}: {error:?}");
         }
-        let error = "cifar:x".parse::<Spec>().unwrap_err().to_string();
+        let error = "cifa:x".parse::<Spec>().unwrap_err().to_string();
         for form in [
             "mnist:DIR",
             "svhn:DIR|FILE.mat",

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::kind::{Block, Kind};
 use super::matlab::{self, Array, Header};
-use super::spec::Kind;
-use super::{Classes, Dataset, Images, Split};
+use super::{Classes, Dataset, Images, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `svhn:DIR|FILE.mat`: the folder of SVHN's files, or one of them.
-pub(super) const KIND: Kind = Kind { name: "svhn", forms: &["svhn:DIR|FILE.mat"], check, load };
+pub(super) const KIND: Kind =
+    Kind { name: "svhn", forms: &["svhn:DIR|FILE.mat"], check, load, block: Block::LastFifth };
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
@@ -22,10 +23,11 @@ const CLASSES: usize = 10;
 /// The label of the digit zero.
 const ZERO: u8 = 10;
 
-fn file_name(split: Split) -> &'static str {
+fn file_name(split: Split) -> Result<&'static str> {
     match split {
-        Split::Train => "train_32x32.mat",
-        Split::Test => "test_32x32.mat",
+        Split::Train => Ok("train_32x32.mat"),
+        Split::Test => Ok("test_32x32.mat"),
+        Split::Validation => Err(split.missing("SVHN", "a block of the training images stands in for it")),
     }
 }
 
@@ -40,17 +42,17 @@ fn check(argument: &str) -> Result<()> {
     Ok(())
 }
 
-fn load(argument: &str, split: Split) -> Result<Dataset> {
+fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let path = find(argument, split)?;
     let arrays = matlab::read(&path, |header| wanted(&path, header))?;
     let (images, labels) = digits(&path, arrays)?;
-    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)))
+    Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)).read_by(reading))
 }
 
 fn find(argument: &str, split: Split) -> Result<PathBuf> {
     let path = Path::new(argument);
     if path.is_dir() {
-        let name = file_name(split);
+        let name = file_name(split)?;
         let file = path.join(name);
         if !file.is_file() {
             let why =
@@ -65,9 +67,9 @@ fn find(argument: &str, split: Split) -> Result<PathBuf> {
              one such file, or use synthetic:street, which needs no files"
         )));
     }
-    if split == Split::Test {
+    if split != Split::Train {
         return Err(Error::NoSplit(format!(
-            "svhn:{argument} names one file and has no test split; name the folder that has test_32x32.mat too, or \
+            "svhn:{argument} names one file and has no {split} split; name the folder that has test_32x32.mat too, or \
              the held-out file by its own svhn:FILE.mat"
         )));
     }

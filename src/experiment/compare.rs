@@ -20,43 +20,46 @@ mod cell;
 mod estimate;
 mod images;
 mod memory;
-mod queue;
 mod result;
 mod settings;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use cell::{Best, Point, Readings, Record};
+pub use super::engine::Jobs;
+pub use cell::{Best, Look, Readings, Record};
 pub use estimate::{Estimate, Planned, estimate};
 pub use images::RealData;
 pub use memory::check_fits;
-pub use queue::Jobs;
-pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described, JudgeReport};
+pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
+use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
 use crate::metrics::{Evaluation, Judge, RealImages, Reference};
-use crate::run::{self, Ending};
-use cell::{Bench, read_json, write_json};
-use queue::Queue;
+use crate::run::{self, Ending, Event};
+use crate::transfer;
+use cell::Runs;
 
 const RESULT: &str = "compare.json";
 const JUDGE: &str = "judge.safetensors";
 
-/// Who watches a comparison, from several threads at once.
-pub trait Watch: Sync {
-    /// Whether to stop: every run then ends behind its step, with a checkpoint.
-    fn stop(&self) -> bool;
-    /// A run stands at a step of so many of a phase; `rate` in steps a second.
-    fn step(&self, cell: &Cell, phase: &str, step: (u64, u64), rate: f64);
-    /// A run has ended, one of so many.
-    fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison);
+/// What happens in a comparison.
+pub enum CellEvent<'a> {
+    /// Something in a run, or in the training of a classifier on its samples.
+    Of(&'a Event<'a>),
+    /// A run has ended, and this was found so far.
+    Ended(&'a Record, &'a Comparison),
 }
+
+/// Who is told of every run, from several threads at once, and gives whether to go on: else every run ends behind its step, with a
+/// checkpoint.
+pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync + 'w;
 
 /// The design of the comparison in a folder with what is asked for now; changes nothing.
 ///
@@ -94,6 +97,17 @@ pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
     Ok(design)
 }
 
+/// Refuses runs that would fail only behind the training of what they need; trains and writes nothing.
+///
+/// # Errors
+/// Those of [`transfer::inspect`]; where the target has too few images.
+pub fn inspect(design: &Design, real: &RealData, device: &Device) -> Result<()> {
+    design.cells().iter().try_for_each(|cell| {
+        let (plan, subset) = (cell.plan(&design.settings, Jobs::ONE), real.subset(cell.size, cell.seed)?);
+        transfer::inspect(&plan, &subset, &real.source, device)
+    })
+}
+
 /// Does the runs of `asked` that have not ended, and writes `compare.json` behind each.
 ///
 /// # Errors
@@ -105,7 +119,7 @@ pub fn run(
     judge: Judge,
     device: &Device,
     jobs: Jobs,
-    watch: &dyn Watch,
+    watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
     check_fits(&asked, real, device, jobs)?;
@@ -119,14 +133,9 @@ pub fn run(
     let validation = Reference::new(judge.clone(), &against)?;
     let fresh = Reference::new(judge.clone(), &RealImages { held_out: &halves.0, other: &halves.1, training: None })?;
     let real_floor = real_floor(root, &fresh)?;
-    let held_out = match &real.test {
-        Some(_) => fresh.count(),
-        None => validation.count(),
-    };
-    let accuracy = match &real.test {
-        Some(_) => fresh.accuracy(),
-        None => validation.accuracy(),
-    };
+    // Without a test split, the headline is measured against the whole block.
+    let headline = if real.test.is_some() { &fresh } else { &validation };
+    let (held_out, judged_by) = (headline.count(), headline.judged_by());
     let protocol = design.protocol();
     let described = Described {
         settings: design.settings.clone(),
@@ -135,45 +144,20 @@ pub fn run(
         claims: Claims { baselines: protocol.baselines, candidates: protocol.candidates },
         held_out,
         validation: validation.count(),
-        judge: JudgeReport { hash: judge.hash().to_string(), accuracy, trained_on: judge.trained_on() },
+        judge: judged_by,
         microkernel: device.backend().microkernel().to_string(),
     };
     drop(fresh);
-    let gather = || Comparison::gather(root, &design, described.clone(), real_floor.clone());
-    write_json(&root.join(RESULT), &gather()?)?;
-
-    let mut waiting = Vec::new();
-    for cell in asked.cells() {
-        if Record::read(root, &cell)?.is_none() {
-            waiting.push(cell);
-        }
-    }
-    let queue = Queue::new(root, waiting);
-    let settings = &design.settings;
-    let bench = Bench { root, settings, real, judge, validation, device, jobs, queue: &queue, watch };
-    let writing = Mutex::new(());
-    let work = || -> Result<Ending> {
-        while let Some(cell) = queue.next() {
-            let Some(record) = bench.run(&cell)? else { return Ok(Ending::Interrupted) };
-            queue.prepared(&cell);
-            let _turn = writing.lock().unwrap_or_else(PoisonError::into_inner);
-            let comparison = gather()?;
-            write_json(&root.join(RESULT), &comparison)?;
-            watch.ended(&cell, &record, &comparison);
-        }
-        Ok(Ending::Finished)
+    let gather = || -> Result<Comparison> {
+        let comparison = Comparison::gather(root, &design, described.clone(), real_floor.clone())?;
+        write_json(&root.join(RESULT), &comparison)?;
+        Ok(comparison)
     };
-    let endings = jobs.each(|| {
-        let ending = work();
-        if !matches!(ending, Ok(Ending::Finished)) {
-            queue.end();
-        }
-        ending
-    })?;
-    let ending = if endings.contains(&Ending::Interrupted) { Ending::Interrupted } else { Ending::Finished };
-    let comparison = gather()?;
-    write_json(&root.join(RESULT), &comparison)?;
-    Ok((comparison, ending))
+    gather()?;
+    let settings = &design.settings;
+    let runs = Runs { root, settings, real, judge, validation, device, jobs, gather: &gather, watcher };
+    let ending = engine::carry_out(&runs, asked.cells(), jobs)?;
+    Ok((gather()?, ending))
 }
 
 /// What the comparison in a folder found so far, from what its runs left there; also while it goes on.

@@ -8,78 +8,50 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value as Json;
-
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::gan::Trainer;
 use crate::protobuf::Message;
-use crate::run::{self, Observer};
+use crate::run::{self, Event};
 
 /// The name under which pictures appear.
 const SAMPLES: &str = "samples";
 
-/// An observer that records what it sees in an event file, and tells another.
+/// Records what happens in a run in an event file.
 #[derive(Debug)]
-pub struct Recorder<'a, O> {
+pub struct Recorder {
     folder: PathBuf,
     events: EventFile,
-    inner: &'a mut O,
 }
 
-impl<'a, O: Observer> Recorder<'a, O> {
+impl Recorder {
     /// A recorder of a run in `folder` that goes on behind step `step`: older event files lose what they say of later steps, and
     /// a new one begins.
     ///
     /// # Errors
     /// [`Error::Io`] where event files cannot be read or written.
-    pub fn new(folder: &Path, step: u64, inner: &'a mut O) -> Result<Recorder<'a, O>> {
-        Ok(Recorder { folder: folder.to_path_buf(), events: EventFile::create(folder, step)?, inner })
-    }
-}
-
-impl<O: Observer> Observer for Recorder<'_, O> {
-    fn numbers(&mut self, step: u64, numbers: &Json) -> Result<()> {
-        let pairs = numbers.as_object().into_iter().flatten();
-        let scalars =
-            pairs.filter(|(key, _)| *key != "step").filter_map(|(key, value)| Some((&**key, value.as_f64()?)));
-        self.events.scalars(step, scalars)?;
-        self.inner.numbers(step, numbers)
+    pub fn new(folder: &Path, step: u64) -> Result<Recorder> {
+        Ok(Recorder { folder: folder.to_path_buf(), events: EventFile::create(folder, step)? })
     }
 
-    fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
-        let png = fs::read(path).map_err(Error::io("read", path))?;
-        self.events.picture(step, SAMPLES, &png)?;
-        self.inner.picture(step, path)
-    }
-
-    fn rolled_back(&mut self, step: u64) -> Result<()> {
-        self.events = EventFile::create(&self.folder, step)?;
-        self.inner.rolled_back(step)
-    }
-
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], steps_per_second: f64) {
-        self.inner.step(step, losses, steps_per_second);
-    }
-
-    fn stop(&mut self) -> bool {
-        self.inner.stop()
-    }
-
-    fn phase(&mut self, name: &str, from: u64, to: u64) {
-        self.inner.phase(name, from, to);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.inner.note(text);
-    }
-
-    fn looks_at(&self, step: u64) -> bool {
-        self.inner.looks_at(step)
-    }
-
-    fn look(&mut self, trainer: &Trainer) -> Result<()> {
-        self.inner.look(trainer)
+    /// Records one event.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be written, or a picture not be read.
+    pub fn watch(&mut self, event: &Event<'_>) -> Result<()> {
+        match event {
+            Event::Numbers { step, numbers } => {
+                let pairs = numbers.as_object().into_iter().flatten().filter(|(key, _)| *key != "step");
+                self.events.scalars(*step, pairs.filter_map(|(key, value)| Some((&**key, value.as_f64()?))))
+            }
+            Event::Picture { step, path } => {
+                self.events.picture(*step, SAMPLES, &fs::read(path).map_err(Error::io("read", path))?)
+            }
+            Event::RolledBack(step) => {
+                self.events = EventFile::create(&self.folder, *step)?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

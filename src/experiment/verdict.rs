@@ -45,7 +45,7 @@ pub enum Reading {
 
 /// One measured distance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct Measured {
     /// The arm's name.
     pub arm: String,
     /// The number of target images.
@@ -157,15 +157,15 @@ pub struct Finding {
 /// # Errors
 /// [`Error::Invalid`] where a distance is not positive and finite, an outcome comes twice, or the protocol has no
 /// baseline.
-pub fn findings(protocol: &Protocol, outcomes: &[Outcome]) -> Result<Vec<Finding>> {
+pub fn findings(protocol: &Protocol, measured: &[Measured]) -> Result<Vec<Finding>> {
     if protocol.baselines.is_empty() {
         return Err(Error::invalid("a comparison needs a baseline to hold its arms against; add the arm scratch"));
     }
-    check(outcomes)?;
-    let mut headline = findings_of(protocol, outcomes, Reading::Final);
+    check(measured)?;
+    let mut headline = findings_of(protocol, measured, Reading::Final);
     for reading in [Reading::Best, Reading::Raw] {
-        if outcomes.iter().any(|outcome| outcome.reading == reading) {
-            for (finding, other) in headline.iter_mut().zip(findings_of(protocol, outcomes, reading)) {
+        if measured.iter().any(|outcome| outcome.reading == reading) {
+            for (finding, other) in headline.iter_mut().zip(findings_of(protocol, measured, reading)) {
                 if finding.verdict == other.verdict {
                     finding.stable_under.push(reading);
                 } else {
@@ -177,9 +177,9 @@ pub fn findings(protocol: &Protocol, outcomes: &[Outcome]) -> Result<Vec<Finding
     Ok(headline)
 }
 
-fn check(outcomes: &[Outcome]) -> Result<()> {
-    for (place, outcome) in outcomes.iter().enumerate() {
-        let Outcome { arm, size, seed, reading, fd } = outcome;
+fn check(measured: &[Measured]) -> Result<()> {
+    for (place, outcome) in measured.iter().enumerate() {
+        let Measured { arm, size, seed, reading, fd } = outcome;
         if fd.is_some_and(|fd| !fd.is_finite() || fd <= 0.0) {
             return Err(Error::invalid(format!(
                 "the distance of arm {arm} at {size} images, seed {seed}, is {}, which has no logarithm; mark the run as \
@@ -188,8 +188,8 @@ fn check(outcomes: &[Outcome]) -> Result<()> {
             )));
         }
         let same =
-            |other: &&Outcome| (&other.arm, other.size, other.seed, other.reading) == (arm, *size, *seed, *reading);
-        if outcomes[..place].iter().any(|other| same(&other)) {
+            |other: &&Measured| (&other.arm, other.size, other.seed, other.reading) == (arm, *size, *seed, *reading);
+        if measured[..place].iter().any(|other| same(&other)) {
             return Err(Error::invalid(format!(
                 "arm {arm} at {size} images, seed {seed}, is there twice; leave one of the two runs out"
             )));
@@ -199,12 +199,12 @@ fn check(outcomes: &[Outcome]) -> Result<()> {
 }
 
 /// The findings of one reading, without the other readings.
-fn findings_of(protocol: &Protocol, outcomes: &[Outcome], reading: Reading) -> Vec<Finding> {
+fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> Vec<Finding> {
     let cells = protocol.candidates.iter().flat_map(|arm| protocol.sizes.iter().map(move |&size| (arm, size)));
     let cells: Vec<(&Candidate, usize, Vec<Contrast>)> = cells
         .map(|(candidate, size)| {
             let others = protocol.baselines.iter().chain(&candidate.control);
-            let contrasts = others.map(|other| contrast(outcomes, reading, size, &candidate.arm, other));
+            let contrasts = others.map(|other| contrast(measured, reading, size, &candidate.arm, other));
             (candidate, size, contrasts.collect())
         })
         .collect();
@@ -250,10 +250,10 @@ fn findings_of(protocol: &Protocol, outcomes: &[Outcome], reading: Reading) -> V
 }
 
 /// An arm against another, over the seeds that both have.
-fn contrast(outcomes: &[Outcome], reading: Reading, size: usize, arm: &str, against: &str) -> Contrast {
+fn contrast(measured: &[Measured], reading: Reading, size: usize, arm: &str, against: &str) -> Contrast {
     let of = |name: &str| {
         let name = name.to_owned();
-        outcomes.iter().filter(move |o| o.reading == reading && o.size == size && o.arm == name)
+        measured.iter().filter(move |o| o.reading == reading && o.size == size && o.arm == name)
     };
     let pairs: Vec<Option<f64>> = of(arm)
         .filter_map(|first| of(against).find(|second| second.seed == first.seed).map(|second| (first.fd, second.fd)))

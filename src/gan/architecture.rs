@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::NetworkKind;
-use crate::error::{Error, Result};
 use crate::nn::NormKind;
 
 /// What determines the shapes of both networks: their layers follow from it.
@@ -52,27 +51,5 @@ impl Architecture {
     /// The length of a condition, `[classes | features]`; 0 where the networks have none.
     pub fn condition_length(&self) -> usize {
         self.classes + self.condition_features
-    }
-
-    /// Refuses shapes that the networks do not have.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the option and what it takes.
-    pub fn check(&self) -> Result<()> {
-        const MOST: usize = 1 << 16;
-        /// Labels are bytes.
-        const MOST_CLASSES: usize = 256;
-        let within = |ok: bool, option: &str, takes: &str| {
-            if ok { Ok(()) } else { Err(Error::Usage(format!("{option} takes {takes}"))) }
-        };
-        let sizes: Vec<String> = self.network.sizes().map(|size| size.to_string()).collect();
-        let (last, first) = sizes.split_last().expect("a network has a size");
-        let takes = format!("{} or {last}", first.join(", "));
-        within(self.network.sizes().any(|size| size == self.size), "--size", &takes)?;
-        within([1, 3].contains(&self.channels), "--channels", "1 or 3")?;
-        within((1..=MOST).contains(&self.features), "--features", "a whole number from 1 to 65536")?;
-        within((1..=MOST).contains(&self.latent), "--latent", "a whole number from 1 to 65536")?;
-        within(self.classes <= MOST_CLASSES, "--conditional", "data of at most 256 classes")?;
-        within(self.condition_features <= MOST, "--feature-length", "a whole number up to 65536")
     }
 }

@@ -5,33 +5,35 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Architecture;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::data::Classes;
 use crate::error::{Error, Result};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::Tensor;
+use crate::words::words;
 
 /// Draws for conditions stand this far behind those for latents of the same purpose and step.
 const OFFSET: u64 = 1 << 32;
 /// The bank's name in checkpoints, and the header's field of what is drawn from.
 const BANK: &str = "conditions.bank";
 const FIELD: &str = "conditions";
+/// The header's field of what the classes are called, where those are not their numbers.
+const NAMES: &str = "classes";
 
-/// How features are drawn from the bank.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FeatureSource {
-    /// One of the bank's vectors.
-    #[default]
-    Bank,
-    /// The normal distribution with the bank's mean and covariance, brought to the bank's length.
-    Gaussian,
-    /// A point between two of the bank's vectors, brought to the bank's length.
-    Mix,
+words! {
+    /// How features are drawn from the bank.
+    pub enum FeatureSource {
+        /// One of the bank's vectors.
+        Bank = "bank",
+        /// The normal distribution with the bank's mean and covariance, brought to the bank's length.
+        Gaussian = "gaussian",
+        /// A point between two of the bank's vectors, brought to the bank's length.
+        Mix = "mix",
+    }
 }
 
 /// Feature vectors of one length, and the class of each where the network has classes.
@@ -47,6 +49,7 @@ pub struct Bank {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conditions {
     classes: usize,
+    names: Classes,
     features: usize,
     /// The probability of each class; the classes in turn where there is none.
     frequencies: Option<Vec<f64>>,
@@ -57,7 +60,28 @@ pub struct Conditions {
 impl Conditions {
     /// All classes in turn, and no features yet.
     pub fn in_turn(classes: usize, features: usize) -> Conditions {
-        Conditions { classes, features, frequencies: None, bank: None, feature_source: FeatureSource::Bank }
+        let names = Classes::numbered(0..classes);
+        Conditions { classes, names, features, frequencies: None, bank: None, feature_source: FeatureSource::Bank }
+    }
+
+    /// Classes of these names.
+    ///
+    /// # Panics
+    /// Where there is not one name a class.
+    #[track_caller]
+    pub fn with_names(self, names: Classes) -> Conditions {
+        assert_eq!(names.len(), self.classes, "one name a class");
+        Conditions { names, ..self }
+    }
+
+    /// What the classes are called.
+    pub fn names(&self) -> &Classes {
+        &self.names
+    }
+
+    /// Whether all that is known of the classes is that they come in turn.
+    pub fn is_in_turn(&self) -> bool {
+        self.frequencies.is_none() && self.features == 0
     }
 
     /// Classes by their probabilities, p_y.
@@ -197,12 +221,15 @@ impl Conditions {
     /// # Errors
     /// The device's first failure.
     pub(super) fn store(&self, checkpoint: &mut Checkpoint, device: &Device) -> Result<()> {
+        if self.names != Classes::numbered(0..self.classes) {
+            checkpoint.header.insert(NAMES.to_string(), json!(self.names.names()));
+        }
         if self.frequencies.is_none() && self.bank.is_none() {
             return Ok(());
         }
         let labels = self.bank.as_ref().map(|bank| &bank.labels);
         let mut field = json!({ "frequencies": self.frequencies, "labels": labels });
-        if self.feature_source != FeatureSource::default() {
+        if self.feature_source != FeatureSource::Bank {
             field["feature-source"] = json!(self.feature_source);
         }
         checkpoint.header.insert(FIELD.to_string(), field);
@@ -223,6 +250,11 @@ impl Conditions {
             Error::invalid(text)
         };
         let mut conditions = Conditions::in_turn(architecture.classes, architecture.condition_features);
+        if let Some(names) = checkpoint.header.get(NAMES) {
+            let names: Vec<String> = serde_json::from_value(names.clone()).map_err(|_| broken())?;
+            let names = Classes::distinct(names).filter(|names| names.len() == conditions.classes);
+            conditions.names = names.ok_or_else(broken)?;
+        }
         let field = checkpoint.header.get(FIELD).cloned().unwrap_or(Json::Null);
         let part = |name: &str| field.get(name).cloned().unwrap_or(Json::Null);
         let frequencies: Option<Vec<f64>> = serde_json::from_value(part("frequencies")).map_err(|_| broken())?;

@@ -1,24 +1,23 @@
 //! The adversarial losses, a row each.
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
-
+use crate::nn::NormKind;
 use crate::tensor::Tensor;
+use crate::words::words;
 
-/// The adversarial loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// `-log D(x) - log(1 - D(G(z)))` and `-log D(G(z))` (Goodfellow 2014, section 3).
-    NonSaturating,
-    /// The hinge loss (Lim & Ye 2017).
-    Hinge,
-    /// Least squares, targets 1 and 0 (Mao 2017).
-    LeastSquares,
-    /// Wasserstein distance with a penalty on the critic's gradient between real and fake images (Gulrajani 2017).
-    WassersteinGp,
-    /// Relativistic pairing with R1 and R2 penalties (Huang 2024).
-    R3gan,
+words! {
+    /// The adversarial loss.
+    pub enum Loss {
+        /// `-log D(x) - log(1 - D(G(z)))` and `-log D(G(z))` (Goodfellow 2014, section 3).
+        NonSaturating = "non-saturating",
+        /// The hinge loss (Lim & Ye 2017).
+        Hinge = "hinge",
+        /// Least squares, targets 1 and 0 (Mao 2017).
+        LeastSquares = "least-squares",
+        /// Wasserstein distance with a penalty on the critic's gradient between real and fake images (Gulrajani 2017).
+        WassersteinGp = "wasserstein-gp",
+        /// Relativistic pairing with R1 and R2 penalties (Huang 2024).
+        R3gan = "r3gan",
+    }
 }
 
 /// A function of scores `[n]` to a scalar.
@@ -46,26 +45,85 @@ pub enum Terms {
     },
 }
 
+/// The penalty on the gradient of the discriminator's score that a loss may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Penalty {
+    /// `gamma / 2 * E ||g||^2`, of which `r1` is gamma.
+    Zero {
+        /// Gamma where nothing is said.
+        gamma: f64,
+        /// At fake images, too: R2 beside R1.
+        fake: bool,
+    },
+    /// `weight * E (||g|| - 1)^2` between real and fake images, of which `gp` is the weight.
+    One {
+        /// The weight where nothing is said.
+        weight: f64,
+    },
+}
+
+/// A loss's row: what it is made of, and what goes with it where nothing is said.
+pub struct Row {
+    /// Its terms.
+    pub terms: Terms,
+    /// Its penalty.
+    pub penalty: Penalty,
+    /// The discriminator's normalisation without the penalty, and with it: batch norm mixes the samples that a penalty must keep apart.
+    pub norms: [NormKind; 2],
+}
+
 impl Loss {
-    /// The loss's terms.
-    pub fn terms(self) -> Terms {
+    /// The loss's row.
+    pub fn row(self) -> Row {
+        use NormKind::{Batch, Layer, None};
         let apart = |real: OfScores, fake: OfScores, generator: OfScores| Terms::Apart { real, fake, generator };
+        let r1 = Penalty::Zero { gamma: 0.0, fake: false };
         match self {
-            Loss::NonSaturating => {
-                apart(|r| (-r).softplus().mean(), |f| f.softplus().mean(), |f| (-f).softplus().mean())
-            }
-            Loss::Hinge => apart(|r| (1.0 - r).relu().mean(), |f| (f + 1.0).relu().mean(), |f| -f.mean()),
-            Loss::LeastSquares => apart(
-                |r| (r - 1.0).powi(2).mean() * 0.5,
-                |f| f.powi(2).mean() * 0.5,
-                |f| (f - 1.0).powi(2).mean() * 0.5,
-            ),
-            Loss::WassersteinGp => apart(|r| -r.mean(), |f| f.mean(), |f| -f.mean()),
-            Loss::R3gan => Terms::Paired {
-                discriminator: |r, f| (f - r).softplus().mean(),
-                generator: |r, f| (r - f).softplus().mean(),
+            Loss::NonSaturating => Row {
+                terms: apart(|r| (-r).softplus().mean(), |f| f.softplus().mean(), |f| (-f).softplus().mean()),
+                penalty: r1,
+                norms: [Batch, None],
+            },
+            Loss::Hinge => Row {
+                terms: apart(|r| (1.0 - r).relu().mean(), |f| (f + 1.0).relu().mean(), |f| -f.mean()),
+                penalty: r1,
+                norms: [Batch, None],
+            },
+            Loss::LeastSquares => Row {
+                terms: apart(
+                    |r| (r - 1.0).powi(2).mean() * 0.5,
+                    |f| f.powi(2).mean() * 0.5,
+                    |f| (f - 1.0).powi(2).mean() * 0.5,
+                ),
+                penalty: r1,
+                norms: [Batch, None],
+            },
+            Loss::WassersteinGp => Row {
+                terms: apart(|r| -r.mean(), |f| f.mean(), |f| -f.mean()),
+                // Gulrajani 2017, section 4.
+                penalty: Penalty::One { weight: 10.0 },
+                norms: [Layer, Layer],
+            },
+            Loss::R3gan => Row {
+                terms: Terms::Paired {
+                    discriminator: |r, f| (f - r).softplus().mean(),
+                    generator: |r, f| (r - f).softplus().mean(),
+                },
+                // Huang 2024 uses 0.05 to 1 for small images; the loss does not converge without a penalty.
+                penalty: Penalty::Zero { gamma: 1.0, fake: true },
+                norms: [None, None],
             },
         }
+    }
+
+    /// The loss's terms.
+    pub fn terms(self) -> Terms {
+        self.row().terms
+    }
+
+    /// The normalisation of a discriminator of this loss under a penalty of `r1`, where nothing is said.
+    pub fn norm(self, r1: f64) -> NormKind {
+        self.row().norms[usize::from(r1 > 0.0)]
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::{Plain, Recipe, Trainer};
 use crate::backend::Device;
+use crate::data::Dataset;
 use crate::error::Result;
-use crate::memory::{Amount, Limits, Need, blank};
+use crate::memory::{Amount, Limits, Need};
 
 impl Trainer {
     /// What a run like this one takes, where the trainer is on a device that counts: makes the steps that take most, and gives the
     /// bytes that its checkpoint has on the host.
     pub(crate) fn rehearse(&mut self) -> u64 {
-        /// A checkpoint, and the file that is made of it.
+        /// A checkpoint and the file that is made of it; a tensor on its way into it.
         const COPIES: u64 = 2;
         // One step with a penalty, and one that finds what a step leaves.
         for _ in 0..2 {
@@ -19,7 +20,9 @@ impl Trainer {
             drop(self.step());
         }
         self.average().estimate_statistics(self.steps());
-        COPIES * self.state_bytes()
+        let state = self.state_bytes();
+        // A tensor is downloaded in its stored order, and then becomes bytes.
+        COPIES * (state.iter().sum::<u64>() + state.into_iter().max().unwrap_or_default())
     }
 }
 
@@ -30,7 +33,7 @@ impl Recipe {
     /// [`Error::Usage`](crate::Error::Usage) where the recipe is none.
     pub fn need(&self, device: &Device) -> Result<Need> {
         let architecture = self.architecture;
-        let data = blank(architecture.size, architecture.channels, architecture.classes);
+        let data = Dataset::blank(architecture.size, architecture.channels, architecture.classes);
         Need::of(device, |device| {
             Ok(Trainer::with_method(self, Box::new(Plain { classes: architecture.classes }), data, device)?.rehearse())
         })

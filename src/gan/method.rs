@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use super::{Architecture, Conditions, Discriminator, Generator};
-use crate::data::Dataset;
+use crate::data::{Classes, Dataset};
 use crate::nn::{Layer, Parameter, Slot, slots};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, one_hot};
 
 /// The two networks of a GAN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,16 @@ pub struct GeneratorUpdate<'a> {
     pub condition: Option<&'a Tensor>,
 }
 
+/// What networks start from, where they are not drawn, and what follows from that.
+pub trait Origin: std::fmt::Debug {
+    /// Gives the fresh networks their start.
+    fn apply(&self, generator: &Generator, discriminator: &Discriminator);
+    /// The factor on a network's rate for one of its parameters; 0 freezes it.
+    fn rate(&self, network: Role, parameter: &str) -> f64;
+    /// How rates change with the step.
+    fn schedule(&self) -> Schedule;
+}
+
 /// One way of training a GAN. The loop asks it what to start from, what is frozen, what a batch carries and which terms
 /// join the losses; everything has plain training's answer as its default.
 pub trait Method: std::fmt::Debug + Send {
@@ -89,17 +99,26 @@ pub trait Method: std::fmt::Debug + Send {
         Json::Null
     }
 
+    /// What the networks start from; None where they stay as they are drawn.
+    fn origin(&self) -> Option<&dyn Origin> {
+        None
+    }
+
     /// Gives the fresh networks their start.
-    fn initialise(&self, _generator: &Generator, _discriminator: &Discriminator) {}
+    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
+        if let Some(origin) = self.origin() {
+            origin.apply(generator, discriminator);
+        }
+    }
 
     /// The factor on a network's rate for one of its parameters; 0 freezes it.
-    fn rate(&self, _network: Role, _parameter: &str) -> f64 {
-        1.0
+    fn rate(&self, network: Role, parameter: &str) -> f64 {
+        self.origin().map_or(1.0, |origin| origin.rate(network, parameter))
     }
 
     /// How rates and weights change with the step.
     fn schedule(&self) -> Schedule {
-        Schedule::default()
+        self.origin().map_or_else(Schedule::default, |origin| origin.schedule())
     }
 
     /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1].
@@ -109,6 +128,11 @@ pub trait Method: std::fmt::Debug + Send {
 
     /// The conditions that go with the named images in a round.
     fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions;
+
+    /// What the `count` classes of the networks are called: as those of the data are, unless these are others.
+    fn classes(&self, count: usize, data: &Dataset) -> Classes {
+        if data.classes.len() == count { data.classes.clone() } else { Classes::numbered(0..count) }
+    }
 
     /// Where the conditions of samples come from, for networks of so many classes and features.
     fn sampling(&self, classes: usize, features: usize) -> Conditions {
@@ -146,24 +170,6 @@ impl Method for Plain {
     }
 }
 
-/// Rows with a one at each label, `[labels, classes]`; a missing label is a row of zeros.
-///
-/// # Panics
-/// Where a label is not below `classes`.
-#[track_caller]
-pub fn one_hot(labels: impl Iterator<Item = Option<u32>>, classes: usize) -> Vec<f32> {
-    let mut rows = Vec::new();
-    for label in labels {
-        let start = rows.len();
-        rows.resize(start + classes, 0.0);
-        if let Some(label) = label {
-            assert!((label as usize) < classes, "one_hot: label {label} of {classes} classes");
-            rows[start + label as usize] = 1.0;
-        }
-    }
-    rows
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,10 +189,5 @@ mod tests {
         let schedule = Schedule { projection_ramp: 4, ..Schedule::default() };
         assert_eq!([1, 2, 3, 4, 5].map(|step| schedule.projection(step)), [0.25, 0.5, 0.75, 1.0, 1.0]);
         assert_eq!(Schedule::default().projection(1), 1.0);
-    }
-
-    #[test]
-    fn an_unknown_label_is_a_row_of_zeros() {
-        assert_eq!(one_hot([Some(1), None].into_iter(), 3), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
     }
 }

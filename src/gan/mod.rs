@@ -16,11 +16,11 @@ mod trainer;
 pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
-pub use losses::Loss;
-pub use method::{BatchConditions, GeneratorUpdate, Method, Plain, Role, Schedule, one_hot};
+pub use losses::{Loss, Penalty};
+pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};
 pub use networks::NetworkKind;
 pub use pair::{Discriminator, Generator, Judgement};
-pub use recipe::{DiscriminatorNorm, Recipe};
+pub use recipe::Recipe;
 pub use sampling::{
     Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
 };

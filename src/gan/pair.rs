@@ -24,6 +24,17 @@ impl Generator {
         }
     }
 
+    /// A generator of this one's very parameters, which move with it, and its conditions, with statistics of its own.
+    pub fn twin(&self, architecture: &Architecture) -> Generator {
+        let device = self.parameters()[0].device();
+        let builder = &mut Builder::new(&device, 0, 0u64).sharing(self.parameters());
+        Generator {
+            conditions: self.conditions.clone(),
+            module: Module::new(builder, &architecture.generator()),
+            ..*self
+        }
+    }
+
     /// Where the conditions of its samples come from.
     pub fn conditions(&self) -> &Conditions {
         &self.conditions

@@ -1,93 +1,69 @@
-//! What determines a training run's results: the recipe.
+//! What determines a training run's results: the recipe, and its table of options.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, Augmentation, Loss};
+use super::losses::Penalty;
+use super::{Architecture, Augmentation, Loss, NetworkKind};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
+use crate::options::{Options, Range, Takes, either, options, words_of};
 
-/// `--d-norm`: a normalisation of the discriminator, or the choice by loss and penalty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum DiscriminatorNorm {
-    /// Batch without a gradient penalty, none with R1 or R3GAN, layer with WGAN-GP.
-    Auto,
-    /// Batch normalisation; not with a gradient penalty.
-    Batch,
-    /// Instance normalisation.
-    Instance,
-    /// Layer normalisation.
-    Layer,
-    /// Spectral normalisation of filters.
-    Spectral,
-    /// None; filters start by He's rule.
-    None,
-}
+const POSITIVE: Takes = Takes::Number(Range::Positive);
+const NOT_NEGATIVE: Takes = Takes::Number(Range::NotNegative);
+const BELOW_ONE: Takes = Takes::Number(Range::BelowOne);
+/// The widest layers and the longest vectors.
+const MOST: u64 = 1 << 16;
+/// TOML's whole numbers have a sign.
+const MOST_SEED: u64 = i64::MAX as u64;
 
-impl DiscriminatorNorm {
-    /// The normalisation for a loss and its penalty.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] for batch norm with a gradient penalty: it mixes the samples that the penalty must keep apart.
-    pub fn resolve(self, loss: Loss, r1: f64) -> Result<NormKind> {
-        let penalty = has_penalty(loss, r1);
-        match self {
-            DiscriminatorNorm::Auto if loss == Loss::WassersteinGp => Ok(NormKind::Layer),
-            DiscriminatorNorm::Auto if penalty => Ok(NormKind::None),
-            DiscriminatorNorm::Auto => Ok(NormKind::Batch),
-            DiscriminatorNorm::Batch if penalty => Err(batch_norm_with_penalty()),
-            DiscriminatorNorm::Batch => Ok(NormKind::Batch),
-            DiscriminatorNorm::Instance => Ok(NormKind::Instance),
-            DiscriminatorNorm::Layer => Ok(NormKind::Layer),
-            DiscriminatorNorm::Spectral => Ok(NormKind::Spectral),
-            DiscriminatorNorm::None => Ok(NormKind::None),
-        }
+options! {
+    /// Everything that determines the results of training on given data: the same recipe, data, device and microkernel
+    /// give the same bits.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+    pub struct Recipe {
+        /// The networks.
+        architecture: Architecture = Architecture::dcgan(32, 1);
+    } {
+        /// Random seed of everything
+        "seed", "K", Takes::Whole(0, MOST_SEED), "0", seed: u64;
+        /// Images a batch; batch norm needs two
+        "batch", "N", Takes::Whole(2, 1 << 20), "64", batch: usize;
+        /// Adversarial loss
+        "loss", "LOSS", Takes::OneOf(words_of::<Loss>), "non-saturating", loss: Loss, set Recipe::take_loss;
+        /// Learning rate of the generator
+        "lr", "RATE", POSITIVE, "0.0002", lr: f64;
+        /// Learning rate of the discriminator
+        "d-lr", "RATE", POSITIVE, "0.0002", d_lr: f64;
+        /// Adam's decay of the first moment, for both networks
+        "beta1", "BETA", BELOW_ONE, "0.5", beta1: f64;
+        /// Updates of the discriminator a step
+        "d-steps", "N", Takes::Whole(1, 1000), "1", d_steps: usize;
+        /// Weight of the penalty of wasserstein-gp
+        "gp", "WEIGHT", NOT_NEGATIVE, "0", gp: f64;
+        /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan
+        "r1", "GAMMA", NOT_NEGATIVE, "0", r1: f64;
+        /// Differentiable augmentations of all that the discriminator sees, in this order, comma-separated
+        "augment", "LIST", Takes::Several(words_of::<Augmentation>), "none", augment: Vec<Augmentation>;
+        /// Decay of the generator's moving average, from which samples are drawn; 0 turns it off
+        "ema", "DECAY", BELOW_ONE, "0.995", ema: f64;
+        /// Weight of LeCam's regulariser of the discriminator (Tseng 2021); 0 for none
+        #[serde(default, skip_serializing_if = "is_zero")]
+        "lecam", "WEIGHT", NOT_NEGATIVE, "0", lecam: f64;
+    } {
+        /// What kind of networks
+        "network", "NETWORK", Takes::OneOf(NetworkKind::words), "dcgan", architecture.network;
+        /// Side of the images, a power of two
+        "size", "PIXELS", Takes::Among(NetworkKind::every_size), "32", architecture.size;
+        /// Channels of the images
+        "channels", "N", Takes::Among(|| vec![1, 3]), "1", architecture.channels;
+        /// Width of the networks: channels of the layer next to the image
+        "features", "N", Takes::Whole(1, MOST), "64", architecture.features;
+        /// Length of the latent
+        "latent", "N", Takes::Whole(1, MOST), "100", architecture.latent;
+        /// Normalisation of the discriminator; auto: batch, none with R1 or r3gan, layer with wasserstein-gp
+        "d-norm", "NORM", Takes::Auto(&Takes::OneOf(words_of::<NormKind>)), "auto", architecture.d_norm, set Recipe::take_norm;
     }
-}
-
-fn has_penalty(loss: Loss, r1: f64) -> bool {
-    r1 > 0.0 || matches!(loss, Loss::R3gan | Loss::WassersteinGp)
-}
-
-fn batch_norm_with_penalty() -> Error {
-    Error::Usage(
-        "--d-norm batch mixes the samples that a gradient penalty must keep apart; \
-         use --d-norm auto, layer, instance, spectral or none"
-            .to_string(),
-    )
-}
-
-/// Everything that determines the results of training on given data: the same recipe, data, device and microkernel
-/// give the same bits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Recipe {
-    /// The random seed of everything.
-    pub seed: u64,
-    /// The networks.
-    pub architecture: Architecture,
-    /// Images a batch.
-    pub batch: usize,
-    /// The generator's learning rate.
-    pub lr: f64,
-    /// The discriminator's learning rate.
-    pub d_lr: f64,
-    /// Adam's decay of the first moment, for both.
-    pub beta1: f64,
-    /// Updates of the discriminator a step.
-    pub d_steps: usize,
-    /// The adversarial loss.
-    pub loss: Loss,
-    /// The weight of WGAN-GP's penalty; 0 with other losses.
-    pub gp: f64,
-    /// Gamma of the R1 penalty (and of R2 with R3GAN); 0 for none.
-    pub r1: f64,
-    /// The augmentations, in the order in which they apply.
-    pub augment: Vec<Augmentation>,
-    /// The decay of the generator's moving average; 0 for none.
-    pub ema: f64,
-    /// The weight of LeCam's regulariser of the discriminator (Tseng 2021); 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lecam: f64,
 }
 
 fn is_zero(value: &f64) -> bool {
@@ -95,39 +71,123 @@ fn is_zero(value: &f64) -> bool {
 }
 
 impl Recipe {
+    /// Takes a loss, and the weight of its penalty where the recipe has none of the kind.
+    fn take_loss(&mut self, loss: Loss) {
+        if loss == self.loss {
+            return;
+        }
+        self.loss = loss;
+        let kept = |weight: f64, usual: f64| if weight > 0.0 { weight } else { usual };
+        (self.gp, self.r1) = match loss.row().penalty {
+            Penalty::One { weight } => (kept(self.gp, weight), 0.0),
+            Penalty::Zero { gamma, .. } => (0.0, kept(self.r1, gamma)),
+        };
+    }
+
+    /// Takes the discriminator's normalisation, or the one of its loss and penalty.
+    fn take_norm(&mut self, norm: Option<NormKind>) {
+        self.architecture.d_norm = norm.unwrap_or(self.loss.norm(self.r1));
+    }
+
     /// Refuses what cannot train.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming the option and what it takes.
+    /// [`Error::Option`] naming the option and what it takes.
     pub fn check(&self) -> Result<()> {
-        self.architecture.check()?;
-        let rate = |rate: f64| rate.is_finite() && rate > 0.0;
-        within(
-            (2..=1 << 20).contains(&self.batch),
-            "--batch",
-            "a whole number from 2 (batch norm needs two) to 1048576",
-        )?;
-        within(rate(self.lr), "--lr", "a number above 0")?;
-        within(rate(self.d_lr), "--d-lr", "a number above 0")?;
-        within((0.0..1.0).contains(&self.beta1), "--beta1", "a number from 0 to below 1")?;
-        within((1..=1000).contains(&self.d_steps), "--d-steps", "a whole number from 1 to 1000")?;
-        let twice = (1..self.augment.len()).find(|&index| self.augment[..index].contains(&self.augment[index]));
-        within(twice.is_none(), "--augment", "each augmentation once")?;
-        within(self.gp.is_finite() && self.gp >= 0.0, "--gp", "a number from 0 up")?;
-        within(self.r1.is_finite() && self.r1 >= 0.0, "--r1", "a number from 0 up")?;
-        within((0.0..1.0).contains(&self.ema), "--ema", "a number from 0 (off) to below 1")?;
-        within(self.lecam.is_finite() && self.lecam >= 0.0, "--lecam", "a number from 0 up")?;
-        let wasserstein = self.loss == Loss::WassersteinGp;
-        within(wasserstein || self.gp == 0.0, "--gp", "nothing but 0 unless --loss is wasserstein-gp")?;
-        within(!wasserstein || self.r1 == 0.0, "--r1", "nothing but 0 with --loss wasserstein-gp, which has --gp")?;
-        match self.architecture.d_norm {
-            NormKind::Batch if has_penalty(self.loss, self.r1) => Err(batch_norm_with_penalty()),
+        /// As many as data sets may have.
+        const MOST_CLASSES: usize = 1 << 16;
+        self.check_ranges()?;
+        let Architecture { network, size, classes, condition_features, d_norm, .. } = self.architecture;
+        let refused = |name: &str, problem: &str| Err(Error::option(name, problem));
+        if !network.sizes().any(|side| side == size) {
+            let sizes: Vec<String> = network.sizes().map(|side| side.to_string()).collect();
+            return refused("size", &format!("takes {} with network {network}, not {size}", either(&sizes)));
+        }
+        match self.loss.row().penalty {
+            _ if classes > MOST_CLASSES => refused("conditional", "takes data of at most 65536 classes"),
+            _ if condition_features as u64 > MOST => refused("feature-length", "takes a whole number up to 65536"),
+            Penalty::One { .. } if self.r1 > 0.0 => refused("r1", "does not go with wasserstein-gp, which has gp"),
+            Penalty::Zero { .. } if self.gp > 0.0 => refused("gp", "goes with wasserstein-gp; other losses have r1"),
+            _ if d_norm == NormKind::Batch && self.loss.norm(self.r1) != NormKind::Batch => refused(
+                "d-norm",
+                "batch mixes the samples that a gradient penalty must keep apart; use auto, layer, instance, spectral or none",
+            ),
             _ => Ok(()),
         }
     }
 }
 
-/// An error unless `ok`, naming the option and what it takes.
-fn within(ok: bool, option: &str, takes: &str) -> Result<()> {
-    if ok { Ok(()) } else { Err(Error::Usage(format!("{option} takes {takes}"))) }
+impl Architecture {
+    /// Refuses sizes that the networks do not have.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming the option and what it takes.
+    pub fn check(&self) -> Result<()> {
+        // A penalty of no weight goes with every norm.
+        Recipe { architecture: *self, ..Recipe::default() }.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Texts;
+
+    fn recipe(given: &[(&str, &str)]) -> Result<Recipe> {
+        let given: Texts = given.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+        let mut recipe = Recipe::default();
+        recipe.take(&given)?;
+        // As the command line says it where nothing is said.
+        Recipe::row("d-norm").unwrap().take(&mut recipe, given.get("d-norm").map_or("auto", String::as_str))?;
+        recipe.check().map(|()| recipe)
+    }
+
+    #[test]
+    fn every_option_reads_what_it_writes_and_refuses_what_it_does_not_take() {
+        for row in Recipe::ROWS {
+            let (mut recipe, about) = (Recipe::default(), row.about);
+            assert!(about.takes.fits(about.default), "{}", about.name);
+            let text = (row.get)(&recipe);
+            row.take(&mut recipe, &text).unwrap();
+            assert_eq!((recipe, (row.get)(&Recipe::default())), (Recipe::default(), text), "{}", about.name);
+            for wrong in ["", "-1", "nan", "words"] {
+                let error = row.take(&mut Recipe::default(), wrong).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("{} takes ", about.name)), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_loss_brings_its_penalty_and_norm_unless_something_else_is_said() {
+        let parts = |given: &[(&str, &str)]| {
+            let recipe = recipe(given).unwrap();
+            (recipe.gp, recipe.r1, recipe.architecture.d_norm)
+        };
+        assert_eq!(parts(&[]), (0.0, 0.0, NormKind::Batch));
+        assert_eq!(parts(&[("r1", "0.5")]), (0.0, 0.5, NormKind::None));
+        assert_eq!(parts(&[("loss", "r3gan")]), (0.0, 1.0, NormKind::None));
+        assert_eq!(parts(&[("loss", "r3gan"), ("r1", "0")]), (0.0, 0.0, NormKind::None));
+        assert_eq!(parts(&[("loss", "wasserstein-gp")]), (10.0, 0.0, NormKind::Layer));
+        assert_eq!(parts(&[("loss", "wasserstein-gp"), ("gp", "0")]), (0.0, 0.0, NormKind::Layer));
+        assert_eq!(parts(&[("d-norm", "spectral"), ("loss", "hinge")]), (0.0, 0.0, NormKind::Spectral));
+        let mut penalised = Recipe { r1: 0.5, ..Recipe::default() };
+        penalised.take_loss(Loss::R3gan);
+        assert_eq!(penalised.r1, 0.5, "a recipe keeps its gamma");
+        penalised.take_loss(Loss::WassersteinGp);
+        assert_eq!((penalised.gp, penalised.r1), (10.0, 0.0));
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused_by_the_names_of_options_alone() {
+        for (given, problem) in [
+            ([("d-norm", "batch"), ("r1", "1")], "d-norm batch mixes"),
+            ([("d-norm", "batch"), ("loss", "r3gan")], "d-norm batch mixes"),
+            ([("d-norm", "batch"), ("loss", "wasserstein-gp")], "d-norm batch mixes"),
+            ([("gp", "1"), ("loss", "hinge")], "gp goes with wasserstein-gp"),
+            ([("r1", "1"), ("loss", "wasserstein-gp")], "r1 does not go with wasserstein-gp"),
+        ] {
+            let error = recipe(&given).unwrap_err();
+            assert!(error.is_usage() && error.to_string().starts_with(problem), "{error}");
+        }
+    }
 }

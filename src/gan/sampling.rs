@@ -9,7 +9,7 @@ use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Mode, slots};
 use crate::random::{Purpose, generator, normal};
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The network's name in checkpoints.
 pub(crate) const PREFIX: &str = "netG_ema";
@@ -32,13 +32,18 @@ pub struct Average {
 }
 
 impl Average {
-    /// Starts at the generator's weights. A decay of 0 follows them without averaging.
+    /// Starts at the generator's weights. With a decay of 0 it has the very slots of the generator's weights, and moves with them.
     pub fn new(device: &Device, architecture: &Architecture, source: &Generator, decay: f64, seed: u64) -> Average {
+        let average = |network| Average { network, architecture: *architecture, decay, seed };
+        if decay == 0.0 {
+            return average(source.twin(architecture));
+        }
         let mut network = Generator::new(device, architecture, seed);
         network.set_conditions(source.conditions().clone());
-        let average = Average { network, architecture: *architecture, decay, seed };
-        average.copy(source);
-        average
+        for (average, weight) in network.parameters().iter().zip(source.parameters()) {
+            average.set(weight.get());
+        }
+        average(network)
     }
 
     /// The averaged generator.
@@ -55,7 +60,7 @@ impl Average {
     /// the first steps are forgotten soon.
     pub fn update(&self, source: &Generator, step: u64) {
         if self.decay == 0.0 {
-            return self.copy(source);
+            return;
         }
         let warm = (1.0 + step as f64) / (10.0 + step as f64);
         let share = 1.0 - self.decay.min(warm);
@@ -64,12 +69,6 @@ impl Average {
                 average.set(average.get().lerp(&weight.get(), share));
             }
         });
-    }
-
-    fn copy(&self, source: &Generator) {
-        for (average, weight) in self.network.parameters().iter().zip(source.parameters()) {
-            average.set(weight.get());
-        }
     }
 
     /// Sets the batch-norm statistics to their average over fixed batches of noise, keyed by (seed, step): those that
@@ -142,10 +141,8 @@ pub fn sample_asked(
     let device = Device::cpu();
     let condition = network.conditions().draw(&device, (seed, purpose, 0), 0, count, None);
     let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
-    let most = |row: &[f32]| {
-        (0..architecture.classes).fold(0, |best, class| if row[class] > row[best] { class } else { best })
-    };
-    let asked = rows.chunks_exact(rows.len() / count).map(|row| most(row) as u32).collect();
+    let asked =
+        rows.chunks_exact(rows.len() / count).map(|row| most_probable(&row[..architecture.classes]) as u32).collect();
     Ok((images, Some(asked)))
 }
 

@@ -4,16 +4,16 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::lecam::LeCam;
-use super::losses::Terms;
+use super::losses::{Penalty, Terms};
 use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
-use super::{Average, Discriminator, Generator, GeneratorUpdate, Loss, Method, Plain, Recipe, Role, Schedule};
+use super::{Average, Discriminator, Generator, GeneratorUpdate, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Sampler};
 use crate::error::{Error, Result};
-use crate::nn::{Adam, AdamOptions, Mode, Parameter};
+use crate::nn::{Adam, AdamOptions, Gradients, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Purpose, generator, normal};
-use crate::tensor::{Tensor, grad, grad_graph, no_grad};
+use crate::tensor::{Tensor, grad_graph, no_grad};
 
 /// The penalty is computed every so many updates of the discriminator, and weighted by as much (Karras 2020, appendix B).
 const LAZY: u64 = 8;
@@ -119,7 +119,9 @@ impl Trainer {
             )));
         }
         let mut generator = Generator::new(device, architecture, recipe.seed);
-        generator.set_conditions(method.sampling(architecture.classes, architecture.condition_features));
+        let names = method.classes(architecture.classes, &data);
+        let sampling = method.sampling(architecture.classes, architecture.condition_features);
+        generator.set_conditions(sampling.with_names(names));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
         method.initialise(&generator, &discriminator);
         let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {
@@ -209,11 +211,11 @@ impl Trainer {
         waited
     }
 
-    /// The bytes of the tensors of a checkpoint.
-    pub(super) fn state_bytes(&self) -> u64 {
+    /// The bytes of the tensors of a checkpoint, each.
+    pub(super) fn state_bytes(&self) -> Vec<u64> {
         let element = if self.device.is_double() { size_of::<f64>() } else { size_of::<f32>() } as u64;
-        let elements = |parameter: &Parameter| parameter.get().len() as u64 * element;
-        self.slots().iter().flat_map(|(_, parameters)| parameters).map(elements).sum()
+        let bytes = |parameter: &Parameter| parameter.get().len() as u64 * element;
+        self.slots().iter().flat_map(|(_, parameters)| parameters).map(bytes).collect()
     }
 
     fn batch(&mut self, round: u64) -> Batch {
@@ -226,8 +228,10 @@ impl Trainer {
         // <V (w c), h> = w <V c, h>: the projection is weighted through its condition.
         let weight = self.schedule.projection(self.step);
         let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
+        let images = Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape);
+        self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch {
-            images: Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape),
+            images,
             generator: conditions.generator.as_deref().map(tensor),
             discriminator: conditions.discriminator.as_deref().map(tensor).map(weighted),
         }
@@ -247,8 +251,7 @@ impl Trainer {
     }
 
     fn update_discriminator(&mut self, round: u64, batch: &Batch, fake: &Tensor) -> DiscriminatorLosses {
-        let weights = self.d_adam.tensors();
-        let weights: Vec<&Tensor> = weights.iter().collect();
+        let mut gradients = Gradients::of(&self.d_adam);
         let mean = |score: &Tensor| score.detach().mean().detach();
         let mut losses = match self.recipe.loss.terms() {
             Terms::Apart { real: real_term, fake: fake_term, .. } => {
@@ -257,14 +260,14 @@ impl Trainer {
                 let real_loss = loss.detach();
                 let loss = if self.lecam.is_on() { loss + self.lecam.of_real(&score) } else { loss };
                 drop(score);
-                let real_gradients = grad(loss, &weights);
+                gradients.add(loss);
                 let score = self.score(fake, batch, round, Seen::Fake);
                 let (fake_score, loss) = (mean(&score), fake_term(&score));
                 let loss_sum = &real_loss + loss.detach();
                 let loss = if self.lecam.is_on() { loss + self.lecam.of_fake(&score) } else { loss };
                 drop(score);
-                let gradients = add(real_gradients, grad(loss, &weights));
-                (DiscriminatorLosses { loss: loss_sum, real_score, fake_score, penalty: None }, gradients)
+                gradients.add(loss);
+                DiscriminatorLosses { loss: loss_sum, real_score, fake_score, penalty: None }
             }
             Terms::Paired { discriminator, .. } => {
                 let real = self.score(&batch.images, batch, round, Seen::Real);
@@ -274,45 +277,44 @@ impl Trainer {
                 let lecam = self.lecam.is_on().then(|| self.lecam.of_real(&real) + self.lecam.of_fake(&fake));
                 let loss = lecam.map_or(loss.clone(), |lecam| loss + lecam);
                 drop((real, fake));
-                (DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }, grad(loss, &weights))
+                gradients.add(loss);
+                DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }
             }
         };
         // One after the other, so that their graphs never live together.
         for (images, weight) in self.penalised(round, batch, fake) {
             let penalty = self.penalty(&images, batch, round);
             let value = penalty.detach();
-            losses.0.penalty = Some(losses.0.penalty.take().map_or_else(|| value.clone(), |sum| sum + &value));
-            losses.1 = add(losses.1, grad(penalty * weight, &weights));
+            losses.penalty = Some(losses.penalty.take().map_or_else(|| value.clone(), |sum| sum + &value));
+            gradients.add(penalty * weight);
         }
-        drop(weights);
-        self.d_adam.step(losses.1);
+        gradients.step(&mut self.d_adam);
         if self.lecam.is_on() {
-            self.lecam.update(round, &losses.0.real_score, &losses.0.fake_score);
+            self.lecam.update(round, &losses.real_score, &losses.fake_score);
         }
-        losses.0
+        losses
     }
 
     /// The images at which this round penalises the discriminator's gradient, and the weight of each.
     fn penalised(&self, round: u64, batch: &Batch, fake: &Tensor) -> Vec<(Tensor, f64)> {
         let recipe = &self.recipe;
-        if recipe.loss == Loss::WassersteinGp && recipe.gp > 0.0 {
-            let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
-            let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
-            let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
-            return vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)];
+        match recipe.loss.row().penalty {
+            Penalty::One { .. } if recipe.gp > 0.0 => {
+                let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
+                let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
+                let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
+                vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)]
+            }
+            Penalty::Zero { fake: also_fake, .. } if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) => {
+                let weight = recipe.r1 / 2.0 * LAZY as f64;
+                let images = [Some(&batch.images), Some(fake).filter(|_| also_fake)];
+                images.into_iter().flatten().map(|images| (images.clone(), weight)).collect()
+            }
+            _ => Vec::new(),
         }
-        if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) {
-            let images = match recipe.loss {
-                Loss::R3gan => vec![&batch.images, fake],
-                _ => vec![&batch.images],
-            };
-            let weight = recipe.r1 / 2.0 * LAZY as f64;
-            return images.into_iter().map(|images| (images.clone(), weight)).collect();
-        }
-        Vec::new()
     }
 
-    /// The penalty on the gradient of the score at some images: `E (||g|| - 1)^2` with WGAN-GP, `E ||g||^2` else.
+    /// The penalty on the gradient of the score at some images: `E (||g|| - 1)^2` or `E ||g||^2`, by the loss.
     fn penalty(&self, images: &Tensor, batch: &Batch, round: u64) -> Tensor {
         /// Keeps the slope of the root finite where a gradient vanishes.
         const TINY: f64 = 1e-12;
@@ -320,9 +322,9 @@ impl Trainer {
         let score = self.score(&images, batch, round, Seen::Penalty).sum();
         let gradient = grad_graph(&score, &[&images]).remove(0);
         let squared = (&gradient * &gradient).sum_axes(&[1, 2, 3], false);
-        match self.recipe.loss {
-            Loss::WassersteinGp => ((squared + TINY).sqrt() - 1.0).powi(2).mean(),
-            _ => squared.mean(),
+        match self.recipe.loss.row().penalty {
+            Penalty::One { .. } => ((squared + TINY).sqrt() - 1.0).powi(2).mean(),
+            Penalty::Zero { .. } => squared.mean(),
         }
     }
 
@@ -349,11 +351,8 @@ impl Trainer {
             Some(term) => loss + term,
             None => loss,
         };
-        let weights = self.g_adam.tensors();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
         self.g_adam.set_rate(self.rates().0 * rate);
-        self.g_adam.step(gradients);
+        minimise(loss, &mut self.g_adam);
         value
     }
 
@@ -526,8 +525,4 @@ struct DiscriminatorLosses {
     real_score: Tensor,
     fake_score: Tensor,
     penalty: Option<Tensor>,
-}
-
-fn add(a: Vec<Tensor>, b: Vec<Tensor>) -> Vec<Tensor> {
-    no_grad(|| a.into_iter().zip(b).map(|(a, b)| a + b).collect())
 }

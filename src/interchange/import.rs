@@ -128,8 +128,8 @@ fn within(architecture: &Architecture) -> Result<(), String> {
         Err(_) if ![1, 3].contains(&channels) => {
             Err(format!("draws {channels} channels: graft's networks draw 1 or 3"))
         }
-        Err(_) if classes > 256 => {
-            Err(format!("has conditions of {classes} numbers: graft's networks have at most 256 classes"))
+        Err(_) if classes > 65536 => {
+            Err(format!("has conditions of {classes} numbers: graft's networks have at most 65536 classes"))
         }
         Err(_) => Err(format!(
             "has {} features and a latent of {}: graft's networks take 1 to 65536 of both",

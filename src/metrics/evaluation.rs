@@ -12,11 +12,12 @@ use super::{
     kernel_distance, memorisation, precision_recall, total_variation,
 };
 use crate::backend::Device;
-use crate::classifier::{Design, Observer, Predictions, Targets, Training};
-use crate::data::{Dataset, Images};
+use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
+use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 use crate::random::Network;
+use crate::words::words;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
 pub const COUNT: usize = 2000;
@@ -29,22 +30,13 @@ const LEAST: usize = 10;
 /// The seed of the draws of held-out images.
 const DRAW_SEED: u64 = 0;
 
-/// What samples are measured against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum HeldOut {
-    /// The test split.
-    Test,
-    /// The validation block of the training split, while settings are chosen.
-    Validation,
-}
-
-impl std::fmt::Display for HeldOut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            HeldOut::Test => "test",
-            HeldOut::Validation => "validation",
-        })
+words! {
+    /// What samples are measured against.
+    pub enum HeldOut {
+        /// The test split.
+        Test = "test",
+        /// The validation block of the training split, while settings are chosen.
+        Validation = "validation",
     }
 }
 
@@ -64,8 +56,8 @@ pub struct RealImages<'a> {
 pub struct Samples<'a> {
     /// The samples.
     pub images: &'a Images,
-    /// The class that each was asked for, of a generator conditioned on one.
-    pub asked: Option<&'a [u32]>,
+    /// The class that each was asked for, of a generator conditioned on one, and what its classes are called.
+    pub asked: Option<(&'a [u32], &'a Classes)>,
 }
 
 /// The figures that a curve over training steps needs: quick to compute.
@@ -90,6 +82,13 @@ pub struct Copies {
     pub pixels: Memorisation,
 }
 
+impl Copies {
+    /// Whether by either measure too many samples look like copies.
+    pub fn flagged(&self) -> bool {
+        self.judge.flagged || self.pixels.flagged
+    }
+}
+
 /// All figures of one set of samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -109,6 +108,17 @@ pub struct Evaluation {
     pub memorisation: Option<Copies>,
 }
 
+/// What has to be known of a judge to read its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReport {
+    /// The hash of its weights.
+    pub hash: String,
+    /// Its accuracy on the held-out images.
+    pub accuracy: Option<f64>,
+    /// How many images it was trained on.
+    pub trained_on: usize,
+}
+
 /// What the figures of real images would be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
@@ -122,6 +132,7 @@ pub struct Floors {
 /// The real side of all comparisons, computed once.
 #[derive(Debug)]
 pub struct Reference {
+    classes: Classes,
     judge: Arc<Judge>,
     random: RandomConvolution,
     held_out: Side,
@@ -188,7 +199,9 @@ impl Reference {
             let side = Side::new(&images, &judge.predict(&images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
         });
+        let classes = if judge.classes() == other.classes.len() { other.classes } else { held_out.classes };
         Ok(Reference {
+            classes,
             judge_gaussian: Gaussian::fit(&side.judge),
             random_gaussian: Gaussian::fit(&random.features(&held_out.images)?),
             shares: shares(&said),
@@ -202,6 +215,11 @@ impl Reference {
         })
     }
 
+    /// The judge's classes, by their names.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
     /// The judge.
     pub fn judge(&self) -> &Judge {
         &self.judge
@@ -210,6 +228,12 @@ impl Reference {
     /// How many images are held out: as many samples should be measured.
     pub fn count(&self) -> usize {
         self.held_out.judge.count()
+    }
+
+    /// The judge in a few words.
+    pub fn judged_by(&self) -> JudgeReport {
+        let (hash, trained_on) = (self.judge.hash().to_string(), self.judge.trained_on());
+        JudgeReport { hash, accuracy: self.accuracy, trained_on }
     }
 
     /// The judge's accuracy on the held-out images, where they have labels.
@@ -270,7 +294,14 @@ impl Reference {
             distances: self.distances_of(samples.images, &said)?,
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
-            conditional_accuracy: samples.asked.map(|asked| conditional_accuracy(asked, &said.labels)),
+            conditional_accuracy: samples.asked.and_then(|(asked, names)| {
+                let (asked, found): (Vec<u32>, Vec<u32>) = asked
+                    .iter()
+                    .zip(&said.labels)
+                    .filter_map(|(&asked, &found)| Some((self.classes.named(&names.names()[asked as usize])?, found)))
+                    .unzip();
+                (!asked.is_empty()).then(|| conditional_accuracy(&asked, &found))
+            }),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
     }
@@ -280,7 +311,9 @@ impl Reference {
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
-        let evaluate = |images, labels: &Option<Vec<u32>>| self.evaluate(&Samples { images, asked: labels.as_deref() });
+        let evaluate = |images, labels: &Option<Vec<u32>>| {
+            self.evaluate(&Samples { images, asked: labels.as_deref().map(|labels| (labels, &self.classes)) })
+        };
         let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
         Ok(Floors {
             real: evaluate(&self.other.0, &self.other.1)?,
@@ -290,7 +323,7 @@ impl Reference {
 }
 
 /// The accuracy on held-out real images of a classifier that was trained on samples and the classes they were asked for
-/// (GAN-train, Shmelkov 2018). None where the observer stopped it.
+/// (GAN-train, Shmelkov 2018). None where the watcher stopped it.
 ///
 /// # Errors
 /// [`Error::Invalid`] where samples or held-out images have no classes, or the training diverged; the device's first failure.
@@ -302,15 +335,52 @@ pub fn gan_train(
     held_out: &Dataset,
     settings: &JudgeSettings,
     device: &Device,
-    observer: &mut dyn Observer,
+    watcher: &mut Watcher<'_>,
 ) -> Result<Option<f64>> {
     let Images { height, channels, .. } = samples.images;
     let design = Design { size: height, channels, width: settings.width, norm: NormKind::Batch };
     let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, Network::Judge, device)?;
-    if !training.run(observer)? {
+    if !training.run(watcher)? {
         return Ok(None);
     }
     training.classifier().accuracy(held_out).map(Some)
+}
+
+/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained. The test split is not read
+/// where nothing is measured against it.
+///
+/// # Errors
+/// Where a part of the data set cannot be read.
+pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
+    let whole = parts.whole();
+    let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
+    if whole.labels.is_none() {
+        return Ok(Some(format!("{} has no labels, from which a judge could learn", whole.name)));
+    }
+    if classes < 2 {
+        return Ok(Some(format!("{} has images of {classes} class, and a judge tells two or more apart", whole.name)));
+    }
+    // Where there is no test split, halves of the block stand against each other.
+    let test = match against {
+        HeldOut::Test => parts.test(),
+        HeldOut::Validation => Err(Error::NoSplit(String::new())),
+    };
+    let (test, needed) = match test {
+        Ok(test) => (Some(test.len()), LEAST),
+        Err(Error::NoSplit(_)) => (None, 2 * LEAST),
+        Err(error) => return Err(error),
+    };
+    if let Some(count) = test.filter(|&count| count < LEAST) {
+        return Ok(Some(format!("{} has {count} test images, and figures need {LEAST} or more", whole.name)));
+    }
+    let held_out = parts.held_out()?;
+    Ok((held_out < needed).then(|| {
+        format!(
+            "of the {} training images of {} {held_out} would be held out, and figures need {needed} or more",
+            whole.len(),
+            whole.name
+        )
+    }))
 }
 
 /// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.

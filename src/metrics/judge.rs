@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Observer, Options, Predictions, Targets, Training};
+use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::memory::{Amount, Limits, Need, blank};
+use crate::memory::{Amount, Limits, Need};
 use crate::nn::NormKind;
 use crate::random::Network;
 
@@ -22,8 +23,6 @@ use crate::random::Network;
 const FORMAT: u64 = 1;
 /// The network's name in checkpoints.
 const PREFIX: &str = "judge";
-/// The variable that names the cache's folder.
-const CACHE: &str = "GRAFT_CACHE";
 
 /// What determines a judge beside its data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,9 +56,9 @@ impl JudgeSettings {
     pub fn need(&self, [size, channels]: [usize; 2], classes: usize, device: &Device) -> Result<Need> {
         let design = Design { size, channels, width: self.width, norm: NormKind::Batch };
         // Where there are none, the training itself says so.
-        let data = blank(size, channels, classes.max(2));
+        let data = Dataset::blank(size, channels, classes.max(2));
         Need::of(device, |device| {
-            let mut training = Training::new(&design, &self.options, data, &Targets::Labels, device)?;
+            let mut training = Training::new(&design, &self.options, data, &Targets::Labels, Network::Judge, device)?;
             for _ in 0..2 {
                 drop(training.step());
             }
@@ -153,7 +152,7 @@ pub enum Origin {
 
 impl Judge {
     /// Trains a judge on labelled images of a network's size and channels, those that methods may learn from: the training
-    /// split less its validation block. None where the observer stopped it.
+    /// split less its validation block. None where the watcher stopped it.
     ///
     /// # Errors
     /// [`Error::Invalid`] where there are no labels, or the training diverged; the device's first failure.
@@ -161,14 +160,14 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<Judge>> {
         let Images { height, channels, .. } = training.images;
         settings.check_fits([height, channels], training.classes.len(), device)?;
         let header = Header::new(settings, &training, device);
         let mut run =
             Training::new(&header.design, &settings.options, training, &Targets::Labels, Network::Judge, device)?;
-        if !run.run(observer)? {
+        if !run.run(watcher)? {
             return Ok(None);
         }
         let classifier = run.into_classifier();
@@ -177,7 +176,7 @@ impl Judge {
     }
 
     /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
-    /// there. None where the observer stopped it.
+    /// there. None where the watcher stopped it.
     ///
     /// # Errors
     /// As [`Judge::train`]; a cache that cannot be read or written is none.
@@ -185,9 +184,9 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
-        Judge::cached_in(cache_folder(), training, settings, device, observer)
+        Judge::cached_in(cache_folder(), training, settings, device, watcher)
     }
 
     /// As [`Judge::cached`], in another folder, or in none for a reason.
@@ -199,7 +198,7 @@ impl Judge {
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
-        observer: &mut dyn Observer,
+        watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
         let header = Header::new(settings, &training, device);
         let file = folder.map(|folder| folder.join(header.file_name()));
@@ -209,7 +208,7 @@ impl Judge {
         {
             return Ok(Some((judge, Origin::Cache(path.clone()))));
         }
-        let Some(judge) = Judge::train(training, settings, device, observer)? else { return Ok(None) };
+        let Some(judge) = Judge::train(training, settings, device, watcher)? else { return Ok(None) };
         let kept = file.and_then(|path| {
             let folder = path.parent().expect("a file in the cache's folder");
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -223,7 +222,7 @@ impl Judge {
         let mut judge = Judge { classifier, header, hash: String::new() };
         let checkpoint = judge.checkpoint()?;
         if let Some(name) = checkpoint.first_broken() {
-            return Err(Error::Diverged(format!(
+            return Err(Error::invalid(format!(
                 "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
                  --seed",
                 judge.header.settings.options.steps
@@ -336,16 +335,4 @@ impl Judge {
         self.check(images)?;
         self.classifier.predict(images)
     }
-}
-
-/// The folder of what can be computed again: `$GRAFT_CACHE`, else `graft` in `$XDG_CACHE_HOME`, else `~/.cache/graft`.
-///
-/// # Errors
-/// [`Error::Invalid`] where none of the variables is set.
-pub fn cache_folder() -> Result<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable(CACHE)
-        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("graft")))
-        .or_else(|| variable("HOME").map(|folder| folder.join(".cache/graft")))
-        .ok_or_else(|| Error::invalid(format!("there is no folder for a cache: set {CACHE} to one")))
 }

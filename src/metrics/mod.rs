@@ -14,6 +14,7 @@
 
 mod evaluation;
 mod features;
+mod figures;
 mod frechet;
 mod judge;
 mod kid;
@@ -22,16 +23,21 @@ mod manifold;
 mod memorisation;
 mod pairs;
 mod random_convolution;
+mod real;
 
 pub use evaluation::{
-    COUNT, Copies, Distances, Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, RealImages, Reference,
-    Samples, gan_train,
+    COUNT, Copies, Distances, Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, JudgeReport, RealImages,
+    Reference, Samples, gan_train, unjudged,
 };
 pub use features::Features;
+pub use figures::{Better, FIGURES, Figure, JUDGE_FD};
 pub use frechet::{Gaussian, frechet_distance};
-pub use judge::{Judge, JudgeSettings, Origin, cache_folder};
+pub use judge::{Judge, JudgeSettings, Origin};
+
+pub use crate::atomic::cache_folder;
 pub use kid::kernel_distance;
 pub use labels::{class_shares, conditional_accuracy, total_variation};
 pub use manifold::{PrecisionRecall, precision_recall};
 pub use memorisation::{Memorisation, memorisation};
 pub use random_convolution::RandomConvolution;
+pub use real::Real;

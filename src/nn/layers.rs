@@ -1,8 +1,9 @@
-//! Layers that compute: normalisations, a linear map.
+//! Layers that compute: normalisations.
 
 use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
 use crate::tensor::{Tensor, no_grad};
+use crate::words::words;
 
 /// Added to variances, as PyTorch's default.
 const EPSILON: f64 = 1e-5;
@@ -19,16 +20,25 @@ pub struct Builder<'a> {
     /// Tells networks of one seed apart.
     pub network: u64,
     index: u64,
+    shared: Vec<Parameter>,
 }
 
 impl<'a> Builder<'a> {
     /// For one network, which a number tells from the others of a seed: one of [`random::Network`](crate::random::Network), or another.
     pub fn new(device: &'a Device, seed: u64, network: impl Into<u64>) -> Builder<'a> {
-        Builder { device, seed, network: network.into(), index: 0 }
+        Builder { device, seed, network: network.into(), index: 0, shared: Vec::new() }
+    }
+
+    /// Takes the slots of these parameters where it is asked for parameters of their names: two networks then move as one.
+    pub fn sharing(self, shared: Vec<Parameter>) -> Builder<'a> {
+        Builder { shared, ..self }
     }
 
     /// The next parameter.
     pub fn parameter(&mut self, name: String, layout: Layout, shape: &[usize], by: Initialiser) -> Parameter {
+        if let Some(parameter) = self.shared.iter().find(|parameter| parameter.name() == name) {
+            return parameter.clone();
+        }
         let tensor = by.draw(self.device, shape, self.seed, self.network, self.index);
         self.index += 1;
         Parameter::new(name, layout, tensor)
@@ -37,26 +47,6 @@ impl<'a> Builder<'a> {
     /// The next parameter, as a network's description has it.
     pub(super) fn draw(&mut self, Slot { name, shape, layout, start, .. }: Slot) -> Parameter {
         self.parameter(name, layout, &shape, start)
-    }
-}
-
-/// `x W` without bias.
-#[derive(Debug)]
-pub struct Linear {
-    /// `[inputs, outputs]`, named `NAME.weight`.
-    pub weight: Parameter,
-}
-
-impl Linear {
-    /// A matrix of zeros: conditioning starts as no conditioning.
-    pub fn zeros(builder: &mut Builder<'_>, name: &str, inputs: usize, outputs: usize) -> Linear {
-        let (name, zero) = (format!("{name}.weight"), Initialiser::Constant(0.0));
-        Linear { weight: builder.parameter(name, Layout::Plain, &[inputs, outputs], zero) }
-    }
-
-    /// `[n, inputs]` to `[n, outputs]`.
-    pub fn forward(&self, x: &Tensor) -> Tensor {
-        x.matmul(&self.weight.get())
     }
 }
 
@@ -137,20 +127,20 @@ impl BatchNorm {
     }
 }
 
-/// The normalisations that a discriminator may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NormKind {
-    /// Over the batch; mixes samples.
-    Batch,
-    /// Over each sample's channels and pixels.
-    Layer,
-    /// Over each sample's pixels, a channel.
-    Instance,
-    /// Of the filters: divided by their largest singular value (Miyato 2018).
-    Spectral,
-    /// None.
-    None,
+words! {
+    /// The normalisations that a discriminator may have.
+    pub enum NormKind {
+        /// Over the batch; mixes samples.
+        Batch = "batch",
+        /// Over each sample's channels and pixels.
+        Layer = "layer",
+        /// Over each sample's pixels, a channel.
+        Instance = "instance",
+        /// Of the filters: divided by their largest singular value (Miyato 2018).
+        Spectral = "spectral",
+        /// None; a discriminator's filters start by He's rule.
+        None = "none",
+    }
 }
 
 impl NormKind {

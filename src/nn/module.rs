@@ -129,7 +129,7 @@ impl Unit {
                     }
                     kind => Norm::Sample { each_channel: *kind == NormKind::Instance, gamma, beta },
                 };
-                let mut linear = || Linear { weight: next() };
+                let mut linear = || Linear { weight: next(), bias: None };
                 Unit::Norm { norm, condition: (*condition > 0).then(|| (linear(), linear())) }
             }
             LayerKind::Activation(activation) => Unit::Activation(*activation),
@@ -139,7 +139,7 @@ impl Unit {
             LayerKind::Spread(length) => Unit::Spread(*length),
             LayerKind::Scores => Unit::Scores,
             LayerKind::Map => Unit::Map,
-            LayerKind::Projection { .. } => Unit::Projection(Linear { weight: next() }),
+            LayerKind::Projection { .. } => Unit::Projection(Linear { weight: next(), bias: None }),
             LayerKind::Residual { .. } => unreachable!("is made above"),
         }
     }

@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::metrics::{Metrics, Numbers};
-use super::{Ending, Observer, Pace, RunFolder};
+use super::{Ending, Event, Pace, RunFolder, State, Watcher};
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
 use crate::gan::{StepLosses, Trainer, sample};
 use crate::random::Purpose;
+use crate::words::words;
 
 /// The grids that a run writes: rows and columns of images, and pixels between them.
 const GRID: usize = 10;
@@ -24,15 +24,20 @@ const READ_AFTER: Duration = Duration::from_secs(2);
 /// The rates are then a thousandth of what they were, and something else is wrong.
 const MOST_ROLLBACKS: u32 = 10;
 
-/// What to do where a loss or a parameter is no longer finite.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum OnNan {
-    /// Stop with an error; the last checkpoint stays.
-    #[default]
-    Stop,
-    /// Go back to the last checkpoint, halve both learning rates, and go on.
-    Rollback,
+words! {
+    /// What to do where a loss or a parameter is no longer finite.
+    pub enum OnNan {
+        /// Stop with an error; the last checkpoint stays.
+        Stop = "stop",
+        /// Go back to the last checkpoint, halve both learning rates, and go on.
+        Rollback = "rollback",
+    }
+}
+
+impl Default for OnNan {
+    fn default() -> OnNan {
+        OnNan::Stop
+    }
 }
 
 impl OnNan {
@@ -43,6 +48,57 @@ impl OnNan {
 }
 
 impl RunFolder {
+    /// Brings a trainer to the last checkpoint, where there is one: a run that was killed before its first one begins again. Gives
+    /// what has to be known of that.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the checkpoint is of another run; those of [`Checkpoint::read`].
+    pub fn restore(&self, trainer: &mut Trainer) -> Result<Option<String>> {
+        let path = self.checkpoint();
+        if !path.exists() {
+            return Ok(None);
+        }
+        trainer.restore(&Checkpoint::read(&path)?).map_err(|error| {
+            Error::invalid(format!(
+                "{}: {error}; put this run's own checkpoint there, choose another --out, or start again with --overwrite",
+                path.display()
+            ))
+        })
+    }
+
+    /// Continues a phase from the last checkpoint, else from its start, up to the pace's last step. The settings are written once
+    /// the checkpoint is found to be of this run.
+    ///
+    /// # Errors
+    /// Those of [`RunFolder::restore`] and [`RunFolder::train`]; [`Error::Invalid`] where the checkpoint is beyond the last step.
+    pub fn go_on(
+        &self,
+        phase: &str,
+        trainer: &mut Trainer,
+        settings: &impl Serialize,
+        pace: &Pace,
+        watcher: &mut Watcher<'_>,
+    ) -> Result<Ending> {
+        let warning = self.restore(trainer)?;
+        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
+            let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
+        }
+        if trainer.steps() > pace.steps {
+            return Err(Error::invalid(format!(
+                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
+                self.checkpoint().display(),
+                trainer.steps(),
+                pace.steps
+            )));
+        }
+        self.write_settings(settings)?;
+        if trainer.steps() == pace.steps && trainer.steps() > 0 {
+            return Ok(Ending::Finished);
+        }
+        let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
+        self.train(trainer, pace, watcher)
+    }
+
     /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes. With [`OnNan::Rollback`], a training that
     /// diverges goes on from the last checkpoint at half the learning rates, ten times at most; there is a
     /// checkpoint from the start then.
@@ -50,13 +106,13 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Diverged`] where a loss or a weight is no longer finite; the last checkpoint then stays. [`Error::Io`] where
     /// something cannot be written; the device's first failure.
-    pub fn train(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+    pub fn train(&self, trainer: &mut Trainer, pace: &Pace, watcher: &mut Watcher<'_>) -> Result<Ending> {
         self.create_parts()?;
         if pace.on_nan == OnNan::Rollback && !self.checkpoint().exists() {
             trainer.checkpoint()?.write(&self.checkpoint())?;
         }
         loop {
-            match self.advance(trainer, pace, observer) {
+            match self.advance(trainer, pace, watcher) {
                 Err(Error::Diverged(what)) if pace.on_nan == OnNan::Rollback => {
                     if trainer.rollbacks() == MOST_ROLLBACKS {
                         return Err(Error::Diverged(format!(
@@ -64,12 +120,12 @@ impl RunFolder {
                         )));
                     }
                     trainer.roll_back(&Checkpoint::read(&self.checkpoint())?)?;
-                    observer.rolled_back(trainer.steps())?;
+                    let _ = watcher(&Event::RolledBack(trainer.steps()))?;
                     let (lr, d_lr) = trainer.rates();
-                    observer.note(&format!(
+                    let _ = watcher(&Event::Note(&format!(
                         "{what}; back to step {} with the learning rates {lr:e} (generator) and {d_lr:e} (discriminator)",
                         trainer.steps()
-                    ));
+                    )))?;
                 }
                 other => return other,
             }
@@ -77,12 +133,14 @@ impl RunFolder {
     }
 
     /// Trains on until the end, an interruption, or numbers that are not finite.
-    fn advance(&self, trainer: &mut Trainer, pace: &Pace, observer: &mut dyn Observer) -> Result<Ending> {
+    fn advance(&self, trainer: &mut Trainer, pace: &Pace, watcher: &mut Watcher<'_>) -> Result<Ending> {
+        let mut stop = false;
+        let mut tell = |event: &Event<'_>| -> Result<bool> {
+            stop |= watcher(event)?.is_break();
+            Ok(stop)
+        };
         // A run that was killed behind its checkpoint's writing has not been looked at there.
-        if observer.looks_at(trainer.steps()) {
-            trainer.average().estimate_statistics(trainer.steps());
-            observer.look(trainer)?;
-        }
+        tell(&Event::State(&State::new(trainer, false)))?;
         let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());
@@ -93,7 +151,7 @@ impl RunFolder {
             pending.push((losses, start.elapsed().as_secs_f64()));
             let step = trainer.steps();
             // Whoever asks at the last step gets what they would have got.
-            if observer.stop() && step < pace.steps {
+            if tell(&Event::Made(step))? && step < pace.steps {
                 ending = Ending::Interrupted;
             }
             let last = step == pace.steps || ending == Ending::Interrupted;
@@ -109,28 +167,24 @@ impl RunFolder {
                         return Err(diverged(&broken, trainer)?);
                     }
                     let json = metrics.write(&numbers)?;
-                    observer.numbers(losses.step, &json)?;
+                    tell(&Event::Numbers { step: losses.step, numbers: &json })?;
                     let named = [("d_loss", numbers.d_loss), ("g_loss", numbers.g_loss)];
-                    observer.step(losses.step, &named, (losses.step - first) as f64 / seconds);
+                    let rate = (losses.step - first) as f64 / seconds;
+                    tell(&Event::Losses { step: losses.step, losses: &named, rate })?;
                 }
             }
             let saved = (last || checkpoint).then(|| trainer.checkpoint()).transpose()?;
-            let look = observer.looks_at(step);
-            if (picture || look) && saved.is_none() {
-                trainer.average().estimate_statistics(step);
-            }
+            let state = State::new(trainer, saved.is_some());
             // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
             if picture || step == pace.steps {
-                self.write_picture(trainer)?;
-                observer.picture(step, &self.picture(step))?;
+                self.write_picture(state.trainer())?;
+                tell(&Event::Picture { step, path: &self.picture(step) })?;
             }
             if let Some(saved) = saved {
                 metrics.sync()?;
                 saved.write(&self.checkpoint())?;
             }
-            if look {
-                observer.look(trainer)?;
-            }
+            tell(&Event::State(&state))?;
         }
         Ok(ending)
     }

@@ -2,6 +2,8 @@
 //! which remembers how it was made so that it can be differentiated.
 
 mod autograd;
+mod classes;
+pub mod conformance;
 pub mod gradcheck;
 mod node;
 pub mod ops;
@@ -10,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use autograd::{grad, grad_graph, is_recording, no_grad};
+pub use classes::{most_probable, one_hot};
 pub use node::{Context, Forward, Keep, Op, Value};
 pub use ops::normalisation::BatchNorm;
 
@@ -110,11 +113,7 @@ impl Tensor {
     /// Where a label is not below `classes`.
     #[track_caller]
     pub fn one_hot(device: &Device, labels: &[u32], classes: usize) -> Tensor {
-        let mut rows = vec![0f32; labels.len() * classes];
-        for (row, &label) in labels.iter().enumerate() {
-            assert!((label as usize) < classes, "one_hot: label {label} of {classes} classes");
-            rows[row * classes + label as usize] = 1.0;
-        }
+        let rows = one_hot(labels.iter().copied().map(Some), classes);
         Tensor::from_slice(device, &rows, [labels.len(), classes])
     }
 
@@ -210,12 +209,15 @@ impl Tensor {
 }
 
 impl fmt::Debug for Tensor {
+    /// Shape and device, and the elements where they are few: nothing large is downloaded.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 16;
         write!(f, "Tensor{:?} on {}", self.shape(), self.device.name())?;
+        if self.len() > SHOWN {
+            return Ok(());
+        }
         match self.to_vec::<f64>() {
-            Ok(elements) if elements.len() <= SHOWN => write!(f, " {elements:?}"),
-            Ok(elements) => write!(f, " {:?}..", &elements[..SHOWN]),
+            Ok(elements) => write!(f, " {elements:?}"),
             Err(error) => write!(f, " ({error})"),
         }
     }

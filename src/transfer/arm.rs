@@ -6,16 +6,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::Choices;
-use super::{Kind, METHODS};
+use super::{Choices, Kind, Learning, METHODS};
 use crate::error::{Error, Result, did_you_mean};
-use crate::gan::{Augmentation, Loss, Recipe};
+use crate::gan::Recipe;
+use crate::options::{AUTO, Options, Row, Texts};
 
-/// Settings of the recipe that an arm may have of its own, by the names of their options.
-const OF_RECIPE: [&str; 10] = ["augment", "beta1", "d-lr", "d-steps", "ema", "gp", "lecam", "loss", "lr", "r1"];
-
-/// Sets a part of a recipe.
-type Setting = Box<dyn Fn(&mut Recipe)>;
+/// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
+const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
 
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,8 +70,9 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
     pub fn check(&self) -> Result<()> {
-        (self.kind()?.check)(&self.choices()?)?;
-        self.recipe_settings().map(|_| ())
+        self.choices()?;
+        self.apply(&mut Recipe::default())?;
+        self.learning(Learning::default()).map(|_| ())
     }
 
     /// The arm with every option of its method and its rate written out, numbers in one spelling: two arms that train alike have
@@ -85,39 +83,36 @@ impl Arm {
     pub fn resolved(&self) -> Result<Arm> {
         self.check()?;
         let choices = self.choices()?;
-        let mut options = choices.values().clone();
-        options.insert("lr".to_string(), (self.kind()?.rate)(&choices).to_string());
-        for (name, text) in self.options.iter().filter(|(name, _)| is_of_recipe(name)) {
-            let number = text.parse::<f64>().map(|number| number.to_string());
-            options.insert(name.clone(), number.unwrap_or_else(|_| text.replace(' ', "")));
-        }
+        let mut options = choices.values();
+        options.insert("lr".to_string(), choices.rate().to_string());
+        options.extend(spelled::<Recipe>(&self.options)?);
+        options.extend(spelled::<Learning>(&self.options)?);
         // What no arm has unless it says so.
         options.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("augment", "none") | ("lecam", "0")));
         Ok(Arm { options, ..self.clone() })
     }
 
     /// The arm as `--arms` takes it: its name where that says all, else with the options in which it differs from its method's
-    /// defaults and those of `beside`.
+    /// defaults.
     ///
     /// # Errors
     /// Those of [`Arm::check`].
-    pub fn notation(&self, beside: &BTreeMap<String, String>) -> Result<String> {
+    pub fn notation(&self) -> Result<String> {
         let own = self.resolved()?;
         let by_name = Arm::parse(&self.name).and_then(|arm| arm.resolved());
-        if beside.is_empty() && by_name.is_ok_and(|arm| arm == own) {
+        if by_name.is_ok_and(|arm| arm == own) {
             return Ok(self.name.clone());
         }
         let mut plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
         // The rate that is meant where none is said follows the other options.
-        plain.options.insert("lr".to_string(), (self.kind()?.rate)(&own.choices()?).to_string());
-        let mut options = beside.clone();
-        options.extend(own.options.into_iter().filter(|(name, value)| plain.options.get(name) != Some(value)));
-        let options: Vec<String> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        plain.options.insert("lr".to_string(), own.choices()?.rate().to_string());
+        let differs = |(name, value): &(&String, &String)| plain.options.get(*name) != Some(value);
+        let options = own.options.iter().filter(differs).map(|(name, value)| format!("{name}={value}"));
         let name = match self.name.split_once('{') {
             Some((before, _)) => before,
             None => &self.name,
         };
-        Ok(format!("{name}={}{{{}}}", self.method, options.join(",")))
+        Ok(format!("{name}={}{{{}}}", self.method, options.collect::<Vec<_>>().join(",")))
     }
 
     /// The method's row of the registry.
@@ -138,15 +133,14 @@ impl Arm {
         })
     }
 
-    /// The values of all options of the method.
+    /// The method with a value for each of its options.
     ///
     /// # Errors
     /// [`Error::Usage`] where an option is unknown or takes something else.
-    pub fn choices(&self) -> Result<Choices> {
-        let kind = self.kind()?;
-        let of_method =
-            self.options.iter().filter(|(name, _)| !is_of_recipe(name)).map(|(n, v)| (n.clone(), v.clone()));
-        Choices::new(kind.name, kind.options, &of_method.collect())
+    pub fn choices(&self) -> Result<Box<dyn Choices>> {
+        let of_method = self.options.iter().filter(|(name, _)| !Arm::is_of_run(name));
+        let of_method = of_method.map(|(name, text)| (name.clone(), text.clone())).collect();
+        self.kind()?.choose(&of_method).map_err(|error| self.at_fault(error))
     }
 
     /// Whether it learns from the source's images beside the GAN that a checkpoint can be.
@@ -154,12 +148,12 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where the method or an option is unknown.
     pub fn learns_from_images(&self) -> Result<bool> {
-        Ok((self.kind()?.learns_from_images)(&self.choices()?))
+        Ok(self.choices()?.learns_from_images())
     }
 
     /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.
     pub fn is_oracle(&self) -> bool {
-        matches!((self.kind(), self.choices()), (Ok(kind), Ok(choices)) if (kind.oracle)(&choices))
+        self.choices().is_ok_and(|choices| choices.is_oracle())
     }
 
     /// The recipe of this arm: `base` with the method's rate and what the options say.
@@ -167,60 +161,47 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where that cannot train.
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
-        let mut recipe = Recipe { lr: (self.kind()?.rate)(&self.choices()?), ..base.clone() };
-        self.recipe_settings()?.iter().for_each(|set| set(&mut recipe));
-        if self.options.contains_key("loss") && recipe.loss == Loss::WassersteinGp && recipe.gp == 0.0 {
-            return Err(Error::Usage(format!(
-                "the arm {}: loss=wasserstein-gp needs its penalty: add gp=10,r1=0",
-                self.name
-            )));
-        }
-        recipe.check()?;
+        let mut recipe = Recipe { lr: self.choices()?.rate(), ..base.clone() };
+        self.apply(&mut recipe)?;
+        recipe.check().map_err(|error| self.at_fault(error))?;
         Ok(recipe)
     }
 
-    /// What each option of the recipe sets.
-    fn recipe_settings(&self) -> Result<Vec<Setting>> {
-        let mut settings: Vec<Setting> = Vec::new();
-        for (name, text) in self.options.iter().filter(|(name, _)| is_of_recipe(name)) {
-            let bad = || Error::Usage(format!("the arm {}: --{name} does not take `{text}`", self.name));
-            let number = || text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(bad);
-            fn word<T: for<'a> Deserialize<'a>>(text: &str) -> Option<T> {
-                serde_json::from_value(serde_json::Value::String(text.to_string())).ok()
-            }
-            let set: Setting = match name.as_str() {
-                "augment" if text == "none" => Box::new(|recipe| recipe.augment.clear()),
-                "augment" => {
-                    let list: Option<Vec<Augmentation>> = text.split(',').map(word).collect();
-                    let list = list.ok_or_else(bad)?;
-                    Box::new(move |recipe| recipe.augment = list.clone())
-                }
-                "loss" => {
-                    let loss = word(text).ok_or_else(bad)?;
-                    Box::new(move |recipe| recipe.loss = loss)
-                }
-                "d-steps" => {
-                    let steps = text.parse().map_err(|_| bad())?;
-                    Box::new(move |recipe| recipe.d_steps = steps)
-                }
-                _ => {
-                    let (number, name) = (number()?, name.clone());
-                    Box::new(move |recipe| {
-                        *match name.as_str() {
-                            "beta1" => &mut recipe.beta1,
-                            "d-lr" => &mut recipe.d_lr,
-                            "ema" => &mut recipe.ema,
-                            "gp" => &mut recipe.gp,
-                            "lecam" => &mut recipe.lecam,
-                            "lr" => &mut recipe.lr,
-                            _ => &mut recipe.r1,
-                        } = number;
-                    })
-                }
-            };
-            settings.push(set);
+    /// Takes what the options say of the recipe.
+    fn apply(&self, recipe: &mut Recipe) -> Result<()> {
+        let decided = |name: &str| OF_DATA.contains(&name);
+        let of_recipe =
+            self.options.iter().filter(|(name, _)| !decided(name)).map(|(n, text)| (n.clone(), text.clone()));
+        recipe.take(&of_recipe.collect()).map_err(|error| self.at_fault(error))
+    }
+
+    /// How this arm learns of its source: `base` with what the options say.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where one takes something else.
+    pub fn learning(&self, mut base: Learning) -> Result<Learning> {
+        base.take(&self.options).map_err(|error| self.at_fault(error))?;
+        Ok(base)
+    }
+
+    /// Whether an option is the recipe's, or says how the source is learned: of every method.
+    pub fn is_of_run(name: &str) -> bool {
+        Recipe::row(name).is_some_and(|_| !OF_DATA.contains(&name)) || Learning::row(name).is_some()
+    }
+
+    /// The options that are said of the networks that source and target share, or of how the source is learned: an arm that has
+    /// some needs a source of its own.
+    pub fn of_source(&self) -> impl Iterator<Item = (&String, &String)> {
+        let of_networks = |name: &str| Recipe::row(name).is_some_and(|row| row.path.starts_with("architecture"));
+        self.options.iter().filter(move |(name, _)| of_networks(name) || Learning::row(name).is_some())
+    }
+
+    /// An error of an option, with the arm that says it.
+    fn at_fault(&self, error: Error) -> Error {
+        match error {
+            Error::Option { .. } => Error::Usage(format!("the arm {}: {error}", self.name)),
+            error => error,
         }
-        Ok(settings)
     }
 }
 
@@ -230,9 +211,16 @@ impl fmt::Display for Arm {
     }
 }
 
-/// Whether an option is the recipe's, not the method's.
-pub fn is_of_recipe(name: &str) -> bool {
-    OF_RECIPE.contains(&name)
+/// What is said of a table's options, numbers in one spelling; what follows from other options is kept as it was said.
+fn spelled<T: Options>(said: &Texts) -> Result<Texts> {
+    let rows = T::ROWS.iter().filter_map(|row| Some((row, said.get(row.about.name)?)));
+    let spelled = |(row, text): (&Row<T>, &String)| {
+        let mut settings = T::default();
+        row.take(&mut settings, text)?;
+        let text = if text == AUTO { text.clone() } else { (row.get)(&settings) };
+        Ok((row.about.name.to_string(), text))
+    };
+    rows.map(spelled).collect()
 }
 
 /// The method and the options of an arm that has a name.
@@ -261,6 +249,7 @@ fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gan::Augmentation;
     use crate::transfer::starting_recipe;
 
     #[test]
@@ -293,15 +282,49 @@ mod tests {
         let recipe = arm.recipe(&base).unwrap();
         let expected = Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ..base.clone() };
         assert_eq!(recipe, expected);
-        assert_eq!(arm.choices().unwrap().count("freeze-d"), 1);
-        assert_eq!(arm.choices().unwrap().get("d-init"), "source");
+        assert_eq!(arm.choices().unwrap().values()["freeze-d"], "1");
+        assert_eq!(arm.choices().unwrap().values()["d-init"], "source");
 
         assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
         assert_eq!(Arm::parse("tgan-mission").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
-        assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().get("d-init"), "fresh");
+        assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().values()["d-init"], "fresh");
+    }
+
+    #[test]
+    fn every_option_of_the_recipe_but_what_the_run_decides_is_an_arms_and_sets_nothing_else() {
+        let base = starting_recipe(0, 32, 3);
+        for row in Recipe::ROWS {
+            let name = row.about.name;
+            let other = match name {
+                "loss" => "hinge",
+                "augment" => "cutout",
+                "d-norm" => "layer",
+                "network" => "residual",
+                _ => "0.25",
+            };
+            let other = if row.about.takes.fits(other) { other } else { "3" };
+            let arm = Arm::parse(&format!("a=scratch{{{name}={other}}}"));
+            if OF_DATA.contains(&name) {
+                assert!(arm.is_err(), "{name}");
+                continue;
+            }
+            let given: Texts = [(name.to_string(), other.to_string())].into_iter().collect();
+            // No loss but one has this weight.
+            let base = if name == "gp" {
+                Recipe { loss: crate::gan::Loss::WassersteinGp, r1: 0.0, ..base.clone() }
+            } else {
+                base.clone()
+            };
+            let recipe = arm.unwrap().recipe(&base).unwrap();
+            let mut expected = base.texts();
+            expected.extend(given);
+            assert_eq!(recipe.texts(), expected, "{name}");
+        }
+        let penalised = Arm::parse("a=scratch{loss=wasserstein-gp}").unwrap().recipe(&base).unwrap();
+        assert_eq!((penalised.gp, penalised.r1), (10.0, 0.0), "a loss brings its penalty");
     }
 
     #[test]
@@ -319,19 +342,16 @@ mod tests {
 
     #[test]
     fn the_notation_of_an_arm_gives_the_arm_again() {
-        let none = BTreeMap::new();
         let rate = "b=tgan{g-init=fresh,lr=0.0001}";
         for text in ["scratch", "trgan", "tgan-mission", "scratch+augment", "a=trgan{freeze-d=1,lr=0.0001}", rate] {
             let arm = Arm::parse(text).unwrap();
-            assert_eq!(arm.notation(&none).unwrap(), text);
+            assert_eq!(arm.notation().unwrap(), text);
         }
         let arm = Arm::parse("trgan{r1=10}").unwrap();
-        assert_eq!(arm.notation(&none).unwrap(), "trgan{r1=10}");
-        let beside = [("beta1".to_string(), "0.9".to_string())].into_iter().collect();
-        assert_eq!(Arm::parse("scratch").unwrap().notation(&beside).unwrap(), "scratch=scratch{beta1=0.9}");
+        assert_eq!(arm.notation().unwrap(), "trgan{r1=10}");
         let changed =
             Arm { options: [("lr".into(), "0.1".into())].into_iter().collect(), ..Arm::parse("ctgan").unwrap() };
-        assert_eq!(changed.notation(&none).unwrap(), "ctgan=ctgan{lr=0.1}");
+        assert_eq!(changed.notation().unwrap(), "ctgan=ctgan{lr=0.1}");
     }
 
     #[test]
@@ -348,10 +368,14 @@ mod tests {
             "a/b=trgan",
             "x=trgan{augment=flips}",
             "trgan{freeze-d=-1}",
-            "scratch{loss=wasserstein-gp,r1=0}",
+            "scratch{loss=wasserstein-gp,r1=1}",
+            "scratch{source-steps=0}",
+            "scratch{seed=1}",
+            "scratch{size=64}",
+            "x=trgan{beta2=0.5}",
         ] {
             let error = Arm::parse(text).and_then(|arm| arm.recipe(&starting_recipe(0, 32, 3))).unwrap_err();
-            assert!(matches!(error, Error::Usage(_)), "{text}: {error}");
+            assert!(error.is_usage() && !error.to_string().contains("--"), "{text}: {error}");
         }
     }
 }

@@ -8,81 +8,57 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, few_shot};
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
+use super::labels::{LabelSource, Labels, Truth, few_shot, without_partner};
+use super::options::{Choices, Table};
+use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Source, Style, Takes, Workshop};
+use super::{Grafted, Kind, Style, Workshop};
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training};
-use crate::data::{Dataset, Images};
+use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
+use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Discriminator, Generator, Method, Role, Schedule};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Generator, Method, Origin, Schedule};
 use crate::nn::{NormKind, Parameter};
+use crate::options::{Range, Takes, options};
 use crate::random::{Network, Purpose, generator};
 use crate::tensor::Tensor;
 
 pub(super) const KIND: Kind = Kind {
     name: "ctgan",
     about: "features and labels: a classifier trained on the source labels the target, and both networks are given the labels",
-    options: &[
-        MethodOption {
-            name: "labels",
-            takes: Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"),
-            default: "pseudo",
-            help: "Where the target's labels come from",
-        },
-        MethodOption {
-            name: "soft-labels",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Train with the probabilities of classes in place of the most probable one; samples ask for one class",
-        },
-        MethodOption {
-            name: "confidence",
-            takes: Takes::Share,
-            default: "0.5",
-            help: "An image whose most probable class is less probable gets the null label",
-        },
-        MethodOption {
-            name: "balance",
-            takes: Takes::Number,
-            default: "2",
-            help: "A class keeps at most this many times its equal share of labels, the surest ones; 0 for all",
-        },
-        MethodOption {
-            name: "shuffle-labels",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Deal the labels out to other images at random: a control",
-        },
-        MethodOption {
-            name: "ctgan-features",
-            takes: Takes::Flag,
-            default: "false",
-            help: "Give both networks the predictor's features too",
-        },
-        MethodOption {
-            name: "projection-ramp",
-            takes: Takes::Count,
-            default: "500",
-            help: "Steps over which the weight of the label in the discriminator rises from 0 to 1",
-        },
-        D_INIT,
-        FREEZE_D,
-        COLOUR_BLIND,
-    ],
     arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
     control: Some(("shuffle-labels", "true")),
-    learns_from_images: |_| true,
-    oracle: |choices| choices.is("labels", "true"),
     labelled_source: true,
-    rate: |_| RATE,
-    check: |choices| {
-        LabelSource::parse(choices.get("labels"))?;
-        start::check(choices)
-    },
-    prepare,
+    new: || Box::new(Options::default()),
 };
+
+options! {
+    /// CTGAN's options.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Options {
+        /// What the networks start from.
+        from: From = From::SOURCE;
+    } {
+        /// Where the target's labels come from
+        "labels", "SOURCE", Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"), "pseudo", labels: LabelSource;
+        /// Train with the probabilities of classes in place of the most probable one; samples ask for one class
+        "soft-labels", "true|false", Takes::Flag, "false", soft_labels: bool;
+        /// An image whose most probable class is less probable gets the null label
+        "confidence", "NUMBER", Takes::Number(Range::Share), "0.5", confidence: f64;
+        /// A class keeps at most this many times its equal share of labels, the surest ones; 0 for all
+        "balance", "NUMBER", Takes::Number(Range::NotNegative), "2", balance: f64;
+        /// Deal the labels out to other images at random: a control
+        "shuffle-labels", "true|false", Takes::Flag, "false", shuffle_labels: bool;
+        /// Give both networks the predictor's features too
+        "ctgan-features", "true|false", Takes::Flag, "false", ctgan_features: bool;
+        /// Steps over which the weight of the label in the discriminator rises from 0 to 1
+        "projection-ramp", "N", Takes::Whole(0, u32::MAX as u64), "500", projection_ramp: u64;
+    } {} {
+        D_INIT, from.discriminator;
+        FREEZE_D, from.freeze;
+        COLOUR_BLIND, from.allow_colour_blind;
+    }
+}
 
 /// The predictor's largest rate and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
 const PREDICTOR_RATE: f64 = 1e-3;
@@ -131,71 +107,85 @@ struct CtGan {
     /// The features of each image where the networks are given them, and their length.
     features: Option<(Vec<f32>, usize)>,
     projection_ramp: u64,
+    /// What the classes are called.
+    names: Classes,
     settings: Json,
 }
 
-fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let given = match Source::parse(&workshop.plan.source)? {
-        Source::Checkpoint(_) => workshop.source_gan()?,
-        Source::Data(_) => None,
-    };
-    if given.as_ref().is_some_and(|gan| gan.architecture.classes == 0) {
-        return Err(Error::invalid(format!(
-            "the networks of {} know no classes, from which ctgan starts: train them with --conditional",
-            workshop.plan.source
-        )));
+impl Choices for Options {
+    fn check(&self) -> Result<()> {
+        self.from.check()
     }
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    let source = workshop.source_architecture()?;
-    Grafting::new(&source, &Architecture { classes: source.classes, ..architecture }, from)?;
-    let Some(predictor) = predictor(workshop)? else { return Ok(None) };
-    let classes = predictor.classes();
-    let predictions = predictor.predict(&workshop.target.images)?;
 
-    let soft = choices.flag("soft-labels");
-    let (mut labels, mut notes) = labels(choices, workshop.target, &predictions, classes)?;
-    if choices.flag("shuffle-labels") {
-        let mut order: Vec<usize> = (0..workshop.target.len()).collect();
-        order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
-        labels = labels.permuted(&order);
-        notes.push("the labels were then dealt out to other images at random: a control".to_string());
+    fn learns_from_images(&self) -> bool {
+        true
     }
-    let features = choices.flag("ctgan-features").then(|| {
-        let length = predictions.dimensions;
-        (bank_of(&predictions.features, length), length)
-    });
-    let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
 
-    let trained = if given.is_some() { given } else { workshop.source_gan()? };
-    let Some(gan) = trained else { return Ok(None) };
-    let target = Architecture { classes, condition_features, ..architecture };
-    let start = Start::new(&gan, &target, from, device)?;
-    let mut method = CtGan {
-        source: Generator::new(device, &target, seed),
-        predictor,
-        labels,
-        soft,
-        features,
-        projection_ramp: choices.count("projection-ramp") as u64,
-        settings: json!({
-            "name": KIND.name,
-            "options": choices.to_json(),
-            "feature-steps": workshop.plan.feature_steps,
-            "source": gan.digest,
-            "labels": notes,
-        }),
-        start,
-    };
-    method.start.apply_to_generator(&method.source);
-    method.source.set_conditions(method.sampling(classes, condition_features));
-    let report = method.start.report();
-    Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+    fn is_oracle(&self) -> bool {
+        self.labels == LabelSource::True
+    }
+
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        let source = workshop.source_architecture()?;
+        if source.classes == 0 {
+            return Err(Error::invalid(format!(
+                "the networks of {} know no classes, from which ctgan starts: train conditional ones",
+                workshop.plan.source
+            )));
+        }
+        let source_classes = workshop.source_data()?.0.classes.clone();
+        self.labels.check(workshop.target, &source_classes)?;
+        let target = Architecture { classes: source.classes, ..workshop.architecture() };
+        Grafting::new(&source, &target, self.from).map(drop)
+    }
+
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+        let Some(predictor) = predictor(workshop)? else { return Ok(None) };
+        let classes = predictor.classes();
+        let predictions = predictor.predict(&workshop.target.images)?;
+
+        let soft = self.soft_labels;
+        let names = workshop.source_data()?.0.classes.clone();
+        let (mut labels, mut notes) = labels(self, workshop.target, &predictions, &names)?;
+        if self.shuffle_labels {
+            let mut order: Vec<usize> = (0..workshop.target.len()).collect();
+            order.shuffle(&mut generator(seed, Purpose::Labels, 0, 0));
+            labels = labels.permuted(&order);
+            notes.push("the labels were then dealt out to other images at random: a control".to_string());
+        }
+        let features = self.ctgan_features.then(|| {
+            let length = predictions.dimensions;
+            (bank_of(&predictions.features, length), length)
+        });
+        let condition_features = features.as_ref().map_or(0, |(_, length)| *length);
+
+        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+        let target = Architecture { classes, condition_features, ..architecture };
+        let start = Start::new(&gan, &target, self.from, device)?;
+        let labels_digest = labels.digest();
+        let mut method = CtGan {
+            source: Generator::new(device, &target, seed),
+            predictor,
+            labels,
+            soft,
+            features,
+            projection_ramp: self.projection_ramp,
+            names,
+            settings: json!({
+                "name": KIND.name,
+                "options": self.values(),
+                "feature-steps": workshop.plan.feature_steps,
+                "source": gan.digest,
+                "labels": labels_digest,
+            }),
+            start,
+        };
+        method.start.apply_to_generator(&method.source);
+        method.source.set_conditions(method.sampling(classes, condition_features));
+        let report = method.start.report();
+        Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+    }
 }
 
 /// C_s, trained on the source's images and labels.
@@ -206,7 +196,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
     // Half-widths must be whole. Instance normalisation: a label must not depend on a domain's contrast.
     let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
     let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
-    let options = Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
+    let options = classifier::Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
     let (data, style) = workshop.source_data()?;
     let settings = json!({
         "name": "classifier",
@@ -215,7 +205,7 @@ fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
         "style": style,
         "data": { "digest": data.digest(), "count": data.len() },
     });
-    let styled = styled(data, style, seed);
+    let styled = styled(&data, style, seed);
     let training = Training::new(&design, &options, styled, &Targets::Labels, Network::Predictor, device)?;
     let mut predictor = Predictor { training, settings };
     let folder = workshop.folders.classifier.clone();
@@ -237,56 +227,42 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
         style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
         pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
     }
-    Dataset {
-        images: Images::new(data.images.shape(), pixels),
-        labels: data.labels.clone(),
-        name: data.name.clone(),
-        classes: data.classes.clone(),
-    }
+    Dataset { images: Images::new(data.images.shape(), pixels), ..data.clone() }
 }
 
 /// The labels of the target's images, and what a person should know of them.
 fn labels(
-    choices: &Choices,
+    options: &Options,
     target: &Dataset,
     predictions: &Predictions,
-    classes: usize,
+    names: &Classes,
 ) -> Result<(Labels, Vec<String>)> {
-    let truth = target.labels.as_deref().filter(|_| target.classes.len() == classes);
-    let need_truth = || {
-        truth.ok_or_else(|| {
-            Error::invalid(format!(
-                "{} has no labels of the source's {classes} classes, which --labels {} needs; use --labels pseudo",
-                target.name,
-                choices.get("labels")
-            ))
-        })
-    };
-    let confidence = choices.number("confidence");
-    let cap = match choices.number("balance") {
+    options.labels.check(target, names)?;
+    let (truth, classes) = (Truth::of(target, names), names.len());
+    let confidence = options.confidence;
+    let cap = match options.balance {
         0.0 => usize::MAX,
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
-    let (labels, how) = match LabelSource::parse(choices.get("labels"))? {
-        LabelSource::Pseudo => {
-            (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string())
-        }
-        LabelSource::FewShot(shots) => {
-            need_truth()?;
-            let probabilities = few_shot(predictions, target, classes, shots)?;
+    let (labels, how) = match (options.labels, &truth) {
+        (LabelSource::FewShot(shots), _) => {
+            let probabilities = few_shot(predictions, target, names, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
         }
-        LabelSource::True => (Labels::known(classes, need_truth()?), "true labels, an oracle".to_string()),
+        (LabelSource::True, Some(truth)) => (Labels::known(classes, truth), "true labels, an oracle".to_string()),
+        _ => (Labels::assign(classes, predictions.probabilities.clone(), confidence, cap), "pseudo-labels".to_string()),
     };
     let given = labels.assigned.iter().flatten().count();
-    let accuracy = match truth {
-        Some(truth) => format!("{:.1} % of them right", 100.0 * labels.accuracy(truth).0),
+    let accuracy = match &truth {
+        Some(truth) => format!("{:.1} % of them right", 100.0 * truth.accuracy(labels.assigned.iter().copied()).0),
         None => "how many of them are right is not known, as the target has no labels of these classes".to_string(),
     };
-    let all = truth
-        .map(|truth| format!("; the predictor is right on {:.1} % of all images", 100.0 * predictions.accuracy(truth)));
+    let all = truth.map(|truth| {
+        let share = 100.0 * truth.accuracy(predictions.labels.iter().map(|&label| Some(label))).0;
+        format!("; the predictor is right on {share:.1} % of all images")
+    });
     let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
-    Ok((labels, vec![note]))
+    Ok((labels, std::iter::once(note).chain(without_partner(names, &target.classes)).collect()))
 }
 
 impl Method for CtGan {
@@ -294,12 +270,12 @@ impl Method for CtGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.start.apply(generator, discriminator);
+    fn classes(&self, _count: usize, _data: &Dataset) -> Classes {
+        self.names.clone()
     }
 
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.rate(network, parameter)
+    fn origin(&self) -> Option<&dyn Origin> {
+        Some(&self.start)
     }
 
     fn schedule(&self) -> Schedule {
@@ -340,12 +316,9 @@ impl Method for CtGan {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::Device;
-    use crate::data::Classes;
-    use crate::transfer::SourceGan;
+    use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
     fn ctgan(soft: bool, features: Option<(Vec<f32>, usize)>) -> CtGan {
@@ -361,7 +334,7 @@ mod tests {
         };
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
-        let from = From { generator: false, discriminator: false, freeze: 0, allow_colour_blind: false };
+        let from = From { generator: Init::Fresh, discriminator: Init::Fresh, ..From::SOURCE };
         CtGan {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
@@ -376,13 +349,14 @@ mod tests {
             soft,
             features,
             projection_ramp: 4,
+            names: Classes::numbered(0..2),
             settings: Json::Null,
         }
     }
 
     fn dataset(count: usize, labels: Option<Vec<u32>>) -> Dataset {
         let images = Images::new([count, 1, 1, 1], vec![0; count]);
-        Dataset { name: "pixels".into(), images, labels, classes: Classes::numbered(0..2) }
+        Dataset { labels, classes: Classes::numbered(0..2), ..Dataset::unlabelled("pixels", images) }
     }
 
     #[test]
@@ -421,16 +395,15 @@ mod tests {
         let probabilities: Vec<f32> = (0..7).flat_map(|i| [0.6 + 0.05 * i as f32, 0.4 - 0.05 * i as f32]).collect();
         let predictions =
             Predictions { classes: 2, dimensions: 1, labels: vec![0; 7], probabilities, features: vec![0.0; 7] };
-        let labelled = |balance: &str| -> Vec<usize> {
-            let given = BTreeMap::from([("balance".to_string(), balance.to_string())]);
-            let choices = Choices::new(KIND.name, KIND.options, &given).unwrap();
-            let (labels, _) = labels(&choices, &dataset(7, None), &predictions, 2).unwrap();
+        let labelled = |balance: f64| -> Vec<usize> {
+            let options = Options { balance, ..Options::default() };
+            let (labels, _) = labels(&options, &dataset(7, None), &predictions, &Classes::numbered(0..2)).unwrap();
             (0..7).filter(|&image| labels.assigned[image] == Some(0)).collect()
         };
-        assert_eq!(labelled("1"), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
-        assert_eq!(labelled("0.5"), [5, 6], "ceil(0.5 * 7 / 2)");
-        assert_eq!(labelled("1.5"), [1, 2, 3, 4, 5, 6], "ceil(1.5 * 7 / 2)");
-        assert_eq!(labelled("2"), [0, 1, 2, 3, 4, 5, 6], "2 * 7 / 2");
-        assert_eq!(labelled("0"), [0, 1, 2, 3, 4, 5, 6], "0 is for all");
+        assert_eq!(labelled(1.0), [3, 4, 5, 6], "ceil(1 * 7 / 2)");
+        assert_eq!(labelled(0.5), [5, 6], "ceil(0.5 * 7 / 2)");
+        assert_eq!(labelled(1.5), [1, 2, 3, 4, 5, 6], "ceil(1.5 * 7 / 2)");
+        assert_eq!(labelled(2.0), [0, 1, 2, 3, 4, 5, 6], "2 * 7 / 2");
+        assert_eq!(labelled(0.0), [0, 1, 2, 3, 4, 5, 6], "0 is for all");
     }
 }

@@ -13,17 +13,16 @@ use crate::data::{Dataset, Images, Sampler};
 use crate::error::Result;
 use crate::gan::normalised;
 use crate::nn::{
-    Adam, AdamOptions, Builder, Filter, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter, Pass, Sequence,
+    Adam, AdamOptions, Builder, Filter, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter, Pass,
+    Sequence, minimise,
 };
 use crate::random::Network;
-use crate::tensor::{Tensor, grad, no_grad};
+use crate::tensor::{Tensor, no_grad};
 
 /// The side of the maps between encoder and decoder.
 const MAP: usize = 4;
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
-/// Adam as its authors give it (Kingma & Ba 2015): an autoencoder has no adversary.
-const ADAM: AdamOptions = AdamOptions { rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 /// The names in checkpoints.
 const F: &str = "netF";
 const R: &str = "netR";
@@ -92,7 +91,7 @@ impl Encoder {
 
 fn linear(builder: &mut Builder<'_>, name: &str, [inputs, outputs]: [usize; 2]) -> Linear {
     let he = Initialiser::He { fan_in: inputs, slope: 1.0 };
-    Linear { weight: builder.parameter(format!("{name}.weight"), Layout::Plain, &[inputs, outputs], he) }
+    Linear { weight: builder.parameter(format!("{name}.weight"), Layout::Plain, &[inputs, outputs], he), bias: None }
 }
 
 /// R_s: features back to standardised images.
@@ -170,7 +169,7 @@ impl Autoencoder {
         let encoder = Encoder::new(device, design, length, seed);
         let decoder = Decoder::new(device, design, length, seed);
         Autoencoder {
-            adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), ADAM),
+            adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), AdamOptions::default()),
             order: Sampler::new(data.len(), batch, seed),
             batch,
             digest: data.digest(),
@@ -211,15 +210,11 @@ impl Pretraining for Autoencoder {
         let mut values = self.data.batch(&indices);
         self.style.apply(&mut values, height, self.seed, self.step);
         standardise(&mut values, height * width * channels);
-        let weights = self.adam.tensors();
-        let images = Tensor::from_slice(weights[0].device(), &values, [indices.len(), height, width, channels]);
+        let device = self.encoder.linear.weight.device();
+        let images = Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]);
         let loss = reconstruction_loss(&images, &self.decoder.forward(&self.encoder.forward(&images)));
-        let value = loss.detach();
-        let gradients = grad(loss, &weights.iter().collect::<Vec<_>>());
-        drop(weights);
-        self.adam.step(gradients);
         self.step += 1;
-        value
+        minimise(loss, &mut self.adam)
     }
 
     fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {

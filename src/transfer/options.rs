@@ -1,155 +1,129 @@
-//! The options of a method as rows of a table: what they are called, what they take, what they are without being said.
-//! The command line, the notation of arms and the settings on disk all read the same rows.
+//! The options of methods, each a table of its own, and those of what is learned of the source.
 
-use std::collections::BTreeMap;
+use std::fmt::Debug;
 
-use super::METHODS;
+use super::{Grafted, Kind, METHODS, RATE, Style, Workshop};
 use crate::error::{Error, Result, did_you_mean};
+use crate::options::{About, Options, Takes, Texts, options, words_of};
+use crate::words::words;
 
-/// What an option takes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Takes {
-    /// One of some words.
-    OneOf(&'static [&'static str]),
-    /// A whole number from 0 up.
-    Count,
-    /// A number from 0 up.
-    Number,
-    /// A number from 0 to 1.
-    Share,
-    /// `true` or `false`; on the command line the option alone is `true`.
-    Flag,
-    /// A text that the method checks, described in these words.
-    Text(&'static str),
+/// No run makes more steps, and sums of a comparison's do not overflow.
+pub const MOST_STEPS: u64 = 1_000_000_000;
+
+options! {
+    /// How long, and in which style, a run learns of its source.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct Learning {} {
+        /// Steps of the source's GAN, where no checkpoint is the source
+        "source-steps", "S", Takes::Whole(1, MOST_STEPS), "4000", source_steps: u64;
+        /// Steps of a feature extractor or label predictor
+        "feature-steps", "S", Takes::Whole(1, MOST_STEPS), "2000", feature_steps: u64;
+        /// Colours for the source's images; auto: colour where a grey source meets a colour target, else none
+        "source-style", "STYLE", Takes::Auto(&Takes::OneOf(words_of::<Style>)), "auto", source_style: Option<Style>;
+    } {}
 }
 
-impl Takes {
-    fn fits(self, value: &str) -> bool {
-        let number = || value.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-        match self {
-            Takes::OneOf(words) => words.contains(&value),
-            Takes::Count => value.parse::<u32>().is_ok(),
-            Takes::Number => number().is_some(),
-            Takes::Share => number().is_some_and(|number| number <= 1.0),
-            Takes::Flag => ["true", "false"].contains(&value),
-            Takes::Text(_) => !value.is_empty(),
-        }
-    }
-
-    /// A value that fits, numbers in one spelling.
-    fn spelled(self, value: &str) -> String {
-        match self {
-            Takes::Count => value.parse::<u32>().map_or(value.to_string(), |count| count.to_string()),
-            Takes::Number | Takes::Share => value.parse::<f64>().map_or(value.to_string(), |number| number.to_string()),
-            _ => value.to_string(),
-        }
-    }
-
-    /// In words, for a message.
-    pub fn described(self) -> String {
-        match self {
-            Takes::OneOf(words) => words.join(" or "),
-            Takes::Count => "a whole number from 0 up".into(),
-            Takes::Number => "a number from 0 up".into(),
-            Takes::Share => "a number from 0 to 1".into(),
-            Takes::Flag => "true or false".into(),
-            Takes::Text(words) => words.into(),
-        }
+words! {
+    /// What networks start from.
+    pub enum Init {
+        /// The source's.
+        Source = "source",
+        /// As they are drawn.
+        Fresh = "fresh",
     }
 }
 
-/// One option of a method.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MethodOption {
-    /// Its name, as after `--`.
-    pub name: &'static str,
-    /// What it takes.
-    pub takes: Takes,
-    /// Its value where nothing is said.
-    pub default: &'static str,
-    /// What it does, in a line.
-    pub help: &'static str,
-}
-
-/// A value for each option of a method.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choices(BTreeMap<String, String>);
-
-impl Choices {
-    /// The given values, and the defaults of the rest.
+/// A table of options, whatever settings it is of.
+pub trait Table {
+    /// What its options are.
+    fn abouts(&self) -> Vec<&'static About>;
+    /// Takes the values that are given for them.
     ///
     /// # Errors
-    /// [`Error::Usage`] where an option is unknown or takes something else.
-    pub fn new(method: &str, options: &'static [MethodOption], given: &BTreeMap<String, String>) -> Result<Choices> {
-        if let Some(unknown) = given.keys().find(|name| options.iter().all(|option| option.name != **name)) {
-            let known: Vec<&str> = options.iter().map(|option| option.name).collect();
-            let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
-            let owners = METHODS.iter().filter(|kind| kind.options.iter().any(|option| option.name == *unknown));
-            let owners: Vec<String> = owners.map(|kind| format!("{}'s", kind.name)).collect();
+    /// [`Error::Option`] where one takes something else.
+    fn take_given(&mut self, given: &Texts) -> Result<()>;
+    /// Every option's value.
+    fn values(&self) -> Texts;
+}
+
+impl<T: Options> Table for T {
+    fn abouts(&self) -> Vec<&'static About> {
+        T::ROWS.iter().map(|row| &row.about).collect()
+    }
+
+    fn take_given(&mut self, given: &Texts) -> Result<()> {
+        self.take(given)
+    }
+
+    fn values(&self) -> Texts {
+        self.texts()
+    }
+}
+
+/// A method with a value for each of its options.
+pub trait Choices: Table + Debug {
+    /// Refuses options that do not go together.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming one of them.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether it learns something of the source's images beside the GAN that a checkpoint can be.
+    fn learns_from_images(&self) -> bool {
+        false
+    }
+
+    /// Whether it sees what a method could not know: it then makes no claim, and is marked.
+    fn is_oracle(&self) -> bool {
+        false
+    }
+
+    /// The generator's learning rate.
+    fn rate(&self) -> f64 {
+        RATE
+    }
+
+    /// Refuses what would fail only behind hours of what [`Choices::prepare`] does; trains and writes nothing.
+    ///
+    /// # Errors
+    /// Layers that cannot be frozen, labels that cannot be had, a source that does not fit; what reading it says.
+    fn inspect(&self, _workshop: &mut Workshop<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Trains, resumes or loads what the method needs before the target, and makes the method of it. None where the run was
+    /// interrupted.
+    ///
+    /// # Errors
+    /// What training or reading says; [`Error::Invalid`] where the source does not fit.
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>>;
+}
+
+impl Kind {
+    /// The method with the given values, and the defaults of the rest.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where an option is unknown; [`Error::Option`] where one takes something else, or does not go with others.
+    pub fn choose(&self, given: &Texts) -> Result<Box<dyn Choices>> {
+        let mut choices = (self.new)();
+        let known: Vec<&str> = choices.abouts().iter().map(|about| about.name).collect();
+        if let Some(unknown) = given.keys().find(|name| !known.contains(&name.as_str())) {
+            let has = |kind: &&&Kind| (kind.new)().abouts().iter().any(|about| about.name == *unknown);
+            let owners: Vec<String> = METHODS.iter().filter(has).map(|kind| format!("{}'s", kind.name)).collect();
             let meant = match owners.is_empty() {
-                true => did_you_mean(unknown, options.iter().map(|option| option.name)),
+                true => did_you_mean(unknown, known.iter().copied()),
                 false => format!("; it is {}", owners.join(" and ")),
             };
+            let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
             return Err(Error::Usage(format!(
-                "{method} has no option {unknown}{meant}; the options of {method} are {known}"
+                "{0} has no option {unknown}{meant}; the options of {0} are {known}",
+                self.name
             )));
         }
-        let value = |option: &MethodOption| {
-            let value = given.get(option.name).map_or(option.default, String::as_str);
-            if !option.takes.fits(value) {
-                return Err(Error::Usage(format!("--{} takes {}, not {value}", option.name, option.takes.described())));
-            }
-            Ok((option.name.to_string(), option.takes.spelled(value)))
-        };
-        Ok(Choices(options.iter().map(value).collect::<Result<_>>()?))
-    }
-
-    /// Every option and its value.
-    pub fn values(&self) -> &BTreeMap<String, String> {
-        &self.0
-    }
-
-    /// The value of an option.
-    ///
-    /// # Panics
-    /// Where the method has no such option.
-    #[track_caller]
-    pub fn get(&self, name: &str) -> &str {
-        self.0.get(name).unwrap_or_else(|| panic!("no option {name}"))
-    }
-
-    /// Whether an option has this value.
-    #[track_caller]
-    pub fn is(&self, name: &str, value: &str) -> bool {
-        self.get(name) == value
-    }
-
-    /// Whether a flag is set.
-    #[track_caller]
-    pub fn flag(&self, name: &str) -> bool {
-        self.is(name, "true")
-    }
-
-    /// The value of an option that takes a number.
-    ///
-    /// # Panics
-    /// Where it takes something else.
-    #[track_caller]
-    pub fn number(&self, name: &str) -> f64 {
-        self.get(name).parse().unwrap_or_else(|_| panic!("{name} takes no number"))
-    }
-
-    /// The value of an option that takes a whole number.
-    ///
-    /// # Panics
-    /// Where it takes something else.
-    #[track_caller]
-    pub fn count(&self, name: &str) -> usize {
-        self.get(name).parse().unwrap_or_else(|_| panic!("{name} takes no whole number"))
-    }
-
-    /// All values, as the header of checkpoints has them.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!(self.0)
+        choices.take_given(given)?;
+        choices.check()?;
+        Ok(choices)
     }
 }

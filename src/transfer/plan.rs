@@ -1,37 +1,24 @@
-//! A transfer run: everything that determines it, its folders, and the library function that trains or resumes all phases.
+//! What determines a transfer, and where its phases live.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::surgery::LayerReport;
-use super::workshop::continue_in;
-use super::{Arm, RATE, Style, Workshop};
+use super::{Arm, Learning, RATE, SCRATCH, Style};
 use crate::backend::Device;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Loss, Recipe, Trainer};
-use crate::nn::NormKind;
-use crate::run::{CLASSIFIER, Ending, FEATURES, Observer, OnNan, Pace, RunFolder, Settings};
+use crate::gan::{Architecture, Recipe};
+use crate::metrics::{HeldOut, unjudged};
+use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, Settings};
 
-/// The recipe from which all arms start, for 100 to 1,000 target images. Source and target share what is said here, so that
-/// the discriminator transfers; a method sets the generator's rate after a transfer.
+/// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
+/// target share what is said here, so that the discriminator transfers; a method sets the generator's rate after a transfer.
 pub fn starting_recipe(seed: u64, size: usize, channels: usize) -> Recipe {
-    Recipe {
-        seed,
-        architecture: Architecture { features: 32, d_norm: NormKind::None, ..Architecture::dcgan(size, channels) },
-        batch: 64,
-        lr: RATE,
-        d_lr: 2e-4,
-        beta1: 0.5,
-        d_steps: 1,
-        loss: Loss::NonSaturating,
-        gp: 0.0,
-        r1: 1.0,
-        augment: Vec::new(),
-        ema: 0.995,
-        lecam: 0.0,
-    }
+    let mut recipe = Recipe { seed, lr: RATE, r1: 1.0, ..Recipe::default() };
+    let d_norm = recipe.loss.norm(recipe.r1);
+    recipe.architecture = Architecture { size, channels, features: 32, d_norm, ..recipe.architecture };
+    recipe
 }
 
 /// What a transfer starts from.
@@ -60,18 +47,61 @@ impl Source {
     }
 }
 
-/// What a run of `graft train` or `graft transfer` trained on: the data set's name, and the images.
-///
-/// # Errors
-/// Where its settings are none, or the images cannot be read.
-pub fn trained_on(folder: &RunFolder) -> Result<(String, Dataset)> {
-    if folder.command() == Some("transfer") {
-        let plan: Plan = folder.read_settings()?;
-        plan.check().map_err(|error| folder.broken_settings(&error))?;
-        return Ok((plan.target.clone(), plan.load_target()?));
+/// What a run of `graft train` or `graft transfer` trained on, by its settings.
+#[derive(Clone, Debug)]
+pub enum TrainedOn {
+    /// Those of `graft train`.
+    Train(Box<Settings>),
+    /// Those of `graft transfer`.
+    Transfer(Box<Plan>),
+}
+
+impl TrainedOn {
+    /// Reads a run's settings.
+    ///
+    /// # Errors
+    /// Where they are none.
+    pub fn read(folder: &RunFolder) -> Result<TrainedOn> {
+        match folder.command() {
+            Some("transfer") => Plan::read(folder).map(|plan| TrainedOn::Transfer(Box::new(plan))),
+            _ => folder.settings().map(|settings| TrainedOn::Train(Box::new(settings))),
+        }
     }
-    let settings: Settings = folder.settings()?;
-    Ok((settings.data.clone(), settings.load()?))
+
+    /// The data set's name.
+    pub fn data(&self) -> &str {
+        match self {
+            TrainedOn::Train(settings) => &settings.data,
+            TrainedOn::Transfer(plan) => &plan.target,
+        }
+    }
+
+    /// The images, of that data set.
+    ///
+    /// # Errors
+    /// Where they are too few, or do not fit.
+    pub fn images(&self, data: &Parts) -> Result<Dataset> {
+        match self {
+            TrainedOn::Train(settings) => settings.choose(data),
+            TrainedOn::Transfer(plan) => plan.choose(data),
+        }
+    }
+
+    /// How they were read.
+    pub fn reading(&self) -> Reading {
+        match self {
+            TrainedOn::Train(settings) => settings.reading.of_size(settings.recipe.architecture.size),
+            TrainedOn::Transfer(plan) => plan.reading.of_size(plan.recipe.architecture.size),
+        }
+    }
+
+    /// Reads that data set, and gives the images.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`]; where the images are too few, or do not fit.
+    pub fn read_images(&self) -> Result<Dataset> {
+        self.images(&Parts::read(&self.data().parse()?, &self.reading())?)
+    }
 }
 
 /// Every setting of a transfer run, as its `config.toml` holds it.
@@ -110,6 +140,9 @@ pub struct Plan {
     /// Steps between points on the curve of the judge's distances; no judge where missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<u64>,
+    /// How images are read, the source's and the target's, and which are held out.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// The way of training on the target.
     pub arm: Arm,
     /// The source's recipe, from which the arm's is made.
@@ -127,10 +160,36 @@ impl Plan {
         self.arm.recipe(&self.recipe)?;
         self.check_source()?;
         self.target.parse::<Spec>()?;
-        if self.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
-            return Err(Error::Usage("--source-style colour needs a target of 3 channels".to_string()));
+        let own = self.of_arm()?;
+        if own.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
+            return Err(Error::option("source-style", "colour needs a target of 3 channels"));
         }
-        Ok(())
+        if self.arm.method == SCRATCH { Ok(()) } else { own.recipe.check() }
+    }
+
+    /// How the source is learned where the arm says nothing else.
+    pub fn base_learning(&self) -> Learning {
+        let Plan { source_steps, feature_steps, source_style, .. } = *self;
+        Learning { source_steps, feature_steps, source_style }
+    }
+
+    /// How the arm learns of its source.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm says what cannot be.
+    pub fn learning(&self) -> Result<Learning> {
+        self.arm.learning(self.base_learning())
+    }
+
+    /// The run with the settings of its source as the arm has them: how it is learned, and the networks that both share.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm says what cannot be.
+    pub fn of_arm(&self) -> Result<Plan> {
+        let Learning { source_steps, feature_steps, source_style } = self.learning()?;
+        let architecture = self.arm.recipe(&self.recipe)?.architecture;
+        let recipe = Recipe { architecture, ..self.recipe.clone() };
+        Ok(Plan { source_steps, feature_steps, source_style, recipe, ..self.clone() })
     }
 
     /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder.
@@ -138,8 +197,8 @@ impl Plan {
         let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
         if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
             return Err(Error::Usage(format!(
-                "--method {} learns from the source's images, and {} lies in no run's folder that names them: give the folder of \
-                 its run as --source, or a data set",
+                "{} learns from the source's images, and {} lies in no run's folder that names them: give the folder of its run as \
+                 the source, or a data set",
                 self.arm.method,
                 path.display()
             )));
@@ -147,17 +206,53 @@ impl Plan {
         Ok(())
     }
 
-    /// The target's images in the networks' size and channels: of its training split less the validation block.
+    /// The settings that a run's folder holds.
     ///
     /// # Errors
-    /// Where they cannot be read, are too few, or do not fit.
-    pub fn load_target(&self) -> Result<Dataset> {
-        let (data, _) = self.target.parse::<Spec>()?.load(Split::Train)?.split_validation()?;
-        let data = match self.subset {
-            Some(count) => data.subset(count, self.recipe.seed, self.subset_plain)?,
-            None => data,
-        };
-        data.fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+    /// [`Error::Invalid`] where no run can be made of them; [`Error::Io`] where they cannot be read.
+    pub fn read(folder: &RunFolder) -> Result<Plan> {
+        let plan: Plan = folder.read_settings()?;
+        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        Ok(plan)
+    }
+
+    /// Refuses a run that memory cannot hold.
+    ///
+    /// # Errors
+    /// Those of [`Recipe::check_fits`].
+    pub fn check_fits(&self, device: &Device) -> Result<()> {
+        self.arm.recipe(&self.recipe)?.check_fits(device)
+    }
+
+    /// Reads the target.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read_target(&self) -> Result<Parts> {
+        Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
+    /// Why no judge can measure the run, if none can: none is asked for, or the target has too little to train and measure by.
+    ///
+    /// # Errors
+    /// Where a part of the target cannot be read.
+    pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
+        match self.evaluate_every {
+            None => Ok(Some("the run was started with --no-judge".to_string())),
+            Some(_) => unjudged(target, HeldOut::Test),
+        }
+    }
+
+    /// The target's images that the run trains on, in the networks' size and channels: of its training split, less the validation block
+    /// where a judge measures by that, or where the kind of data set always has one.
+    ///
+    /// # Errors
+    /// Where they are too few, or do not fit.
+    pub fn choose(&self, target: &Parts) -> Result<Dataset> {
+        let judged = target.spec().block() == Block::Drawn && self.unjudged(target)?.is_none();
+        let data = if judged { target.split()?.0 } else { target.unjudged()? };
+        let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
+        subset.unwrap_or(data).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
 
     /// The same run of another arm.
@@ -165,7 +260,8 @@ impl Plan {
         Plan { arm, scratch: false, ..self.clone() }
     }
 
-    fn pace(&self) -> Pace {
+    /// How far its phase on the target goes, and how often it writes.
+    pub fn pace(&self) -> Pace {
         let Plan { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
         Pace { steps, checkpoint_every, sample_every, on_nan }
     }
@@ -196,73 +292,20 @@ impl Folders {
     }
 
     /// The target's run in one folder, what is learned of the source on a shelf that arms of the same seed and recipe share. A
-    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length.
+    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length, and what an
+    /// arm learns in its own way.
     ///
     /// # Errors
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
+        let own: String = arm.of_source().map(|(name, text)| format!("-{name}={text}")).collect();
         let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
         let features = match arm.choices()?.values().get("feature-length") {
             Some(length) => format!("{FEATURES}-{length}"),
             None => FEATURES.to_string(),
         };
-        let (source, features) = (shelf.join(source), shelf.join(features));
-        Ok(Folders { run: run.to_path_buf(), source, features, ..Folders::within(shelf) })
+        let [source, features, classifier] =
+            [source, &features, CLASSIFIER].map(|name| shelf.join(format!("{name}{own}")));
+        Ok(Folders { run: run.to_path_buf(), source, features, classifier })
     }
-}
-
-/// How a transfer run ended.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// At its last step, or before.
-    pub ending: Ending,
-    /// What became of each layer; empty where it ended before the target.
-    pub report: LayerReport,
-    /// What else a person should read.
-    pub notes: Vec<String>,
-}
-
-/// Trains or resumes all phases of an arm: what it needs of the source, then the target. Each phase continues from its own last
-/// checkpoint, so that a run that was split equals the unbroken one byte for byte.
-///
-/// `target` holds the images to train on, in the networks' size and channels; its labels are used by nothing but what says
-/// so. The observer is shown the target's trainer at the steps that it names.
-///
-/// # Errors
-/// Those of each phase: data that do not fit, a source that does not, a state that is not finite, a file that cannot be written.
-pub fn run(
-    plan: &Plan,
-    target: Dataset,
-    folders: &Folders,
-    device: &Device,
-    observer: &mut dyn Observer,
-) -> Result<Outcome> {
-    plan.check()?;
-    let kind = plan.arm.kind()?;
-    let mut workshop = Workshop::new(plan, &target, folders, device, observer);
-    workshop.check_fits()?;
-    let folder = RunFolder::prepare(&folders.run)?;
-    if !folder.config().exists() {
-        folder.write_settings(plan)?;
-    }
-    let Some(grafted) = (kind.prepare)(&plan.arm.choices()?, &mut workshop)? else {
-        return Ok(Outcome { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
-    };
-    let mut recipe = plan.arm.recipe(&plan.recipe)?;
-    recipe.architecture.classes = grafted.classes;
-    recipe.architecture.condition_features = grafted.condition_features;
-    if !grafted.report.0.is_empty() {
-        observer.note(&grafted.report.to_string());
-    }
-    let beside: Vec<&str> = grafted.method.networks().into_iter().map(|(name, _)| name).collect();
-    if !beside.is_empty() {
-        observer.note(&format!("frozen beside the target's networks: {}", beside.join(", ")));
-    }
-    for note in &grafted.notes {
-        observer.note(note);
-    }
-    device.release_idle();
-    let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
-    let ending = continue_in(&folder, &plan.arm.name, &mut trainer, plan, &plan.pace(), observer)?;
-    Ok(Outcome { ending, report: grafted.report, notes: grafted.notes })
 }

@@ -1,21 +1,29 @@
 //! Training on the target alone: what every transfer is measured against.
 
-use super::{Grafted, Kind, RATE};
+use super::options::Choices;
+use super::{Grafted, Kind, Workshop};
+use crate::error::Result;
 use crate::gan::Plain;
+use crate::options::options;
 use crate::transfer::surgery::LayerReport;
 
 pub(super) const KIND: Kind = Kind {
     name: "scratch",
     about: "nothing is transferred: the target's images alone",
-    options: &[],
     arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
     control: None,
-    learns_from_images: |_| false,
-    oracle: |_| false,
     labelled_source: false,
-    rate: |_| RATE,
-    check: |_| Ok(()),
-    prepare: |_, _| {
+    new: || Box::new(Scratch {}),
+};
+
+options! {
+    /// Scratch has no options.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Scratch {} {} {}
+}
+
+impl Choices for Scratch {
+    fn prepare(&self, _workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         Ok(Some(Grafted {
             method: Box::new(Plain { classes: 0 }),
             classes: 0,
@@ -23,5 +31,5 @@ pub(super) const KIND: Kind = Kind {
             report: LayerReport::default(),
             notes: Vec::new(),
         }))
-    },
-};
+    }
+}

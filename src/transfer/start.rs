@@ -3,48 +3,66 @@
 use std::collections::BTreeSet;
 
 use super::surgery::{self, LayerReport, Surgery, Transplant};
-use super::{Choices, MethodOption, SourceGan, Takes};
+use super::{Init, SourceGan};
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Discriminator, Generator, Role, Schedule};
+use crate::gan::{Architecture, Discriminator, Generator, Origin, Role, Schedule};
 use crate::nn::{lowest, maps, slots};
+use crate::options::{About, Takes, words_of};
 
 /// A fresh discriminator trains alone for this many steps before a transferred generator follows it, and the generator's rate
 /// then rises over as many: it would forget what it knows under the gradients of a discriminator that knows nothing.
 const WARM_UP: u64 = 200;
 
-/// `--d-init`
-pub(super) const D_INIT: MethodOption = MethodOption {
+/// What the discriminator starts from.
+pub(super) const D_INIT: About = About {
     name: "d-init",
-    takes: Takes::OneOf(&["source", "fresh"]),
+    value: "INIT",
+    takes: Takes::OneOf(words_of::<Init>),
     default: "source",
     help: "Start the discriminator from the source's (TransferGAN), or fresh, with 200 updates of its own first",
 };
 
-/// `--freeze-d`
-pub(super) const FREEZE_D: MethodOption = MethodOption {
+/// FreezeD.
+pub(super) const FREEZE_D: About = About {
     name: "freeze-d",
-    takes: Takes::Count,
+    value: "N",
+    takes: Takes::Whole(0, u32::MAX as u64),
     default: "0",
     help: "Hold this many of the discriminator's lowest layers (FreezeD)",
 };
 
-/// `--allow-colour-blind`
-pub(super) const COLOUR_BLIND: MethodOption = MethodOption {
+/// Whether layers that know no colours may be frozen.
+pub(super) const COLOUR_BLIND: About = About {
     name: "allow-colour-blind",
+    value: "true|false",
     takes: Takes::Flag,
     default: "false",
     help: "Freeze a layer that was made from a grey source's, and so treats all colours alike",
 };
 
 /// Which networks of a source a target's start from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct From {
-    pub generator: bool,
-    pub discriminator: bool,
+    pub generator: Init,
+    pub discriminator: Init,
     /// Lowest layers of the discriminator to freeze.
     pub freeze: usize,
     pub allow_colour_blind: bool,
+}
+
+impl From {
+    /// Both networks from the source's, nothing frozen.
+    pub const SOURCE: From =
+        From { generator: Init::Source, discriminator: Init::Source, freeze: 0, allow_colour_blind: false };
+
+    /// Refuses to hold what did not come from the source.
+    pub fn check(&self) -> Result<()> {
+        if self.discriminator == Init::Fresh && self.freeze > 0 {
+            return Err(Error::option("freeze-d", "holds what came from the source: it needs d-init source"));
+        }
+        Ok(())
+    }
 }
 
 /// The start of a target's networks.
@@ -64,45 +82,36 @@ pub(super) struct Grafting {
     frozen: BTreeSet<String>,
 }
 
-/// Options that do not go together.
-pub(super) fn check(choices: &Choices) -> Result<()> {
-    if choices.is("d-init", "fresh") && choices.count("freeze-d") > 0 {
-        return Err(Error::Usage("--freeze-d holds what came from the source: it needs --d-init source".to_string()));
-    }
-    Ok(())
-}
-
 impl Grafting {
     /// What becomes of networks of the shapes `target`, given a source's shapes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the source does not fit; [`Error::Usage`] where layers cannot be frozen.
     pub fn new(source: &Architecture, target: &Architecture, from: From) -> Result<Grafting> {
-        if from.generator || from.discriminator {
+        if from.generator == Init::Source || from.discriminator == Init::Source {
             // A discriminator that stays behind may have any norm.
-            let d_norm = if from.discriminator { source.d_norm } else { target.d_norm };
+            let d_norm = if from.discriminator == Init::Source { source.d_norm } else { target.d_norm };
             surgery::check(&Architecture { d_norm, ..*source }, target)?;
         }
-        let surgery = |moved: bool, role| {
-            if moved { Surgery::new(role, source, target) } else { Ok(Surgery::fresh(role, target)) }
+        let surgery = |init: Init, role| {
+            if init == Init::Source { Surgery::new(role, source, target) } else { Ok(Surgery::fresh(role, target)) }
         };
         let generator = surgery(from.generator, Role::Generator)?;
         let discriminator = surgery(from.discriminator, Role::Discriminator)?;
         let layers = target.discriminator();
         if from.freeze > maps(&layers) {
-            return Err(Error::Usage(format!(
-                "--freeze-d takes at most {}, the layers below the discriminator's score",
-                maps(&layers)
-            )));
+            let most = format!("takes at most {}, the layers below the discriminator's score", maps(&layers));
+            return Err(Error::option("freeze-d", most));
         }
         let trained = slots(lowest(&layers, from.freeze)).into_iter().filter(|slot| slot.kind.is_trained());
         let frozen: BTreeSet<String> = trained.map(|slot| slot.name).collect();
         let blind = discriminator.colour_blind(frozen.iter());
         if let Some(name) = blind.filter(|_| !from.allow_colour_blind) {
-            return Err(Error::Usage(format!(
-                "--freeze-d would hold {name}, which came from a grey source and treats all colours alike; train a source of 3 \
-                 channels, or say --allow-colour-blind"
-            )));
+            let what = format!(
+                "would hold {name}, which came from a grey source and treats all colours alike; train a source of 3 channels, or say \
+                 allow-colour-blind"
+            );
+            return Err(Error::option("freeze-d", what));
         }
         Ok(Grafting { from, generator, discriminator, frozen })
     }
@@ -119,9 +128,9 @@ impl Start {
         let generator = plan.generator.tensors(&theirs, device)?;
         let theirs = match &source.discriminator {
             Some(theirs) => [theirs.parameters(), theirs.statistics()].concat(),
-            None if from.discriminator => {
+            None if from.discriminator == Init::Source => {
                 return Err(Error::invalid(
-                    "the source's checkpoint holds no discriminator to start from; start a fresh one with --d-init fresh, or \
+                    "the source's checkpoint holds no discriminator to start from; start a fresh one with d-init fresh, or \
                      name a checkpoint that has one (`graft import` takes it as --discriminator)",
                 ));
             }
@@ -131,28 +140,9 @@ impl Start {
         Ok(Start { plan, generator, discriminator })
     }
 
-    /// Gives networks their start.
-    pub fn apply(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.apply_to_generator(generator);
-        self.discriminator.apply(&[discriminator.parameters(), discriminator.statistics()].concat());
-    }
-
     /// Gives a generator its start.
     pub fn apply_to_generator(&self, generator: &Generator) {
         self.generator.apply(&[generator.parameters(), generator.statistics()].concat());
-    }
-
-    /// The factor on the rate of a parameter: 0 where it is frozen.
-    pub fn rate(&self, role: Role, parameter: &str) -> f64 {
-        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
-    }
-
-    /// A transferred generator waits for a fresh discriminator.
-    pub fn schedule(&self) -> Schedule {
-        if self.plan.from.generator && !self.plan.from.discriminator {
-            return Schedule { discriminator_only: WARM_UP, rate_ramp: WARM_UP, ..Schedule::default() };
-        }
-        Schedule::default()
     }
 
     /// What became of each layer.
@@ -160,5 +150,24 @@ impl Start {
         let generator = self.plan.generator.rows(|_| false);
         let discriminator = self.plan.discriminator.rows(|name| self.plan.frozen.contains(name));
         LayerReport([generator, discriminator].concat())
+    }
+}
+
+impl Origin for Start {
+    fn apply(&self, generator: &Generator, discriminator: &Discriminator) {
+        self.apply_to_generator(generator);
+        self.discriminator.apply(&[discriminator.parameters(), discriminator.statistics()].concat());
+    }
+
+    fn rate(&self, role: Role, parameter: &str) -> f64 {
+        if role == Role::Discriminator && self.plan.frozen.contains(parameter) { 0.0 } else { 1.0 }
+    }
+
+    /// A transferred generator waits for a fresh discriminator.
+    fn schedule(&self) -> Schedule {
+        if (self.plan.from.generator, self.plan.from.discriminator) == (Init::Source, Init::Fresh) {
+            return Schedule { discriminator_only: WARM_UP, rate_ramp: WARM_UP, ..Schedule::default() };
+        }
+        Schedule::default()
     }
 }

@@ -3,13 +3,13 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::data::Dataset;
 use crate::data::light::{Along, blur, luma};
 use crate::gan::{Architecture, BatchConditions, Method, Plain};
 use crate::random::{Purpose, generator};
+use crate::words::words;
 
 /// The least distance in luma (0 to 1) between foreground and background.
 pub const LEAST_CONTRAST: f32 = 0.25;
@@ -19,14 +19,14 @@ const GRADIENT: f32 = 0.2;
 const BLURRED: f32 = 0.5;
 const LARGEST_BLUR: f32 = 1.2;
 
-/// What becomes of source images before a network sees them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub enum Style {
-    /// Nothing.
-    None,
-    /// Random colours: brightness selects between a background and a foreground.
-    Colour,
+words! {
+    /// What becomes of source images before a network sees them.
+    pub enum Style {
+        /// Nothing.
+        None = "none",
+        /// Random colours: brightness selects between a background and a foreground.
+        Colour = "colour",
+    }
 }
 
 type Colour = [f32; 3];

@@ -21,7 +21,7 @@ const COLOURS: usize = 3;
 pub enum Change {
     /// Taken over as it is.
     Copied,
-    /// The generator's filters to one channel, and its shift, repeated for each of three.
+    /// The generator's filters to one channel, repeated for each of three.
     Tiled,
     /// The discriminator's filters from one channel, repeated for each of three and divided by 3.
     Divided,
@@ -204,7 +204,10 @@ fn change(role: Role, source: &Slot, target: &Slot) -> Option<Change> {
             Role::Generator => Change::Tiled,
             Role::Discriminator => Change::Divided,
         }),
-        (&[1], &[COLOURS]) if role == Role::Generator => Some(Change::Tiled),
+        // Of a convolution that is not transposed, what it draws stands last.
+        (&[kh, kw, c, 1], &[th, tw, tc, COLOURS]) if role == Role::Generator && [kh, kw, c] == [th, tw, tc] => {
+            Some(Change::Tiled)
+        }
         (&[rows, width], &[more, same]) if target.kind == SlotKind::Condition && width == same && rows < more => {
             Some(Change::Extended)
         }
@@ -220,35 +223,29 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
     let differs = |what: &str, source: &dyn fmt::Debug, target: &dyn fmt::Debug, advice: &str| {
         Err(Error::invalid(format!("the source's {what} is {source:?} and the target's {target:?}: {advice}")))
     };
+    let same = |option: &str| format!("take {option} as the source has it, or train another source");
     if source.network != target.network {
-        return differs("network", &source.network, &target.network, "give --network as the source has it");
+        return differs("network", &source.network, &target.network, &same("network"));
     }
     if source.size != target.size {
-        return differs(
-            "size",
-            &source.size,
-            &target.size,
-            "give --size as the source has it, or train another source",
-        );
+        return differs("size", &source.size, &target.size, &same("size"));
     }
     if source.features != target.features {
-        return differs("width", &source.features, &target.features, "give --features as the source has it");
+        return differs("width", &source.features, &target.features, &same("features"));
     }
     if source.latent != target.latent {
-        return differs("latent", &source.latent, &target.latent, "give --latent as the source has it");
+        return differs("latent", &source.latent, &target.latent, &same("latent"));
     }
     if source.d_norm != target.d_norm {
-        let word = |norm: NormKind| format!("{norm:?}").to_lowercase();
         // A batch norm mixes the samples that a penalty keeps apart.
-        let r1 = if source.d_norm == NormKind::Batch { " --r1 0" } else { "" };
+        let r1 = if source.d_norm == NormKind::Batch { " with r1 0" } else { "" };
         return Err(Error::invalid(format!(
-            "the source's discriminator has the norm {}, and the target's {}: give --d-norm {0}{r1}, or train another source",
-            word(source.d_norm),
-            word(target.d_norm)
+            "the source's discriminator has the norm {}, and the target's {}: take d-norm {0}{r1}, or train another source",
+            source.d_norm, target.d_norm
         )));
     }
     if source.classes > 0 && source.classes != target.classes {
-        let advice = "name a source that was trained without --conditional, or one of the target's classes";
+        let advice = "name a source that knows no classes, or one of the target's classes";
         return differs("number of classes", &source.classes, &target.classes, advice);
     }
     if source.condition_features > 0 {

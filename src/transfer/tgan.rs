@@ -9,17 +9,18 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
+use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, From, Grafting, Start};
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
+use super::{Grafted, Init, Kind, RATE, Workshop};
 use crate::classifier::Design;
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{
-    Architecture, Bank, BatchConditions, Conditions, Discriminator, FeatureSource, Generator, Method, Role, Schedule,
-};
+use crate::gan::{Architecture, Bank, BatchConditions, Conditions, FeatureSource, Method, Origin};
 use crate::nn::{NormKind, Parameter};
+use crate::options::{Takes, options, words_of};
 use crate::random::{Purpose, generator};
 use crate::transfer::surgery::LayerReport;
+use crate::words::words;
 
 /// The generator's rate where it starts from the source's; with it the default won the trials (`docs/results.md`).
 const RATE_FROM_SOURCE: f64 = 1e-4;
@@ -27,70 +28,73 @@ const RATE_FROM_SOURCE: f64 = 1e-4;
 pub(super) const KIND: Kind = Kind {
     name: "tgan",
     about: "features: an encoder trained on the source conditions both networks on what each image shows",
-    options: &[
-        MethodOption {
-            name: "bank",
-            takes: Takes::OneOf(&["target", "source"]),
-            default: "target",
-            help: "Whose features the generator is given; source is the mission text's",
-        },
-        MethodOption {
-            name: "d-condition",
-            takes: Takes::OneOf(&["instance", "none"]),
-            default: "instance",
-            help: "Whether the discriminator sees the features too; none is the mission text's",
-        },
-        MethodOption {
-            name: "g-init",
-            takes: Takes::OneOf(&["fresh", "source"]),
-            default: "source",
-            help: "Start both networks from the source's GAN, or fresh; fresh is the mission text's",
-        },
-        MethodOption {
-            name: "encoder",
-            takes: Takes::OneOf(&["trained", "untrained"]),
-            default: "trained",
-            help: "Train the encoder on the source, or leave it as it is drawn: a control",
-        },
-        MethodOption {
-            name: "feature-source",
-            takes: Takes::OneOf(&["bank", "gaussian", "mix"]),
-            default: "bank",
-            help: "How the features of samples are drawn: from the bank, from a normal distribution of its mean and covariance, or between two of its rows",
-        },
-        MethodOption { name: "feature-length", takes: Takes::Count, default: "64", help: "Length of the features" },
-        MethodOption {
-            name: "neighbours",
-            takes: Takes::Count,
-            default: "0",
-            help: "Neighbours that an instance is drawn from, itself included; 0 for 5 of 100 images, 10 of 1,000",
-        },
-        COLOUR_BLIND,
-    ],
     arms: &[
         ("tgan", ""),
         ("tgan-mission", "bank=source,d-condition=none,g-init=fresh"),
         ("tgan-untrained", "encoder=untrained"),
     ],
     control: Some(("encoder", "untrained")),
-    learns_from_images: |choices| choices.is("encoder", "trained") || choices.is("bank", "source"),
-    oracle: |_| false,
     labelled_source: false,
-    rate: |choices| if choices.is("g-init", "source") { RATE_FROM_SOURCE } else { RATE },
-    check: |choices| {
-        if choices.is("bank", "source") && choices.is("d-condition", "instance") {
-            return Err(Error::Usage(
-                "--d-condition instance pairs target images with their own features: with --bank source say --d-condition none"
-                    .to_string(),
-            ));
-        }
-        match choices.count("feature-length") {
-            1..=4096 => Ok(()),
-            _ => Err(Error::Usage("--feature-length takes a whole number from 1 to 4096".to_string())),
-        }
-    },
-    prepare,
+    new: || Box::new(Options::default()),
 };
+
+words! {
+    /// Whose features the generator is given.
+    enum BankOf {
+        /// The target's.
+        Target = "target",
+        /// The source's: the mission text's.
+        Source = "source",
+    }
+}
+
+words! {
+    /// What the discriminator sees of the features.
+    enum Seen {
+        /// Those of the image's neighbours.
+        Instance = "instance",
+        /// Nothing: the mission text's.
+        None = "none",
+    }
+}
+
+words! {
+    /// What became of the encoder.
+    enum EncoderKind {
+        /// It learned on the source.
+        Trained = "trained",
+        /// It is as it was drawn: a control.
+        Untrained = "untrained",
+    }
+}
+
+options! {
+    /// TGAN's options.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Options {
+        /// What the networks start from; the generator's holds for both.
+        from: From = From::SOURCE;
+    } {
+        /// Whose features the generator is given; source is the mission text's
+        "bank", "WORD", Takes::OneOf(words_of::<BankOf>), "target", bank: BankOf;
+        /// Whether the discriminator sees the features too; none is the mission text's
+        "d-condition", "WORD", Takes::OneOf(words_of::<Seen>), "instance", d_condition: Seen;
+        /// Train the encoder on the source, or leave it as it is drawn: a control
+        "encoder", "WORD", Takes::OneOf(words_of::<EncoderKind>), "trained", encoder: EncoderKind;
+        /// How the features of samples are drawn: from the bank, from a normal distribution of its mean and covariance, or between
+        /// two of its rows
+        "feature-source", "WORD", Takes::OneOf(words_of::<FeatureSource>), "bank", feature_source: FeatureSource;
+        /// Length of the features
+        "feature-length", "N", Takes::Whole(1, 4096), "64", feature_length: usize;
+        /// Neighbours that an instance is drawn from, itself included; 0 for 5 of 100 images, 10 of 1,000
+        "neighbours", "N", Takes::Whole(0, u32::MAX as u64), "0", neighbours: usize;
+    } {
+        /// Start both networks from the source's GAN, or fresh; fresh is the mission text's
+        "g-init", "INIT", Takes::OneOf(words_of::<Init>), "source", from.generator;
+    } {
+        COLOUR_BLIND, from.allow_colour_blind;
+    }
+}
 
 /// Source images whose features make the bank of `--bank source`.
 const SOURCE_BANK: usize = 2048;
@@ -119,78 +123,107 @@ struct TGan {
     seed: u64,
 }
 
-fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let length = choices.count("feature-length");
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let Architecture { size, channels, features, .. } = architecture;
-    // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
-    let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
-    let target = Architecture { condition_features: length, ..architecture };
-    let allow_colour_blind = choices.flag("allow-colour-blind");
-    let from = From { generator: true, discriminator: true, freeze: 0, allow_colour_blind };
-    if choices.is("g-init", "source") {
-        Grafting::new(&workshop.source_architecture()?, &target, from)?;
+impl Options {
+    /// The shapes of the target's networks, which are given features.
+    fn target(&self, architecture: Architecture) -> Architecture {
+        Architecture { condition_features: self.feature_length, ..architecture }
     }
-    let encoder = if choices.is("encoder", "untrained") {
-        Encoder::new(device, &design, length, seed)
-    } else {
-        let batch = workshop.plan.recipe.batch;
-        let (data, style) = workshop.source_data()?;
-        let mut training = Autoencoder::new(device, &design, length, data.clone(), style, batch, seed);
-        let folder = workshop.folders.features.clone();
-        if !workshop.pretrain(&folder, "features", &mut training)? {
-            return Ok(None);
+}
+
+impl Choices for Options {
+    fn check(&self) -> Result<()> {
+        if self.bank == BankOf::Source && self.d_condition == Seen::Instance {
+            let problem = "instance pairs target images with their own features: with bank source say d-condition none";
+            return Err(Error::option("d-condition", problem));
         }
-        training.into_encoder()
-    };
+        Ok(())
+    }
 
-    let (bank, pairing) = if choices.is("bank", "source") {
-        let (data, style) = workshop.source_data()?;
-        // Evenly spaced: a file may hold one class after the other.
-        let rows = data.len().min(SOURCE_BANK);
-        let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
-        let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
-        style.apply(&mut values, size, seed, BANK_STEP);
-        let images = Images::from_batch(&values, [data.len(), size, size, channels]);
-        (bank_of(&encoder.encode(&images)?, length), Pairing::Source)
-    } else {
-        let bank = bank_of(&encoder.encode(&workshop.target.images)?, length);
-        let count = match choices.count("neighbours") {
-            0 => neighbourhood(workshop.target.len()),
-            count => count,
+    fn learns_from_images(&self) -> bool {
+        self.encoder == EncoderKind::Trained || self.bank == BankOf::Source
+    }
+
+    fn rate(&self) -> f64 {
+        if self.from.generator == Init::Source { RATE_FROM_SOURCE } else { RATE }
+    }
+
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        if self.from.generator == Init::Fresh {
+            return Ok(());
+        }
+        let target = self.target(workshop.architecture());
+        Grafting::new(&workshop.source_architecture()?, &target, self.from).map(drop)
+    }
+
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+        let length = self.feature_length;
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+        let Architecture { size, channels, features, .. } = architecture;
+        // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
+        let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
+        let target = self.target(architecture);
+        let encoder = if self.encoder == EncoderKind::Untrained {
+            Encoder::new(device, &design, length, seed)
+        } else {
+            let batch = workshop.plan.recipe.batch;
+            let (data, style) = workshop.source_data()?;
+            let mut training = Autoencoder::new(device, &design, length, (*data).clone(), style, batch, seed);
+            let folder = workshop.folders.features.clone();
+            if !workshop.pretrain(&folder, "features", &mut training)? {
+                return Ok(None);
+            }
+            training.into_encoder()
         };
-        let near = neighbours(&bank, length, count);
-        (bank, Pairing::Target(near))
-    };
 
-    let mut source = None;
-    let start = if choices.is("g-init", "source") {
-        let Some(gan) = workshop.source_gan()? else { return Ok(None) };
-        let start = Start::new(&gan, &target, from, device)?;
-        source = Some(gan.digest);
-        Some(start)
-    } else {
-        None
-    };
-    let report = match &start {
-        Some(start) => start.report(),
-        None => LayerReport::fresh(&target),
-    };
-    let feature_source = match choices.get("feature-source") {
-        "gaussian" => FeatureSource::Gaussian,
-        "mix" => FeatureSource::Mix,
-        _ => FeatureSource::Bank,
-    };
-    let settings = json!({
-        "name": KIND.name,
-        "options": choices.to_json(),
-        "feature-steps": workshop.plan.feature_steps,
-        "style": workshop.style_name()?,
-        "source": source,
-    });
-    let instance = choices.is("d-condition", "instance");
-    let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
-    Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: length, report, notes: Vec::new() }))
+        let (bank, pairing) = if self.bank == BankOf::Source {
+            let (data, style) = workshop.source_data()?;
+            // Evenly spaced: a file may hold one class after the other.
+            let rows = data.len().min(SOURCE_BANK);
+            let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
+            let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
+            style.apply(&mut values, size, seed, BANK_STEP);
+            let images = Images::from_batch(&values, [data.len(), size, size, channels]);
+            (bank_of(&encoder.encode(&images)?, length), Pairing::Source)
+        } else {
+            let bank = bank_of(&encoder.encode(&workshop.target.images)?, length);
+            let count = match self.neighbours {
+                0 => neighbourhood(workshop.target.len()),
+                count => count,
+            };
+            let near = neighbours(&bank, length, count);
+            (bank, Pairing::Target(near))
+        };
+
+        let mut source = None;
+        let start = if self.from.generator == Init::Source {
+            let Some(gan) = workshop.source_gan()? else { return Ok(None) };
+            let start = Start::new(&gan, &target, self.from, device)?;
+            source = Some(gan.digest);
+            Some(start)
+        } else {
+            None
+        };
+        let report = match &start {
+            Some(start) => start.report(),
+            None => LayerReport::fresh(&target),
+        };
+        let settings = json!({
+            "name": KIND.name,
+            "options": self.values(),
+            "feature-steps": workshop.plan.feature_steps,
+            "style": workshop.style_name()?,
+            "source": source,
+        });
+        let (instance, feature_source) = (self.d_condition == Seen::Instance, self.feature_source);
+        let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
+        Ok(Some(Grafted {
+            method: Box::new(method),
+            classes: 0,
+            condition_features: length,
+            report,
+            notes: Vec::new(),
+        }))
+    }
 }
 
 impl TGan {
@@ -209,18 +242,8 @@ impl Method for TGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        if let Some(start) = &self.start {
-            start.apply(generator, discriminator);
-        }
-    }
-
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.as_ref().map_or(1.0, |start| start.rate(network, parameter))
-    }
-
-    fn schedule(&self) -> Schedule {
-        self.start.as_ref().map_or_else(Schedule::default, Start::schedule)
+    fn origin(&self) -> Option<&dyn Origin> {
+        self.start.as_ref().map(|start| start as &dyn Origin)
     }
 
     fn conditions(&self, round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {

@@ -6,47 +6,56 @@
 
 use serde_json::{Value as Json, json};
 
-use super::start::{self, COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
-use super::{Choices, Grafted, Kind, MethodOption, RATE, Takes, Workshop};
+use super::options::{Choices, Table};
+use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
+use super::{Grafted, Kind, Workshop};
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::gan::{BatchConditions, Discriminator, Generator, GeneratorUpdate, Method, Role, Schedule};
+use crate::gan::{BatchConditions, Generator, GeneratorUpdate, Method, Origin};
 use crate::nn::{Mode, Parameter};
+use crate::options::{Range, Takes, options, words_of};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, no_grad};
+use crate::words::words;
 
 pub(super) const KIND: Kind = Kind {
     name: "trgan",
     about: "the model: both networks start from the source's, whose generator stays frozen beside them",
-    options: &[
-        D_INIT,
-        FREEZE_D,
-        COLOUR_BLIND,
-        MethodOption {
-            name: "anchor",
-            takes: Takes::OneOf(&["none", "l2sp", "cdc"]),
-            default: "none",
-            help: "Hold the generator near the source's: by weights (L2-SP), or by distances between samples (CDC)",
-        },
-        MethodOption {
-            name: "anchor-weight",
-            takes: Takes::Text("a number above 0, or auto: 0.1 with l2sp, 1000 with cdc"),
-            default: "auto",
-            help: "Weight of the anchor's term",
-        },
-    ],
     arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
     control: None,
-    learns_from_images: |_| false,
-    oracle: |_| false,
     labelled_source: false,
-    rate: |_| RATE,
-    check: |choices| {
-        start::check(choices)?;
-        Anchor::of(choices).map(|_| ())
-    },
-    prepare,
+    new: || Box::new(Options::default()),
 };
+
+words! {
+    /// What may hold the generator near the source's.
+    enum AnchorKind {
+        /// Nothing.
+        None = "none",
+        /// Its weights (L2-SP).
+        L2Sp = "l2sp",
+        /// Distances between its samples (CDC).
+        Cdc = "cdc",
+    }
+}
+
+options! {
+    /// TrGAN's options.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Options {
+        /// What the networks start from.
+        from: From = From::SOURCE;
+    } {
+        /// Hold the generator near the source's: by weights (L2-SP), or by distances between samples (CDC)
+        "anchor", "ANCHOR", Takes::OneOf(words_of::<AnchorKind>), "none", anchor: AnchorKind;
+        /// Weight of the anchor's term; auto: 0.1 with l2sp, 1000 with cdc
+        "anchor-weight", "NUMBER", Takes::Auto(&Takes::Number(Range::Positive)), "auto", anchor_weight: Option<f64>;
+    } {} {
+        D_INIT, from.discriminator;
+        FREEZE_D, from.freeze;
+        COLOUR_BLIND, from.allow_colour_blind;
+    }
+}
 
 /// Ojha 2021 use 1000 for the distances.
 const CDC_WEIGHT: f64 = 1000.0;
@@ -64,20 +73,13 @@ enum Anchor {
     Cdc(f64),
 }
 
-impl Anchor {
-    fn of(choices: &Choices) -> Result<Anchor> {
-        let weight =
-            |auto: f64| match choices.get("anchor-weight") {
-                "auto" => Ok(auto),
-                text => text.parse().ok().filter(|weight: &f64| weight.is_finite() && *weight > 0.0).ok_or_else(|| {
-                    Error::Usage(format!("--anchor-weight takes a number above 0, or auto, not {text}"))
-                }),
-            };
-        match choices.get("anchor") {
-            "l2sp" => weight(L2SP_WEIGHT).map(Anchor::L2Sp),
-            "cdc" => weight(CDC_WEIGHT).map(Anchor::Cdc),
-            _ if choices.is("anchor-weight", "auto") => Ok(Anchor::None),
-            _ => Err(Error::Usage("--anchor-weight needs --anchor l2sp or cdc".to_string())),
+impl Options {
+    fn anchor(&self) -> Result<Anchor> {
+        match (self.anchor, self.anchor_weight) {
+            (AnchorKind::L2Sp, weight) => Ok(Anchor::L2Sp(weight.unwrap_or(L2SP_WEIGHT))),
+            (AnchorKind::Cdc, weight) => Ok(Anchor::Cdc(weight.unwrap_or(CDC_WEIGHT))),
+            (AnchorKind::None, None) => Ok(Anchor::None),
+            (AnchorKind::None, Some(_)) => Err(Error::option("anchor-weight", "needs anchor l2sp or cdc")),
         }
     }
 }
@@ -93,24 +95,28 @@ struct TrGan {
     seed: u64,
 }
 
-fn prepare(choices: &Choices, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-    let from = From {
-        generator: true,
-        discriminator: choices.is("d-init", "source"),
-        freeze: choices.count("freeze-d"),
-        allow_colour_blind: choices.flag("allow-colour-blind"),
-    };
-    Grafting::new(&workshop.source_architecture()?, &architecture, from)?;
-    let Some(source) = workshop.source_gan()? else { return Ok(None) };
-    let start = Start::new(&source, &architecture, from, device)?;
-    let counterpart = Generator::new(device, &architecture, seed);
-    start.apply_to_generator(&counterpart);
-    let report = start.report();
-    let settings = json!({ "name": KIND.name, "options": choices.to_json(), "source": source.digest });
-    let method =
-        TrGan { anchor: Anchor::of(choices)?, start, source: counterpart, settings, latent: architecture.latent, seed };
-    Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: 0, report, notes: Vec::new() }))
+impl Choices for Options {
+    fn check(&self) -> Result<()> {
+        self.anchor()?;
+        self.from.check()
+    }
+
+    fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        Grafting::new(&workshop.source_architecture()?, &workshop.architecture(), self.from).map(drop)
+    }
+
+    fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+        let Some(source) = workshop.source_gan()? else { return Ok(None) };
+        let start = Start::new(&source, &architecture, self.from, device)?;
+        let counterpart = Generator::new(device, &architecture, seed);
+        start.apply_to_generator(&counterpart);
+        let report = start.report();
+        let settings = json!({ "name": KIND.name, "options": self.values(), "source": source.digest });
+        let method =
+            TrGan { anchor: self.anchor()?, start, source: counterpart, settings, latent: architecture.latent, seed };
+        Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: 0, report, notes: Vec::new() }))
+    }
 }
 
 impl Method for TrGan {
@@ -118,16 +124,8 @@ impl Method for TrGan {
         self.settings.clone()
     }
 
-    fn initialise(&self, generator: &Generator, discriminator: &Discriminator) {
-        self.start.apply(generator, discriminator);
-    }
-
-    fn rate(&self, network: Role, parameter: &str) -> f64 {
-        self.start.rate(network, parameter)
-    }
-
-    fn schedule(&self) -> Schedule {
-        self.start.schedule()
+    fn origin(&self) -> Option<&dyn Origin> {
+        Some(&self.start)
     }
 
     fn conditions(&self, _round: u64, _indices: &[usize], _data: &Dataset) -> BatchConditions {
@@ -195,7 +193,7 @@ mod tests {
     use crate::Device;
     use crate::gan::Architecture;
     use crate::nn::{Layout, NormKind};
-    use crate::transfer::SourceGan;
+    use crate::transfer::{Init, SourceGan};
 
     #[test]
     fn l2sp_is_the_squared_way_of_the_weights() {
@@ -216,7 +214,7 @@ mod tests {
         let device = Device::reference();
         let [source, generator] = [0, 1].map(|seed| Generator::new(&device, &SMALL, seed));
         let gan = SourceGan { architecture: SMALL, generator: source, discriminator: None, digest: String::new() };
-        let from = From { generator: true, discriminator: false, freeze: 0, allow_colour_blind: false };
+        let from = From { discriminator: Init::Fresh, ..From::SOURCE };
         let start = Start::new(&gan, &SMALL, from, &device).unwrap();
         let method =
             TrGan { start, source: gan.generator, anchor, settings: Json::Null, latent: SMALL.latent, seed: 5 };

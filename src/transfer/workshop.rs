@@ -1,22 +1,22 @@
 //! What a method asks for before it meets the target: the source's images and its GAN, each trained, resumed or read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Instant;
 
-use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::plan::{Folders, Plan, Source, trained_on};
-use super::rehearsal::Rehearsal;
+use super::plan::{Folders, Plan, Source, TrainedOn};
+use super::rehearsal::{SOME_OF_SOURCE, some_of};
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::run::{Ending, Observer, Pace, RunFolder, Settings};
+use crate::run::{Ending, Event, RunFolder, Settings, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.
@@ -33,10 +33,65 @@ pub struct Workshop<'a> {
     /// Where to compute.
     pub device: &'a Device,
     /// Who watches.
-    pub observer: &'a mut dyn Observer,
-    pub(super) source: Option<(Dataset, Style)>,
-    /// In place of training and writing.
-    pub(super) rehearsal: Option<Rehearsal>,
+    pub watcher: &'a mut Watcher<'a>,
+    source: &'a SourceImages,
+    /// The bytes of the largest checkpoint that a rehearsal would have made: none is made, and nothing trained, where there is such.
+    pub(super) rehearsed: Option<u64>,
+}
+
+/// The source's images in the target's size and channels, and their usual style: read when they are first asked for, once for all runs
+/// that have this.
+#[derive(Debug)]
+pub struct SourceImages {
+    source: String,
+    map: BTreeMap<String, String>,
+    reading: Reading,
+    form: (usize, usize),
+    read: Mutex<Option<(Arc<Dataset>, Style)>>,
+}
+
+impl SourceImages {
+    /// Those of a source, for networks.
+    pub fn new(source: &str, reading: &Reading, architecture: &Architecture) -> SourceImages {
+        let form = (architecture.size, architecture.channels);
+        let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
+        SourceImages { source: source.to_string(), map, reading, form, read: Mutex::default() }
+    }
+
+    /// Those of a run.
+    pub fn of(plan: &Plan) -> SourceImages {
+        SourceImages::new(&plan.source, &plan.reading, &plan.recipe.architecture)
+    }
+
+    /// The images; of a checkpoint those that its run trained on.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
+    fn get(&self) -> Result<(Arc<Dataset>, Style)> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(images) = &*read {
+            return Ok(images.clone());
+        }
+        let (data, seen) = match Source::parse(&self.source)? {
+            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None),
+            Source::Checkpoint(path) => {
+                let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
+                let folder = RunFolder::around(&path).ok_or_else(unknown)?;
+                // The source of another transfer has learned from images in a style.
+                let header = folder.read_checkpoint()?.header;
+                let style = header.get("method").and_then(|method| method.get("style")).cloned();
+                let (trained_on, style) =
+                    (TrainedOn::read(&folder)?, style.and_then(|style| serde_json::from_value(style).ok()));
+                (trained_on.read_images()?, style)
+            }
+        };
+        let data = data.with_renamed(&self.map)?;
+        let (size, channels) = self.form;
+        let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
+        let images = (Arc::new(data.fit(size, channels)?), usual);
+        *read = Some(images.clone());
+        Ok(images)
+    }
 }
 
 /// A source's networks: the generator's average and the discriminator.
@@ -57,11 +112,12 @@ impl<'a> Workshop<'a> {
     pub fn new(
         plan: &'a Plan,
         target: &'a Dataset,
+        source: &'a SourceImages,
         folders: &'a Folders,
         device: &'a Device,
-        observer: &'a mut dyn Observer,
+        watcher: &'a mut Watcher<'a>,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, observer, source: None, rehearsal: None }
+        Workshop { plan, target, folders, device, watcher, source, rehearsed: None }
     }
 
     /// The networks' shapes, unconditional.
@@ -78,33 +134,17 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
-    pub fn source_data(&mut self) -> Result<(&Dataset, Style)> {
-        if self.source.is_none() {
-            let Architecture { size, channels, .. } = self.architecture();
-            let (data, seen) = match Source::parse(&self.plan.source)? {
-                Source::Data(spec) => (spec.load(Split::Train)?, None),
-                Source::Checkpoint(path) => {
-                    let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
-                    let folder = RunFolder::around(&path).ok_or_else(unknown)?;
-                    // The source of another transfer has learned from images in a style.
-                    let header = folder.read_checkpoint()?.header;
-                    let style = header.get("method").and_then(|method| method.get("style")).cloned();
-                    (trained_on(&folder)?.1, style.and_then(|style| serde_json::from_value(style).ok()))
-                }
-            };
-            let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
-            let style = self.plan.source_style.unwrap_or(usual);
-            self.source = Some((data.fit(size, channels)?, style));
-        }
-        let (data, style) = self.source.as_ref().expect("just read");
-        Ok((self.rehearsal.as_mut().map_or(data, |rehearsal| rehearsal.some_of(data)), *style))
+    pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
+        let (data, usual) = self.source.get()?;
+        let data = if self.rehearsed.is_some() { Arc::new(some_of(&data, SOME_OF_SOURCE)) } else { data };
+        Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
 
     /// The shapes of the source's GAN, before it is read or trained.
     ///
     /// # Errors
     /// What reading the checkpoint or the data says.
-    pub fn source_architecture(&mut self) -> Result<Architecture> {
+    pub fn source_architecture(&self) -> Result<Architecture> {
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) => read_checkpoint(&path, |checkpoint| Architecture::of(checkpoint)),
             Source::Data(_) => Ok(self.source_recipe()?.architecture),
@@ -112,14 +152,14 @@ impl<'a> Workshop<'a> {
     }
 
     /// The recipe of the source's GAN where the run trains it.
-    fn source_recipe(&mut self) -> Result<Recipe> {
+    fn source_recipe(&self) -> Result<Recipe> {
         let plan = self.plan;
         let mut recipe: Recipe = plan.recipe.clone();
         if plan.arm.kind()?.labelled_source {
             let (data, _) = self.source_data()?;
             if data.labels.is_none() {
                 let method = &plan.arm.method;
-                return Err(Error::invalid(format!("{} has no labels, which --method {method} needs", data.name)));
+                return Err(Error::invalid(format!("{} has no labels, which {method} needs", data.name)));
             }
             recipe.architecture.classes = data.classes.len();
         }
@@ -134,7 +174,7 @@ impl<'a> Workshop<'a> {
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
         let path = match Source::parse(&self.plan.source)? {
             Source::Checkpoint(path) => path,
-            Source::Data(_) if self.rehearsal.is_some() => return self.rehearse_source().map(Some),
+            Source::Data(_) if self.rehearsed.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
                 if self.train_source(&spec)? == Ending::Interrupted {
                     return Ok(None);
@@ -149,7 +189,7 @@ impl<'a> Workshop<'a> {
     ///
     /// # Errors
     /// What reading the data says.
-    pub fn style_name(&mut self) -> Result<Option<Style>> {
+    pub fn style_name(&self) -> Result<Option<Style>> {
         let learns = self.plan.arm.learns_from_images()?;
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(_) if !learns => Ok(None),
@@ -163,7 +203,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
-        if self.rehearsal.is_some() {
+        if self.rehearsed.is_some() {
             // One step, and one that finds what a step leaves.
             (0..2).for_each(|_| drop(training.step()));
             return Ok(true);
@@ -188,12 +228,12 @@ impl<'a> Workshop<'a> {
         if training.steps() == steps {
             return Ok(true);
         }
-        self.observer.phase(phase, training.steps(), steps);
+        let mut stop = (self.watcher)(&Event::Phase { name: phase, from: training.steps(), to: steps })?.is_break();
         let (start, first) = (Instant::now(), training.steps());
         while training.steps() < steps {
             let loss = training.step();
             let step = training.steps();
-            let stop = self.observer.stop();
+            stop |= (self.watcher)(&Event::Made(step))?.is_break();
             let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
             // The first step is shown at once: people wait for it.
             if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
@@ -203,7 +243,8 @@ impl<'a> Workshop<'a> {
                         "the training of {phase} diverged at step {step}: its loss is {loss}"
                     )));
                 }
-                self.observer.step(step, &[("loss", loss)], (step - first) as f64 / start.elapsed().as_secs_f64());
+                let rate = (step - first) as f64 / start.elapsed().as_secs_f64();
+                stop |= (self.watcher)(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
             }
             if write {
                 let header = json!({
@@ -231,11 +272,11 @@ impl<'a> Workshop<'a> {
     }
 
     /// The recipe, the method and the data of the source's training.
-    pub(super) fn source_training(&mut self) -> Result<(Recipe, Styled, Dataset)> {
+    pub(super) fn source_training(&self) -> Result<(Recipe, Styled, Dataset)> {
         let recipe = self.source_recipe()?;
         let (data, style) = self.source_data()?;
         let method = Styled::new(recipe.architecture, style, recipe.seed);
-        Ok((recipe, method, data.clone()))
+        Ok((recipe, method, (*data).clone()))
     }
 
     fn train_source(&mut self, spec: &Spec) -> Result<Ending> {
@@ -252,13 +293,18 @@ impl<'a> Workshop<'a> {
             sample_every: plan.sample_every,
             tensorboard: false,
             on_nan: plan.on_nan,
+            reading: plan.reading.of_another(),
             recipe: recipe.clone(),
         };
         let turn = turn(&self.folders.source);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        continue_in(&folder, "source", &mut trainer, &settings, &settings.pace(), &mut Unwatched(self.observer))
+        folder.go_on("source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+            // These are for the target alone.
+            Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
+            event => (self.watcher)(event),
+        })
     }
 }
 
@@ -300,73 +346,8 @@ impl SourceGan {
     }
 }
 
-/// Continues a run from its last checkpoint where it has one, else from its start, up to the pace's last step. The settings are
-/// written once the checkpoint is found to be of this run.
-///
-/// # Errors
-/// [`Error::Invalid`] where the checkpoint is of another run, or beyond the last step; those of [`RunFolder::train`].
-pub(super) fn continue_in(
-    folder: &RunFolder,
-    phase: &str,
-    trainer: &mut Trainer,
-    settings: &impl Serialize,
-    pace: &Pace,
-    observer: &mut dyn Observer,
-) -> Result<Ending> {
-    let path = folder.checkpoint();
-    if path.exists() {
-        let restored = trainer.restore(&Checkpoint::read(&path)?);
-        let warning = restored.map_err(|error| {
-            let advice = "choose another --out, or start again with --overwrite";
-            Error::invalid(format!("{}: {error}; {advice}", path.display()))
-        })?;
-        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
-            observer.note(&format!("warning: {warning}"));
-        }
-        if trainer.steps() > pace.steps {
-            return Err(Error::invalid(format!(
-                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
-                path.display(),
-                trainer.steps(),
-                pace.steps
-            )));
-        }
-    }
-    folder.write_settings(settings)?;
-    if trainer.steps() == pace.steps && trainer.steps() > 0 {
-        return Ok(Ending::Finished);
-    }
-    observer.phase(phase, trainer.steps(), pace.steps);
-    folder.train(trainer, pace, observer)
-}
-
 /// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.
 fn turn(folder: &Path) -> Arc<Mutex<()>> {
     static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
     TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
-}
-
-/// Hands everything on but looks, numbers and pictures, which are for the target alone.
-pub(super) struct Unwatched<'a>(pub &'a mut dyn Observer);
-
-impl Observer for Unwatched<'_> {
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
-        self.0.step(step, losses, rate);
-    }
-
-    fn stop(&mut self) -> bool {
-        self.0.stop()
-    }
-
-    fn rolled_back(&mut self, step: u64) -> Result<()> {
-        self.0.rolled_back(step)
-    }
-
-    fn phase(&mut self, name: &str, from: u64, to: u64) {
-        self.0.phase(name, from, to);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.0.note(text);
-    }
 }

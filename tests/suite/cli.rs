@@ -214,7 +214,7 @@ fn a_conditional_run_samples_the_class_that_is_asked_for() {
 #[test]
 fn data_says_what_a_set_holds_and_draws_it() {
     let desk = Desk::new();
-    let said = desk.graft("data idx:images,labels --out grid.png --count 10").ok();
+    let said = desk.graft("data idx:images,labels --raw --out grid.png --count 10").ok();
     assert!(said.contains(&format!("{IMAGES} images of {SIDE}x{SIDE}x1")), "{said}");
     assert!(said.contains("0: 16, 1: 16, 2: 16") && said.contains("grid.png"), "{said}");
     let grid = Picture::decode(&desk.read("grid.png"));
@@ -222,8 +222,9 @@ fn data_says_what_a_set_holds_and_draws_it() {
     let stored = crate::program::images();
     assert_eq!(grid.cell(1, 1, SIDE).pixels, stored[16 + 5 * SIDE * SIDE..][..SIDE * SIDE], "image 5 of four columns");
 
-    let said = desk.graft("data idx:images").ok();
-    assert!(said.contains("no labels"), "{said}");
+    let said = desk.graft("data idx:images --out seen.png --count 10").ok();
+    assert!(said.contains(&format!("{IMAGES} images of 32x32x1 (stored as {SIDE}x{SIDE})\nno labels")), "{said}");
+    assert_eq!(Picture::decode(&desk.read("seen.png")).width, 4 * (32 + 2) + 2, "as training sees them");
     for (spec, shape) in [("synthetic:strokes", "10000 images of 32x32x1"), ("synthetic:street", "32x32x3")] {
         let said = desk.graft(&format!("data {spec}")).ok();
         assert!(said.contains(shape) && said.contains("9: 1000"), "{said}");
@@ -277,6 +278,7 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--data idx:images",
         "--subset 20",
         "--subset-plain --subset 20",
+        "--network dcgan",
         "--size 32",
         "--channels 1",
         "--features 4",
@@ -483,7 +485,7 @@ fn mnist_is_read_gzipped_as_it_is() {
     let data = format!("mnist:{}", folder.display());
     let graft =
         |arguments: &[&str]| crate::program::Ended::of("graft", desk.command().args(arguments).output().unwrap()).ok();
-    let said = graft(&["data", &data, "--out", "grid.png"]);
+    let said = graft(&["data", &data, "--raw", "--out", "grid.png"]);
     assert!(said.contains("60000 images of 28x28x1") && said.contains("0: 5923, 1: 6742"), "{said}");
     let grid = Picture::decode(&desk.read("grid.png"));
     assert_eq!((grid.width, grid.height), (10 * 30 + 2, 10 * 30 + 2));

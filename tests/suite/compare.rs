@@ -5,9 +5,10 @@ use std::process::Child;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use graft::Checkpoint;
 use serde_json::Value as Json;
 
-use crate::program::{Desk, Ended, SIDE, idx};
+use crate::program::{Desk, Ended, SIDE, checkpoint, idx};
 
 /// Images of the target's splits: as few as figures need.
 const TRAINING: usize = 120;
@@ -198,11 +199,33 @@ fn what_no_comparison_can_be_made_of_is_a_usage_error() {
         ("--arms scratch,scratch", &["scratch is named twice"][..]),
         ("--arms dogs", &["dogs", "no arm"]),
         ("--arms scratch --seeds 1,1", &["seed 1 is named twice"]),
-        ("--arms scratch --arm-seeds trgan=1", &["trgan", "not among --arms"]),
+        ("--arms scratch --arm-seeds trgan=1", &["trgan", "not among the arms"]),
         ("--arms scratch --arm-seeds scratch=9", &["scratch 9 seeds"]),
         ("--arms trgan{lr=1", &["closing brace"]),
     ] {
         desk.refuses(2, &format!("{COMPARE} {arguments} --out no"), parts);
     }
     desk.refuses(1, &format!("{COMPARE} --arms scratch --out no").replace("12,20", "12,97"), &["97", "take 1 to 96"]);
+}
+
+#[test]
+fn an_arm_has_a_batch_a_norm_and_a_source_of_its_own() {
+    let desk = desk();
+    let arms = "--arms trgan,own=trgan{batch=6,d-norm=layer,source-steps=3} --seeds 1 --out own";
+    desk.graft(&format!("{COMPARE} {arms}").replace("--subset 12,20", "--subset 12")).ok();
+    assert_eq!(desk.names("own/source-seed0"), ["source", "source-d-norm=layer-source-steps=3"]);
+    let parts = |run: &str| {
+        let header = Checkpoint::read(&desk.path(checkpoint(&format!("own/{run}")))).unwrap().header;
+        let recipe = &header["recipe"];
+        (
+            recipe["batch"].as_u64(),
+            recipe["architecture"]["d_norm"].as_str().map(str::to_string),
+            header["step"].as_u64(),
+        )
+    };
+    let norm = |norm: &str| Some(norm.to_string());
+    assert_eq!(parts("source-seed0/source"), (Some(8), norm("none"), Some(4)));
+    assert_eq!(parts("source-seed0/source-d-norm=layer-source-steps=3"), (Some(8), norm("layer"), Some(3)));
+    assert_eq!(parts("cells/trgan-12-seed0"), (Some(8), norm("none"), Some(6)));
+    assert_eq!(parts("cells/own-12-seed0"), (Some(6), norm("layer"), Some(6)));
 }

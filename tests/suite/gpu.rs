@@ -3,12 +3,11 @@
 use std::sync::LazyLock;
 
 use graft::backend::gpu::Choice;
-use graft::gradcheck::relative_error;
+use graft::conformance::{Case, table};
 use graft::{Device, Tensor, grad};
 
-use crate::case::{Case, Largest, verify};
-use crate::cases::each_family;
-use crate::parity::{bits, parts};
+use crate::case::{Largest, each_family, verify};
+use crate::parity::bits;
 
 /// The gpu device, shared by all tests; None, said on standard error, where there is none.
 pub fn gpu() -> Option<Device> {
@@ -34,15 +33,12 @@ fn gpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(
     let truth = case.derivatives(&Device::reference());
     let found = case.derivatives(&device);
     let mut failures = Vec::new();
-    for (what, found, truth) in parts(&found, &truth) {
-        let error = relative_error(found, truth);
-        let kind = what.split_once(' ').map_or(&*what, |(kind, _)| kind).to_owned();
+    for distance in case.distances(&found, &truth) {
         let class = if case.transcendental { "transcendental" } else { "plain" };
-        largest.note(&format!("{class} {kind}"), error, &case.name);
-        let exact = what == "value" && case.exact || truth.iter().all(|&v| v == 0.0);
-        let tolerance = if exact { 0.0 } else { tolerance(case) };
-        if error > tolerance {
-            failures.push(format!("{what} is {error:.2e} off, allowed are {tolerance:.0e}"));
+        largest.note(&format!("{class} {}", distance.part), distance.error, &case.name);
+        let tolerance = if distance.exact { 0.0 } else { tolerance(case) };
+        if distance.error > tolerance {
+            failures.push(format!("{distance} is {:.2e} off, allowed are {tolerance:.0e}", distance.error));
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n    ")) }
@@ -53,7 +49,7 @@ each_family!(gpu_agrees_with_the_reference);
 #[test]
 fn results_have_the_same_bits_twice() {
     let Some(device) = gpu() else { return };
-    let families = [crate::cases::normalisation, crate::cases::penalties, crate::cases::large_convolutions];
+    let families = [table::normalisation, table::penalties, table::large_convolutions];
     verify(families.iter().flat_map(|family| family()).collect(), |case, _| {
         let [one, two] = [(); 2].map(|()| bits(&case.derivatives(&device)));
         if one == two { Ok(()) } else { Err("not the same bits twice".to_owned()) }

@@ -1,13 +1,10 @@
 //! Derivatives of every row against finite differences in f64, and what a row's form says of them.
 
 use graft::Device;
-use graft::gradcheck::{GradCheck, gradcheck, relative_error};
+use graft::conformance::{Case, Form, table::all};
+use graft::gradcheck::relative_error;
 
-use crate::case::{Case, Form, Largest, elements, verify};
-use crate::cases::{all, each_family};
-
-/// Of first and second derivatives by finite differences.
-const TOLERANCES: [f64; 2] = [1e-6, 1e-4];
+use crate::case::{Largest, each_family, elements, verify};
 
 /// Of numbers that are equal but for the order of f64 operations.
 const ROUNDING: f64 = 1e-12;
@@ -16,16 +13,11 @@ fn agrees_with_finite_differences(case: &Case, largest: &mut Largest) -> Result<
     if case.large {
         return Ok(());
     }
-    let (inputs, constants) = case.draw(&Device::reference());
-    let options = GradCheck {
-        step: case.step,
-        tolerances: TOLERANCES[..case.orders].to_vec(),
-        floor: 0.0,
-        ..GradCheck::default()
-    };
-    let agreement = gradcheck(|x| case.apply(x, &constants), &inputs.iter().collect::<Vec<_>>(), &options)
-        .map_err(|mismatch| mismatch.to_string())?;
-    for (order, error) in agreement.errors.into_iter().enumerate() {
+    let report = case.check();
+    if !report.agrees() {
+        return Err(report.to_string());
+    }
+    for (order, error) in report.errors().into_iter().enumerate() {
         largest.note(&format!("order {}", order + 1), error, &case.name);
     }
     Ok(())

@@ -288,7 +288,7 @@ fn files_that_are_no_networks() {
     changed("conditioned", &|tensors| {
         for (norm, width) in [(1, 16), (4, 8), (7, 4)] {
             for part in ["scale", "shift"] {
-                tensors.insert(format!("main.{norm}.condition_{part}.weight"), zeros(&[width, 300]));
+                tensors.insert(format!("main.{norm}.condition_{part}.weight"), zeros(&[width, 70_000]));
             }
         }
     });
@@ -300,7 +300,7 @@ fn files_that_are_no_networks() {
         ("scalar", &["mismatched main.0.weight ([], not [100, 16, 4, 4])"]),
         ("deep", &["unexpected main.18446744073709551615.weight"]),
         ("nan", &["main.4.weight holds numbers that are not finite"]),
-        ("conditioned", &["conditions of 300 numbers", "256 classes"]),
+        ("conditioned", &["conditions of 70000 numbers", "65536 classes"]),
         ("gone", &["cannot read gone", "check the path"]),
         ("images", &["images, byte 0: expected a safetensors header"]),
         ("run/checkpoints/last.safetensors", &["is a checkpoint of graft already"]),

@@ -1,34 +1,29 @@
 //! The judge and what it measures: its accuracy on real data, that its figures order what can be ordered, that planted
 //! copies are found, and its two commands.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use graft::Device;
-use graft::classifier::{Observer, Options};
-use graft::data::{Dataset, Images, Spec, Split};
+use graft::classifier::{Made, Options};
+use graft::data::{Block, Dataset, Images, Spec, Split};
 use graft::metrics::{Judge, JudgeSettings, Origin, RealImages, Reference, Samples};
 use graft::random::{Purpose, generator, normal};
+use graft::{Device, Result};
 
 use crate::program::{Desk, real_data};
 
-struct Nobody;
-
-impl Observer for Nobody {
-    fn step(&mut self, _step: u64, _loss: f64, _rate: f64) {}
-
-    fn stop(&mut self) -> bool {
-        false
-    }
+fn unwatched(_: Made) -> Result<ControlFlow<()>> {
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The standard judge of data, after so many steps, and the test split; in a network's size.
 fn judge_of(spec: &str, steps: u64) -> (Judge, Dataset) {
     let spec: Spec = spec.parse().unwrap();
-    let (training, _) = spec.load(Split::Train).unwrap().split_validation().unwrap();
+    let (training, _) = spec.load(Split::Train).unwrap().hold_out(Block::LastFifth).unwrap();
     let channels = training.images.channels;
     let settings = with_steps(steps);
     let training = training.fit(32, channels).unwrap();
-    let judge = Judge::train(training, &settings, &Device::cpu(), &mut Nobody).unwrap().unwrap();
+    let judge = Judge::train(training, &settings, &Device::cpu(), &mut unwatched).unwrap().unwrap();
     (judge, spec.load(Split::Test).unwrap().fit(32, channels).unwrap())
 }
 
@@ -60,7 +55,7 @@ fn the_judge_reaches_85_percent_on_6400_digits_of_svhn() {
 static STREET: LazyLock<(Arc<Judge>, [Dataset; 3])> = LazyLock::new(|| {
     let (judge, test) = judge_of("synthetic:street", 100);
     let (training, validation) =
-        "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap().split_validation().unwrap();
+        "synthetic:street".parse::<Spec>().unwrap().load(Split::Train).unwrap().hold_out(Block::LastFifth).unwrap();
     let some = |data: Dataset, count: usize| data.select(&(0..count).collect::<Vec<_>>()).fit(32, 3).unwrap();
     (
         Arc::new(judge),
@@ -146,7 +141,7 @@ fn a_judge_is_trained_once_and_read_from_then_on() {
     let data = data.select(&(0..50).collect::<Vec<_>>()).fit(32, 1).unwrap();
     let cached = |data: &Dataset, steps: u64| {
         let settings = with_steps(steps);
-        let found = Judge::cached_in(Ok(cache.clone()), data.clone(), &settings, &Device::cpu(), &mut Nobody);
+        let found = Judge::cached_in(Ok(cache.clone()), data.clone(), &settings, &Device::cpu(), &mut unwatched);
         let (judge, origin) = found.unwrap().unwrap();
         match origin {
             Origin::Cache(path) => (judge, path, false),
@@ -176,7 +171,7 @@ fn a_judge_whose_weights_are_not_finite_is_none() {
     let JudgeSettings { width, options } = with_steps(1);
     // Of its one step the loss is the start's.
     let settings = JudgeSettings { width, options: Options { lr: 1e300, ..options } };
-    let error = Judge::train(data, &settings, &Device::cpu(), &mut Nobody).unwrap_err().to_string();
+    let error = Judge::train(data, &settings, &Device::cpu(), &mut unwatched).unwrap_err().to_string();
     assert!(error.contains("the judge diverged: at step 1 judge.") && error.contains("first tensor"), "{error}");
 }
 

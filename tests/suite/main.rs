@@ -1,29 +1,55 @@
-//! The test suite: one table of ops ([`cases`]), and what must hold for each of its rows on every device.
+//! The test suite: what must hold for each row of the library's conformance table on every device, and for everything made of ops.
 
+#[cfg(feature = "cli")]
 mod arguments;
+#[cfg(feature = "cli")]
 mod bits;
 mod case;
-mod cases;
+#[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
 mod compare;
+#[cfg(feature = "cli")]
 mod datasets;
 mod extreme;
+#[cfg(feature = "cli")]
 mod faults;
+#[cfg(feature = "cli")]
 mod gan;
+#[cfg(feature = "cli")]
 mod golden;
+#[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "cli")]
 mod gpu_training;
 mod gradcheck;
+mod guide;
+#[cfg(feature = "cli")]
 mod interchange;
+#[cfg(feature = "cli")]
 mod judge;
+#[cfg(feature = "cli")]
 mod memory;
+#[cfg(feature = "cli")]
 mod metrics;
+#[cfg(feature = "cli")]
 mod networks;
 mod parity;
+#[cfg(feature = "cli")]
 mod program;
 mod properties;
+#[cfg(feature = "cli")]
+mod refusals;
+#[cfg(feature = "cli")]
 mod report;
+mod rooms;
+#[cfg(feature = "cli")]
 mod scripting;
+#[cfg(feature = "cli")]
+mod settings;
+#[cfg(feature = "cli")]
 mod survival;
+#[cfg(feature = "cli")]
 mod transfer;
+#[cfg(feature = "cli")]
 mod transfer_command;

@@ -5,13 +5,14 @@ use std::process::Command;
 
 use graft::Device;
 use graft::classifier::{Design, Targets, Training};
-use graft::data::{Spec, Split};
+use graft::data::{Reading, Spec, Split};
 use graft::gan::{Architecture, Recipe};
 use graft::memory::Need;
 use graft::metrics::JudgeSettings;
 use graft::nn::NormKind;
-use graft::run::{Observer, OnNan};
-use graft::transfer::{Arm, Folders, Plan, need, run, starting_recipe};
+use graft::random::Network;
+use graft::run::{OnNan, unwatched};
+use graft::transfer::{Arm, Folders, Plan, SourceImages, need, starting_recipe, train};
 
 use crate::program::Desk;
 
@@ -35,20 +36,15 @@ const ROWS: [[&str; 2]; 9] = [
     ["classifier", ""],
 ];
 
-struct Quiet;
-
-impl Observer for Quiet {
-    fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
-
-    fn stop(&mut self) -> bool {
-        false
-    }
-}
-
 /// Networks large enough that the rest of a process is small beside them, and as few steps as meet everything.
 fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
     let base = starting_recipe(0, size, 3);
-    let (features, batch) = if network == "dcgan" { (64, 32) } else { (32, 16) };
+    let (features, batch) = match (network, size) {
+        ("dcgan", 32) => (96, 32),
+        ("dcgan", _) => (64, 16),
+        (_, 32) => (64, 16),
+        _ => (32, 8),
+    };
     let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
     Plan {
         source: data.into(),
@@ -66,6 +62,7 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
         sample_every: 2,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch, r1, architecture, ..base },
     }
@@ -91,7 +88,8 @@ fn predicted(row: &str, data: &str) -> Need {
         return JUDGE.need([size, 3], 10, &Device::cpu()).unwrap();
     }
     let plan = plan(&network, &arm, size, r1, data);
-    need([(&plan, &plan.load_target().unwrap())], &Device::cpu()).unwrap()
+    let target = plan.choose(&plan.read_target().unwrap()).unwrap();
+    need(&plan, &target, &SourceImages::of(&plan), &Device::cpu()).unwrap()
 }
 
 /// Runs a row, and gives by how much the peak of this process's memory grew.
@@ -103,13 +101,14 @@ fn growth(row: &str, folder: &Path) -> u64 {
         let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
         return grown(|| {
             let mut training =
-                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, &Device::cpu()).unwrap();
-            (0..3).for_each(|_| drop(training.step().item().unwrap()));
+                Training::new(&design, &JUDGE.options, digits, &Targets::Labels, Network::Judge, &Device::cpu())
+                    .unwrap();
+            (0..3).for_each(|_| drop(training.step()));
         });
     }
     let plan = plan(&network, &arm, size, r1, &data);
-    let (target, folders) = (plan.load_target().unwrap(), Folders::within(&folder.join("run")));
-    grown(|| drop(run(&plan, target, &folders, &Device::cpu(), &mut Quiet).unwrap()))
+    let (target, folders) = (plan.choose(&plan.read_target().unwrap()).unwrap(), Folders::within(&folder.join("run")));
+    grown(|| drop(train(&plan, target, &SourceImages::of(&plan), &folders, &Device::cpu(), &mut unwatched).unwrap()))
 }
 
 fn grown(work: impl FnOnce()) -> u64 {

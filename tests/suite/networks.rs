@@ -104,7 +104,8 @@ fn the_residual_pair_trains_with_every_norm_loss_penalty_and_condition() {
         let wasserstein = loss == Loss::WassersteinGp;
         let penalised = d_norm != NormKind::Batch && !wasserstein;
         Recipe {
-            architecture: Architecture { d_norm, classes, ..residual(32, 1) },
+            // Of two channels a ReLU could cut both off for good.
+            architecture: Architecture { d_norm, classes, features: 8, ..residual(32, 1) },
             batch: 4,
             loss,
             r1: if penalised { 1.0 } else { 0.0 },
@@ -181,17 +182,44 @@ fn sources_of_other_networks_and_sizes_are_refused_with_what_to_do() {
         assert!(error.contains(part), "{error} lacks {part}");
     };
     let dcgan = Architecture { network: NetworkKind::DCGAN, ..residual(32, 3) };
-    refused(dcgan, residual(32, 3), "--network");
-    refused(residual(64, 3), residual(32, 3), "--size");
+    refused(dcgan, residual(32, 3), "take network as");
+    refused(residual(64, 3), residual(32, 3), "take size as");
 }
 
 #[test]
-fn layers_that_cannot_be_frozen_are_refused_before_anything_is_trained() {
+fn networks_and_sizes_that_are_new_go_the_whole_way() {
     let desk = Desk::new();
-    let small = "--source idx:images,labels --target idx:images,labels --subset 8 --features 2 --latent 4 --batch 4 --no-judge -q";
-    for method in ["trgan", "ctgan"] {
-        let command = format!("transfer --method {method} --freeze-d 4 {small} --out run");
-        desk.refuses(2, &command, &["--freeze-d takes at most 3", "layers below the discriminator's score"]);
-        assert!(!desk.path("run/source/checkpoints").exists() && !desk.path("run/classifier").exists(), "{method}");
+    let small = "--features 2 --latent 4 --batch 4 --seed 3 -q";
+    let data = "--source idx:images,labels --target idx:images,labels --subset 12 --source-steps 2 --feature-steps 2 --steps 2 --no-judge";
+    for (name, options) in [
+        ("residual", "--network residual"),
+        ("small", "--size 16"),
+        ("large", "--size 128"),
+        ("wide", "--network residual --size 64"),
+    ] {
+        let train = format!("train --data idx:images,labels {options} {small} --channels 3 --checkpoint-every 2");
+        desk.graft(&format!("{train} --steps 4 --out {name}")).ok();
+        desk.graft(&format!("{train} --steps 2 --out {name}.split")).ok();
+        desk.graft(&format!("train --resume {name}.split --steps 4 -q")).ok();
+        assert!(desk.checkpoint(name) == desk.checkpoint(&format!("{name}.split")), "{name}: resumed bit for bit");
+
+        desk.graft(&format!("export {name} --out {name}.torch")).ok();
+        desk.graft(&format!("export {name} --format onnx --out {name}.onnx")).ok();
+        let import = format!("import {name}.torch/netG.safetensors --discriminator {name}.torch/netD.safetensors");
+        desk.graft(&format!("{import} --out {name}.safetensors")).ok();
+        for from in [name, &format!("{name}.safetensors")] {
+            desk.graft(&format!("sample {from} --count 2 --format npy --out {name}.{}.npy", from.len())).ok();
+        }
+        let drawn = |from: &str| desk.read(format!("{name}.{}.npy", from.len()));
+        assert!(drawn(name) == drawn(&format!("{name}.safetensors")), "{name}: there and back again");
+
+        for method in ["trgan{anchor=cdc,freeze-d=1}", "tgan", "ctgan"] {
+            desk.graft(&format!("transfer --method m={method} {options} {small} {data} --out {name}.{method}")).ok();
+        }
     }
+    desk.refuses(
+        1,
+        &format!("transfer --source small --target idx:images,labels --subset 12 {small} --out no"),
+        &["size is 16", "take size as the source has it"],
+    );
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use graft::backend::cpu::Simd;
 use graft::backend::{AdamState, AdamStep, HostSlice, HostVec};
+use graft::conformance::{Case, Derivatives, Distance, Form, table::all};
 use graft::gradcheck::relative_error;
 use graft::{Device, Tensor};
 use rayon::ThreadPoolBuilder;
 
-use crate::case::{Case, Derivatives, Form, Largest, verify};
-use crate::cases::{all, each_family};
+use crate::case::{Largest, each_family, verify};
 
 /// The cpu device with every microkernel of this machine, and its name.
 pub fn devices() -> Vec<(String, Device)> {
@@ -26,36 +26,18 @@ fn cpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(
     let mut failures = Vec::new();
     for (microkernel, device) in devices() {
         let found = case.derivatives(&device);
-        for (what, found, truth) in parts(&found, &truth) {
-            let error = relative_error(found, truth);
-            let kind = what.split_once(' ').map_or(&*what, |(kind, _)| kind).to_owned();
-            largest.note(&format!("{microkernel} {kind}"), error, &case.name);
-            let exact = what == "value" && case.exact || truth.iter().all(|&v| v == 0.0);
+        for distance in case.distances(&found, &truth) {
+            let Distance { error, exact, largest: size, .. } = distance;
+            largest.note(&format!("{microkernel} {}", distance.part), error, &case.name);
             let tolerance = if exact { 0.0 } else { tolerance(case) };
             if error > tolerance {
-                let largest = truth.iter().fold(0.0f64, |a, b| a.max(b.abs()));
                 failures.push(format!(
-                    "{microkernel}: {what} is {error:.2e} off, allowed are {tolerance:.0e} (largest element {largest:.2e})"
+                    "{microkernel}: {distance} is {error:.2e} off, allowed are {tolerance:.0e} (largest element {size:.2e})"
                 ));
             }
         }
     }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n    ")) }
-}
-
-/// What is compared, by name, paired.
-pub fn parts<'a>(found: &'a Derivatives, truth: &'a Derivatives) -> Vec<(String, &'a [f64], &'a [f64])> {
-    let mut parts = vec![("value".to_owned(), &*found.value, &*truth.value)];
-    for (what, found, truth) in [
-        ("gradient", &found.gradient, &truth.gradient),
-        ("recorded-gradient", &found.recorded, &truth.recorded),
-        ("second-gradient", &found.second, &truth.second),
-    ] {
-        for (input, (found, truth)) in found.iter().zip(truth).enumerate() {
-            parts.push((format!("{what} by input {input}"), found, truth));
-        }
-    }
-    parts
 }
 
 each_family!(cpu_agrees_with_the_reference);

@@ -5,7 +5,7 @@ use graft::tensor::ops::Convolution;
 use graft::{Device, Tensor, grad};
 use proptest::prelude::*;
 
-use crate::case::{elements, geometry};
+use crate::case::elements;
 use crate::parity::devices;
 
 /// Different f32 numbers of both signs.
@@ -134,7 +134,7 @@ proptest! {
     ) {
         let fits = |axis: usize| Geometry::coarse_size(fine[axis], kernel[axis], stride[axis], padding[axis]).is_some();
         prop_assume!(fits(0) && fits(1));
-        let g = geometry(batch, fine, channels, kernel, stride, padding);
+        let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
         let by = Convolution { stride, padding, ..Convolution::new(1, 0) };
         let roles = |device: &Device, map: fn(&Tensor) -> Tensor| {
             let [x, w, y] = [g.fine_shape(), g.filter_shape(), g.coarse_shape()].map(|shape| map(&tensor(device, &shape)));

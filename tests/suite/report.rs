@@ -5,9 +5,11 @@ use std::process::Command;
 
 use graft::data::Images;
 use graft::experiment::report::{
-    Cell, Facts, Findings, Judged, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
+    Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
 };
+use graft::metrics::{Distances, Evaluation, Floors, PrecisionRecall};
 use graft::run::RunFolder;
+use graft::transfer::{Findings, Judged};
 
 use crate::program::{Desk, TRAIN};
 
@@ -113,14 +115,14 @@ fn comparison() -> Page {
     let table = arms.iter().zip(results.into_iter().chain(more)).fold(
         Table::new("Arms after 1,500 steps, five seeds", &columns),
         |table, (arm, (fd, verdict))| {
-            let number = Cell::number(fd, 1).interval(fd * 0.93, fd * 1.07).floor(5.1);
+            let number = Entry::number(fd, 1).interval(fd * 0.93, fd * 1.07).floor(5.1);
             table.row(vec![
-                Cell::text(*arm),
+                Entry::text(*arm),
                 if *arm == "trgan" { number.best() } else { number },
-                Cell::number(fd / 10.0, 2).floor(0.02),
-                Cell::number(0.9 - fd / 400.0, 2),
-                Cell::number(0.04, 2),
-                verdict.map_or(Cell::Missing, Cell::Verdict),
+                Entry::number(fd / 10.0, 2).floor(0.02),
+                Entry::number(0.9 - fd / 400.0, 2),
+                Entry::number(0.04, 2),
+                verdict.map_or(Entry::Missing, Entry::Verdict),
             ])
         },
     );
@@ -170,8 +172,8 @@ fn hostile() -> Page {
         .with(Plot::new("nothing", "step").log_y().series(Series::new("none", [])))
         .with(
             Table::new(HOSTILE, &[HOSTILE])
-                .row(vec![Cell::text(HOSTILE)])
-                .row(vec![Cell::number(f64::NAN, 2)])
+                .row(vec![Entry::text(HOSTILE)])
+                .row(vec![Entry::number(f64::NAN, 2)])
                 .note(HOSTILE),
         )
         .with(Pictures::beside(HOSTILE).picture(picture()).note(HOSTILE))
@@ -200,7 +202,8 @@ fn a_run_is_reported_at_its_end_and_again_by_its_name() {
     assert_sound(&report);
     let parts = [
         "40 steps on idx:images,labels in ",
-        "<span>--features</span> <span>4</span> <span>--latent</span> <span>8</span> <span>--steps</span> <span>40</span>",
+        "<span>--features</span> <span>4</span> <span>--latent</span> <span>8</span>",
+        "<span>--steps</span> <span>40</span>",
         "data-label=\"step 10\" hidden",
         "data-label=\"step 40\">",
         ">discriminator<",
@@ -261,13 +264,19 @@ fn a_transfer_is_reported_with_what_came_out() {
         desk.write(&format!("{run}/evaluations.jsonl"), lines.as_bytes());
     }
     let folder = RunFolder::open(&desk.path("run")).unwrap();
-    let figures = |fd: f64| serde_json::json!({ "judge_fd": fd, "kid": 0.25 });
+    let figures = |fd: f64| Evaluation {
+        count: 2000,
+        distances: Distances { judge_fd: fd, random_fd: 1.5, class_shares: vec![0.5, 0.5], class_distance: 0.0 },
+        kid: 0.25,
+        manifold: PrecisionRecall { precision: 0.5, recall: 0.5, density: 0.5, coverage: 0.5 },
+        conditional_accuracy: None,
+        memorisation: None,
+    };
     let judged = Judged::Figures {
         against: "2,000 held-out images of it".to_string(),
         accuracy: Some(0.875),
         arms: vec![("trgan".to_string(), figures(61.0)), ("scratch".to_string(), figures(96.0))],
-        real: figures(5.25),
-        copy: None,
+        floors: Floors { real: figures(5.25), copy: None },
     };
     Findings { judged, ..Findings::read(&folder).unwrap().unwrap() }.write(&folder).unwrap();
     desk.graft("report run").ok();
@@ -283,7 +292,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     for part in parts {
         assert!(report.contains(part), "the report has no {part}");
     }
-    assert!(!report.contains(">recall<"), "what no arm has is no row");
+    assert!(!report.contains(">class as asked<"), "what no arm has is no row");
     desk.write("run/outcome.json", b"{}");
     desk.refuses(1, "report run", &["outcome.json", "--resume"]);
 }
@@ -295,7 +304,7 @@ fn a_run_of_which_little_is_there_has_a_report_too() {
     let folder = RunFolder::open(&desk.path("run")).unwrap();
     std::fs::remove_dir_all(desk.path("run/samples")).unwrap();
     std::fs::remove_file(desk.path("run/metrics.jsonl")).unwrap();
-    let page = of_run(&folder, "graft train").unwrap().to_html();
+    let page = of_run(&folder, &Commands::default()).unwrap().to_html();
     assert_sound(&page);
     assert!(page.contains("0 of 2 steps on idx:images,labels"), "{page}");
 }

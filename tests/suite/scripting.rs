@@ -56,9 +56,10 @@ fn every_command_speaks_objects() {
         assert_eq!((said.len(), &said[0]["event"]), (1, &Json::from(name)), "{arguments}");
         said.remove(0)
     };
-    let data = only("data idx:images,labels --json", "data");
+    let data = only("data idx:images,labels --raw --json", "data");
     assert_eq!((&data["count"], &data["height"], &data["channels"]), (&IMAGES.into(), &SIDE.into(), &1.into()));
     assert_eq!(data["classes"], Json::from(vec![IMAGES / CLASSES; CLASSES]));
+    assert_eq!(data["names"], serde_json::json!(["0", "1", "2"]));
     assert_eq!(only("data idx:images --json", "data")["classes"], Json::Null);
     let samples = only("--json sample run --count 3 --out three.png", "samples");
     assert_eq!((&samples["path"], &samples["count"]), (&"three.png".into(), &3.into()));

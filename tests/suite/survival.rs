@@ -45,8 +45,8 @@ fn assert_same(desk: &Desk, one: &str, other: &str) {
 fn a_run_that_is_killed_thirty_times_ends_with_the_same_bytes() {
     use std::time::{Duration, Instant};
 
-    use rand::rngs::StdRng;
-    use rand::{RngExt, SeedableRng};
+    use graft::random::{Purpose, generator};
+    use rand::RngExt;
 
     const KILLS: usize = 30;
     const SHORTEST: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ fn a_run_that_is_killed_thirty_times_ends_with_the_same_bytes() {
     let start = Instant::now();
     desk.graft(&format!("{TRAIN} {often} --steps 3 --out paced")).ok();
     let longest = 2 * start.elapsed().max(SHORTEST);
-    let mut random = StdRng::seed_from_u64(30);
+    let mut random = generator(30, Purpose::Shuffle, 0, 0);
     let mut advances = 0;
     for kill in 0..KILLS {
         let mut command = desk.command();
@@ -96,8 +96,8 @@ fn a_run_that_is_killed_thirty_times_ends_with_the_same_bytes() {
 fn a_transfer_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     use std::time::Instant;
 
-    use rand::rngs::StdRng;
-    use rand::{RngExt, SeedableRng};
+    use graft::random::{Purpose, generator};
+    use rand::RngExt;
 
     /// More deaths than this are not needed, and a run that is left alone comes to its end.
     const KILLS: usize = 14;
@@ -106,7 +106,7 @@ fn a_transfer_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     let desk = Desk::new();
     let small = "--source idx:images,labels --target idx:images,labels --features 4 --latent 8 --batch 8 --seed 3 --no-judge --threads 1 -q";
     let often = "--steps 12 --source-steps 12 --feature-steps 12 --checkpoint-every 3 --sample-every 6 --scratch";
-    let mut random = StdRng::seed_from_u64(16);
+    let mut random = generator(16, Purpose::Shuffle, 0, 0);
     for (method, phase) in [("ctgan", "classifier"), ("tgan", "features")] {
         let (unbroken, killed) = (format!("{method}-unbroken"), format!("{method}-killed"));
         let begin = format!("transfer --method {method} {small} {often}");

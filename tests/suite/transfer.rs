@@ -1,11 +1,11 @@
 //! The transfer methods: what starts where, what stays frozen, what a kill costs, and what the command line says of it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use graft::classifier;
-use graft::data::{Dataset, Images, Spec, Split};
-use graft::experiment::curve::{Curve, Watch};
+use graft::data::{Dataset, Images, Reading, Spec, Split};
 use graft::gan::{
     Architecture, Average, Conditions, Discriminator, Generator, Recipe, Role, Trainer, load_generator, sample,
 };
@@ -13,9 +13,12 @@ use graft::gradcheck::relative_error;
 use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
-use graft::run::{Ending, Observer, OnNan, RunFolder};
+use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
+use graft::transfer::curve::{Curve, Measuring};
 use graft::transfer::surgery::{self, Change, Surgery};
-use graft::transfer::{Arm, Folders, METHODS, Plan, Pretraining, Style, Workshop, run, starting_recipe};
+use graft::transfer::{
+    Arm, Folders, METHODS, Plan, Pretraining, SourceImages, Style, Trained, Workshop, starting_recipe, train,
+};
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
 
@@ -113,10 +116,10 @@ fn a_source_that_does_not_fit_is_refused_with_what_to_do() {
         assert!(error.contains(part), "{error} lacks {part}");
     };
     refused(Architecture { size: 64, ..TARGET }, TARGET, "size");
-    refused(Architecture { features: 8, ..TARGET }, TARGET, "--features");
-    refused(Architecture { latent: 8, ..TARGET }, TARGET, "--latent");
-    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "--d-norm");
-    refused(Architecture { classes: 3, ..TARGET }, TARGET, "--conditional");
+    refused(Architecture { features: 8, ..TARGET }, TARGET, "take features as");
+    refused(Architecture { latent: 8, ..TARGET }, TARGET, "take latent as");
+    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "take d-norm");
+    refused(Architecture { classes: 3, ..TARGET }, TARGET, "knows no classes");
     refused(TARGET, GREY, "channels");
     let spectral = |architecture| Architecture { d_norm: NormKind::Spectral, ..architecture };
     refused(spectral(GREY), spectral(TARGET), "spectral");
@@ -157,40 +160,24 @@ impl Patience {
     }
 }
 
-impl Observer for Patience {
-    fn step(&mut self, _: u64, losses: &[(&str, f64)], _: f64) {
-        assert!(losses.iter().all(|(_, loss)| loss.is_finite()), "{losses:?}");
-    }
-
-    fn stop(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left == 0
-    }
-
-    fn picture(&mut self, step: u64, _: &Path) -> Result<()> {
-        self.pictures.push(step);
-        Ok(())
-    }
-
-    fn phase(&mut self, name: &str, _: u64, _: u64) {
-        self.phases.push(name.to_string());
-    }
-
-    fn note(&mut self, text: &str) {
-        self.notes.push(text.to_string());
-    }
-
-    fn looks_at(&self, step: u64) -> bool {
-        step.is_multiple_of(4)
-    }
-
-    fn look(&mut self, trainer: &Trainer) -> Result<()> {
-        self.looks.push(trainer.steps());
-        let recipe = trainer.recipe();
-        for network in [trainer.average(), &trainer.raw()] {
-            sample(network.network(), &recipe.architecture, recipe.seed, Purpose::SampleLatents, 2, None)?;
+impl Patience {
+    fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
+        match *event {
+            Event::Losses { losses, .. } => assert!(losses.iter().all(|(_, loss)| loss.is_finite()), "{losses:?}"),
+            Event::Made(_) => self.left = self.left.saturating_sub(1),
+            Event::Picture { step, .. } => self.pictures.push(step),
+            Event::Phase { name, .. } => self.phases.push(name.to_string()),
+            Event::Note(text) => self.notes.push(text.to_string()),
+            Event::State(state) if state.step().is_multiple_of(4) => {
+                self.looks.push(state.step());
+                let recipe = state.trainer().recipe();
+                for network in [state.trainer().average(), &state.trainer().raw()] {
+                    sample(network.network(), &recipe.architecture, recipe.seed, Purpose::SampleLatents, 2, None)?;
+                }
+            }
+            _ => {}
         }
-        Ok(())
+        Ok(if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 }
 
@@ -220,19 +207,25 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         sample_every: 100,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },
     }
 }
 
 fn target(plan: &Plan) -> Dataset {
-    plan.load_target().unwrap()
+    plan.choose(&plan.read_target().unwrap()).unwrap()
+}
+
+/// Trains an arm that shares its source's images with no other.
+fn run(plan: &Plan, target: Dataset, folders: &Folders, device: &Device, watcher: &mut Watcher<'_>) -> Result<Trained> {
+    train(plan, target, &SourceImages::of(plan), folders, device, watcher)
 }
 
 /// Trains an arm in a folder, its source on a shelf; fails unless it finishes.
 fn finished(plan: &Plan, folders: &Folders) -> Patience {
     let mut observer = Patience::new(FOREVER);
-    let outcome = run(plan, target(plan), folders, &Device::cpu(), &mut observer).unwrap();
+    let outcome = run(plan, target(plan), folders, &Device::cpu(), &mut |event| observer.watch(event)).unwrap();
     assert_eq!(outcome.ending, Ending::Finished);
     observer
 }
@@ -273,7 +266,9 @@ fn every_arm_trains_and_a_kill_in_any_phase_costs_nothing() {
         let split = Folders::within(&desk.path(format!("{index}-split")));
         let mut phases = 0;
         for _ in 0..20 {
-            let outcome = run(&plan, target(&plan), &split, &Device::cpu(), &mut Patience::new(4)).unwrap();
+            let mut patience = Patience::new(4);
+            let outcome =
+                run(&plan, target(&plan), &split, &Device::cpu(), &mut |event| patience.watch(event)).unwrap();
             phases += 1;
             if outcome.ending == Ending::Finished {
                 break;
@@ -293,18 +288,24 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let images = target(&plan);
     let options = classifier::Options { steps: 5, ..JudgeSettings::STANDARD.options };
     let device = Device::cpu();
-    let judge = Judge::train(images.clone(), &JudgeSettings { width: 4, options }, &device, &mut Impassive);
+    let judge = Judge::train(images.clone(), &JudgeSettings { width: 4, options }, &device, &mut |_| {
+        Ok(ControlFlow::Continue(()))
+    });
     let real = RealImages { held_out: &images, other: &images, training: None };
     let reference = Reference::new(Arc::new(judge.unwrap().unwrap()), &real).unwrap();
     let watched = |name: &str, patience: u64| {
         let folders = Folders::within(&desk.path(name));
         let folder = RunFolder::prepare(&folders.run).unwrap();
         let step = folder.read_checkpoint().map_or(0, |checkpoint| checkpoint.header["step"].as_u64().unwrap());
-        let mut curve = Curve::resume(&folder, step, &reference).unwrap();
+        let curve = Curve::resume(&folder, step, &reference).unwrap();
         assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
         let mut inner = Patience::new(patience);
-        let mut watch = Watch { curve: &mut curve, reference: &reference, every: EVERY, inner: &mut inner };
-        let ending = run(&plan, images.clone(), &folders, &device, &mut watch).unwrap().ending;
+        let mut measuring = Measuring { curve, reference: &reference, every: EVERY };
+        let watcher = &mut |event: &Event<'_>| {
+            measuring.watch(event)?;
+            inner.watch(event)
+        };
+        let ending = run(&plan, images.clone(), &folders, &device, watcher).unwrap().ending;
         assert_eq!(
             inner.pictures,
             if ending == Ending::Finished { vec![STEPS] } else { vec![] },
@@ -340,23 +341,26 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let cut: String = text.split_inclusive('\n').take(4).collect();
     desk.write("whole/evaluations.jsonl", cut.as_bytes());
     let folder = RunFolder::open(&desk.path("whole")).unwrap();
-    let mut curve = Curve::resume(&folder, STEPS, &reference).unwrap();
-    let mut watch =
-        Watch { curve: &mut curve, reference: &reference, every: EVERY, inner: &mut Patience::new(FOREVER) };
-    run(&resumed, images.clone(), &Folders::within(folder.path()), &device, &mut watch).unwrap();
+    let curve = Curve::resume(&folder, STEPS, &reference).unwrap();
+    let mut measuring = Measuring { curve, reference: &reference, every: EVERY };
+    let watcher = &mut |event: &Event<'_>| measuring.watch(event).map(ControlFlow::Continue);
+    run(&resumed, images.clone(), &Folders::within(folder.path()), &device, watcher).unwrap();
     assert!(desk.text("whole/evaluations.jsonl").starts_with(&text));
     assert_eq!(steps("whole"), [0, 2, 4, 6, 8, 10]);
 }
 
-/// Watches a classifier's training for nothing.
-struct Impassive;
-
-impl classifier::Observer for Impassive {
-    fn step(&mut self, _: u64, _: f64, _: f64) {}
-
-    fn stop(&mut self) -> bool {
-        false
-    }
+#[test]
+fn what_a_checkpoint_is_of_is_said_in_numbers_and_names() {
+    let desk = Desk::new();
+    let header = |arm: &str| {
+        let plan = plan(&desk, arm);
+        let folders = Folders::within(&desk.path(arm));
+        finished(&plan, &folders);
+        last(&folders.run).header["method"]["labels"].as_str().unwrap().to_string()
+    };
+    let [pseudo, shuffled] = ["ctgan", "ctgan-shuffled"].map(header);
+    assert!(pseudo.len() == 64 && pseudo.bytes().all(|digit| digit.is_ascii_hexdigit()), "{pseudo}");
+    assert_ne!(pseudo, shuffled, "other labels have another digest");
 }
 
 #[test]
@@ -378,22 +382,16 @@ fn sources_are_trained_once_and_shared() {
 /// Takes the state at step 0, samples of its average, and where their conditions come from.
 struct AtStart(Option<(Checkpoint, Images, Conditions)>);
 
-impl Observer for AtStart {
-    fn step(&mut self, _: u64, _: &[(&str, f64)], _: f64) {}
-
-    fn stop(&mut self) -> bool {
-        false
-    }
-
-    fn looks_at(&self, step: u64) -> bool {
-        step == 0
-    }
-
-    fn look(&mut self, trainer: &Trainer) -> Result<()> {
-        let network = trainer.average().network();
-        let images = sample(network, &trainer.recipe().architecture, 1, Purpose::SampleLatents, 6, None)?;
-        self.0 = Some((trainer.checkpoint()?, images, network.conditions().clone()));
-        Ok(())
+impl AtStart {
+    fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
+        if let Event::State(state) = event
+            && state.step() == 0
+        {
+            let (trainer, network) = (state.trainer(), state.trainer().average().network());
+            let images = sample(network, &trainer.recipe().architecture, 1, Purpose::SampleLatents, 6, None)?;
+            self.0 = Some((trainer.checkpoint()?, images, network.conditions().clone()));
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -410,7 +408,7 @@ fn the_source_generator_is_frozen_and_the_target_starts_as_it() {
         let plan = plan(&desk, arm);
         let folders = Folders::within(&desk.path(arm));
         let mut start = AtStart(None);
-        run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut |event| start.watch(event)).unwrap();
         let ((start, images, conditions), end, source) = (start.0.unwrap(), last(&folders.run), last(&folders.source));
 
         let frozen = with_prefix(&source, "netG_ema.");
@@ -446,7 +444,7 @@ fn a_feature_extractor_and_a_label_predictor_are_frozen() {
         let plan = plan(&desk, arm);
         let folders = Folders::within(&desk.path(arm));
         let mut start = AtStart(None);
-        run(&plan, target(&plan), &folders, &Device::cpu(), &mut start).unwrap();
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut |event| start.watch(event)).unwrap();
         let (start, ..) = start.0.unwrap();
         let learned = last(if arm == "tgan" { &folders.features } else { &folders.classifier });
         let frozen = with_prefix(&learned, network);
@@ -525,14 +523,15 @@ fn layers_of_a_grey_source_are_frozen_only_where_that_is_asked_for() {
         let plan = Plan { source: source.clone(), ..plan(&desk, arm) };
         let mut observer = Patience::new(FOREVER);
         let folders = Folders::within(&desk.path(arm));
-        run(&plan, target(&plan), &folders, &Device::cpu(), &mut observer).map(|_| observer.notes.join("\n"))
+        run(&plan, target(&plan), &folders, &Device::cpu(), &mut |event| observer.watch(event))
+            .map(|_| observer.notes.join("\n"))
     };
     let report = with("plain=trgan").unwrap();
     for part in ["tiled from 1 to 3", "divided by 3"] {
         assert!(report.contains(part), "{report}");
     }
     let error = with("frozen=trgan{freeze-d=1}").unwrap_err();
-    assert!(matches!(&error, Error::Usage(text) if text.contains("--allow-colour-blind")), "{error}");
+    assert!(error.is_usage() && error.to_string().contains("say allow-colour-blind"), "{error}");
     let report = with("allowed=trgan{freeze-d=1,allow-colour-blind=true}").unwrap();
     assert!(report.lines().any(|line| line.contains("D main.0.weight") && line.ends_with("frozen")), "{report}");
     let error = with("tgan").unwrap_err();
@@ -546,11 +545,7 @@ fn the_accuracy_of_labels_is_reported_and_an_oracle_is_named() {
     let notes = |arm: &str| {
         let plan = plan(&desk, arm);
         let folders = Folders::shared(&desk.path(arm), &shelf, &plan.arm).unwrap();
-        let notes = finished(&plan, &folders).notes.join("\n");
-        let header = serde_json::Value::Object(last(&folders.run).header).to_string();
-        let said = notes.lines().last().unwrap().to_string();
-        assert!(header.contains(&said), "{said} stands beside the result: {header}");
-        notes
+        finished(&plan, &folders).notes.join("\n")
     };
     assert!(notes("ctgan{confidence=0,balance=0}").contains("pseudo-labels: 24 of 24 images have one, "));
     let oracle = notes("ctgan{labels=true}");
@@ -580,7 +575,7 @@ fn a_style_is_part_of_what_a_source_is() {
     let folders = Folders::within(&desk.path("run"));
     finished(&plan(&desk, "trgan"), &folders);
     let plain = Plan { source_style: Some(Style::None), ..plan(&desk, "trgan") };
-    let error = run(&plain, target(&plain), &folders, &Device::cpu(), &mut Patience::new(FOREVER)).unwrap_err();
+    let error = run(&plain, target(&plain), &folders, &Device::cpu(), &mut unwatched).unwrap_err();
     assert!(error.to_string().contains("source") && error.to_string().contains("--out"), "{error}");
 }
 
@@ -597,7 +592,8 @@ fn a_run_that_is_stopped_at_its_last_step_has_finished() {
     let plan = plan(&desk, "scratch");
     for (patience, ending) in [(STEPS - 1, Ending::Interrupted), (1, Ending::Finished)] {
         let folders = Folders::within(&desk.path("run"));
-        let outcome = run(&plan, target(&plan), &folders, &Device::cpu(), &mut Patience::new(patience)).unwrap();
+        let mut patience = Patience::new(patience);
+        let outcome = run(&plan, target(&plan), &folders, &Device::cpu(), &mut |event| patience.watch(event)).unwrap();
         assert_eq!(outcome.ending, ending);
     }
 }
@@ -634,8 +630,8 @@ fn no_state_of_a_pre_training_is_written_that_is_not_finite() {
     let desk = Desk::new();
     let plan = plan(&desk, "tgan");
     let (images, folders, device) = (target(&plan), Folders::within(&desk.path("run")), Device::cpu());
-    let mut observer = Patience::new(FOREVER);
-    let mut workshop = Workshop::new(&plan, &images, &folders, &device, &mut observer);
+    let (source, mut watcher) = (SourceImages::of(&plan), unwatched);
+    let mut workshop = Workshop::new(&plan, &images, &source, &folders, &device, &mut watcher);
     let error = workshop.pretrain(&folders.features, "features", &mut Broken(0)).unwrap_err().to_string();
     assert_eq!(error, "the training of features diverged: at step 3 b.weight is the first tensor that is not finite");
     assert_eq!(desk.names("run/features/checkpoints"), [""; 0]);

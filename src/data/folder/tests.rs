@@ -1,8 +1,10 @@
 //! What must hold for a folder of images, whatever lies in it.
 
+use std::sync::{Arc, Mutex};
+
 use super::*;
-use crate::data::Spec;
 use crate::data::picture::encode_png;
+use crate::data::{Background, Fit, Heard, Images, Listener, Resample, Spec};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ExtendedColorType, GrayImage, ImageEncoder, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use proptest::prelude::*;
@@ -14,6 +16,18 @@ fn spec(folder: &Path) -> Spec {
 
 fn train(folder: &Path) -> Result<Dataset> {
     spec(folder).load(Split::Train)
+}
+
+/// A reading, and the notes that it gives.
+fn heard(reading: Reading) -> (Reading, Arc<Mutex<Vec<String>>>) {
+    let notes: Arc<Mutex<Vec<String>>> = Arc::default();
+    let kept = notes.clone();
+    let listener = Listener::new(move |heard| {
+        if let Heard::Note(note) = heard {
+            kept.lock().unwrap().push(note.to_string());
+        }
+    });
+    (Reading { listener, ..reading }, notes)
 }
 
 /// A folder with these files; a path ending in a slash is a folder.
@@ -68,7 +82,7 @@ fn sub_folders_are_classes_by_name_and_take_turns() {
         (dataset.classes.names(), dataset.class_counts()),
         (&["a", "b", "c"].map(String::from)[..], vec![2, 4, 1])
     );
-    let first: Vec<u8> = dataset.images.pixels().chunks_exact(64).map(|image| image[0]).collect();
+    let first: Vec<u8> = dataset.images.pixels().chunks_exact(1024).map(|image| image[0]).collect();
     // A class's r-th of m stands at (r + 1/2) / m: b 1/8, a 1/4, b 3/8, c 1/2, b 5/8, a 3/4, b 7/8.
     assert_eq!(first, [100, 50, 101, 200, 102, 51, 103]);
     assert_eq!(dataset.labels, Some(vec![1, 0, 1, 2, 1, 0, 1]));
@@ -80,47 +94,148 @@ fn a_flat_folder_has_no_labels_and_is_in_the_order_of_names() {
     let folder = folder(&[("2.png", &two), ("10.png", &ten), (".DS_Store", hidden)]);
     let dataset = train(folder.path()).unwrap();
     assert_eq!((dataset.labels, dataset.classes.len()), (None, 0));
-    assert_eq!((dataset.images.count, dataset.images.height, dataset.images.width), (2, 8, 8));
-    assert_eq!((dataset.images.pixels()[0], dataset.images.pixels()[64]), (10, 2));
+    assert_eq!(dataset.images.shape(), [2, 32, 32, 1]);
+    assert_eq!((dataset.images.image(0)[0], dataset.images.image(1)[0]), (10, 2));
+    assert_eq!(dataset.files.unwrap().iter().map(|file| file.to_string()).collect::<Vec<_>>(), ["10.png", "2.png"]);
+}
+
+/// A folder of one grey picture in each place, whose level is the place's number; and what is read of a split.
+fn placed(places: &[&str]) -> TempDir {
+    let pictures: Vec<Vec<u8>> = (0..places.len()).map(|level| grey(8, 8, level as u8)).collect();
+    let files: Vec<(&str, &[u8])> = places.iter().zip(&pictures).map(|(place, bytes)| (*place, &bytes[..])).collect();
+    folder(&files)
+}
+
+fn levels(dataset: &Dataset) -> Vec<u8> {
+    (0..dataset.len()).map(|index| dataset.images.image(index)[0]).collect()
 }
 
 #[test]
-fn sub_folders_train_and_test_are_splits() {
-    let (one, two) = (grey(8, 8, 1), grey(8, 8, 2));
-    let split = folder(&[("train/a/x.png", &one), ("test/a/x.png", &two)]);
-    for (part, value) in [(Split::Train, 1), (Split::Test, 2)] {
-        let dataset = spec(split.path()).load(part).unwrap();
-        assert_eq!((dataset.images.pixels()[0], dataset.labels, dataset.classes.len()), (value, Some(vec![0]), 1));
+fn sub_folders_with_the_usual_names_of_splits_are_splits() {
+    for [train, validation, test] in
+        [["train", "val", "test"], ["Training", "VALID", "Eval"], ["TRAIN", "validation", "testing"]]
+    {
+        let places = [train, validation, test].map(|split| format!("{split}/a/x.png"));
+        let folder = placed(&places.each_ref().map(|place| place.as_str()));
+        for (split, level) in Split::ALL.into_iter().zip(0..) {
+            let data = spec(folder.path()).load(split).unwrap();
+            assert_eq!((levels(&data), data.labels, data.classes.len()), (vec![level], Some(vec![0]), 1));
+        }
     }
-    let one_split = folder(&[("a/x.png", &one), ("test/x.png", &two)]);
-    assert_eq!(train(one_split.path()).unwrap().classes.len(), 2);
-    let error = spec(one_split.path()).load(Split::Test).unwrap_err().to_string();
-    assert!(error.contains("has no test split; put the images into its sub-folders train and test"), "{error}");
+    let flat = placed(&["train/x.png", "val/y.png"]);
+    let data = train(flat.path()).unwrap();
+    assert_eq!((levels(&data), data.labels), (vec![0], None));
+    assert_eq!(levels(&spec(flat.path()).load(Split::Validation).unwrap()), [1]);
+    let error = spec(flat.path()).load(Split::Test).unwrap_err();
+    assert!(matches!(&error, Error::NoSplit(text) if text.contains("put the images into its sub-folders")), "{error}");
+    // Folders without pictures are neither.
+    assert_eq!(levels(&train(placed(&["train/x.png", "test/y.png", "docs/"]).path()).unwrap()), [0]);
 }
 
 #[test]
-fn images_of_one_small_size_stay_as_they_are_and_others_become_squares() {
+fn other_sub_folders_are_classes_whatever_else_is_called_as_a_split() {
+    for places in [&["a/x.png", "test/x.png"][..], &["test/x.png", "val/x.png"], &["train/x.png", "trains/x.png"]] {
+        let folder = placed(places);
+        let data = train(folder.path()).unwrap();
+        assert_eq!((data.labels, data.classes.len()), (Some(vec![0, 1]), 2), "{places:?}");
+        assert!(matches!(spec(folder.path()).load(Split::Test), Err(Error::NoSplit(_))));
+    }
+}
+
+#[test]
+fn a_class_is_its_name_in_every_split() {
+    let folder = placed(&["train/a/0", "train/b/0", "train/c/0", "test/a/0", "test/c/0", "test/d/0", "val/c/0"]);
+    let (reading, notes) = heard(Reading::default());
+    for (split, expected, lacking) in [
+        (Split::Train, &[(0, 0), (1, 1), (2, 2)][..], "the train split has no images of class d"),
+        (Split::Test, &[(3, 0), (4, 2), (5, 3)], "the test split has no images of class b"),
+        (Split::Validation, &[(6, 2)], "the validation split has no images of classes a, b, d"),
+    ] {
+        let data = spec(folder.path()).read(split, &reading).unwrap();
+        assert_eq!(data.classes.names(), ["a", "b", "c", "d"]);
+        let labels = data.labels.as_ref().unwrap().iter().map(|&label| label as u8);
+        assert_eq!(levels(&data).into_iter().zip(labels).collect::<Vec<_>>(), expected);
+        assert!(notes.lock().unwrap().iter().any(|note| note.ends_with(lacking)), "{notes:?}");
+    }
+    let spelled = placed(&["train/Cat/0", "test/cat/0"]);
+    let text = train(spelled.path()).unwrap_err().to_string();
+    assert!(
+        text.contains("called Cat in one split and cat in another") || text.contains("called cat in one split"),
+        "{text}"
+    );
+    assert_eq!(train(placed(&["Cat/0", "cat/0"]).path()).unwrap().classes.len(), 2, "beside each other they are two");
+}
+
+#[test]
+fn classes_stand_in_natural_order() {
+    let places: Vec<String> = (0..12).map(|class| format!("{class}/x.png")).collect();
+    let data = train(placed(&places.iter().map(String::as_str).collect::<Vec<_>>()).path()).unwrap();
+    assert_eq!(data.classes.names()[2..11], ["2", "3", "4", "5", "6", "7", "8", "9", "10"].map(String::from));
+    assert!(levels(&data).into_iter().zip(data.labels.unwrap()).all(|(level, label)| u32::from(level) == label));
+}
+
+#[test]
+fn more_than_256_classes_are_told_apart() {
+    let places: Vec<String> = (0..300).map(|class| format!("c{class}/x.png")).collect();
+    let data = train(placed(&places.iter().map(String::as_str).collect::<Vec<_>>()).path()).unwrap();
+    assert_eq!((data.classes.len(), data.labels.unwrap().into_iter().max()), (300, Some(299)));
+}
+
+#[test]
+fn folders_within_a_class_belong_to_it() {
+    let data = train(placed(&["a/x/1.png", "a/2.png", "b/y/z/3.png"]).path()).unwrap();
+    assert_eq!((data.classes.len(), data.class_counts()), (2, vec![2, 1]));
+}
+
+#[test]
+fn an_empty_class_keeps_its_place_and_is_said() {
+    let folder = placed(&["a/x.png", "c/x.png"]);
+    fs::create_dir(folder.path().join("b")).unwrap();
+    let (reading, notes) = heard(Reading::default());
+    let data = spec(folder.path()).read(Split::Train, &reading).unwrap();
+    assert_eq!((data.class_counts(), data.classes.names()[1].as_str()), (vec![1, 0, 1], "b"));
+    assert!(notes.lock().unwrap()[0].ends_with("has no images of class b"), "{notes:?}");
+}
+
+#[test]
+fn images_of_any_size_become_squares() {
     // Sizes (height, width), and the side of the squares.
     for (sizes, expected) in [
-        (&[(28, 28), (28, 28)][..], (28, 28)),
-        (&[(20, 32), (20, 32)], (20, 32)),
-        (&[(20, 32), (32, 20)], (32, 32)),
-        (&[(32, 100), (28, 28)], (32, 32)),
-        (&[(33, 33), (28, 28)], (64, 64)),
-        (&[(100, 120)], (64, 64)),
-        (&[(64, 64)], (64, 64)),
+        (&[(28, 28), (28, 28)][..], 32),
+        (&[(16, 16), (16, 16)], 32),
+        (&[(16, 16), (17, 16)], 32),
+        (&[(20, 32), (20, 32)], 32),
+        (&[(20, 32), (32, 20)], 32),
+        (&[(32, 100), (28, 28)], 32),
+        (&[(33, 33), (28, 28)], 64),
+        (&[(100, 120)], 64),
+        (&[(64, 64)], 64),
     ] {
         let files: Vec<(String, Vec<u8>)> =
             sizes.iter().enumerate().map(|(i, &(height, width))| (format!("{i}"), grey(height, width, 77))).collect();
         let files: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (&name[..], &bytes[..])).collect();
         let dataset = train(folder(&files).path()).unwrap();
-        assert_eq!((dataset.images.height, dataset.images.width), expected, "{sizes:?}");
-        assert!(dataset.images.pixels().iter().all(|&value| value == 77), "{sizes:?}");
-        for size in [32, 64] {
+        assert_eq!((dataset.images.height, dataset.images.width), (expected, expected), "{sizes:?}");
+        for size in [16, 32, 64, 128] {
             let fitted = dataset.clone().fit(size, 3).unwrap();
-            assert_eq!(fitted.images.pixels().len(), sizes.len() * size * size * 3);
+            assert_eq!(fitted.images.shape(), [sizes.len(), size, size, 3]);
+            // No black frame.
+            assert!(fitted.images.pixels().iter().all(|&value| value == 77), "{sizes:?} at {size}");
         }
     }
+}
+
+#[test]
+fn pixel_art_keeps_its_pixels_and_large_pictures_their_detail() {
+    let art = GrayImage::from_fn(16, 16, |x, y| Luma([(x * 16 + y) as u8]));
+    let reading = Reading { resample: Resample::Nearest, size: Some(64), ..Reading::default() };
+    let data = spec(folder(&[("x", &png(art.clone()))]).path()).read(Split::Train, &reading).unwrap();
+    let at = |place: usize| art.get_pixel(place as u32 % 64 / 4, place as u32 / 256).0[0];
+    assert!(data.images.pixels().iter().enumerate().all(|(place, &value)| value == at(place)));
+    let reading = Reading { size: Some(128), ..Reading::default() };
+    let picture = smooth(128, 128);
+    let data = spec(folder(&[("x", &png(picture.clone()))]).path()).read(Split::Train, &reading).unwrap();
+    assert_eq!(*data.fit(128, 3).unwrap().images.pixels(), *picture.as_raw());
 }
 
 #[test]
@@ -170,14 +285,77 @@ fn one_image_in_colour_makes_all_of_them_rgb() {
 }
 
 #[test]
-fn transparency_and_sixteen_bits_become_eight_over_black() {
+fn what_is_transparent_is_laid_over_the_background() {
     let half = png(RgbaImage::from_pixel(8, 8, Rgba([200, 100, 50, 128])));
-    let dataset = train(folder(&[("x", &half)]).path()).unwrap();
-    // Times 128 / 255.
-    assert_eq!(dataset.images.image(0)[..3], [100, 50, 25]);
+    // Black lines on nothing, as icons are.
+    let line = png(RgbaImage::from_fn(32, 32, |x, _| Rgba([0, 0, 0, if x < 16 { 255 } else { 0 }])));
+    for (background, first, second) in
+        [("white", [227, 177, 152], [0, 255]), ("black", [100, 50, 25], [0, 0]), ("#0000ff", [100, 50, 152], [0, 0])]
+    {
+        let (reading, notes) = heard(Reading { background: background.parse().unwrap(), ..Reading::default() });
+        let folder = folder(&[("a", &half), ("b", &line), ("c", &grey(8, 8, 1))]);
+        let data = spec(folder.path()).read(Split::Train, &reading).unwrap();
+        assert_eq!(data.images.image(0)[..3], first, "{background}");
+        assert_eq!([0, 31 * 3].map(|place| data.images.image(1)[place]), second, "{background}");
+        let said = notes.lock().unwrap().clone();
+        assert_eq!(said.len(), 1);
+        assert!(
+            said[0].ends_with(&format!("2 images have transparent pixels, which are laid over {background}")),
+            "{said:?}"
+        );
+    }
+    assert_eq!(Background::default().to_string(), "white");
+}
+
+#[test]
+fn grey_with_transparency_stays_grey_where_the_background_is() {
+    let half = png(image::ImageBuffer::<image::LumaA<u8>, _>::from_pixel(8, 8, image::LumaA([100, 128])));
+    let folder = folder(&[("a", &half)]);
+    for (background, channels, first) in [("white", 1, 177), ("#ff0000", 3, 177)] {
+        let reading = Reading { background: background.parse().unwrap(), ..Reading::default() };
+        let data = spec(folder.path()).read(Split::Train, &reading).unwrap();
+        assert_eq!((data.images.channels, data.images.pixels()[0]), (channels, first));
+    }
+}
+
+#[test]
+fn sixteen_bits_become_eight() {
     let deep = png(image::ImageBuffer::<Luma<u16>, _>::from_pixel(8, 8, Luma([0x80ff])));
     let dataset = train(folder(&[("x", &deep)]).path()).unwrap();
     assert_eq!((dataset.images.channels, dataset.images.pixels()[0]), (1, 0x80));
+}
+
+#[test]
+fn pictures_that_are_no_squares_are_cut_padded_or_stretched() {
+    let wide = GrayImage::from_fn(192, 64, |x, _| Luma([if (64..128).contains(&x) { 255 } else { 0 }]));
+    let folder = folder(&[("x", &png(wide))]);
+    for (fit, expected) in [(Fit::Cut, [255, 255, 255]), (Fit::Pad, [128, 0, 255]), (Fit::Stretch, [0, 0, 255])] {
+        let reading = Reading { fit, background: "grey".parse().unwrap(), ..Reading::default() };
+        let pixels = spec(folder.path()).read(Split::Train, &reading).unwrap().images.into_pixels();
+        assert_eq!([(2, 2), (32, 2), (32, 32)].map(|(y, x)| pixels[y * 64 + x]), expected, "{fit:?}");
+    }
+}
+
+#[test]
+fn every_format_gives_the_same_picture() {
+    use image::ImageFormat::{Bmp, Gif, Tiff, WebP};
+    let picture =
+        RgbImage::from_fn(40, 40, |x, y| if x < 20 { Rgb([255, 0, 0]) } else { Rgb([0, (y / 20 * 255) as u8, 0]) });
+    let expected = train(folder(&[("x", &png(picture.clone()))]).path()).unwrap().images;
+    for format in [Bmp, Gif, Tiff, WebP] {
+        for name in ["x", "x.jpg", "x.webp"] {
+            let data = train(folder(&[(name, &encoded(picture.clone(), format))]).path()).unwrap();
+            assert_eq!(data.images, expected, "{format:?} called {name}");
+        }
+    }
+    // Of a GIF that moves, the first picture.
+    let mut bytes = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+    for picture in [picture, RgbImage::new(40, 40)] {
+        encoder.encode_frame(image::Frame::new(DynamicImage::from(picture).into_rgba8())).unwrap();
+    }
+    drop(encoder);
+    assert_eq!(train(folder(&[("x", &bytes)]).path()).unwrap().images, expected);
 }
 
 #[test]
@@ -196,7 +374,37 @@ fn a_photograph_is_turned_as_its_camera_says() {
 }
 
 #[test]
-fn files_that_are_no_images_are_named() {
+fn files_that_are_no_pictures_are_passed_over_and_counted() {
+    let fine = grey(8, 8, 1);
+    let other: [(&str, &[u8]); 9] = [
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0"),
+        ("desktop.ini", b"[.ShellClassInfo]"),
+        ("README", b"Read me."),
+        ("README.md", b"# BMW"),
+        ("BMW.txt", b"BM is how a bitmap begins, and how this text does."),
+        ("captions.csv", b"1.png,a cat"),
+        ("dataset.json", b"{}"),
+        ("@eaDir/x.png", &fine),
+        ("__MACOSX/._x.png", b"\0\x05\x16\x07"),
+    ];
+    for inside in ["", "a/"] {
+        let names: Vec<String> = other.iter().map(|(name, _)| format!("{inside}{name}")).collect();
+        let mut files: Vec<(&str, &[u8])> =
+            names.iter().map(String::as_str).zip(other.iter().map(|(_, b)| *b)).collect();
+        let (one, hidden) = (format!("{inside}1.png"), format!("{inside}.DS_Store"));
+        files.extend([(one.as_str(), &fine[..]), (hidden.as_str(), &b"hidden"[..])]);
+        let folder = folder(&files);
+        let (reading, notes) = heard(Reading::default());
+        let data = spec(folder.path()).read(Split::Train, &reading).unwrap();
+        assert_eq!((data.len(), data.classes.len()), (1, inside.len() / 2));
+        let said = notes.lock().unwrap().clone();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].ends_with("9 files that are no images are passed over"), "{said:?}");
+    }
+}
+
+#[test]
+fn broken_pictures_are_listed_together_with_what_each_is_or_left_out() {
     let fine = grey(40, 40, 1);
     let picture = encoded(smooth(100, 100), image::ImageFormat::Jpeg);
     let mut corrupt = fine.clone();
@@ -208,76 +416,86 @@ fn files_that_are_no_images_are_named() {
     let mut checksum = flate2::Crc::new();
     checksum.update(&huge[12..29]);
     huge[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
-    let rows: [(&[u8], &str); 7] = [
-        (b"not an image", "b, byte 0: expected a PNG or JPEG image, found \"not an i\""),
-        (b"", "b, byte 0: expected a PNG or JPEG image, found an empty file"),
-        (b"GIF89a..", "b, byte 0: expected a PNG or JPEG image, found \"GIF89a..\""),
-        (&fine[..fine.len() - 30], "b, byte 0: expected an image that can be decoded, found a broken one"),
-        (&corrupt, "b, byte 0: expected an image that can be decoded, found a broken one"),
-        (&picture[..picture.len() / 2], "expected the rest of a JPEG image, found the end of the file, which is cut"),
-        (&huge, "found 32768 x 32768"),
+    let rows: [(&str, &[u8], &str); 12] = [
+        ("b.png", b"not an image", "no image begins with \"not an i\"; get it again"),
+        ("c.jpg", b"", "it is empty; copy it again"),
+        ("d.png", &[0; 50], "nothing but zeros; copy it again"),
+        ("e.jpg", b"<!DOCTYPE html><html>", "it is a web page, not an image; download it again"),
+        ("f.png", b"version https://git-lfs.github.com/spec/v1", "run `git lfs pull`"),
+        ("g.heic", b"\0\0\0\x18ftypheic", "HEIC is not read; convert it to PNG or JPEG"),
+        ("h.jpg", b"\0\0\0\x18ftypheic", "HEIC, AVIF or a video, which are not read; convert it"),
+        ("i.svg", b"<svg>", "SVG is not read; convert it"),
+        ("j.png", &fine[..fine.len() - 30], "it is damaged"),
+        ("k", &corrupt, "it is damaged"),
+        ("l", &picture[..picture.len() / 2], "it is cut off; get it again"),
+        ("m.png", &huge, "32768 x 32768 pixels, and at most 134 million are read; shrink it"),
     ];
-    for (bytes, part) in rows {
-        let error = train(folder(&[("a", &fine), ("b", bytes), ("c", &fine)]).path()).unwrap_err();
-        let text = error.to_string();
-        assert!(matches!(error, Error::Format { .. }) && text.contains(part), "`{text}` lacks `{part}`");
-    }
-}
-
-#[test]
-fn the_first_bad_file_is_named_whatever_the_number_of_threads() {
-    let fine = grey(8, 8, 1);
-    let files: Vec<String> = (0..60).map(|i| format!("{i:02}")).collect();
-    let bytes = |i: usize| if i == 17 || i > 40 { b"bad" } else { &fine[..] };
-    let files: Vec<(&str, &[u8])> = files.iter().enumerate().map(|(i, name)| (&name[..], bytes(i))).collect();
-    let folder = folder(&files);
+    let mut files: Vec<(&str, &[u8])> = rows.iter().map(|(name, bytes, _)| (*name, *bytes)).collect();
+    files.extend([("a", &fine[..]), ("z", &fine)]);
+    let broken = folder(&files);
     for threads in [1, 4] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let text = pool.install(|| train(folder.path())).unwrap_err().to_string();
-        assert!(text.contains("/17, byte 0"), "{text}");
+        let error = pool.install(|| train(broken.path())).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, Error::BrokenImages(_)) && text.contains("12 images of 14 cannot be read"), "{text}");
+        let lines: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(lines.len(), rows.len());
+        for (line, (name, _, part)) in lines.iter().zip(rows) {
+            assert!(line.starts_with(&format!("  {name}: ")) && line.contains(part), "`{line}` lacks `{part}`");
+        }
     }
+    let (reading, notes) = heard(Reading { skip_broken: true, ..Reading::default() });
+    let data = spec(broken.path()).read(Split::Train, &reading).unwrap();
+    assert_eq!(data.images, train(folder(&[("a", &fine), ("z", &fine)]).path()).unwrap().images);
+    assert!(notes.lock().unwrap()[0].contains("12 images of 14 left out:\n  b.png: "), "{notes:?}");
 }
 
 #[test]
 fn a_folder_that_is_no_data_set_says_what_to_do() {
     let fine = grey(8, 8, 1);
     for (files, part) in [
-        (&[][..], "has no images; put PNG or JPEG images there"),
+        (&[][..], "has no images; put PNG, JPEG, WebP, BMP, GIF or TIFF images there"),
         (&[(".hidden", &fine[..])], "has no images"),
-        (&[("a/", &[]), ("b/x.png", &fine)], "a has no images"),
-        (&[("a/x.png", &fine), ("y.png", &fine)], "has a sub-folder, "),
-        (&[("a/b/x.png", &fine)], "b is a folder within the folder of a class"),
+        (&[("a.txt", b"a"), ("b.txt", b"b")], "has no images, only 2 files that are none"),
+        (&[("a/", &[])], "has no images"),
+        (&[("a/x.png", &fine), ("y.png", &fine)], "y.png lies beside the folder a, which has images too"),
+        (&[("train/x.png", &fine), ("y.png", &fine)], "y.png lies beside the splits train"),
+        (&[("train/x.png", &fine), ("Training/y.png", &fine)], "are both names of the train split"),
+        (&[("train/a/x.png", &fine), ("train/y.png", &fine)], "train/y.png lies beside the folder train/a"),
     ] {
         let text = train(folder(files).path()).unwrap_err().to_string();
         assert!(text.contains(part), "`{text}` lacks `{part}`");
     }
     let text = train(Path::new("no/such")).unwrap_err().to_string();
-    assert!(text.contains("there is no folder no/such; put PNG or JPEG images there"), "{text}");
+    assert!(text.contains("there is no folder no/such; put images there"), "{text}");
+    let archive = folder(&[("x.zip", b"PK")]);
+    let text = train(&archive.path().join("x.zip")).unwrap_err().to_string();
+    assert!(text.contains("name an archive as zip:FILE"), "{text}");
 }
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_inside_the_folder_only() {
+fn links_are_followed_and_loops_and_dangling_ones_are_named() {
     use std::os::unix::fs::symlink;
     let (one, two) = (grey(8, 8, 1), grey(8, 8, 2));
-    let outside = folder(&[("secret.png", &one), ("class/x.png", &one)]);
-    let inside = folder(&[("a/x.png", &one), ("b/y.png", &two)]);
-    symlink(inside.path().join("a/x.png"), inside.path().join("b/x.png")).unwrap();
-    assert_eq!(train(inside.path()).unwrap().class_counts(), [1, 2]);
-    for target in ["secret.png", "class", "class/x.png", "../"] {
-        let link = inside.path().join(if target.ends_with("png") { "b/z.png" } else { "c" });
-        symlink(outside.path().join(target), &link).unwrap();
-        let text = train(inside.path()).unwrap_err().to_string();
-        assert!(text.contains("is a link that leads out of") && text.contains(link.to_str().unwrap()), "{text}");
-        fs::remove_file(link).unwrap();
-    }
-    symlink("gone.png", inside.path().join("b/z.png")).unwrap();
-    let text = train(inside.path()).unwrap_err().to_string();
-    assert!(text.contains("cannot read") && text.contains("z.png"), "{text}");
+    let outside = folder(&[("blobs/sha0", &one), ("class/x.png", &two)]);
+    let inside = folder(&[("a/x.png", &one)]);
+    // As a cache of blobs has it, and a folder elsewhere.
+    fs::create_dir(inside.path().join("b")).unwrap();
+    symlink(outside.path().join("blobs/sha0"), inside.path().join("b/1.png")).unwrap();
+    symlink(outside.path().join("class"), inside.path().join("c")).unwrap();
+    let data = train(inside.path()).unwrap();
+    assert_eq!((levels(&data), data.class_counts()), (vec![1, 1, 2], vec![1, 1, 1]));
     // The folder itself may be reached by a link.
-    fs::remove_file(inside.path().join("b/z.png")).unwrap();
     symlink(inside.path(), outside.path().join("link")).unwrap();
-    assert_eq!(train(&outside.path().join("link")).unwrap().class_counts(), [1, 2]);
+    assert_eq!(train(&outside.path().join("link")).unwrap().class_counts(), [1, 1, 1]);
+    symlink("gone.png", inside.path().join("b/z.png")).unwrap();
+    symlink("..", inside.path().join("b/loop")).unwrap();
+    let text = train(inside.path()).unwrap_err().to_string();
+    assert!(text.contains("b/z.png: it is a link to gone.png, which is not there"), "{text}");
+    assert!(text.contains("b/loop: it leads back to "), "{text}");
+    let reading = Reading { skip_broken: true, ..Reading::default() };
+    assert_eq!(spec(inside.path()).read(Split::Train, &reading).unwrap().class_counts(), [1, 1, 1]);
 }
 
 proptest! {
@@ -299,7 +517,7 @@ proptest! {
         }
         match train(folder(&[("x", &bytes)]).path()) {
             Ok(dataset) => prop_assert!(!flips.is_empty() && dataset.images.height <= 64),
-            Err(error) => prop_assert!(matches!(error, Error::Format { .. }), "{}", error),
+            Err(error) => prop_assert!(matches!(error, Error::BrokenImages(_) | Error::Invalid(_)), "{}", error),
         }
     }
 }

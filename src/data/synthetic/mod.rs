@@ -16,14 +16,19 @@ mod walls;
 use rand_chacha::ChaCha12Rng;
 use rayon::prelude::*;
 
-use super::spec::Kind;
-use super::{Classes, Dataset, Images, Split};
+use super::kind::{Block, Kind};
+use super::{Classes, Dataset, Images, Reading, Split};
 use crate::error::{Error, Result, did_you_mean};
 use crate::random::{self, Purpose};
 
 /// `synthetic:DOMAIN`: one of the domains below.
-pub(super) const KIND: Kind =
-    Kind { name: "synthetic", forms: &["synthetic:strokes", "synthetic:street", "synthetic:textures"], check, load };
+pub(super) const KIND: Kind = Kind {
+    name: "synthetic",
+    forms: &["synthetic:strokes", "synthetic:street", "synthetic:textures"],
+    check,
+    load,
+    block: Block::LastFifth,
+};
 
 /// The side of every synthetic image.
 const SIDE: usize = 32;
@@ -67,23 +72,23 @@ fn check(argument: &str) -> Result<()> {
     domain(argument).map(drop)
 }
 
-fn load(argument: &str, split: Split) -> Result<Dataset> {
+fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let domain = domain(argument)?;
     let count = match split {
         Split::Train => TRAIN_COUNT,
         Split::Test => TEST_COUNT,
+        Split::Validation => {
+            return Err(split.missing(argument, "a block of the training images stands in for it"));
+        }
     };
-    Ok(domain.dataset(split, count))
+    Ok(domain.dataset(split, count).read_by(reading))
 }
 
 impl Domain {
     /// The first `count` images of a split. The classes follow each other in turn, so every run of ten has every
     /// class.
     fn dataset(&self, split: Split, count: usize) -> Dataset {
-        let step = match split {
-            Split::Train => 0,
-            Split::Test => 1,
-        };
+        let step = u64::from(split == Split::Test);
         let bytes = SIDE * SIDE * self.channels;
         let mut pixels = vec![0; count * bytes];
         pixels.par_chunks_exact_mut(bytes).enumerate().for_each(|(index, image)| {
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn a_data_set_has_its_size_and_balanced_classes() {
         for (split, count) in [(Split::Train, 10_000), (Split::Test, 2_000)] {
-            let dataset = load("strokes", split).unwrap();
+            let dataset = load("strokes", split, &Reading::default()).unwrap();
             assert_eq!(dataset.images.pixels().len(), count * 32 * 32);
             assert_eq!(dataset.class_counts(), [count / 10; 10]);
         }

@@ -2,27 +2,25 @@
 //! images. What was measured stands in files, so that nothing is done twice.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::images::RealData;
-use super::queue::Queue;
-use super::{Cell, Jobs, Settings, Watch};
-use crate::atomic;
+use super::{Cell, CellEvent, Comparison, Settings, Watcher};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier;
+use crate::classifier::Made;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
+use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
+use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{
-    Distances, Evaluation, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, Judge, RealImages, Reference, Samples, gan_train,
-};
-use crate::run::{Ending, Observer, RunFolder};
+use crate::metrics::{Distances, Evaluation, Judge, RealImages, Reference, Samples};
+use crate::run::{Ending, Event, RunFolder};
 use crate::transfer;
 
 /// The figures of a run's end, in its folder.
@@ -34,7 +32,7 @@ const BEST: &str = "best.safetensors";
 
 /// The averaged generator at a step, against the validation block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct Look {
     /// The step.
     pub step: u64,
     /// Its distances and classes.
@@ -75,7 +73,7 @@ pub struct Record {
     /// Where it diverged, in words.
     pub diverged: Option<String>,
     /// Against the validation block, from step 0 to the last.
-    pub curve: Vec<Point>,
+    pub curve: Vec<Look>,
     /// What the method says of the run: the accuracy of labels, say.
     pub notes: Vec<String>,
     /// What training on the target took, without measuring.
@@ -93,7 +91,7 @@ impl Record {
 }
 
 /// What the runs of a comparison share.
-pub(super) struct Bench<'a> {
+pub(super) struct Runs<'a> {
     pub root: &'a Path,
     pub settings: &'a Settings,
     pub real: &'a RealData,
@@ -101,49 +99,53 @@ pub(super) struct Bench<'a> {
     pub validation: Reference,
     pub device: &'a Device,
     pub jobs: Jobs,
-    pub queue: &'a Queue,
-    pub watch: &'a dyn Watch,
+    /// Collects what was found so far, and writes it.
+    pub gather: &'a (dyn Fn() -> Result<Comparison> + Sync),
+    pub watcher: &'a Watcher<'a>,
 }
 
-impl Bench<'_> {
-    fn stop(&self) -> bool {
-        self.queue.is_over() || self.watch.stop()
+impl Experiment for Runs<'_> {
+    type Cell = Cell;
+    type Record = Record;
+
+    fn record(&self, cell: &Cell) -> PathBuf {
+        cell.folder(self.root).join(RECORD)
     }
 
-    /// Trains and measures a run, from wherever it was left. None where it was stopped.
-    pub fn run(&self, cell: &Cell) -> Result<Option<Record>> {
-        let folder = cell.folder(self.root);
+    fn shares(&self, cell: &Cell) -> Option<PathBuf> {
+        cell.learned(self.root).ok().flatten()
+    }
+
+    fn compute(&self, cell: &Cell, turn: &Turn<'_, Cell>) -> Result<Option<Record>> {
         let subset = self.real.subset(cell.size, cell.seed)?;
-        let mut way = Way::new(self, cell, &folder)?;
+        let mut way = Way::new(self, cell, turn)?;
         let plan = cell.plan(self.settings, self.jobs);
-        let outcome = transfer::run(&plan, subset.clone(), &cell.folders(self.root)?, self.device, &mut way);
-        let record = match outcome {
-            Err(Error::Diverged(text)) => Record {
+        let folders = cell.folders(self.root)?;
+        let watcher = &mut |event: &Event<'_>| way.watch(event);
+        match transfer::train(&plan, subset.clone(), &self.real.source, &folders, self.device, watcher) {
+            Err(Error::Diverged(text)) => Ok(Some(Record {
                 readings: None,
                 diverged: Some(text),
                 curve: way.points.into_values().collect(),
                 notes: Vec::new(),
                 seconds: 0.0,
-            },
-            Err(error) => return Err(error),
-            Ok(outcome) if outcome.ending == Ending::Interrupted => return Ok(None),
-            Ok(outcome) => {
-                let points = way.points;
-                let Some(record) = self.measure(cell, &subset, points, outcome.notes)? else { return Ok(None) };
-                record
-            }
-        };
-        write_json(&folder.join(RECORD), &record)?;
-        Ok(Some(record))
+            })),
+            Err(error) => Err(error),
+            Ok(trained) if trained.ending == Ending::Interrupted => Ok(None),
+            Ok(trained) => self.measure(way, &subset, trained.notes),
+        }
     }
 
-    fn measure(
-        &self,
-        cell: &Cell,
-        subset: &Dataset,
-        mut points: BTreeMap<u64, Point>,
-        notes: Vec<String>,
-    ) -> Result<Option<Record>> {
+    fn ended(&self, cell: &Cell, record: &Record) -> Result<()> {
+        let comparison = (self.gather)()?;
+        let _ = (self.watcher)(cell, &CellEvent::Ended(record, &comparison));
+        Ok(())
+    }
+}
+
+impl Runs<'_> {
+    fn measure(&self, way: Way<'_>, subset: &Dataset, notes: Vec<String>) -> Result<Option<Record>> {
+        let Way { cell, turn, mut points, .. } = way;
         let folder = RunFolder::open(&cell.folder(self.root))?;
         let looking: f64 = points.values().filter(|point| point.step > 0).map(|point| point.seconds).sum();
         let reference = self.reference(subset)?;
@@ -174,7 +176,7 @@ impl Bench<'_> {
         };
         let (_, raw) = load_raw_generator(&checkpoint, self.device)?;
         let raw = self.evaluate(&reference, raw.network(), &architecture, cell.seed)?;
-        let Some(gan_train) = self.gan_train(&network, &architecture, cell.seed)? else { return Ok(None) };
+        let Some(gan_train) = self.gan_train(&network, &architecture, cell, turn)? else { return Ok(None) };
         let readings = Readings { last, best: Best { step: best, evaluation: of_best }, raw, gan_train };
         Ok(Some(Record {
             readings: Some(readings),
@@ -200,11 +202,11 @@ impl Bench<'_> {
         write_json(&path, &reference.floors()?.copy)
     }
 
-    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Point> {
+    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Look> {
         let start = Instant::now();
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
-        Ok(Point { step, distances, seconds: start.elapsed().as_secs_f64() })
+        Ok(Look { step, distances, seconds: start.elapsed().as_secs_f64() })
     }
 
     fn evaluate(
@@ -215,79 +217,74 @@ impl Bench<'_> {
         seed: u64,
     ) -> Result<Evaluation> {
         let (images, asked) = sample_asked(network, architecture, seed, reference.count())?;
-        reference.evaluate(&Samples { images: &images, asked: asked.as_deref() })
+        reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })
+    }
+
+    /// Tells the watcher; gives whether to go on.
+    fn tell(&self, cell: &Cell, turn: &Turn<'_, Cell>, event: &Event<'_>) -> ControlFlow<()> {
+        let wish = (self.watcher)(cell, &CellEvent::Of(event));
+        if turn.is_over() { ControlFlow::Break(()) } else { wish }
     }
 
     /// GAN-train, where the generator is conditioned on the judge's classes. The outer None: it was stopped.
-    fn gan_train(&self, network: &Generator, architecture: &Architecture, seed: u64) -> Result<Option<Option<f64>>> {
+    fn gan_train(
+        &self,
+        network: &Generator,
+        architecture: &Architecture,
+        cell: &Cell,
+        turn: &Turn<'_, Cell>,
+    ) -> Result<Option<Option<f64>>> {
         let held_out = self.real.held_out();
-        if held_out.labels.is_none() || architecture.classes != self.judge.classes() {
+        let named = |name: &String| held_out.classes.named(name).is_some();
+        if held_out.labels.is_none() || !network.conditions().names().names().iter().any(named) {
             return Ok(Some(None));
         }
-        let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
-        let samples = Dataset { labels, classes: held_out.classes.clone(), ..Dataset::unlabelled("samples", images) };
-        let accuracy = gan_train(samples, held_out, self.judge.settings(), self.device, &mut Stopping(self))?;
-        Ok(accuracy.map(Some))
+        let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));
+        Ok(accuracy_after(network, architecture, cell.seed, held_out, &self.judge, self.device, told)?.map(Some))
     }
 }
 
-/// Watches a classifier's training for nothing but a wish to stop.
-struct Stopping<'a>(&'a Bench<'a>);
-
-impl classifier::Observer for Stopping<'_> {
-    fn step(&mut self, _step: u64, _loss: f64, _rate: f64) {}
-
-    fn stop(&mut self) -> bool {
-        self.0.stop()
-    }
-}
-
-/// Watches a run on its way.
+/// Measures a run on its way.
 struct Way<'a> {
-    bench: &'a Bench<'a>,
+    runs: &'a Runs<'a>,
     cell: &'a Cell,
+    turn: &'a Turn<'a, Cell>,
     folder: PathBuf,
-    phase: String,
-    steps: u64,
-    points: BTreeMap<u64, Point>,
+    points: BTreeMap<u64, Look>,
 }
 
 impl<'a> Way<'a> {
-    fn new(bench: &'a Bench<'a>, cell: &'a Cell, folder: &Path) -> Result<Way<'a>> {
-        let points = bench.settings.looks.iter().filter_map(|&step| {
-            let point: Result<Option<Point>> = read_json(&point_path(folder, step));
+    fn new(runs: &'a Runs<'a>, cell: &'a Cell, turn: &'a Turn<'a, Cell>) -> Result<Way<'a>> {
+        let folder = cell.folder(runs.root);
+        let points = runs.settings.looks.iter().filter_map(|&step| {
+            let point: Result<Option<Look>> = read_json(&point_path(&folder, step));
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
         let points = points.collect::<Result<_>>()?;
-        let (phase, steps) = (String::new(), bench.settings.steps);
-        Ok(Way { bench, cell, folder: folder.to_path_buf(), phase, steps, points })
-    }
-}
-
-impl Observer for Way<'_> {
-    fn step(&mut self, step: u64, _losses: &[(&str, f64)], rate: f64) {
-        self.bench.watch.step(self.cell, &self.phase, (step, self.steps), rate);
+        Ok(Way { runs, cell, turn, folder, points })
     }
 
-    fn stop(&mut self) -> bool {
-        self.bench.stop()
-    }
-
-    fn phase(&mut self, name: &str, _from: u64, to: u64) {
-        if name == self.cell.arm.name {
-            self.bench.queue.prepared(self.cell);
+    fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
+        match *event {
+            Event::Phase { name, .. } if name == self.cell.arm.name => self.turn.made(),
+            Event::State(state) if self.is_due(state.step()) => self.look(state.trainer())?,
+            _ => {}
         }
-        (self.phase, self.steps) = (name.to_string(), to);
+        Ok(self.runs.tell(self.cell, self.turn, event))
     }
 
-    fn looks_at(&self, step: u64) -> bool {
-        let settings = self.bench.settings;
+    /// Whether to measure the generator at a step.
+    fn is_due(&self, step: u64) -> bool {
+        let settings = self.runs.settings;
         step < settings.steps && settings.looks.contains(&step) && !self.points.contains_key(&step)
     }
 
     fn look(&mut self, trainer: &Trainer) -> Result<()> {
         let (step, architecture) = (trainer.steps(), &trainer.recipe().architecture);
-        let point = self.bench.look(trainer.average().network(), architecture, self.cell.seed, step)?;
+        let point = self.runs.look(trainer.average().network(), architecture, self.cell.seed, step)?;
         let before = self.points.values().filter(|other| other.step > 0 && other.step < step);
         let least = before.map(|other| other.distances.judge_fd).fold(f64::INFINITY, f64::min);
         let folder = RunFolder::prepare(&self.folder)?;
@@ -312,27 +309,4 @@ fn point_path(folder: &Path, step: u64) -> PathBuf {
 /// Where the figures of a subset's images themselves stand.
 pub(super) fn copy_floor_path(root: &Path, size: usize, seed: u64) -> PathBuf {
     root.join("floors").join(format!("copy-{size}-seed{seed}.json"))
-}
-
-/// What [`write_json`] wrote; none where there is no file.
-pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
-    let read = serde_json::from_slice(&text);
-    read.map(Some).map_err(|error| {
-        Error::invalid(format!("{}: {error}; remove it, and it will be measured again", path.display()))
-    })
-}
-
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-    }
-    let mut text =
-        serde_json::to_vec_pretty(value).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
-    text.push(b'\n');
-    atomic::write(path, &text)
 }

@@ -1,6 +1,6 @@
 //! What a comparison would take, before it runs: from runs that have ended, else from a few steps now.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -54,7 +54,7 @@ pub struct Estimate {
 /// What reading its folder, or a few steps, say.
 pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, jobs: Jobs) -> Result<Estimate> {
     let settings = &design.settings;
-    let (mut rows, mut sources) = (Vec::<Planned>::new(), HashSet::new());
+    let (mut rows, mut sources) = (Vec::<Planned>::new(), HashMap::new());
     let (mut left, mut taken) = (0u64, Vec::new());
     for cell in design.cells() {
         let record = Record::read(root, &cell)?;
@@ -73,7 +73,10 @@ pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, 
                 rows[place].left.push(cell.seed);
                 left += 1;
                 let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
-                sources.extend(cell.learned(root)?.filter(|source| of_data && !source.exists()));
+                if let Some(source) = cell.learned(root)?.filter(|source| of_data && !source.exists()) {
+                    let learning = cell.arm.learning(settings.learning())?;
+                    sources.insert(source, learning.source_steps.max(learning.feature_steps));
+                }
             }
         }
     }
@@ -91,8 +94,7 @@ pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, 
             (mean(|taken| taken.0) / settings.steps as f64, each * looks)
         }
     };
-    let of_sources = sources.len() as u64 * settings.source_steps.max(settings.feature_steps);
-    let steps = [left * settings.steps, of_sources];
+    let steps = [left * settings.steps, sources.values().sum()];
     let work = steps.iter().sum::<u64>() as f64 * seconds_per_step + left as f64 * measuring;
     let at_once = (jobs.count as u64).min(left.max(1)) as f64;
     Ok(Estimate { rows, steps, seconds_per_step, seconds: work / at_once })

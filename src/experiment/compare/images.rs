@@ -1,9 +1,10 @@
 //! The real images of a comparison: what methods may learn from, and what is held out.
 
 use super::Settings;
-use crate::data::{Dataset, Spec, Split};
+use crate::data::{Dataset, Parts};
 use crate::error::Result;
-use crate::metrics::HeldOut;
+use crate::metrics::{HeldOut, unjudged};
+use crate::transfer::SourceImages;
 
 /// The images of the target.
 #[derive(Debug)]
@@ -14,27 +15,32 @@ pub struct RealData {
     pub validation: Dataset,
     /// The test split in the networks' size; never read while settings are chosen.
     pub test: Option<Dataset>,
+    /// Why no judge can be trained on them, if none can.
+    pub unjudged: Option<String>,
+    /// The source's images, which all runs share.
+    pub source: SourceImages,
     size: usize,
     channels: usize,
     subset_plain: bool,
 }
 
 impl RealData {
-    /// Reads the target's images; of its test split only where the comparison is measured against that.
+    /// Those of the target; its test split is read, now, only where the comparison is measured against that.
     ///
     /// # Errors
-    /// What reading the data says.
-    pub fn load(settings: &Settings) -> Result<RealData> {
-        let spec: Spec = settings.target.parse()?;
+    /// [`Error::NoSplit`](crate::Error::NoSplit) where there is no such split; what reading it says.
+    pub fn of(target: &Parts, settings: &Settings) -> Result<RealData> {
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
-        let (native, validation) = spec.load(Split::Train)?.split_validation()?;
+        let (native, validation) = target.split()?;
         let test = match settings.split {
-            HeldOut::Test => Some(spec.load(Split::Test)?.fit(size, channels)?),
+            HeldOut::Test => Some(target.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
+        let unjudged = unjudged(target, settings.split)?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        Ok(RealData { native, validation, test, size, channels, subset_plain })
+        let source = SourceImages::new(&settings.source, &settings.reading, architecture);
+        Ok(RealData { native, validation, test, unjudged, size, channels, subset_plain, source })
     }
 
     /// All that methods, and the judge, may learn from.

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Record, copy_floor_path, read_json};
+use super::cell::{Record, copy_floor_path};
 use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
-use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Outcome, Protocol, Reading};
-use crate::metrics::Evaluation;
+use crate::experiment::engine::read_json;
+use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
+use crate::metrics::{Evaluation, JudgeReport};
 use crate::transfer::{Arm, Source};
 
 /// What was compared, with everything that determines it.
@@ -40,17 +41,6 @@ pub struct Claims {
     pub baselines: Vec<String>,
     /// The arms about which claims are made, and their controls.
     pub candidates: Vec<Candidate>,
-}
-
-/// The judge of a comparison.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
 }
 
 /// What figures of real images would be.
@@ -144,13 +134,13 @@ impl Comparison {
         }
         copies.sort_by_key(|copy| (copy.size, copy.seed));
         let protocol = design.protocol();
-        let outcomes = outcomes(&cells);
+        let measured = measured(&cells);
         let findings = match protocol.baselines.is_empty() {
             true => Vec::new(),
-            false => verdict::findings(&protocol, &outcomes)?,
+            false => verdict::findings(&protocol, &measured)?,
         };
         let floors = ComparisonFloors { real, copies };
-        let beside = beside(design, &protocol, &outcomes)?;
+        let beside = beside(design, &protocol, &measured)?;
         Ok(Comparison { graft: env!("CARGO_PKG_VERSION"), protocol: described, floors, cells, findings, beside })
     }
 
@@ -186,8 +176,8 @@ impl Comparison {
 }
 
 /// The distances of the runs that have ended; a diverged one has none.
-fn outcomes(cells: &[CellReport]) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
+fn measured(cells: &[CellReport]) -> Vec<Measured> {
+    let mut measured = Vec::new();
     for CellReport { arm, size, seed, record } in cells {
         let Some(record) = record else { continue };
         for reading in [Reading::Final, Reading::Best, Reading::Raw] {
@@ -196,14 +186,14 @@ fn outcomes(cells: &[CellReport]) -> Vec<Outcome> {
                 Reading::Best => readings.best.evaluation.distances.judge_fd,
                 Reading::Raw => readings.raw.distances.judge_fd,
             });
-            outcomes.push(Outcome { arm: arm.clone(), size: *size, seed: *seed, reading, fd });
+            measured.push(Measured { arm: arm.clone(), size: *size, seed: *seed, reading, fd });
         }
     }
-    outcomes
+    measured
 }
 
 /// The ratios of the arms that are no candidates.
-fn beside(design: &Design, protocol: &Protocol, outcomes: &[Outcome]) -> Result<Vec<Beside>> {
+fn beside(design: &Design, protocol: &Protocol, measured: &[Measured]) -> Result<Vec<Beside>> {
     let is_candidate = |arm: &Arm| protocol.candidates.iter().any(|candidate| candidate.arm == arm.name);
     let mut beside = Vec::new();
     for arm in design.arms.iter().filter(|arm| !is_candidate(arm)) {
@@ -216,7 +206,7 @@ fn beside(design: &Design, protocol: &Protocol, outcomes: &[Outcome]) -> Result<
             candidates: vec![Candidate { arm: arm.name.clone(), control: None }],
             sizes: protocol.sizes.clone(),
         };
-        let found = verdict::findings(&alone, outcomes)?;
+        let found = verdict::findings(&alone, measured)?;
         beside.extend(found.into_iter().map(|f| Beside { arm: f.arm, size: f.size, contrasts: f.contrasts }));
     }
     Ok(beside)

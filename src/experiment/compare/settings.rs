@@ -9,18 +9,17 @@ use serde_json::{Value as Json, json};
 
 use super::Jobs;
 use crate::atomic;
+use crate::data::{Parts, Reading};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::HeldOut;
 use crate::run::OnNan;
-use crate::transfer::{Arm, Folders, Plan, Style};
+use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Style};
 
 const FILE: &str = "comparison.toml";
 /// Cells are kept apart from what they share.
 const CELLS: &str = "cells";
-/// The name of the method that everything is measured against.
-const SCRATCH: &str = "scratch";
 
 /// What all runs of a comparison share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,8 +45,27 @@ pub struct Settings {
     pub split: HeldOut,
     /// The device, as `--device` takes it.
     pub device: String,
+    /// How images are read, the source's and the target's, and which are held out.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
     /// The recipe from which each arm's is made; a run's seed takes the place of its seed.
     pub recipe: Recipe,
+}
+
+impl Settings {
+    /// Reads the target.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read_target(&self) -> Result<Parts> {
+        Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
+    /// How sources are learned where an arm says nothing else.
+    pub fn learning(&self) -> Learning {
+        let Settings { source_steps, feature_steps, source_style, .. } = *self;
+        Learning { source_steps, feature_steps, source_style }
+    }
 }
 
 /// The steps at which generators are measured unless something else is said: often at first, where curves bend.
@@ -136,7 +154,9 @@ impl Cell {
             checkpoint_every: jobs.checkpoint_every,
             sample_every: settings.steps,
             on_nan: OnNan::Stop,
-            evaluate_every: None,
+            // A judge measures it, so that it learns from what is not held out.
+            evaluate_every: Some(settings.steps),
+            reading: settings.reading.clone(),
             arm: self.arm.clone(),
             recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },
         }
@@ -170,13 +190,11 @@ impl Design {
         for (name, &count) in fewer {
             if !arms.iter().any(|arm| arm.name == *name) {
                 let meant = did_you_mean(name, arms.iter().map(|arm| arm.name.as_str()));
-                return Err(Error::Usage(format!("--arm-seeds names {name}{meant}, which is not among --arms")));
+                return Err(Error::option("arm-seeds", format!("names {name}{meant}, which is not among the arms")));
             }
             if count == 0 || count > seeds.len() {
-                return Err(Error::Usage(format!(
-                    "--arm-seeds gives {name} {count} seeds: take 1 to the {} of --seeds",
-                    seeds.len()
-                )));
+                let problem = format!("gives {name} {count} seeds: take 1 to the {} of the comparison", seeds.len());
+                return Err(Error::option("arm-seeds", problem));
             }
         }
         let seeds_of = |arm: &Arm| seeds[..fewer.get(&arm.name).copied().unwrap_or(seeds.len())].to_vec();
@@ -189,7 +207,7 @@ impl Design {
 
     fn check(&self) -> Result<()> {
         if self.settings.steps == 0 || self.settings.looks.iter().any(|&step| step > self.settings.steps) {
-            return Err(Error::Usage(format!("--looks takes steps up to the {} of --steps", self.settings.steps)));
+            return Err(Error::option("looks", format!("takes steps up to the {} of a run", self.settings.steps)));
         }
         self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, Jobs::ONE).check())
     }
@@ -353,6 +371,7 @@ mod tests {
             looks: vec![0],
             split: HeldOut::Test,
             device: "cpu".into(),
+            reading: Reading::default(),
             recipe: starting_recipe(0, 32, 3),
         };
         let arms = arms.iter().map(|arm| Arm::parse(arm).unwrap()).collect();
@@ -385,5 +404,10 @@ mod tests {
         assert_eq!(learned[0], None);
         assert!(learned[1] == learned[2] && learned[2] == learned[3], "{learned:?}");
         assert_ne!(learned[1], learned[4], "the source of ctgan knows classes");
+        let own =
+            self::design(&["trgan", "a=trgan{source-steps=2}", "b=trgan{features=8}", "c=trgan{freeze-d=1,batch=8}"]);
+        let learned: Vec<_> = own.cells().iter().map(|cell| cell.learned(Path::new("")).unwrap().unwrap()).collect();
+        assert_eq!(learned.iter().collect::<std::collections::BTreeSet<_>>().len(), 3, "{learned:?}");
+        assert_eq!(learned[0], learned[3], "what is the target's alone needs no other source");
     }
 }

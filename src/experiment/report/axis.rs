@@ -2,6 +2,10 @@
 
 use super::number::{decimal, significant};
 
+/// The drawing's own units; the page stretches them to whatever room there is.
+pub(super) const WIDTH: f64 = 1000.0;
+pub(super) const HEIGHT: f64 = 500.0;
+
 /// About so many intervals between ticks; as many labels fit on a phone.
 const INTERVALS: f64 = 5.0;
 

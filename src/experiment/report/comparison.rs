@@ -3,34 +3,22 @@
 use std::path::Path;
 
 use super::number::{decimal, whole};
-use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
+use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{CellReport, Comparison, Readings};
-use crate::experiment::verdict::{self, Contrast, Finding, Reading};
-use crate::metrics::{Evaluation, Memorisation};
+use crate::experiment::verdict::{Contrast, Reading};
+use crate::metrics::{Better, Evaluation, FIGURES, Figure};
 use crate::run::RunFolder;
 
 /// Real images beside the samples, and how many of them stand in a row.
 const REAL: usize = 100;
 const COLUMNS: usize = 10;
 
-/// A figure of a run's last step: its name, its decimals, and how it is read.
-type Figure = (&'static str, usize, fn(&Readings) -> Option<f64>);
-
-/// The figures beside the headline.
-const FIGURES: [Figure; 11] = [
-    ("random-FD", 3, |r| Some(r.last.distances.random_fd)),
-    ("KID", 4, |r| Some(r.last.kid)),
-    ("precision", 3, |r| Some(r.last.manifold.precision)),
-    ("recall", 3, |r| Some(r.last.manifold.recall)),
-    ("coverage", 3, |r| Some(r.last.manifold.coverage)),
-    ("class distance", 3, |r| Some(r.last.distances.class_distance)),
-    ("class as asked", 3, |r| r.last.conditional_accuracy),
-    ("GAN-train", 3, |r| r.gan_train),
-    ("copied, by judge", 3, |r| r.last.memorisation.map(|copies| copies.judge.copied)),
-    ("copied, by pixels", 3, |r| r.last.memorisation.map(|copies| copies.pixels.copied)),
-    ("best step", 0, |r| Some(r.best.step as f64)),
+/// Figures that are of runs, not of their samples.
+const OF_RUNS: [Figure<Readings>; 2] = [
+    Figure { name: "GAN-train", digits: 3, better: Better::Up, of: |readings| readings.gan_train },
+    Figure { name: "best step", digits: 0, better: Better::Down, of: |readings| Some(readings.best.step as f64) },
 ];
 
 /// The report of a comparison in a folder, as far as it got; `real` are images that its runs learn from.
@@ -71,10 +59,10 @@ fn outcome(comparison: &Comparison) -> Vec<String> {
         sentences.push(format!("{ended} of {all} runs have ended; what follows rests on those."));
     }
     for (wanted, says) in [
-        (verdict::Verdict::Helps, "Helps, beyond every baseline"),
-        (verdict::Verdict::Hurts, "Hurts, against a baseline"),
-        (verdict::Verdict::Equivalent, "Equivalent, within 10 % of the better baseline"),
-        (verdict::Verdict::Undecided, "Undecided"),
+        (Verdict::Helps, "Helps, beyond every baseline"),
+        (Verdict::Hurts, "Hurts, against a baseline"),
+        (Verdict::Equivalent, "Equivalent, within 10 % of the better baseline"),
+        (Verdict::Undecided, "Undecided"),
     ] {
         let found = comparison.findings.iter().filter(|finding| finding.verdict == wanted);
         let names: Vec<String> = found.map(|finding| format!("{} at {} images", finding.arm, finding.size)).collect();
@@ -129,21 +117,21 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let beside = comparison.beside.iter().find(|beside| beside.arm == arm && beside.size == size);
         let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
         let ratio =
-            |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Cell::Missing, ratio);
+            |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Entry::Missing, ratio);
         let shown = match mean_fd {
-            Some(value) if *value == least => Cell::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
-            Some(value) => Cell::number(*value, 1).floor(fd(&comparison.floors.real)),
-            None => Cell::Missing,
+            Some(value) if *value == least => Entry::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
+            Some(value) => Entry::number(*value, 1).floor(fd(&comparison.floors.real)),
+            None => Entry::Missing,
         };
         let seeds: Vec<String> =
             runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), 1))).collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
-        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Cell::Missing, ratio);
+        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Entry::Missing, ratio);
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
-        let minutes = mean(&seconds).map_or(Cell::Missing, |seconds| Cell::number(seconds / 60.0, 1));
-        let mut cells = vec![Cell::text(arm), shown, Cell::text(seeds.join(", "))];
-        cells.extend(baselines.iter().map(|name| if name == arm { Cell::Missing } else { ratio(name) }));
-        cells.extend([control, finding.map_or(Cell::Missing, badge), minutes]);
+        let minutes = Entry::maybe(mean(&seconds).map(|seconds| seconds / 60.0), 1);
+        let mut cells = vec![Entry::text(arm), shown, Entry::text(seeds.join(", "))];
+        cells.extend(baselines.iter().map(|name| if name == arm { Entry::Missing } else { ratio(name) }));
+        cells.extend([control, finding.map_or(Entry::Missing, |finding| Entry::Verdict(finding.verdict)), minutes]);
         table = table.row(cells);
     }
     table.note(
@@ -152,21 +140,12 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
     )
 }
 
-fn ratio(contrast: &Contrast) -> Cell {
+fn ratio(contrast: &Contrast) -> Entry {
     match (&contrast.ratio, &contrast.test) {
-        (Some(ratio), Some(test)) => Cell::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
-        (Some(ratio), None) => Cell::number(*ratio, 2),
-        _ => Cell::Missing,
+        (Some(ratio), Some(test)) => Entry::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
+        (Some(ratio), None) => Entry::number(*ratio, 2),
+        _ => Entry::Missing,
     }
-}
-
-fn badge(finding: &Finding) -> Cell {
-    Cell::Verdict(match finding.verdict {
-        verdict::Verdict::Helps => Verdict::Helps,
-        verdict::Verdict::Hurts => Verdict::Hurts,
-        verdict::Verdict::Equivalent => Verdict::Equivalent,
-        verdict::Verdict::Undecided => Verdict::Undecided,
-    })
 }
 
 /// What has to stand beside verdicts.
@@ -191,17 +170,14 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
             };
             warnings.push(format!("{arm}: {name} the verdict would be {}.", other));
         }
-        if finding.verdict == verdict::Verdict::Helps && finding.transfer_helps == Some(false) {
+        if finding.verdict == Verdict::Helps && finding.transfer_helps == Some(false) {
             warnings
                 .push(format!("{arm} helps, but not beyond its control: what helps is not shown to be the transfer."));
         }
     }
     for arm in arms(comparison) {
-        let flagged = |copies: &Memorisation| copies.flagged;
         let runs = runs(comparison, arm, size);
-        let copies = runs.iter().filter(|(_, r)| {
-            r.last.memorisation.is_some_and(|copies| flagged(&copies.judge) || flagged(&copies.pixels))
-        });
+        let copies = runs.iter().filter(|(_, r)| r.last.memorisation.is_some_and(|copies| copies.flagged()));
         let count = copies.count();
         if count > 0 {
             warnings.push(format!("{arm}: the samples of {count} of {} runs are flagged as copies.", runs.len()));
@@ -277,16 +253,21 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
         .into_iter()
         .map(|arm| (arm, runs(comparison, arm, size).into_iter().map(|(_, readings)| readings).collect()))
         .collect();
-    let measured = |figure: &Figure| all.iter().any(|(_, runs)| runs.iter().any(|r| (figure.2)(r).is_some()));
-    let kept: Vec<&Figure> = FIGURES.iter().filter(|figure| measured(figure)).collect();
+    type Shown = (&'static str, usize, Box<dyn Fn(&Readings) -> Option<f64>>);
+    let of_samples = FIGURES.into_iter().skip(1).map(|figure| -> Shown {
+        (figure.name, figure.digits, Box::new(move |readings: &Readings| (figure.of)(&readings.last)))
+    });
+    let of_runs = OF_RUNS.into_iter().map(|figure| -> Shown { (figure.name, figure.digits, Box::new(figure.of)) });
+    let measured = |figure: &Shown| all.iter().any(|(_, runs)| runs.iter().any(|r| (figure.2)(r).is_some()));
+    let kept: Vec<Shown> = of_samples.chain(of_runs).filter(measured).collect();
     let head: Vec<&str> = ["arm"].into_iter().chain(kept.iter().map(|figure| figure.0)).collect();
     let mut table = Table::new("Other figures at the last step, means over seeds", &head);
     for (arm, runs) in &all {
-        let cell = |figure: &&Figure| {
+        let cell = |figure: &Shown| {
             let values: Vec<f64> = runs.iter().filter_map(|readings| (figure.2)(readings)).collect();
-            mean(&values).map_or(Cell::Missing, |value| Cell::number(value, figure.1))
+            Entry::maybe(mean(&values), figure.1)
         };
-        table = table.row([Cell::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
+        table = table.row([Entry::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
     }
     table.note("docs/evaluation.md explains each figure.")
 }
@@ -301,9 +282,9 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         let runs = runs(comparison, arm, size);
         let of = |part: fn(&Readings) -> &Evaluation| {
             let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();
-            mean(&values).map_or(Cell::Missing, |value| Cell::number(value, 1))
+            Entry::maybe(mean(&values), 1)
         };
-        table = table.row(vec![Cell::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
+        table = table.row(vec![Entry::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
     }
     table
 }
@@ -316,7 +297,7 @@ fn notes(comparison: &Comparison) -> Option<Table> {
         for note in cell.record.iter().flat_map(|record| &record.notes) {
             any = true;
             let (size, seed) = (whole(cell.size as u64), cell.seed.to_string());
-            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Cell::Text).to_vec());
+            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Entry::Text).to_vec());
         }
     }
     any.then_some(table)

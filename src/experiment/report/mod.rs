@@ -1,11 +1,10 @@
 //! Reports: one HTML file each, which needs nothing beside it, asks nothing of a network, and reads well on a phone, on paper,
 //! in light and in dark.
 //!
-//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`of_run`] makes the page of a training run,
-//! [`of_transfer`] that of a transfer; the page of a comparison is filled like this:
+//! A [`Page`] is a title, sentences, a command, and then [`Element`]s in order. [`write()`] writes that of a run; the page of a comparison is filled like this:
 //!
 //! ```
-//! use graft::experiment::report::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
+//! use graft::experiment::report::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict};
 //! # use graft::data::Images;
 //! # let images = Images::new([4, 2, 2, 1], vec![128; 16]);
 //! # let (source, transferred, scratch, real) = (&images, &images, &images, &images);
@@ -19,11 +18,11 @@
 //!     )
 //!     .reference("floor", 5.1);
 //! let arms = Table::new("Arms", &["arm", "judge-FD", "against scratch"])
-//!     .row(vec![Cell::text("scratch"), Cell::number(96.0, 1).floor(5.1), Cell::Missing])
+//!     .row(vec![Entry::text("scratch"), Entry::number(96.0, 1).floor(5.1), Entry::Missing])
 //!     .row(vec![
-//!         Cell::text("trgan"),
-//!         Cell::number(61.0, 1).interval(57.0, 66.0).floor(5.1).best(),
-//!         Cell::Verdict(Verdict::Helps),
+//!         Entry::text("trgan"),
+//!         Entry::number(61.0, 1).interval(57.0, 66.0).floor(5.1).best(),
+//!         Entry::Verdict(Verdict::Helps),
 //!     ]);
 //! let page = Page::new("TrGAN on street")
 //!     .summary("At equal steps FD 61 instead of 96.")
@@ -60,7 +59,7 @@ mod table;
 mod transfer;
 mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -70,12 +69,47 @@ pub use pictures::{Picture, Pictures, Slider};
 pub use plot::Plot;
 pub use run::{curves, of_run, samples, settings};
 pub use series::Series;
-pub use table::{Cell, Table, Verdict};
-pub use transfer::{Findings, Judged, Transferred, of_transfer};
+pub use table::{Entry, Table};
+pub use transfer::of_transfer;
+
+pub use super::verdict::Verdict;
 pub use words::{Facts, Note};
 
 use crate::atomic;
+use crate::data::Images;
 use crate::error::Result;
+use crate::run::RunFolder;
+use crate::transfer::TrainedOn;
+
+/// The commands that a report shows.
+#[derive(Clone, Debug, Default)]
+pub struct Commands {
+    /// The one that makes the same run again.
+    pub again: Option<String>,
+    /// Of a transfer with `scratch` beside it, the one that compares the two over several seeds.
+    pub compare: Option<String>,
+}
+
+/// Writes `report.html` of a run of [`RunFolder::train`] or [`transfer::run`](crate::transfer::run()) into its folder, as far as the
+/// run got; gives its path. The report of a transfer shows images that it was trained on: those in `real`, else they are read again.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) where files cannot be read or written; [`Error::Invalid`](crate::Error::Invalid) where they are not what
+/// graft wrote.
+pub fn write(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> Result<PathBuf> {
+    let page = match TrainedOn::read(folder)? {
+        TrainedOn::Train(_) => of_run(folder, commands)?,
+        TrainedOn::Transfer(plan) => match real {
+            Some(real) => of_transfer(folder, &plan, real, commands)?,
+            None => {
+                let target = plan.choose(&plan.read_target()?)?;
+                of_transfer(folder, &plan, &target.images, commands)?
+            }
+        },
+    };
+    page.write(&folder.report())?;
+    Ok(folder.report())
+}
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");

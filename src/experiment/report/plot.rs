@@ -1,14 +1,11 @@
 //! Line plots: drawn as SVG that stretches with the page, under labels that do not.
 
 use super::Element;
-use super::axis::Axis;
+use super::axis::{Axis, HEIGHT, WIDTH};
 use super::html::Html;
 use super::number::significant;
 use super::series::Series;
 
-/// The drawing's own units; the page stretches them to whatever room there is.
-pub(super) const WIDTH: f64 = 1000.0;
-pub(super) const HEIGHT: f64 = 500.0;
 /// Colours repeat, with dashes, after so many series.
 const COLOURS: usize = 6;
 /// Lines of at most so many points mark each of them, and the plot offers its numbers as a table.

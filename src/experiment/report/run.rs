@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Map, Value as Json};
 
 use super::number::{duration, significant, whole};
-use super::{Element, Facts, Html, Note, Page, Picture, Plot, Series, Slider};
+use super::{Commands, Element, Facts, Html, Note, Page, Picture, Plot, Series, Slider};
 use crate::error::{Error, Result};
 use crate::run::RunFolder;
 
@@ -18,11 +18,11 @@ const PLOTS: [(&str, &[(&str, &str)]); 3] = [
 /// The numbers of a step that are no curves.
 const NO_CURVES: [&str; 2] = ["step", "seconds"];
 
-/// The report of the run in a folder, as far as it got. `command` is the one that makes the same run again.
+/// The report of the run in a folder, as far as it got.
 ///
 /// # Errors
 /// [`Error::Io`] where its files cannot be read; [`Error::Invalid`] where its settings are none.
-pub fn of_run(folder: &RunFolder, command: &str) -> Result<Page> {
+pub fn of_run(folder: &RunFolder, commands: &Commands) -> Result<Page> {
     let config = config(folder)?;
     let metrics = metrics(folder)?;
     let name = folder.path().file_name().map_or_else(|| folder.path().to_string_lossy(), |name| name.to_string_lossy());
@@ -36,10 +36,8 @@ pub fn of_run(folder: &RunFolder, command: &str) -> Result<Page> {
     };
     let data = config.get("data").and_then(toml::Value::as_str).unwrap_or("its data");
     let pace = if seconds > 0.0 { format!(", {} a second", significant(step / seconds, 2)) } else { String::new() };
-    let mut page = Page::new(name)
-        .summary(format!("{reached} on {data} in {}{pace}.", duration(seconds)))
-        .command(command)
-        .with(samples(folder)?);
+    let page = Page::new(name).summary(format!("{reached} on {data} in {}{pace}.", duration(seconds)));
+    let mut page = commands.again.iter().fold(page, Page::command).with(samples(folder)?);
     for plot in curves(folder)? {
         page = page.with(plot);
     }

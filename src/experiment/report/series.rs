@@ -1,7 +1,6 @@
 //! One line of a plot: its points, thinned to what a screen can show, and what lies faintly behind it.
 
-use super::axis::Axis;
-use super::plot::{HEIGHT, WIDTH};
+use super::axis::{Axis, HEIGHT, WIDTH};
 
 /// Lines of more points are thinned to the extremes of so many columns.
 const COLUMNS: usize = 400;

@@ -3,35 +3,11 @@
 use super::Element;
 use super::html::Html;
 use super::number::decimal;
-
-/// What a comparison came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Better than what it was compared with.
-    Helps,
-    /// Worse.
-    Hurts,
-    /// The interval holds both.
-    Undecided,
-    /// The same within the margin that was fixed before.
-    Equivalent,
-}
-
-impl Verdict {
-    /// A word, the mark before it (for whom colours do not tell), and the class that colours it.
-    fn shown(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Verdict::Helps => ("helps", "▲", "badge good"),
-            Verdict::Hurts => ("hurts", "▼", "badge bad"),
-            Verdict::Undecided => ("undecided", "?", "badge open"),
-            Verdict::Equivalent => ("equivalent", "=", "badge same"),
-        }
-    }
-}
+use crate::experiment::verdict::Verdict;
 
 /// One cell of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
+pub enum Entry {
     /// Words.
     Text(String),
     /// A number with so many decimals.
@@ -53,36 +29,41 @@ pub enum Cell {
     Missing,
 }
 
-impl Cell {
+impl Entry {
     /// Words.
-    pub fn text(text: impl Into<String>) -> Cell {
-        Cell::Text(text.into())
+    pub fn text(text: impl Into<String>) -> Entry {
+        Entry::Text(text.into())
     }
 
     /// A number with so many decimals.
-    pub fn number(value: f64, decimals: usize) -> Cell {
-        Cell::Number { value, decimals, floor: None, interval: None, best: false }
+    pub fn number(value: f64, decimals: usize) -> Entry {
+        Entry::Number { value, decimals, floor: None, interval: None, best: false }
+    }
+
+    /// A number with so many decimals, or nothing.
+    pub fn maybe(value: Option<f64>, decimals: usize) -> Entry {
+        value.map_or(Entry::Missing, |value| Entry::number(value, decimals))
     }
 
     /// A number with its floor below; other cells stay as they are.
-    pub fn floor(mut self, value: f64) -> Cell {
-        if let Cell::Number { floor, .. } = &mut self {
+    pub fn floor(mut self, value: f64) -> Entry {
+        if let Entry::Number { floor, .. } = &mut self {
             *floor = Some(value);
         }
         self
     }
 
     /// A number with its confidence interval below; other cells stay as they are.
-    pub fn interval(mut self, low: f64, high: f64) -> Cell {
-        if let Cell::Number { interval, .. } = &mut self {
+    pub fn interval(mut self, low: f64, high: f64) -> Entry {
+        if let Entry::Number { interval, .. } = &mut self {
             *interval = Some((low, high));
         }
         self
     }
 
     /// A number that stands out as its column's best; other cells stay as they are.
-    pub fn best(mut self) -> Cell {
-        if let Cell::Number { best, .. } = &mut self {
+    pub fn best(mut self) -> Entry {
+        if let Entry::Number { best, .. } = &mut self {
             *best = true;
         }
         self
@@ -90,8 +71,8 @@ impl Cell {
 
     fn render(&self, html: &mut Html) {
         match self {
-            Cell::Text(text) => html.text(text),
-            Cell::Number { value, decimals, floor, interval, best } => {
+            Entry::Text(text) => html.text(text),
+            Entry::Number { value, decimals, floor, interval, best } => {
                 let tag = if *best { "strong" } else { "span" };
                 html.leaf(tag, &[], &decimal(*value, *decimals));
                 if let Some((low, high)) = interval {
@@ -102,14 +83,20 @@ impl Cell {
                     html.leaf("small", &[], &format!("floor {}", decimal(*floor, *decimals)));
                 }
             }
-            Cell::Verdict(verdict) => {
-                let (word, mark, class) = verdict.shown();
+            Entry::Verdict(verdict) => {
+                // A word, the mark before it (for whom colours do not tell), and the class that colours it.
+                let (word, mark, class) = match verdict {
+                    Verdict::Helps => ("helps", "▲", "badge good"),
+                    Verdict::Hurts => ("hurts", "▼", "badge bad"),
+                    Verdict::Undecided => ("undecided", "?", "badge open"),
+                    Verdict::Equivalent => ("equivalent", "=", "badge same"),
+                };
                 html.element("span", &[("class", class)], |html| {
                     html.leaf("span", &[("aria-hidden", "true")], mark);
                     html.text(word);
                 });
             }
-            Cell::Missing => html.text("–"),
+            Entry::Missing => html.text("–"),
         }
     }
 }
@@ -119,7 +106,7 @@ impl Cell {
 pub struct Table {
     title: String,
     columns: Vec<String>,
-    rows: Vec<Vec<Cell>>,
+    rows: Vec<Vec<Entry>>,
     note: Option<String>,
 }
 
@@ -135,7 +122,7 @@ impl Table {
     /// # Panics
     /// Where it has not one cell for each column.
     #[track_caller]
-    pub fn row(mut self, cells: Vec<Cell>) -> Table {
+    pub fn row(mut self, cells: Vec<Entry>) -> Table {
         let (title, columns) = (&self.title, self.columns.len());
         assert_eq!(cells.len(), columns, "a row of {} cells in the table {title} of {columns} columns", cells.len());
         self.rows.push(cells);
@@ -151,8 +138,8 @@ impl Table {
     /// Whether a column holds numbers, which are aligned at the right.
     fn is_numeric(&self, column: usize) -> bool {
         let cells = || self.rows.iter().map(|row| &row[column]);
-        cells().any(|cell| matches!(cell, Cell::Number { .. }))
-            && cells().all(|cell| matches!(cell, Cell::Number { .. } | Cell::Missing))
+        cells().any(|cell| matches!(cell, Entry::Number { .. }))
+            && cells().all(|cell| matches!(cell, Entry::Number { .. } | Entry::Missing))
     }
 }
 
@@ -207,11 +194,11 @@ mod tests {
     #[test]
     fn numbers_stand_beside_their_floors_and_intervals() {
         let table = Table::new("Arms", &["arm", "judge-FD", "verdict"])
-            .row(vec![Cell::text("scratch"), Cell::number(1096.04, 1).floor(5.2), Cell::Missing])
+            .row(vec![Entry::text("scratch"), Entry::number(1096.04, 1).floor(5.2), Entry::Missing])
             .row(vec![
-                Cell::text("<trgan>"),
-                Cell::number(61.0, 1).interval(55.25, 66.75).best(),
-                Cell::Verdict(Verdict::Helps),
+                Entry::text("<trgan>"),
+                Entry::number(61.0, 1).interval(55.25, 66.75).best(),
+                Entry::Verdict(Verdict::Helps),
             ])
             .note("Five seeds.");
         let rendered = html(&table);
@@ -230,6 +217,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "a row of 1 cells in the table T of 2 columns")]
     fn a_row_has_a_cell_for_each_column() {
-        let _ = Table::new("T", &["a", "b"]).row(vec![Cell::Missing]);
+        let _ = Table::new("T", &["a", "b"]).row(vec![Entry::Missing]);
     }
 }

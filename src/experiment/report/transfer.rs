@@ -2,143 +2,37 @@
 
 use std::fs;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-
 use super::number::{decimal, whole};
-use super::{Cell, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
-use crate::atomic;
+use super::{Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::experiment::curve::{Curve, Point};
-use crate::metrics::{Evaluation, Floors};
+use crate::metrics::{Evaluation, FIGURES};
 use crate::run::RunFolder;
+use crate::transfer::curve::{Curve, Point};
+use crate::transfer::{Findings, Judged, Plan, SCRATCH};
 
 /// Real images beside the samples, and how many of them stand in a row.
 const REAL: usize = 100;
 const COLUMNS: usize = 10;
 
-/// The figures of the table: their keys in an evaluation, their names, and their decimals.
-const FIGURES: [(&str, &str, usize); 11] = [
-    ("/judge_fd", "judge-FD", 1),
-    ("/random_fd", "random-FD", 3),
-    ("/kid", "KID", 4),
-    ("/precision", "precision", 3),
-    ("/recall", "recall", 3),
-    ("/density", "density", 3),
-    ("/coverage", "coverage", 3),
-    ("/class_distance", "class distance", 3),
-    ("/conditional_accuracy", "class as asked", 3),
-    ("/memorisation/judge/copied", "copied, by judge", 3),
-    ("/memorisation/pixels/copied", "copied, by pixels", 3),
-];
-
-/// What a transfer's report says beside curves and pictures, as `outcome.json` keeps it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Findings {
-    /// What became of each layer: the network, the parameter, its shape, and a word.
-    pub layers: Vec<[String; 4]>,
-    /// What else a person should read.
-    pub notes: Vec<String>,
-    /// The figures of the last step.
-    pub judged: Judged,
-}
-
-/// Figures, or why there are none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Judged {
-    /// Why nothing was measured.
-    Not(String),
-    /// The figures of each arm, the run's own first, with their floors.
-    Figures {
-        /// What they are measured against.
-        against: String,
-        /// The judge's accuracy on that.
-        accuracy: Option<f64>,
-        /// Evaluations by the arms' names.
-        arms: Vec<(String, Json)>,
-        /// Fresh real images.
-        real: Json,
-        /// The training images themselves.
-        copy: Option<Json>,
-    },
-}
-
-impl Judged {
-    /// The figures of arms and their floors.
-    pub fn figures(against: String, accuracy: Option<f64>, arms: &[(String, Evaluation)], floors: &Floors) -> Judged {
-        let json = |evaluation: &Evaluation| serde_json::to_value(evaluation).expect("figures are JSON");
-        Judged::Figures {
-            against,
-            accuracy,
-            arms: arms.iter().map(|(name, evaluation)| (name.clone(), json(evaluation))).collect(),
-            real: json(&floors.real),
-            copy: floors.copy.as_ref().map(json),
-        }
-    }
-}
-
-impl Findings {
-    /// Keeps them in a run's folder.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where they cannot be written.
-    pub fn write(&self, folder: &RunFolder) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).expect("findings are JSON");
-        atomic::write(&folder.outcome(), text.as_bytes())
-    }
-
-    /// Those that a run's folder keeps; None where it has none yet.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are none.
-    pub fn read(folder: &RunFolder) -> Result<Option<Findings>> {
-        let path = folder.outcome();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        let findings = serde_json::from_str(&text);
-        findings.map(Some).map_err(|error| {
-            Error::invalid(format!("{}: {error}; continue the run with --resume to write it again", path.display()))
-        })
-    }
-}
-
-/// What the page cannot know from the folders.
-#[derive(Debug)]
-pub struct Transferred<'a> {
-    /// The command that makes the same run again.
-    pub command: String,
-    /// The command that compares its arms over several seeds.
-    pub compare: String,
-    /// The arm's name.
-    pub arm: &'a str,
-    /// What it learned from, and on what.
-    pub source: &'a str,
-    /// See `source`.
-    pub target: &'a str,
-    /// Steps on the target.
-    pub steps: u64,
-    /// The images that it was trained on.
-    pub real: &'a Images,
-}
-
-/// The report of a transfer in `folder`, and of the arm `scratch` beside it where there is one, as far as they got.
+/// The report of a transfer, and of the arm `scratch` beside it where there is one, as far as they got; `real` are the images that it
+/// was trained on.
 ///
 /// # Errors
 /// [`Error::Io`] where files cannot be read; [`Error::Invalid`] where they are not what graft wrote.
-pub fn of_transfer(folder: &RunFolder, beside: Option<&RunFolder>, run: &Transferred<'_>) -> Result<Page> {
+pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Commands) -> Result<Page> {
+    let beside = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
     let arms: Vec<(&str, &RunFolder)> =
-        [Some((run.arm, folder)), beside.map(|scratch| ("scratch", scratch))].into_iter().flatten().collect();
+        [Some((&*plan.arm.name, folder)), beside.as_ref().map(|scratch| (SCRATCH, scratch))]
+            .into_iter()
+            .flatten()
+            .collect();
     let lines: Vec<(&str, Curve)> =
         arms.iter().map(|(name, folder)| Ok((*name, Curve::read(folder)?))).collect::<Result<_>>()?;
     let findings = Findings::read(folder)?;
-    let mut page = Page::new(format!("{} from {} to {}", run.arm, run.source, run.target));
+    let mut page = Page::new(format!("{} from {} to {}", plan.arm, plan.source, plan.target));
     let points: Vec<(&str, &[Point])> = lines.iter().map(|(name, curve)| (*name, curve.points())).collect();
-    for sentence in outcome(&points, run.steps) {
+    for sentence in outcome(&points, plan.steps) {
         page = page.summary(sentence);
     }
     let not_judged = match &findings {
@@ -149,11 +43,11 @@ pub fn of_transfer(folder: &RunFolder, beside: Option<&RunFolder>, run: &Transfe
     if let Some(text) = not_judged {
         page = page.summary(text);
     }
-    if beside.is_some() {
-        page = page.summary(format!("One seed is no evidence: run {}", run.compare));
+    if let (Some(_), Some(compare)) = (&beside, &commands.compare) {
+        page = page.summary(format!("One seed is no evidence: run {compare}"));
     }
-    page = page.command(run.command.clone());
-    page = page.with(last(&arms, run)?);
+    page = commands.again.iter().fold(page, Page::command);
+    page = page.with(last(&arms, real)?);
     if let Some(plot) = distances(&points, findings.as_ref()) {
         page = page.with(plot);
     }
@@ -179,7 +73,7 @@ pub fn of_transfer(folder: &RunFolder, beside: Option<&RunFolder>, run: &Transfe
         if !findings.layers.is_empty() {
             let table = Table::new("Layers of the target's networks", &["layer", "network", "shape", "at the start"]);
             let row =
-                |[network, name, shape, change]: [String; 4]| [name, network, shape, change].map(Cell::Text).to_vec();
+                |[network, name, shape, change]: [String; 4]| [name, network, shape, change].map(Entry::Text).to_vec();
             page = page.with(findings.layers.into_iter().map(row).fold(table, Table::row));
         }
     }
@@ -216,17 +110,17 @@ fn outcome(lines: &[(&str, &[Point])], steps: u64) -> Vec<String> {
 }
 
 /// The arms' last samples beside real images.
-fn last(arms: &[(&str, &RunFolder)], run: &Transferred<'_>) -> Result<Pictures> {
+fn last(arms: &[(&str, &RunFolder)], real: &Images) -> Result<Pictures> {
     let mut pictures = Pictures::beside("Samples at the last step, and real images");
     for (name, folder) in arms {
         if let Some((step, path)) = folder.pictures()?.pop() {
             pictures = pictures.picture(read(&path, format!("{name}, step {}", whole(step)))?);
         }
     }
-    let count = run.real.count.min(REAL);
-    let chosen: Vec<usize> = (0..count).map(|index| index * run.real.count / count).collect();
-    let caption = format!("{count} of the {} real images that it was trained on", whole(run.real.count as u64));
-    Ok(pictures.picture(Picture::grid(caption, &run.real.select(&chosen), COLUMNS)))
+    let count = real.count.min(REAL);
+    let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
+    let caption = format!("{count} of the {} real images that it was trained on", whole(real.count as u64));
+    Ok(pictures.picture(Picture::grid(caption, &real.select(&chosen), COLUMNS)))
 }
 
 /// The curves of the judge's distance.
@@ -238,13 +132,10 @@ fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<
     for (name, points) in lines.iter().filter(|(_, points)| !points.is_empty()) {
         plot = plot.series(Series::new(*name, points.iter().map(|point| (point.step as f64, point.judge_fd))));
     }
-    if let Some(Findings { judged: Judged::Figures { real, copy, .. }, .. }) = findings {
-        let fd = |figures: &Json| figures.pointer("/judge_fd").and_then(Json::as_f64);
-        if let Some(fd) = fd(real) {
-            plot = plot.reference("real images", fd);
-        }
-        if let Some(fd) = copy.as_ref().and_then(fd) {
-            plot = plot.reference("copies of the training images", fd);
+    if let Some(Findings { judged: Judged::Figures { floors, .. }, .. }) = findings {
+        plot = plot.reference("real images", floors.real.distances.judge_fd);
+        if let Some(copy) = &floors.copy {
+            plot = plot.reference("copies of the training images", copy.distances.judge_fd);
         }
     }
     Some(plot)
@@ -253,36 +144,28 @@ fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<
 /// Which arms' samples look like copies of the training images.
 fn flagged(findings: &Findings) -> Vec<String> {
     let Judged::Figures { arms, .. } = &findings.judged else { return Vec::new() };
-    let is_flagged = |figures: &Json| {
-        let by = |key| figures.pointer(key) == Some(&Json::Bool(true));
-        by("/memorisation/judge/flagged") || by("/memorisation/pixels/flagged")
-    };
-    let of = arms.iter().filter(|(_, figures)| is_flagged(figures));
+    let of = arms.iter().filter(|(_, figures)| figures.memorisation.is_some_and(|copies| copies.flagged()));
     of.map(|(name, _)| format!("{name}: more than 30 % of its samples are flagged as copies of training images."))
         .collect()
 }
 
 /// The arms' figures and those of their floors, by name.
-fn columns(judged: &Judged) -> Option<Vec<(&str, &Json)>> {
-    let Judged::Figures { arms, real, copy, .. } = judged else { return None };
+fn columns(judged: &Judged) -> Option<Vec<(&str, &Evaluation)>> {
+    let Judged::Figures { arms, floors, .. } = judged else { return None };
     let own = arms.iter().map(|(name, figures)| (name.as_str(), figures));
-    let floors = [Some(("real images", real)), copy.as_ref().map(|copy| ("training images", copy))];
+    let floors = [Some(("real images", &floors.real)), floors.copy.as_ref().map(|copy| ("training images", copy))];
     Some(own.chain(floors.into_iter().flatten()).collect())
 }
 
 /// The share of each class, as the judge sees it.
 fn classes(findings: &Findings) -> Option<Table> {
     let columns = columns(&findings.judged)?;
-    let shares =
-        |figures: &Json| figures.pointer("/class_shares").and_then(Json::as_array).cloned().unwrap_or_default();
     let names: Vec<&str> = ["class"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new("Share of each class, as the judge sees it", &names);
-    for class in 0..columns.iter().map(|(_, figures)| shares(figures).len()).max()? {
-        let cells = columns.iter().map(|(_, figures)| match shares(figures).get(class).and_then(Json::as_f64) {
-            Some(share) => Cell::number(share, 3),
-            None => Cell::Missing,
-        });
-        table = table.row([Cell::text(class.to_string())].into_iter().chain(cells).collect());
+    for class in 0..columns.iter().map(|(_, figures)| figures.distances.class_shares.len()).max()? {
+        let share = |figures: &Evaluation| figures.distances.class_shares.get(class).copied();
+        let cells = columns.iter().map(|(_, figures)| Entry::maybe(share(figures), 3));
+        table = table.row([Entry::text(class.to_string())].into_iter().chain(cells).collect());
     }
     Some(table)
 }
@@ -293,16 +176,15 @@ fn figures(findings: &Findings) -> Option<Table> {
     let columns = columns(&findings.judged)?;
     let names: Vec<&str> = ["figure"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new("Figures at the last step, and those of real images as floors", &names);
-    for (key, name, decimals) in FIGURES {
-        let value = |figures: &Json| figures.pointer(key).and_then(Json::as_f64);
-        if !arms.iter().any(|(_, figures)| value(figures).is_some()) {
-            continue;
-        }
-        let cells = columns.iter().map(|(_, figures)| match value(figures) {
-            Some(value) => Cell::number(value, decimals),
-            None => Cell::Missing,
+    for figure in FIGURES {
+        let own = || arms.iter().filter_map(|(_, evaluation)| (figure.of)(evaluation));
+        let Some(best) = figure.better.best(own()) else { continue };
+        let cells = columns.iter().enumerate().map(|(place, (_, evaluation))| {
+            let value = (figure.of)(evaluation);
+            let cell = Entry::maybe(value, figure.digits);
+            if arms.len() > 1 && place < arms.len() && value == Some(best) { cell.best() } else { cell }
         });
-        table = table.row([Cell::text(name)].into_iter().chain(cells).collect());
+        table = table.row([Entry::text(figure.name)].into_iter().chain(cells).collect());
     }
     let right = accuracy
         .map_or(String::new(), |share| format!(" The judge is right on {} % of these.", decimal(100.0 * share, 1)));

@@ -14,8 +14,8 @@ fn protocol(baselines: &[&str], candidates: &[(&str, Option<&str>)], sizes: &[us
 }
 
 /// Outcomes of an arm at 100 images, on seeds 0 and up.
-fn outcomes(arm: &str, reading: Reading, distances: &[f64]) -> Vec<Outcome> {
-    let each = distances.iter().zip(0..).map(|(&fd, seed)| Outcome {
+fn measured(arm: &str, reading: Reading, distances: &[f64]) -> Vec<Measured> {
+    let each = distances.iter().zip(0..).map(|(&fd, seed)| Measured {
         arm: arm.into(),
         size: 100,
         seed,
@@ -28,12 +28,12 @@ fn outcomes(arm: &str, reading: Reading, distances: &[f64]) -> Vec<Outcome> {
 const SCRATCH: [f64; 5] = [200.0, 220.0, 180.0, 210.0, 190.0];
 
 /// Scratch, scratch+augment and an arm whose distances are scratch's times `ratio`, give or take a percent.
-fn three_arms(augment: f64, ratio: f64, reading: Reading) -> Vec<Outcome> {
+fn three_arms(augment: f64, ratio: f64, reading: Reading) -> Vec<Measured> {
     let jitter = [1.01, 0.99, 1.0, 1.005, 0.995];
     let scaled = |factor: f64| std::array::from_fn::<f64, 5, _>(|i| SCRATCH[i] * factor * jitter[i]);
     [("scratch", SCRATCH), ("scratch+augment", scaled(augment)), ("trgan", scaled(ratio))]
         .iter()
-        .flat_map(|(arm, distances)| outcomes(arm, reading, distances))
+        .flat_map(|(arm, distances)| measured(arm, reading, distances))
         .collect()
 }
 
@@ -41,8 +41,8 @@ fn both() -> Protocol {
     protocol(&["scratch", "scratch+augment"], &[("trgan", None)], &[100])
 }
 
-fn only(protocol: &Protocol, outcomes: &[Outcome]) -> Finding {
-    let mut all = findings(protocol, outcomes).unwrap();
+fn only(protocol: &Protocol, measured: &[Measured]) -> Finding {
+    let mut all = findings(protocol, measured).unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
@@ -65,7 +65,7 @@ fn an_arm_is_held_against_the_better_baseline() {
 #[test]
 fn a_wide_interval_is_undecided() {
     let all =
-        [outcomes("scratch", Reading::Final, &SCRATCH), outcomes("trgan", Reading::Final, &[100.0, 400.0, 150.0])];
+        [measured("scratch", Reading::Final, &SCRATCH), measured("trgan", Reading::Final, &[100.0, 400.0, 150.0])];
     let finding = only(&protocol(&["scratch"], &[("trgan", None)], &[100]), &all.concat());
     assert_eq!((finding.verdict, finding.contrasts[0].seeds), (Verdict::Undecided, 3));
 }
@@ -76,7 +76,7 @@ fn fewer_seeds_than_three_decide_nothing() {
         [(0, "no runs that pair"), (1, "one seed is no evidence"), (2, "2 seeds paired with scratch are too few")];
     for (seeds, words) in words {
         // The first seeds of each arm.
-        let some: Vec<Outcome> =
+        let some: Vec<Measured> =
             three_arms(0.9, 0.3, Reading::Final).into_iter().filter(|outcome| outcome.seed < seeds).collect();
         let finding = only(&both(), &some);
         assert_eq!(finding.verdict, Verdict::Undecided);
@@ -85,7 +85,7 @@ fn fewer_seeds_than_three_decide_nothing() {
         assert_eq!(finding.contrasts[0].test.is_some(), seeds > 1);
         assert!(finding.caveat.unwrap().contains(words));
     }
-    let enough: Vec<Outcome> = three_arms(0.9, 0.3, Reading::Final).into_iter().filter(|o| o.seed < 3).collect();
+    let enough: Vec<Measured> = three_arms(0.9, 0.3, Reading::Final).into_iter().filter(|o| o.seed < 3).collect();
     assert_eq!(only(&both(), &enough).verdict, Verdict::Helps);
 }
 
@@ -105,7 +105,7 @@ fn transfer_helps_where_the_control_is_beaten_too() {
         let untrained: Vec<f64> =
             SCRATCH.iter().zip([1.0, 1.01, 0.99, 1.0, 1.0]).map(|(fd, jitter)| fd * control * jitter).collect();
         // Controls may have fewer seeds.
-        all.extend(outcomes("untrained", Reading::Final, &untrained[..4]));
+        all.extend(measured("untrained", Reading::Final, &untrained[..4]));
         let arms = protocol(&["scratch", "scratch+augment"], &[("trgan", Some("untrained"))], &[100]);
         let finding = only(&arms, &all);
         assert_eq!((finding.verdict, finding.transfer_helps), (Verdict::Helps, Some(expected)));
@@ -145,7 +145,7 @@ const OWN: f64 = 0.1;
 
 /// Comparisons of four arms at two sizes, by how much each arm's log distance lies from scratch's. Augmentation is far
 /// worse than scratch, which is when *helps* is the easiest: with two equal baselines an arm has to beat both.
-fn simulate(index: u64, seeds: u64, arms: &[&str], effect: impl Fn(&str) -> f64) -> Vec<Outcome> {
+fn simulate(index: u64, seeds: u64, arms: &[&str], effect: impl Fn(&str) -> f64) -> Vec<Measured> {
     const BASE: f64 = 5.3;
     let mut generator = random::generator(17, Purpose::GradientCheck, seeds, index);
     let mut all = Vec::new();
@@ -154,7 +154,7 @@ fn simulate(index: u64, seeds: u64, arms: &[&str], effect: impl Fn(&str) -> f64)
         let shared = BASE + SHARED * f64::from(draws[0]);
         all.extend(arms.iter().zip(&draws[1..]).map(|(arm, &own)| {
             let fd = (shared + effect(arm) + OWN * f64::from(own)).exp();
-            Outcome { arm: arm.to_string(), size, seed, reading: Reading::Final, fd: Some(fd) }
+            Measured { arm: arm.to_string(), size, seed, reading: Reading::Final, fd: Some(fd) }
         }));
     }
     all

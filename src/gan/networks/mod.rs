@@ -3,6 +3,7 @@
 mod dcgan;
 mod residual;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Architecture;
 use crate::error::{Error, Result};
 use crate::nn::{Layer, LayerKind, Sequence};
+use crate::options::Value;
 
 /// Every kind; the first is the default.
 const NETWORKS: &[Description] = &[dcgan::DCGAN, residual::RESIDUAL];
@@ -63,10 +65,20 @@ impl NetworkKind {
         self.description().about
     }
 
+    /// The name of every kind, and what it is.
+    pub(super) fn words() -> Vec<(&'static str, &'static str)> {
+        NetworkKind::all().map(|kind| (kind.name(), kind.about())).collect()
+    }
+
     /// The sides of images that it has networks for.
     pub fn sizes(self) -> impl Iterator<Item = usize> {
         let [smallest, largest] = self.description().sizes;
         (0..).map(move |doublings| smallest << doublings).take_while(move |&size| size <= largest)
+    }
+
+    /// Every side that one of the kinds has networks for.
+    pub(super) fn every_size() -> Vec<usize> {
+        NetworkKind::all().flat_map(NetworkKind::sizes).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether it is what headers that name none mean.
@@ -99,7 +111,7 @@ impl FromStr for NetworkKind {
     fn from_str(text: &str) -> Result<NetworkKind> {
         NetworkKind::all().find(|kind| kind.name() == text).ok_or_else(|| {
             let names: Vec<&str> = NetworkKind::all().map(NetworkKind::name).collect();
-            Error::Usage(format!("--network takes {}, not {text}", names.join(" or ")))
+            Error::option("network", format!("takes {}, not {text}", names.join(" or ")))
         })
     }
 }
@@ -113,6 +125,16 @@ impl Serialize for NetworkKind {
 impl<'de> Deserialize<'de> for NetworkKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<NetworkKind, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Value for NetworkKind {
+    fn read(text: &str) -> Option<NetworkKind> {
+        text.parse().ok()
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
     }
 }
 

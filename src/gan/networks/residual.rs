@@ -30,7 +30,7 @@ fn widths(architecture: &Architecture) -> Vec<usize> {
     (0..levels).map(|level| architecture.features << if architecture.size == PLAIN { 0 } else { level }).collect()
 }
 
-/// A convolution that keeps the size of images, of which nothing is cut off below 0 on the way where `slope` is 1.
+/// A convolution that keeps the size of images. `slope` is 0 behind or before a ReLU, and 1 where nothing is cut off.
 fn convolution([inputs, outputs]: [usize; 2], kernel: usize, slope: f64) -> Filter {
     let start = Initialiser::He { fan_in: kernel * kernel * inputs, slope };
     Filter::new([inputs, outputs], kernel, 1, kernel / 2, start)

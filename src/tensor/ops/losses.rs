@@ -4,7 +4,7 @@ use super::super::Tensor;
 use crate::backend::Binary;
 
 impl Tensor {
-    /// `e^x / sum e^x` over one axis.
+    /// `e^x / sum e^x` over one axis; of an empty axis the empty tensor.
     ///
     /// # Panics
     /// Where the axis does not exist.
@@ -14,7 +14,7 @@ impl Tensor {
         &e / e.sum_axes(&[axis], true)
     }
 
-    /// `x - ln sum e^x` over one axis.
+    /// `x - ln sum e^x` over one axis; of an empty axis the empty tensor.
     ///
     /// # Panics
     /// Where the axis does not exist.
@@ -28,6 +28,9 @@ impl Tensor {
     #[track_caller]
     fn shifted(&self, axis: usize) -> Tensor {
         assert!(axis < self.rank(), "softmax: axis {axis} of the shape {:?}", self.shape());
+        if self.shape()[axis] == 0 {
+            return self.clone();
+        }
         self - self.detach().max_axes(&[axis], true).detach()
     }
 
@@ -44,6 +47,17 @@ impl Tensor {
         chosen.sum() * (-1.0 / rows as f64)
     }
 
+    /// The mean over the batch of `-sum p ln softmax(x)` for the logits `[n, classes]` and rows of probabilities of their shape: a scalar.
+    ///
+    /// # Panics
+    /// Where the shapes differ, or are not of rows.
+    #[track_caller]
+    pub fn cross_entropy_with(&self, probabilities: &Tensor) -> Tensor {
+        let same = self.rank() == 2 && self.shape() == probabilities.shape();
+        assert!(same, "cross_entropy_with: logits {:?}, probabilities {:?}", self.shape(), probabilities.shape());
+        (self.log_softmax(1) * probabilities).sum() * (-1.0 / self.shape()[0] as f64)
+    }
+
     /// The mean binary cross-entropy of logits against targets in [0, 1] of the same shape:
     /// `mean(softplus(x) - t x)`, a scalar.
     ///
@@ -55,5 +69,37 @@ impl Tensor {
         assert!(same, "bce_with_logits: logits {:?}, targets {:?}", self.shape(), targets.shape());
         // Of the two equal forms this one loses no digits where x is large and t is 1.
         (self.softplus() * (1.0 - targets) + (-self).softplus() * targets).mean()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, grad};
+
+    #[test]
+    fn cross_entropy_is_the_hand_computed_number_and_labels_are_probabilities() {
+        let device = Device::reference();
+        let logits = Tensor::from_slice(&device, &[2.0f64.ln(), 0.0, 0.0, 3.0f64.ln()], [2, 2]);
+        // Softmax rows are (2/3, 1/3) and (1/4, 3/4).
+        let targets = Tensor::from_slice(&device, &[0.5, 0.5, 0.0, 1.0], [2, 2]);
+        let expected = -0.5 * (0.5 * (2.0f64 / 3.0).ln() + 0.5 * (1.0f64 / 3.0).ln() + 0.75f64.ln());
+        assert!((logits.cross_entropy_with(&targets).item().unwrap() - expected).abs() < 1e-15);
+        let hard = logits.cross_entropy_with(&Tensor::one_hot(&device, &[1, 0], 2));
+        let gap = hard.item().unwrap() - logits.cross_entropy(&[1, 0]).item().unwrap();
+        assert!(gap.abs() < 1e-15, "{gap}");
+    }
+
+    #[test]
+    fn softmax_along_an_empty_axis_is_empty_and_so_is_its_gradient() {
+        for device in [Device::reference(), Device::cpu()] {
+            for (shape, axis) in [([3, 0], 1), ([0, 3], 0), ([0, 3], 1)] {
+                let x = Tensor::zeros(&device, shape);
+                for y in [x.softmax(axis), x.log_softmax(axis)] {
+                    assert_eq!((y.shape(), y.to_vec::<f64>().unwrap()), (&shape[..], Vec::new()));
+                    assert_eq!(grad(y.sum(), &[&x])[0].shape(), shape);
+                }
+            }
+        }
     }
 }

@@ -79,11 +79,10 @@ pub fn scratch(simd: Simd, geometry: &Geometry) -> Scratch {
     let pixels: Vec<usize> = met.map(|group| plan.pixels(group)).collect();
     let (lines, stretches) = (pixels.iter().sum(), pixels.iter().map(|pixels| pixels.div_ceil(PIXELS)).sum());
     let cut = Cut::new(simd, geometry, stretches);
-    let places = lines * size_of::<Pixel>() / size_of::<f32>();
     let partial = cut.partial(geometry.filter_shape().iter().product());
     let padded = panels(simd.tile(), 0, columns).iter().map(|panel| panel.width).sum();
     Scratch {
-        shared: vec![places, Panels::length(simd.tile(), lines, columns), partial],
+        shared: vec![Panels::length(simd.tile(), lines, columns), partial],
         task: task_lengths(simd, cut.block.min(cut.tap_row), padded).into(),
         tasks: usize::MAX,
     }

@@ -1,10 +1,9 @@
-//! The one table of ops. A new op is a row here; the checks in the other files follow from it.
+//! The one table of ops. A new op is a row here; gradient checks and the parity of devices follow from it.
 
-use graft::backend::{Activation, Binary, Geometry, Role};
-use graft::tensor::ops::Convolution;
-use graft::{Tensor, grad_graph};
-
-use crate::case::{Case, Domain, Input, geometry};
+use super::{Case, Domain, Input};
+use crate::backend::{Activation, Binary, Geometry, Role};
+use crate::tensor::ops::Convolution;
+use crate::tensor::{Tensor, grad_graph};
 
 const ANY: Domain = Domain::Intervals(&[(-2.0, 2.0)]);
 const UNIT: Domain = Domain::Intervals(&[(-1.0, 1.0)]);
@@ -22,23 +21,6 @@ const CONDITION: Domain = Domain::Choice(&[0.0, 1.0, -2.0]);
 
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
 const EPSILON: f64 = 1e-5;
-
-/// Every family of rows by name, for a test each.
-macro_rules! each_family {
-    ($check:expr) => {
-        $crate::cases::each_family!($check; elementwise broadcasting reductions shapes products convolutions
-            fused_convolutions normalisation losses resampling penalties large large_convolutions);
-    };
-    ($check:expr; $($family:ident)+) => {
-        $(
-            #[test]
-            fn $family() {
-                $crate::case::verify($crate::cases::$family(), $check);
-            }
-        )+
-    };
-}
-pub(crate) use each_family;
 
 /// The whole table.
 pub fn all() -> Vec<Case> {
@@ -58,6 +40,17 @@ pub fn all() -> Vec<Case> {
         large_convolutions,
     ];
     families.iter().flat_map(|family| family()).collect()
+}
+
+fn geometry(
+    batch: usize,
+    fine: [usize; 2],
+    channels: [usize; 2],
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: [usize; 2],
+) -> Geometry {
+    Geometry::of_fine(batch, fine, channels, kernel, stride, padding).expect("the filter fits")
 }
 
 fn input(shape: impl AsRef<[usize]>, domain: Domain) -> Input {
@@ -416,6 +409,9 @@ pub fn losses() -> Vec<Case> {
         of_logits("log_softmax over 0", &[4, 3], |x| x.log_softmax(0)),
         of_logits("log_softmax over 1", &[4, 3], |x| x.log_softmax(1)),
         of_logits("cross_entropy", &[5, 4], |x| x.cross_entropy(&[3, 0, 0, 2, 1])),
+        of_logits("cross_entropy_with", &[2, 3], |x| {
+            x.cross_entropy_with(&Tensor::from_slice(x.device(), &[0.5, 0.25, 0.25, 0.0, 0.125, 0.875], [2, 3]))
+        }),
         two("bce_with_logits", input([3, 4], ANY), input([3, 4], SHARE), Tensor::bce_with_logits).transcendental(),
         one("products with one_hot", [3, 4], ANY, |x| x * Tensor::one_hot(x.device(), &[2, 0, 2], 4)).linear().exact(),
     ]

@@ -1,17 +1,16 @@
-//! Figures along a run: an observer that measures samples at some of its steps, and `evaluations.jsonl`, which keeps them.
+//! Figures along a run: what measures samples at some of its steps, and `evaluations.jsonl`, which keeps them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Generator, Trainer, sample};
+use crate::gan::{Architecture, Generator, sample};
 use crate::metrics::{Distances, Reference};
 use crate::random::Purpose;
-use crate::run::{Observer, RunFolder};
+use crate::run::{Event, RunFolder};
 
 /// The samples of one step, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,54 +117,35 @@ impl Curve {
     }
 }
 
-/// An observer that measures the averaged generator at every so many steps, and tells another everything else.
-pub struct Watch<'a> {
+/// What measures the averaged generator of a run at every so many steps.
+pub struct Measuring<'a> {
     /// Where points go.
-    pub curve: &'a mut Curve,
+    pub curve: Curve,
     /// What they are measured against.
     pub reference: &'a Reference,
     /// Steps between points; the first is of step 0.
     pub every: u64,
-    /// Who is told everything else.
-    pub inner: &'a mut dyn Observer,
 }
 
-impl Observer for Watch<'_> {
-    fn step(&mut self, step: u64, losses: &[(&str, f64)], rate: f64) {
-        self.inner.step(step, losses, rate);
-    }
-
-    fn numbers(&mut self, step: u64, numbers: &Json) -> Result<()> {
-        self.inner.numbers(step, numbers)
-    }
-
-    fn picture(&mut self, step: u64, path: &Path) -> Result<()> {
-        self.inner.picture(step, path)
-    }
-
-    fn stop(&mut self) -> bool {
-        self.inner.stop()
-    }
-
-    fn phase(&mut self, name: &str, from: u64, to: u64) {
-        self.inner.phase(name, from, to);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.inner.note(text);
-    }
-
-    fn rolled_back(&mut self, step: u64) -> Result<()> {
-        self.curve.cut(step)?;
-        self.inner.rolled_back(step)
-    }
-
-    fn looks_at(&self, step: u64) -> bool {
-        step.is_multiple_of(self.every) && !self.curve.has(step)
-    }
-
-    fn look(&mut self, trainer: &Trainer) -> Result<()> {
-        let (step, recipe, network) = (trainer.steps(), trainer.recipe(), trainer.average().network());
-        self.curve.add(Point::measure(step, network, &recipe.architecture, recipe.seed, self.reference)?)
+impl Measuring<'_> {
+    /// Measures where it is time to.
+    ///
+    /// # Errors
+    /// Where samples cannot be measured, or the curve cannot be written.
+    pub fn watch(&mut self, event: &Event<'_>) -> Result<()> {
+        match event {
+            Event::RolledBack(step) => self.curve.cut(*step),
+            Event::State(state) if state.step().is_multiple_of(self.every) && !self.curve.has(state.step()) => {
+                let (recipe, network) = (state.trainer().recipe(), state.trainer().average().network());
+                self.curve.add(Point::measure(
+                    state.step(),
+                    network,
+                    &recipe.architecture,
+                    recipe.seed,
+                    self.reference,
+                )?)
+            }
+            _ => Ok(()),
+        }
     }
 }

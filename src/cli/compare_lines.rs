@@ -1,0 +1,87 @@
+//! How a comparison's runs are watched: a line now and then for each.
+
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::output::emit;
+use super::progress::{time_left, wish};
+use super::warn;
+use crate::experiment::compare::{Cell, CellEvent, Comparison, Record};
+use crate::run::Event;
+
+/// How often a run that goes on says where it stands.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Says on standard error how runs go on.
+pub struct Lines {
+    quiet: bool,
+    runs: Mutex<HashMap<String, Phase>>,
+}
+
+/// What a run is at, up to which step, and when that was said last.
+struct Phase {
+    name: String,
+    steps: u64,
+    said: Option<Instant>,
+}
+
+impl Lines {
+    /// Of a comparison that has said nothing yet.
+    pub fn new(quiet: bool) -> Lines {
+        Lines { quiet, runs: Mutex::default() }
+    }
+
+    /// Says what is due; gives whether to go on.
+    pub fn watch(&self, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
+        match *event {
+            CellEvent::Of(&Event::Phase { name, to, .. }) => {
+                let mut runs = self.runs();
+                let said = runs.get(&cell.to_string()).and_then(|phase| phase.said);
+                runs.insert(cell.to_string(), Phase { name: name.to_string(), steps: to, said });
+            }
+            CellEvent::Of(&Event::Losses { step, rate, .. }) if !self.quiet => self.step(cell, step, rate),
+            CellEvent::Ended(record, comparison) => self.ended(cell, record, comparison),
+            _ => {}
+        }
+        wish()
+    }
+
+    fn runs(&self) -> MutexGuard<'_, HashMap<String, Phase>> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, cell: &Cell, step: u64, rate: f64) {
+        let mut runs = self.runs();
+        let Some(Phase { name, steps, said }) = runs.get_mut(&cell.to_string()) else { return };
+        let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
+        if said.is_none_or(|last| last.elapsed() >= every) {
+            *said = Some(Instant::now());
+            let left = time_left(*steps - step, rate);
+            warn(format!("{cell}: {name}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
+        }
+    }
+
+    fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
+        let (done, all) = comparison.progress();
+        let Cell { arm, size, seed } = cell;
+        let fd = record.readings.as_ref().map(|readings| readings.last.distances.judge_fd);
+        let seconds = record.seconds;
+        emit(
+            "run",
+            json!({ "arm": arm.name, "images": size, "seed": seed, "judge_fd": fd, "seconds": seconds, "done": done, "of": all }),
+        );
+        if self.quiet {
+            return;
+        }
+        let how = match &record.readings {
+            Some(readings) => format!("FD {:.1}", readings.last.distances.judge_fd),
+            None => "diverged".to_string(),
+        };
+        warn(format!("{done}/{all} {cell}: {how}, {:.0}s", record.seconds));
+    }
+}

@@ -1,0 +1,186 @@
+//! The options about reading data that every command has in common.
+
+use std::collections::HashSet;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+
+use super::command::quoted;
+use super::warn;
+use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
+use crate::error::{Error, Result};
+
+/// How pictures of any size are read.
+#[derive(Args, Clone)]
+pub struct ReadingOptions {
+    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey or #rrggbb
+    #[arg(long, default_value_t = Background::default(), value_name = "COLOUR", hide_short_help = true)]
+    background: Background,
+    /// How pictures become squares: cut, pad or stretch
+    #[arg(long, default_value_t = Fit::default(), value_name = "HOW", hide_short_help = true)]
+    fit: Fit,
+    /// How they are brought to another size: lanczos, or nearest for small pixel art
+    #[arg(long, default_value_t = Resample::default(), value_name = "HOW", hide_short_help = true)]
+    resample: Resample,
+    /// Leave pictures out that cannot be read
+    #[arg(long, hide_short_help = true)]
+    skip_broken: bool,
+    /// Memory that decoded images may take, such as 512MiB; beyond it they are kept on disk [default: a quarter of what is free]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, hide_short_help = true)]
+    data_memory: Option<u64>,
+}
+
+/// Where held-out images are from.
+#[derive(Args, Clone)]
+pub struct HeldOutOption {
+    /// A data set whose test split, or all of it where it has none, stands in for the test split of the real images
+    #[arg(long, value_name = "SPEC", hide_short_help = true)]
+    held_out: Option<String>,
+}
+
+impl ReadingOptions {
+    /// The reading that they stand for.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            background: self.background,
+            fit: self.fit,
+            resample: self.resample,
+            skip_broken: self.skip_broken,
+            ..self.listening(Reading::default())
+        }
+    }
+
+    /// A reading that is kept in a run's settings, as it goes on now.
+    pub fn listening(&self, reading: Reading) -> Reading {
+        Reading { memory: self.data_memory, listener: Listener::new(hear), ..reading }
+    }
+}
+
+/// Which classes of a source and a target are partners.
+#[derive(Args, Clone)]
+pub struct MapOption {
+    /// A class of the source and its partner in the target, where their names differ; several with commas between
+    #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',', value_parser = pair, hide_short_help = true)]
+    map: Vec<(String, String)>,
+}
+
+impl MapOption {
+    /// A reading with these partners.
+    pub fn of(&self, reading: Reading) -> Reading {
+        Reading { map: self.map.iter().cloned().collect(), ..reading }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(source, target)| !source.is_empty() && !target.is_empty());
+    let (source, target) = pair.ok_or_else(|| "takes a class of the source, =, and one of the target".to_string())?;
+    Ok((source.to_string(), target.to_string()))
+}
+
+impl HeldOutOption {
+    /// A reading with these held-out images.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where they name no data set.
+    pub fn of(&self, reading: Reading) -> Result<Reading> {
+        self.held_out.as_deref().map(str::parse::<crate::data::Spec>).transpose()?;
+        Ok(Reading { held_out: self.held_out.clone(), ..reading })
+    }
+}
+
+/// Says each note once, however often a command reads its data, and how far a long reading is.
+fn hear(heard: Heard<'_>) {
+    static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    /// Images below which nobody waits.
+    const LONG: usize = 10_000;
+    match heard {
+        Heard::Note(note) => {
+            let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.get_or_insert_default().insert(note.to_string()) {
+                warn(format!("note: {note}"));
+            }
+        }
+        Heard::Progress(done, of) if of >= LONG && std::io::stderr().is_terminal() => {
+            eprint!("\rreading images: {:3} %{}", 100 * done / of, if done == of { "\n" } else { "" });
+        }
+        Heard::Progress(done, of) if of >= LONG && done == of => warn(format!("note: {} images are read", of / 2)),
+        Heard::Progress(..) => {}
+    }
+}
+
+/// The words of a command that says a reading; none for what is usual.
+pub fn words(reading: &Reading) -> String {
+    let Reading { background, fit, resample, skip_broken, held_out, map, .. } = reading;
+    let mut words = String::new();
+    if *background != Background::default() {
+        words += &format!(" --background {}", quoted(&background.to_string()));
+    }
+    if *fit != Fit::default() {
+        words += &format!(" --fit {fit}");
+    }
+    if *resample != Resample::default() {
+        words += &format!(" --resample {resample}");
+    }
+    if *skip_broken {
+        words += " --skip-broken";
+    }
+    if !map.is_empty() {
+        let pairs: Vec<String> = map.iter().map(|(source, target)| format!("{source}={target}")).collect();
+        words += &format!(" --map {}", quoted(&pairs.join(",")));
+    }
+    if let Some(held_out) = held_out {
+        words += &format!(" --held-out {}", quoted(held_out));
+    }
+    words
+}
+
+/// A number of bytes: `512MiB`, `2G`, `1000000`.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gib" => Some(1 << 30),
+        "t" | "tb" | "tib" => Some(1 << 40),
+        _ => None,
+    };
+    let number = digits.parse::<u64>().ok();
+    let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    bytes.ok_or_else(|| "takes a whole number of bytes, with KiB, MiB or GiB behind it for more".to_string())
+}
+
+/// What to do about an error of data, to stand behind it.
+pub fn advised(error: Error) -> Error {
+    match error {
+        Error::BrokenImages(text) => {
+            let joint = if text.contains('\n') { "\n" } else { "; " };
+            Error::BrokenImages(format!("{text}{joint}mend or remove them, or leave them out with --skip-broken"))
+        }
+        error => error,
+    }
+}
+
+/// What to do where a command measures against a test split that is not there.
+pub fn advised_to_hold_out(error: Error) -> Error {
+    match error {
+        Error::NoSplit(text) => Error::NoSplit(format!("{text}; or name other held-out images with --held-out SPEC")),
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_and_without_units() {
+        for (text, expected) in [("0", 0), ("512MiB", 512 << 20), ("2g", 2 << 30), ("1kb", 1024), ("7B", 7)] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "MiB", "1.5G", "-1", "1X", "99999999999T"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The command that makes a run of `graft train` again.
+
+use super::DEVICE;
+use super::arguments::Preset;
+use super::command::quoted;
+use super::reading;
+use super::train::Train;
+use crate::experiment::report::Commands;
+use crate::run::{OnNan, Settings};
+
+/// The commands that the report of a run shows.
+pub fn commands(settings: &Settings) -> Commands {
+    Commands { again: Some(equivalent_command(settings)), compare: None }
+}
+
+/// The command that names every setting that determines the results.
+pub fn equivalent_command(settings: &Settings) -> String {
+    let Settings { data, steps, recipe, .. } = settings;
+    let mut command = format!("graft train --data {} --steps {steps}{}", quoted(data), Train::words(recipe, &[]));
+    if let Some(subset) = settings.subset {
+        command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
+    }
+    if recipe.architecture.classes > 0 {
+        command += " --conditional";
+    }
+    command += &reading::words(&settings.reading);
+    if settings.on_nan == OnNan::Rollback {
+        command += " --on-nan rollback";
+    }
+    if settings.device != DEVICE {
+        command += &format!(" --device {}", settings.device);
+    }
+    command
+}

@@ -1,0 +1,60 @@
+//! What `graft transfer` does where its options say nothing.
+
+use super::arguments::Preset;
+use super::transfer::Transfer;
+use crate::gan::Recipe;
+use crate::options::Options;
+use crate::transfer::{Learning, starting_recipe};
+
+/// The comparison's number of steps.
+pub const STEPS: u64 = 4000;
+
+/// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
+pub const QUICK_SOURCE: &str = "synthetic:strokes";
+pub const QUICK_TARGET: &str = "synthetic:street";
+pub const QUICK_SUBSET: usize = 500;
+pub const QUICK_STEPS: u64 = 1500;
+const QUICK_FEATURE_STEPS: u64 = 500;
+
+/// Options of the target's recipe alone: they become the arm's.
+pub const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
+
+impl Preset<Recipe> for Transfer {
+    const SHOWN: &'static [&'static str] = &["seed"];
+    const WITHOUT: &'static [&'static str] = &["channels"];
+
+    fn usual() -> Recipe {
+        starting_recipe(0, 32, 3)
+    }
+
+    fn default(name: &str) -> Option<String> {
+        match name {
+            "lr" => Some("the method's".to_string()),
+            "size" => Some(SIZE.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl Preset<Learning> for Transfer {
+    const SHOWN: &'static [&'static str] = &[];
+    const WITHOUT: &'static [&'static str] = &[];
+
+    fn usual() -> Learning {
+        Learning::default()
+    }
+
+    fn default(name: &str) -> Option<String> {
+        let row = Learning::row(name)?;
+        let [usual, quick] = [Learning::default(), quick_learning()].map(|learning| (row.get)(&learning));
+        (usual != quick).then(|| format!("{usual}; {quick} without --source and --target"))
+    }
+}
+
+/// The default of --size in words.
+pub const SIZE: &str = "32, or 64 for larger images";
+
+/// What the preset learns of its source.
+pub fn quick_learning() -> Learning {
+    Learning { source_steps: QUICK_STEPS, feature_steps: QUICK_FEATURE_STEPS, ..Learning::default() }
+}

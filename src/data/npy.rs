@@ -1,0 +1,228 @@
+//! NumPy's arrays as data sets: `.npy` files of images, with another of labels where there are any.
+//!
+//! Nothing that a header claims is allocated before the length of what follows has borne it out.
+
+use std::path::Path;
+
+use super::array::{Array, Numbers, classes_of, images_of, labels_of};
+use super::kind::{Block, Kind};
+use super::{Dataset, Reading, Split};
+use crate::error::{Error, Result};
+
+/// `npy:IMAGES[,LABELS]`: arrays in files of their own.
+pub(super) const KIND: Kind = Kind { name: "npy", forms: &["npy:IMAGES[,LABELS]"], check, load, block: Block::Drawn };
+
+/// The magic string of the format.
+const MAGIC: &[u8] = b"\x93NUMPY";
+/// The longest header that is read: NumPy's own has some 100 bytes.
+const LONGEST_HEADER: usize = 1 << 16;
+
+fn check(argument: &str) -> Result<()> {
+    let parts: Vec<&str> = argument.split(',').collect();
+    if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
+        return Err(Error::Usage(format!(
+            "`npy:{argument}` must name an array of images and, if there are labels, after a comma an array of labels: \
+             npy:IMAGES[,LABELS]"
+        )));
+    }
+    Ok(())
+}
+
+fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
+    if split != Split::Train {
+        return Err(split.missing(
+            format!("npy:{argument} names one set of images and"),
+            "name the held-out images by their own npy:IMAGES[,LABELS]",
+        ));
+    }
+    let (images, labels) = match argument.split_once(',') {
+        Some((images, labels)) => (Path::new(images), Some(Path::new(labels))),
+        None => (Path::new(argument), None),
+    };
+    let images = images_of(images, "the array", read(images)?, reading)?;
+    let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
+    let Some(labels) = labels_of(path, "the array", read(path)?, images.count)? else {
+        return Err(Error::format(path, 0, "one label an image", "several"));
+    };
+    let (classes, labels) = classes_of(path, vec![labels])?;
+    let labels = labels.into_iter().next().expect("one for one");
+    Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
+}
+
+fn read(path: &Path) -> Result<Array> {
+    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+    parse(path, "", bytes)
+}
+
+/// The array in the bytes of a `.npy` file, which is `within` another where that is not empty.
+///
+/// # Errors
+/// [`Error::Format`] with the place and what was expected there.
+pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Array> {
+    let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
+    let wrong = |place: usize, expected: String, found: String| {
+        Error::format(path, place as u64, format!("{expected}{within}"), found)
+    };
+    let cut = |place| wrong(place, "the rest of the header of a NumPy array".into(), "the end of the file".into());
+    if !bytes.starts_with(MAGIC) {
+        let found = format!("\"{}\"", bytes[..bytes.len().min(MAGIC.len())].escape_ascii());
+        return Err(wrong(0, "the magic string of a NumPy array, \"\\x93NUMPY\"".into(), found));
+    }
+    let (length, start) = match bytes[MAGIC.len()..] {
+        [1, _, low, high, ..] => (usize::from(u16::from_le_bytes([low, high])), MAGIC.len() + 4),
+        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([a, b, c, d]) as usize, MAGIC.len() + 6),
+        [1..=3, ..] | [] => return Err(cut(bytes.len())),
+        [version, ..] => return Err(wrong(MAGIC.len(), "version 1, 2 or 3".into(), version.to_string())),
+    };
+    if length > LONGEST_HEADER {
+        return Err(wrong(MAGIC.len() + 2, format!("a header of at most {LONGEST_HEADER} bytes"), length.to_string()));
+    }
+    let header = bytes.get(start..start + length).ok_or_else(|| cut(bytes.len()))?;
+    let header = String::from_utf8_lossy(header).into_owned();
+    let unlike = |what: &str| wrong(start, format!("{what} in the header"), format!("{:?}", header.trim()));
+    let value = |key: &str| {
+        let (_, rest) = header.split_once(&format!("'{key}':"))?;
+        Some(rest.trim_start())
+    };
+    let kind = value("descr").and_then(|rest| rest.strip_prefix('\'')).and_then(|rest| rest.split_once('\''));
+    let kind = kind.ok_or_else(|| unlike("a simple 'descr'"))?.0;
+    let numbers = Numbers::named(kind).ok_or_else(|| {
+        wrong(
+            start,
+            "an array of numbers or names (unsigned or signed integers, floats, booleans, text)".into(),
+            kind.into(),
+        )
+    })?;
+    let fortran = match value("fortran_order") {
+        Some(rest) if rest.starts_with("False") => false,
+        Some(rest) if rest.starts_with("True") => true,
+        _ => return Err(unlike("'fortran_order'")),
+    };
+    let shape = value("shape").and_then(|rest| rest.strip_prefix('(')).and_then(|rest| rest.split_once(')'));
+    let sizes = shape.ok_or_else(|| unlike("'shape'"))?.0.split(',').map(str::trim).filter(|size| !size.is_empty());
+    let shape =
+        sizes.map(str::parse).collect::<Result<Vec<usize>, _>>().map_err(|_| unlike("whole numbers as 'shape'"))?;
+    let claim = shape.iter().try_fold(numbers.size(), |product, &size| product.checked_mul(size));
+    let held = bytes.len() - start - length;
+    if claim != Some(held) {
+        let expected = format!("{shape:?} values of {} bytes, as the header says", numbers.size());
+        return Err(wrong(start + length, expected, format!("{held} bytes")));
+    }
+    bytes.drain(..start + length);
+    Ok(Array { shape, numbers, fortran, bytes })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::data::Spec;
+    use proptest::prelude::*;
+
+    /// The bytes of an array.
+    pub fn npy(kind: &str, order: &str, shape: &str, bytes: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {shape}, }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [MAGIC, &[1, 0], &length, header.as_bytes(), bytes].concat()
+    }
+
+    fn load(images: &[u8], labels: Option<&[u8]>) -> Result<Dataset> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("i.npy"), images).unwrap();
+        let mut spec = format!("npy:{}", path("i.npy"));
+        if let Some(labels) = labels {
+            std::fs::write(path("l.npy"), labels).unwrap();
+            spec += &format!(",{}", path("l.npy"));
+        }
+        spec.parse::<Spec>().unwrap().load(Split::Train)
+    }
+
+    #[test]
+    fn the_shapes_and_numbers_that_people_keep_are_read() {
+        let bytes: Vec<u8> = (0..24).map(|value| value * 10).collect();
+        let floats =
+            |bytes: &[u8]| bytes.iter().flat_map(|&b| (f32::from(b) / 255.0).to_le_bytes()).collect::<Vec<u8>>();
+        let big: Vec<u8> = bytes.iter().flat_map(|&b| (f64::from(b) / 255.0).to_be_bytes()).collect();
+        let wide: Vec<u8> = bytes.iter().flat_map(|&b| i64::from(b).to_le_bytes()).collect();
+        for (kind, shape, stored, expected) in [
+            ("|u1", "(6, 2, 2)", bytes.clone(), [6, 2, 2, 1]),
+            ("|u1", "(6, 4)", bytes.clone(), [6, 2, 2, 1]),
+            ("|u1", "(2, 2, 2, 3)", bytes.clone(), [2, 2, 2, 3]),
+            ("|u1", "(6, 2, 2, 1)", bytes.clone(), [6, 2, 2, 1]),
+            ("<f4", "(6, 2, 2)", floats(&bytes), [6, 2, 2, 1]),
+            (">f8", "(6, 2, 2)", big, [6, 2, 2, 1]),
+            ("<i8", "(6, 2, 2)", wide, [6, 2, 2, 1]),
+        ] {
+            let images = load(&npy(kind, "False", shape, &stored), None).unwrap().images;
+            assert_eq!((images.shape(), &*images.pixels()), (expected, &bytes[..]), "{kind} {shape}");
+        }
+        // Channels first, and Fortran's order.
+        let planes = load(&npy("|u1", "False", "(1, 3, 2, 2)", &bytes[..12]), None).unwrap().images;
+        assert_eq!((planes.shape(), &planes.pixels()[..4]), ([1, 2, 2, 3], &[0, 40, 80, 10][..]));
+        let columns = load(&npy("|u1", "True", "(1, 2, 3)", &bytes[..6]), None).unwrap().images;
+        assert_eq!(*columns.pixels(), [0, 20, 40, 10, 30, 50]);
+    }
+
+    #[test]
+    fn labels_are_numbers_or_names() {
+        let images = npy("|u1", "False", "(3, 2, 2)", &[0; 12]);
+        for (kind, shape, bytes, labels, names) in [
+            (
+                "<i8",
+                "(3,)",
+                [2i64, 0, 1].iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>(),
+                [2, 0, 1],
+                &["0", "1", "2"][..],
+            ),
+            ("|u1", "(3, 1)", vec![3, 1, 1], [2, 0, 0], &["1", "2", "3"]),
+            ("<f4", "(3,)", [1f32, 0.0, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect(), [1, 0, 1], &["0", "1"]),
+            ("|u1", "(3, 2)", vec![0, 1, 1, 0, 0, 1], [1, 0, 1], &["0", "1"]),
+            (
+                "<U2",
+                "(3,)",
+                "b\0a\0b2".chars().flat_map(|c| (c as u32).to_le_bytes()).collect(),
+                [1, 0, 2],
+                &["a", "b", "b2"],
+            ),
+            ("|S1", "(3,)", b"xyx".to_vec(), [0, 1, 0], &["x", "y"]),
+        ] {
+            let data = load(&images, Some(&npy(kind, "False", shape, &bytes))).unwrap();
+            assert_eq!(
+                (data.labels.unwrap(), data.classes.names()),
+                (labels.to_vec(), &names.iter().map(|n| n.to_string()).collect::<Vec<_>>()[..]),
+                "{kind} {shape}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let good = npy("|u1", "False", "(3, 2, 2)", &[0; 12]);
+        for (images, labels, part) in [
+            (b"PK..".to_vec(), None, "expected the magic string of a NumPy array"),
+            (npy("|O", "False", "(3,)", &[0; 24]), None, "found |O"),
+            (npy("|u1", "False", "(3, 2, 2)", &[0; 11]), None, "as the header says, found 11 bytes"),
+            (npy("|u1", "False", "(99999999999, 99999999999)", &[0; 11]), None, "found 11 bytes"),
+            (npy("|u1", "False", "(3, 5)", &[0; 15]), None, "[3, 5]"),
+            (npy("|u1", "False", "(0, 2, 2)", &[]), None, "[0, 2, 2]"),
+            (npy("<f4", "False", "(1, 1, 1)", &2f32.to_le_bytes()), None, "numbers from 0 to 1"),
+            (npy("<f4", "False", "(1, 1, 1)", &f32::NAN.to_le_bytes()), None, "numbers from 0 to 1"),
+            (npy("<i2", "False", "(1, 1, 1)", &300i16.to_le_bytes()), None, "numbers from 0 to 255"),
+            (good.clone(), Some(npy("|u1", "False", "(2,)", &[0, 1])), "3 labels, one for each image"),
+            (good.clone(), Some(npy("|i1", "False", "(3,)", &[0, 0xff, 1])), "found -1"),
+            (good.clone(), Some(npy("<i4", "False", "(3,)", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])), "found 16777216"),
+            (good, Some(npy("|u1", "False", "(3, 2)", &[1, 1, 0, 1, 0, 0])), "one label an image"),
+        ] {
+            let text = load(&images, labels.as_deref()).unwrap_err().to_string();
+            assert!(text.contains(part), "`{text}` lacks `{part}`");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_parsed_without_a_panic(header in ".{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parse(Path::new("x"), "", [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), &bytes].concat());
+            let _ = parse(Path::new("x"), "y", [MAGIC, &bytes].concat());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! How pictures become images of a network: the options that every reading of data shares.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What becomes of pictures of any size, shape and transparency while they are read.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Reading {
+    /// What lies behind transparent pixels, and around a picture that is padded.
+    pub background: Background,
+    /// How a picture becomes a square.
+    pub fit: Fit,
+    /// How a square becomes one of another size.
+    pub resample: Resample,
+    /// Whether pictures that cannot be read are left out; else they are an error that lists them.
+    pub skip_broken: bool,
+    /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<String>,
+    /// Classes of the source that go by other names in the target: source to target.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+    /// What the classes are called, where that was written down before: other ones are an error. Nothing where they are numbers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// The side of the networks' images, where it is known before the data are read: larger pictures are brought to it at once.
+    #[serde(skip)]
+    pub size: Option<usize>,
+    /// Bytes of decoded images that may be in memory; beyond them, images are kept on disk. A quarter of what is free where missing.
+    /// Never changes a result.
+    #[serde(skip)]
+    pub memory: Option<u64>,
+    /// Who is told of what a person should know, and how far a long reading has come.
+    #[serde(skip)]
+    pub listener: Listener,
+}
+
+impl Reading {
+    /// Whether results are those of the options' defaults.
+    pub fn is_usual(&self) -> bool {
+        *self == Reading::default() && self.classes.is_empty()
+    }
+
+    /// The same for networks whose images have a side of `size`.
+    pub fn of_size(&self, size: usize) -> Reading {
+        Reading { size: Some(size), ..self.clone() }
+    }
+
+    /// The same for another data set, whose classes and held-out images are its own.
+    pub fn of_another(&self) -> Reading {
+        Reading { held_out: None, map: BTreeMap::new(), classes: Vec::new(), ..self.clone() }
+    }
+}
+
+impl PartialEq for Reading {
+    /// Whether results are the same: what may lie in memory and who listens play no part.
+    fn eq(&self, other: &Reading) -> bool {
+        let key =
+            |of: &Reading| (of.background, of.fit, of.resample, of.skip_broken, of.held_out.clone(), of.map.clone());
+        key(self) == key(other)
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Reading { background, fit, resample, skip_broken, held_out, map, classes, size, memory, listener: _ } =
+            self;
+        write!(
+            f,
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?})"
+        )
+    }
+}
+
+/// What a reading tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Heard<'a> {
+    /// A sentence for a person.
+    Note(&'a str),
+    /// So many of so many images are read.
+    Progress(usize, usize),
+}
+
+/// Who is told; nobody by default.
+#[derive(Clone, Default)]
+pub struct Listener(Option<Arc<dyn Fn(Heard<'_>) + Send + Sync>>);
+
+impl Listener {
+    /// A function that is told.
+    pub fn new(hear: impl Fn(Heard<'_>) + Send + Sync + 'static) -> Listener {
+        Listener(Some(Arc::new(hear)))
+    }
+
+    pub(super) fn tell(&self, heard: Heard<'_>) {
+        if let Some(hear) = &self.0 {
+            hear(heard);
+        }
+    }
+
+    pub(super) fn note(&self, text: impl AsRef<str>) {
+        self.tell(Heard::Note(text.as_ref()));
+    }
+}
+
+/// A colour: `white`, `black`, `grey` or `#rrggbb`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Background(pub [u8; 3]);
+
+impl Background {
+    /// Whether it has no colour.
+    pub fn is_grey(self) -> bool {
+        let Background([red, green, blue]) = self;
+        red == green && green == blue
+    }
+}
+
+impl Default for Background {
+    /// White, as paper.
+    fn default() -> Background {
+        Background([255; 3])
+    }
+}
+
+const NAMED: [(&str, [u8; 3]); 3] = [("white", [255; 3]), ("black", [0; 3]), ("grey", [128; 3])];
+
+impl FromStr for Background {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::Usage`] where the text is no colour.
+    fn from_str(text: &str) -> Result<Background> {
+        let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, colour)| *colour);
+        let digits = text
+            .strip_prefix('#')
+            .filter(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let written = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).map(|colour| {
+            let [_, red, green, blue] = colour.to_be_bytes();
+            [red, green, blue]
+        });
+        named.or(written).map(Background).ok_or_else(|| {
+            Error::Usage(format!("`{text}` is no colour: give white, black, grey or #rrggbb in hexadecimal digits"))
+        })
+    }
+}
+
+impl fmt::Display for Background {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let [red, green, blue] = self.0;
+        match NAMED.iter().find(|(_, colour)| *colour == self.0) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "#{red:02x}{green:02x}{blue:02x}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Background {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Background> {
+        text.parse()
+    }
+}
+
+impl From<Background> for String {
+    fn from(background: Background) -> String {
+        background.to_string()
+    }
+}
+
+/// How a picture becomes a square.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fit {
+    /// The square in its middle is cut out.
+    #[default]
+    Cut,
+    /// The background is added on two sides.
+    Pad,
+    /// It is stretched.
+    Stretch,
+}
+
+/// How a square becomes one of another size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resample {
+    /// With Lanczos's filter over three lobes, widened where the image shrinks so that nothing aliases.
+    #[default]
+    Lanczos,
+    /// Each new pixel is the old one that it lies in: for small pixel art.
+    Nearest,
+}
+
+/// An enum by its names.
+macro_rules! named {
+    ($kind:ident, $what:literal, $($value:ident = $name:literal),+) => {
+        impl FromStr for $kind {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<$kind> {
+                match text {
+                    $($name => Ok($kind::$value),)+
+                    _ => Err(Error::Usage(format!("`{text}` is no way to {}: give one of {}", $what, [$($name),+].join(", ")))),
+                }
+            }
+        }
+
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str(match self {
+                    $($kind::$value => $name,)+
+                })
+            }
+        }
+    };
+}
+named!(Fit, "make squares", Cut = "cut", Pad = "pad", Stretch = "stretch");
+named!(Resample, "resample", Lanczos = "lanczos", Nearest = "nearest");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_background_is_a_name_or_six_digits_and_displays_as_it_was_written() {
+        for (text, colour) in [("white", [255; 3]), ("black", [0; 3]), ("grey", [128; 3]), ("#ff8001", [255, 128, 1])] {
+            let background: Background = text.parse().unwrap();
+            assert_eq!((background.0, background.to_string().as_str()), (colour, text));
+        }
+        for text in ["", "pink", "#fff", "#gggggg", "ff8001", "#ff80011", "#éaaaa", "#+fffff"] {
+            assert!(matches!(text.parse::<Background>(), Err(Error::Usage(_))), "{text}");
+        }
+    }
+}

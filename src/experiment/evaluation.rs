@@ -1,0 +1,232 @@
+//! All figures of one checkpoint's samples, beside the floors to read them by.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Dataset, Parts, Reading};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Generator, load_generator, sample_asked};
+use crate::metrics::{
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
+    Samples, gan_train, unjudged,
+};
+use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
+use crate::transfer::TrainedOn;
+
+/// A checkpoint and, where it lies in a run's folder, what that trained on.
+pub struct Subject {
+    path: PathBuf,
+    checkpoint: Checkpoint,
+    trained_on: Option<TrainedOn>,
+}
+
+/// How a checkpoint is measured.
+#[derive(Clone, Debug)]
+pub struct Protocol<'a> {
+    /// The real images, by the name of their data set.
+    pub data: &'a str,
+    /// How they are read, and which are held out.
+    pub reading: &'a Reading,
+    /// The file of a judge; the images' own where none is named.
+    pub judge: Option<&'a Path>,
+    /// What samples are measured against.
+    pub split: HeldOut,
+    /// How many samples; as many as images are held out where nothing is said.
+    pub count: Option<usize>,
+    /// The seed of the latents, below [`GAN_TRAIN_SEED`].
+    pub seed: u64,
+}
+
+/// What was found.
+#[derive(Serialize)]
+pub struct Report {
+    /// The checkpoint's file.
+    pub checkpoint: String,
+    /// Its step.
+    pub step: Option<u64>,
+    /// The real images.
+    pub data: String,
+    /// What the judge's classes are called.
+    pub class_names: Vec<String>,
+    /// What samples are measured against.
+    pub split: HeldOut,
+    /// How many images are held out.
+    pub held_out: usize,
+    /// How many of them the run trained on.
+    pub held_out_seen_in_training: usize,
+    /// How many images the run trained on, where it is known.
+    pub training_images: Option<usize>,
+    /// The judge.
+    pub judge: Judged,
+    /// The samples' figures.
+    pub samples: Evaluation,
+    /// What real images get.
+    #[serde(flatten)]
+    pub floors: Floors,
+    /// The accuracy of a classifier trained on samples, of conditional generators.
+    pub gan_train: Option<f64>,
+}
+
+/// The judge of a [`Report`].
+#[derive(Serialize)]
+pub struct Judged {
+    /// The judge.
+    #[serde(flatten)]
+    pub by: JudgeReport,
+    /// Whether it was trained on this data set's images.
+    pub of_this_data: bool,
+}
+
+impl Subject {
+    /// Reads a checkpoint, or that of a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is none; those of [`Checkpoint::read`].
+    pub fn read(path: &Path) -> Result<Subject> {
+        if !path.exists() {
+            return Err(Error::invalid(format!(
+                "there is no {}; name a checkpoint, or the folder of a run",
+                path.display()
+            )));
+        }
+        let (file, folder) = match path.is_dir() {
+            true => RunFolder::open(path).map(|folder| (folder.checkpoint(), Some(folder)))?,
+            false => (path.to_path_buf(), RunFolder::around(path)),
+        };
+        let checkpoint = Checkpoint::read(&file)?;
+        Ok(Subject { path: file, checkpoint, trained_on: folder.as_ref().map(TrainedOn::read).transpose()? })
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The data set that its run trained on.
+    pub fn data(&self) -> Option<&str> {
+        self.trained_on.as_ref().map(TrainedOn::data)
+    }
+
+    /// How its run read its images.
+    pub fn reading(&self) -> Option<Reading> {
+        self.trained_on.as_ref().map(TrainedOn::reading)
+    }
+
+    /// Measures its samples. None where the watcher stopped the training of a classifier.
+    ///
+    /// # Errors
+    /// [`Error::NoSplit`] where the test split is asked for and there is none; where anything does not fit, or cannot be read.
+    pub fn evaluate(
+        &self,
+        protocol: &Protocol<'_>,
+        device: &Device,
+        watcher: &mut Watcher<'_>,
+    ) -> Result<Option<Report>> {
+        let (architecture, mut network) = load_generator(&self.checkpoint, device)
+            .map_err(|error| Error::invalid(format!("{}: {error}", self.path.display())))?;
+        let Protocol { data, reading, split, seed, .. } = *protocol;
+        let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
+        let training = match &self.trained_on {
+            Some(run) if run.data() == data && run.reading() == *reading => Some(run.images(&parts)?),
+            Some(run) => Some(run.read_images()?),
+            None => None,
+        };
+        if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
+            return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
+        }
+        let real = Real::of(&parts, architecture.size, architecture.channels)?;
+        drop(parts);
+        // Before a judge is trained for nothing.
+        if let (HeldOut::Test, Err(why)) = (split, &real.test) {
+            return Err(Error::NoSplit(why.clone()));
+        }
+        let judge = match protocol.judge {
+            Some(path) => Some(Judge::read(path, device)?),
+            None => run::judge(&real.training, device, watcher)?,
+        };
+        let Some(judge) = judge else { return Ok(None) };
+        let of_this_data = judge.knows(&real.training);
+        if !of_this_data {
+            let text = format!("the judge was trained on other images than the training images of {data}");
+            let _ = watcher(&Event::Warning(&text))?;
+        }
+        let (held_out, other) = real.sides(split)?;
+        let real = RealImages { held_out: &held_out, other: &other, training: training.as_ref() };
+        let reference = Reference::new(Arc::new(judge), &real)?;
+        if reference.seen() > 0 {
+            let text = format!(
+                "{} of the {} held-out images are among the run's training images: these figures flatter it",
+                reference.seen(),
+                reference.count()
+            );
+            let _ = watcher(&Event::Warning(&text))?;
+        }
+        let count = protocol.count.unwrap_or(reference.count());
+        if network.conditions().is_in_turn() && architecture.classes > 0 {
+            if reference.classes() != network.conditions().names() {
+                return Err(Error::invalid(format!(
+                    "the generator has the classes {} and the judge {}: name the data that the generator was trained on",
+                    network.conditions().names(),
+                    reference.classes()
+                )));
+            }
+            // As frequent as among real images, or the distances would measure that.
+            let frequencies = reference.class_shares().to_vec();
+            network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
+        }
+        let (images, asked) = sample_asked(&network, &architecture, seed, count)?;
+        let samples = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
+        let gan_train = if asked.is_some() && held_out.labels.is_some() {
+            let steps = reference.judge().settings().options.steps;
+            let mut told = of_classifier("GAN-train", steps, watcher);
+            let accuracy =
+                accuracy_after(&network, &architecture, seed, &held_out, reference.judge(), device, &mut told)?;
+            let Some(accuracy) = accuracy else { return Ok(None) };
+            Some(accuracy)
+        } else {
+            None
+        };
+        Ok(Some(Report {
+            checkpoint: self.path.display().to_string(),
+            step: self.checkpoint.header.get("step").and_then(serde_json::Value::as_u64),
+            data: data.to_string(),
+            class_names: reference.classes().names().to_vec(),
+            split,
+            held_out: reference.count(),
+            held_out_seen_in_training: reference.seen(),
+            training_images: training.as_ref().map(Dataset::len),
+            judge: Judged { by: reference.judged_by(), of_this_data },
+            samples,
+            floors: reference.floors()?,
+            gan_train,
+        }))
+    }
+}
+
+/// The accuracy on real images of a classifier trained on samples as the judge was on real ones (GAN-train); `seed` is that of the
+/// measured samples, from which these differ. None where the watcher stopped it.
+///
+/// # Errors
+/// Those of [`gan_train`].
+pub(super) fn accuracy_after(
+    network: &Generator,
+    architecture: &Architecture,
+    seed: u64,
+    held_out: &Dataset,
+    judge: &Judge,
+    device: &Device,
+    watcher: &mut crate::classifier::Watcher<'_>,
+) -> Result<Option<f64>> {
+    let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
+    let own = network.conditions().names().clone();
+    let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
+    let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;
+    gan_train(samples, held_out, judge.settings(), device, watcher)
+}

@@ -1,0 +1,65 @@
+//! The registry of figures: whatever shows figures of an evaluation, on a terminal or in a report, goes through these rows.
+
+use super::Evaluation;
+
+/// One figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure<T = Evaluation> {
+    /// What people call it.
+    pub name: &'static str,
+    /// Decimals that are worth reading.
+    pub digits: usize,
+    /// Which way is better.
+    pub better: Better,
+    /// Its value; None where it was not measured.
+    pub of: fn(&T) -> Option<f64>,
+}
+
+/// Which way a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// The lower, as a distance.
+    Down,
+    /// The higher, as a share of what is right.
+    Up,
+}
+
+impl Better {
+    /// The best of some values; None where there is none.
+    pub fn best(self, values: impl Iterator<Item = f64>) -> Option<f64> {
+        let order = |a: &f64, b: &f64| a.total_cmp(b);
+        match self {
+            Better::Down => values.min_by(order),
+            Better::Up => values.max_by(order),
+        }
+    }
+}
+
+impl<T> Figure<T> {
+    /// A value of it, in digits.
+    pub fn text(&self, value: f64) -> String {
+        format!("{value:.digits$}", digits = self.digits)
+    }
+}
+
+const fn row(name: &'static str, digits: usize, better: Better, of: fn(&Evaluation) -> Option<f64>) -> Figure {
+    Figure { name, digits, better, of }
+}
+
+/// The headline.
+pub const JUDGE_FD: Figure = row("judge-FD", 1, Better::Down, |e| Some(e.distances.judge_fd));
+
+/// The figures of an evaluation, the headline first.
+pub const FIGURES: [Figure; 11] = [
+    JUDGE_FD,
+    row("random-FD", 3, Better::Down, |e| Some(e.distances.random_fd)),
+    row("KID", 4, Better::Down, |e| Some(e.kid)),
+    row("precision", 3, Better::Up, |e| Some(e.manifold.precision)),
+    row("recall", 3, Better::Up, |e| Some(e.manifold.recall)),
+    row("density", 3, Better::Up, |e| Some(e.manifold.density)),
+    row("coverage", 3, Better::Up, |e| Some(e.manifold.coverage)),
+    row("class distance", 3, Better::Down, |e| Some(e.distances.class_distance)),
+    row("class as asked", 3, Better::Up, |e| e.conditional_accuracy),
+    row("copied, by judge", 3, Better::Down, |e| e.memorisation.map(|copies| copies.judge.copied)),
+    row("copied, by pixels", 3, Better::Down, |e| e.memorisation.map(|copies| copies.pixels.copied)),
+];

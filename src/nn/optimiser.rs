@@ -1,0 +1,178 @@
+//! The one seam for an update: losses become gradients, what is to act on gradients acts on their sum, and an optimiser steps.
+
+use super::Parameter;
+use crate::error::Result;
+use crate::tensor::{Tensor, grad, no_grad};
+
+/// What moves parameters by their gradients.
+pub trait Optimiser {
+    /// The parameters that it moves, in order: what gradients are asked of.
+    fn parameters(&self) -> Vec<Parameter>;
+
+    /// One update by one gradient a parameter, in the order of [`Optimiser::parameters`].
+    ///
+    /// # Panics
+    /// Where there is not one gradient of the right shape a parameter.
+    fn step(&mut self, gradients: Vec<Tensor>);
+
+    /// Sets the learning rate of the updates to come.
+    fn set_rate(&mut self, rate: f64);
+}
+
+/// The gradients of an optimiser's parameters, summed over the losses of one update.
+///
+/// Each loss is differentiated, and its graph freed, as it is added: those of several losses never live together. No tensor of a
+/// parameter is held between the calls, so that an optimiser may write in place.
+#[derive(Debug)]
+pub struct Gradients {
+    parameters: Vec<Parameter>,
+    sum: Vec<Tensor>,
+}
+
+impl Gradients {
+    /// Those of what `optimiser` moves, of no loss yet.
+    pub fn of(optimiser: &impl Optimiser) -> Gradients {
+        Gradients { parameters: optimiser.parameters(), sum: Vec::new() }
+    }
+
+    /// Adds the gradient of a scalar and frees its graph; gives the scalar's value.
+    ///
+    /// # Panics
+    /// Where the loss is no scalar.
+    #[track_caller]
+    pub fn add(&mut self, loss: Tensor) -> Tensor {
+        let value = loss.detach();
+        let tensors: Vec<Tensor> = self.parameters.iter().map(Parameter::get).collect();
+        let gradients = grad(loss, &tensors.iter().collect::<Vec<_>>());
+        let sum = std::mem::take(&mut self.sum);
+        self.sum = if sum.is_empty() {
+            gradients
+        } else {
+            no_grad(|| sum.into_iter().zip(gradients).map(|(sum, gradient)| sum + gradient).collect())
+        };
+        value
+    }
+
+    /// The sum of each parameter, in the optimiser's order; empty before a loss was added.
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.sum
+    }
+
+    /// The 2-norm of all of them together, a scalar.
+    ///
+    /// # Panics
+    /// Where no loss was added.
+    #[track_caller]
+    pub fn norm(&self) -> Tensor {
+        let squares = || self.sum.iter().map(|gradient| (gradient * gradient).sum());
+        no_grad(|| squares().reduce(|a, b| a + b).expect("Gradients::norm: no loss was added").sqrt())
+    }
+
+    /// Scales all of them by one factor so that their norm is at most `most` (Pascanu 2013, algorithm 1).
+    ///
+    /// # Panics
+    /// Where no loss was added.
+    #[track_caller]
+    pub fn clip_norm(&mut self, most: f64) {
+        let norm = self.norm();
+        no_grad(|| {
+            let factor = most / norm.maximum(&Tensor::full(norm.device(), [], most));
+            self.sum.iter_mut().for_each(|gradient| *gradient = &*gradient * &factor);
+        });
+    }
+
+    /// Whether all are finite: one number is read back.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where no loss was added.
+    #[track_caller]
+    pub fn is_finite(&self) -> Result<bool> {
+        Ok(self.norm().item()?.is_finite())
+    }
+
+    /// Steps the optimiser that they are of.
+    ///
+    /// # Panics
+    /// Where no loss was added.
+    #[track_caller]
+    pub fn step(self, optimiser: &mut impl Optimiser) {
+        let Gradients { parameters, sum } = self;
+        assert_eq!(sum.len(), parameters.len(), "Gradients::step: no loss was added");
+        optimiser.step(sum);
+    }
+}
+
+/// One update by the gradient of one loss, a scalar; gives its value.
+///
+/// ```
+/// use graft::nn::{Layout, Parameter, Sgd, SgdOptions, minimise};
+/// use graft::{Device, Tensor};
+///
+/// let x = Parameter::new("x", Layout::Plain, Tensor::from_slice(&Device::reference(), &[3.0], [1]));
+/// let mut sgd = Sgd::new(vec![x.clone()], SgdOptions { rate: 0.25, ..SgdOptions::default() });
+/// let loss = minimise(x.get().powi(2).sum(), &mut sgd);
+/// assert_eq!(loss.item()?, 9.0);
+/// assert_eq!(x.get().item()?, 3.0 - 0.25 * 6.0);
+/// # Ok::<(), graft::Error>(())
+/// ```
+///
+/// # Panics
+/// Where the loss is no scalar.
+#[track_caller]
+pub fn minimise(loss: Tensor, optimiser: &mut impl Optimiser) -> Tensor {
+    let mut gradients = Gradients::of(optimiser);
+    let value = gradients.add(loss);
+    gradients.step(optimiser);
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::nn::{Layout, Sgd, SgdOptions};
+
+    fn parameter(values: &[f64]) -> Parameter {
+        Parameter::new("x", Layout::Plain, Tensor::from_slice(&Device::reference(), values, [values.len()]))
+    }
+
+    #[test]
+    fn losses_that_are_added_one_by_one_step_as_their_sum() {
+        let terms: [fn(Tensor) -> Tensor; 3] = [|x| x.exp().sum(), |x| x.powi(3).sum(), |x| (x * 4.0).sum()];
+        let (apart, together) = (parameter(&[0.5, -1.0]), parameter(&[0.5, -1.0]));
+        let options = SgdOptions { rate: 0.1, ..SgdOptions::default() };
+        let mut sgd = Sgd::new(vec![apart.clone()], options);
+        let mut gradients = Gradients::of(&sgd);
+        for term in terms {
+            gradients.add(term(apart.get()));
+        }
+        gradients.step(&mut sgd);
+        let x = together.get();
+        minimise(
+            terms.iter().map(|term| term(x.clone())).reduce(|a, b| a + b).unwrap(),
+            &mut Sgd::new(vec![together.clone()], options),
+        );
+        let [a, b] = [apart, together].map(|x| x.get().to_vec::<f64>().unwrap());
+        assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-15), "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn clipping_scales_all_gradients_to_the_norm_and_leaves_shorter_ones() {
+        let (x, y) = (parameter(&[1.0]), parameter(&[1.0]));
+        let sgd = Sgd::new(vec![x.clone(), y.clone()], SgdOptions::default());
+        let mut gradients = Gradients::of(&sgd);
+        gradients.add((x.get() * 3.0 + y.get() * 4.0).sum());
+        assert_eq!(gradients.norm().item().unwrap(), 5.0);
+        let values = |gradients: &Gradients| [0, 1].map(|i| gradients.tensors()[i].item().unwrap());
+        gradients.clip_norm(10.0);
+        assert_eq!(values(&gradients), [3.0, 4.0]);
+        gradients.clip_norm(0.5);
+        assert!((values(&gradients)[0] - 0.3).abs() < 1e-15 && (values(&gradients)[1] - 0.4).abs() < 1e-15);
+        assert!(gradients.is_finite().unwrap());
+        gradients.add((x.get() * f64::NAN).sum());
+        assert!(!gradients.is_finite().unwrap());
+    }
+}

@@ -1,0 +1,149 @@
+//! What happens in a run, told to whoever watches it through one function.
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::Value as Json;
+
+use super::RunFolder;
+use crate::backend::Device;
+use crate::classifier::Made;
+use crate::data::Dataset;
+use crate::error::Result;
+use crate::gan::Trainer;
+use crate::metrics::{Judge, JudgeSettings, Origin};
+
+/// One thing that happens in a run.
+pub enum Event<'a> {
+    /// A phase begins at step `from` and goes to step `to`.
+    Phase {
+        /// Its name.
+        name: &'a str,
+        /// Where it stands.
+        from: u64,
+        /// Where it ends.
+        to: u64,
+    },
+    /// A classifier begins to learn: a judge, say, for so many steps.
+    Classifier {
+        /// Its name.
+        name: &'a str,
+        /// Its last step.
+        steps: u64,
+    },
+    /// A step was made; told of every one, at once.
+    Made(u64),
+    /// The losses of a step, read back: of some steps, or a few steps behind.
+    Losses {
+        /// The step.
+        step: u64,
+        /// The losses by name.
+        losses: &'a [(&'a str, f64)],
+        /// Steps a second over the phase so far.
+        rate: f64,
+    },
+    /// Every number of a step, as `metrics.jsonl` has it, before its losses.
+    Numbers {
+        /// The step.
+        step: u64,
+        /// The numbers by name.
+        numbers: &'a Json,
+    },
+    /// The grid of a step lies at a path.
+    Picture {
+        /// The step.
+        step: u64,
+        /// The file.
+        path: &'a Path,
+    },
+    /// The whole state behind a step, after what the step writes is on disk: at step 0 before the first, and where a run continues
+    /// from a checkpoint, also at the checkpoint's.
+    State(&'a State<'a>),
+    /// The run diverged and went back to this step: what was told of later ones is void.
+    RolledBack(u64),
+    /// Something to be read by a person: a layer report, the accuracy of labels.
+    Note(&'a str),
+    /// Something that changes how results are to be read.
+    Warning(&'a str),
+    /// There is a judge; where it came from.
+    Judge(&'a Origin),
+    /// An arm of a run has ended at its last step.
+    Trained {
+        /// Its name.
+        arm: &'a str,
+        /// Its folder.
+        run: &'a RunFolder,
+        /// Its last step.
+        steps: u64,
+    },
+}
+
+/// What a watcher is told through: it gives whether to go on, or to stop behind the step. An error ends the run.
+pub type Watcher<'w> = dyn FnMut(&Event<'_>) -> Result<ControlFlow<()>> + 'w;
+
+/// A watcher that wants to know nothing and to stop nothing.
+pub fn unwatched(_event: &Event<'_>) -> Result<ControlFlow<()>> {
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Tells a watcher of a classifier's training of so many steps, where that begins, and of its steps.
+pub fn of_classifier<'w>(
+    name: &'w str,
+    steps: u64,
+    watcher: &'w mut Watcher<'_>,
+) -> impl FnMut(Made) -> Result<ControlFlow<()>> + 'w {
+    let mut begun = false;
+    move |made| {
+        if !std::mem::replace(&mut begun, true) {
+            let _ = watcher(&Event::Classifier { name, steps })?;
+        }
+        if let Some((loss, rate)) = made.read
+            && watcher(&Event::Losses { step: made.step, losses: &[("loss", loss)], rate })?.is_break()
+        {
+            return Ok(ControlFlow::Break(()));
+        }
+        watcher(&Event::Made(made.step))
+    }
+}
+
+/// The judge of these training images, out of the cache or trained now. None where its training was stopped.
+///
+/// # Errors
+/// Those of [`Judge::cached`].
+pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> Result<Option<Judge>> {
+    let settings = JudgeSettings::STANDARD;
+    let found = {
+        let mut told = of_classifier("judge", settings.options.steps, watcher);
+        Judge::cached(training.clone(), &settings, device, &mut told)?
+    };
+    let Some((judge, origin)) = found else { return Ok(None) };
+    let _ = watcher(&Event::Judge(&origin))?;
+    Ok(Some(judge))
+}
+
+/// A trainer between two steps.
+pub struct State<'a> {
+    trainer: &'a Trainer,
+    has_statistics: Cell<bool>,
+}
+
+impl<'a> State<'a> {
+    /// The state of a trainer whose average has statistics for it, or not yet.
+    pub(super) fn new(trainer: &'a Trainer, has_statistics: bool) -> State<'a> {
+        State { trainer, has_statistics: Cell::new(has_statistics) }
+    }
+
+    /// The steps made so far.
+    pub fn step(&self) -> u64 {
+        self.trainer.steps()
+    }
+
+    /// The trainer; its average has statistics for this step, which are estimated now where nobody asked before.
+    pub fn trainer(&self) -> &'a Trainer {
+        if !self.has_statistics.replace(true) {
+            self.trainer.average().estimate_statistics(self.step());
+        }
+        self.trainer
+    }
+}

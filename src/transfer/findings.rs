@@ -1,0 +1,82 @@
+//! What came of a transfer beside its curves and pictures, and `outcome.json`, which keeps it.
+
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use crate::atomic;
+use crate::error::{Error, Result};
+use crate::metrics::{Evaluation, Floors};
+use crate::run::RunFolder;
+
+/// What came out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// What became of each layer: the network, the parameter, its shape, and a word.
+    pub layers: Vec<[String; 4]>,
+    /// What else a person should read.
+    pub notes: Vec<String>,
+    /// The figures of the last step.
+    pub judged: Judged,
+}
+
+/// Figures, or why there are none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Judged {
+    /// Why nothing was measured.
+    Not(String),
+    /// The figures of each arm, the run's own first, with their floors.
+    Figures {
+        /// What they are measured against.
+        against: String,
+        /// The judge's accuracy on that.
+        accuracy: Option<f64>,
+        /// Evaluations by the arms' names.
+        arms: Vec<(String, Evaluation)>,
+        /// What real images get.
+        #[serde(flatten)]
+        floors: Floors,
+    },
+}
+
+impl Findings {
+    /// Keeps them in a run's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be written.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).expect("findings are JSON");
+        atomic::write(&folder.outcome(), text.as_bytes())
+    }
+
+    /// Those that a run's folder keeps; None where it has none yet.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are none.
+    pub fn read(folder: &RunFolder) -> Result<Option<Findings>> {
+        let path = folder.outcome();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
+        let findings = serde_json::from_str(&text);
+        findings.map(Some).map_err(|error| {
+            Error::invalid(format!("{}: {error}; continue the run with --resume to write it again", path.display()))
+        })
+    }
+
+    /// Removes those of a shorter run: they are not those of one that goes on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be removed.
+    pub fn remove(folder: &RunFolder) -> Result<()> {
+        match fs::remove_file(folder.outcome()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", folder.outcome())(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! A transfer from its first phase to its figures: what is needed of the source, the target, and, where that is asked for, the arm
+//! `scratch` beside it and a judge's figures of both.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::curve::{Curve, Measuring, Point};
+use super::findings::{Findings, Judged};
+use super::plan::{Folders, Plan};
+use super::rehearsal::check_fits;
+use super::surgery::{LayerReport, Row};
+use super::workshop::{SourceImages, Workshop};
+use super::{Arm, SCRATCH};
+use crate::backend::Device;
+use crate::data::{Block, Dataset, Parts};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Trainer, load_generator, sample_asked};
+use crate::metrics::{HeldOut, Real, RealImages, Reference, Samples};
+use crate::run::{self, Ending, Event, RunFolder, Watcher};
+
+/// A training on the target.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// At its last step, or before.
+    pub ending: Ending,
+    /// What became of each layer; empty where it ended before the target.
+    pub report: LayerReport,
+    /// What else a person should read.
+    pub notes: Vec<String>,
+}
+
+/// Trains or resumes a transfer, and the arm `scratch` in `folder/scratch` where the plan says so, from wherever they stand. Where the
+/// plan says so, a judge, out of the cache or trained now, measures both on their way and at their end. What came out is written into the folder
+/// and returned; None where the watcher stopped it.
+///
+/// `parts` is the plan's target. A run that was split equals the unbroken one byte for byte.
+///
+/// # Errors
+/// Those of [`train`]; those of a test split that cannot be read; what files say.
+pub fn run(
+    plan: &Plan,
+    parts: &Parts,
+    folder: &RunFolder,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Findings>> {
+    let target = plan.choose(parts)?;
+    let source = SourceImages::of(plan);
+    inspect(plan, &target, &source, device)?;
+    check_fits(plan, &target, &source, device)?;
+    if folder.step()? < plan.steps {
+        Findings::remove(folder)?;
+    }
+    let Some(reference) = reference(plan, parts, &target, device, watcher)? else { return Ok(None) };
+    if parts.spec().block() == Block::Drawn {
+        let (all, held_out) = (parts.whole().len(), if reference.is_ok() { parts.held_out()? } else { 0 });
+        let text = format!("{all} training images of {}, of which {held_out} are held out for validation", plan.target);
+        let _ = watcher(&Event::Note(&text))?;
+    }
+    let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
+    let arms = [(plan, folder.path().to_path_buf()), (&scratch, folder.path().join(SCRATCH))];
+    let arms = &arms[..if plan.scratch { 2 } else { 1 }];
+    let mut findings = Findings { layers: Vec::new(), notes: Vec::new(), judged: Judged::Not(String::new()) };
+    for (plan, path) in arms {
+        let arm = RunFolder::prepare(path)?;
+        let mut measuring = match (&reference, plan.evaluate_every) {
+            (Ok(reference), Some(every)) => {
+                Some(Measuring { curve: Curve::resume(&arm, arm.step()?, reference)?, reference, every })
+            }
+            _ => None,
+        };
+        let trained = train(plan, target.clone(), &source, &Folders::within(path), device, &mut |event| {
+            measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
+            watcher(event)
+        })?;
+        if trained.ending == Ending::Interrupted {
+            return Ok(None);
+        }
+        let _ = watcher(&Event::Trained { arm: &plan.arm.name, run: &arm, steps: plan.steps })?;
+        if findings.layers.is_empty() && findings.notes.is_empty() {
+            findings.layers = trained.report.0.iter().map(Row::words).collect();
+            findings.notes = trained.notes;
+        }
+    }
+    findings.judged = match &reference {
+        Ok(reference) => judge(arms, reference, device)?,
+        Err(why) => Judged::Not(why.clone()),
+    };
+    findings.write(folder)?;
+    Ok(Some(findings))
+}
+
+/// Refuses what would fail only behind the training of what the arm needs of its source.
+///
+/// # Errors
+/// Labels that cannot be had, layers that cannot be frozen, a source that does not fit; what reading it says.
+pub fn inspect(plan: &Plan, target: &Dataset, source: &SourceImages, device: &Device) -> Result<()> {
+    plan.check()?;
+    plan.check_fits(device)?;
+    let (folders, mut watcher) = (Folders::within(Path::new("")), run::unwatched);
+    let own = plan.of_arm()?;
+    let mut workshop = Workshop::new(&own, target, source, &folders, device, &mut watcher);
+    plan.arm.choices()?.inspect(&mut workshop)
+}
+
+/// Trains or resumes all phases of an arm: what it needs of the source, then the target. Each phase continues from its own last
+/// checkpoint, so that a run that was split equals the unbroken one byte for byte.
+///
+/// `target` holds the images to train on, in the networks' size and channels; its labels are used by nothing but what says
+/// so. The watcher is told of the states of the target's trainer, and of no other's.
+///
+/// # Errors
+/// Those of each phase: data that do not fit, a source that does not, a state that is not finite, a file that cannot be written.
+pub fn train(
+    plan: &Plan,
+    target: Dataset,
+    source: &SourceImages,
+    folders: &Folders,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Trained> {
+    plan.check()?;
+    check_fits(plan, &target, source, device)?;
+    let folder = RunFolder::prepare(&folders.run)?;
+    if !folder.config().exists() {
+        folder.write_settings(plan)?;
+    }
+    let own = plan.of_arm()?;
+    let mut workshop = Workshop::new(&own, &target, source, folders, device, &mut *watcher);
+    let Some(grafted) = plan.arm.choices()?.prepare(&mut workshop)? else {
+        return Ok(Trained { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
+    };
+    let mut recipe = plan.arm.recipe(&plan.recipe)?;
+    recipe.architecture.classes = grafted.classes;
+    recipe.architecture.condition_features = grafted.condition_features;
+    let mut notes = Vec::new();
+    if !grafted.report.0.is_empty() {
+        notes.push(grafted.report.to_string());
+    }
+    let beside: Vec<&str> = grafted.method.networks().into_iter().map(|(name, _)| name).collect();
+    if !beside.is_empty() {
+        notes.push(format!("frozen beside the target's networks: {}", beside.join(", ")));
+    }
+    for note in notes.iter().chain(&grafted.notes) {
+        let _ = watcher(&Event::Note(note))?;
+    }
+    device.release_idle();
+    let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
+    let ending = folder.go_on(&plan.arm.name, &mut trainer, plan, &plan.pace(), watcher)?;
+    Ok(Trained { ending, report: grafted.report, notes: grafted.notes })
+}
+
+/// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
+/// the judge's training was stopped.
+fn reference(
+    plan: &Plan,
+    parts: &Parts,
+    target: &Dataset,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Result<Reference, String>>> {
+    if let Some(why) = plan.unjudged(parts)? {
+        return Ok(Some(Err(why)));
+    }
+    let Architecture { size, channels, .. } = plan.recipe.architecture;
+    let real = Real::of(parts, size, channels)?;
+    let against = match &real.test {
+        Ok(_) => HeldOut::Test,
+        Err(why) => {
+            let half = "half of the validation block stands in for it";
+            let _ = watcher(&Event::Warning(&format!("there is no test split ({why}): {half}")))?;
+            HeldOut::Validation
+        }
+    };
+    let Some(judge) = run::judge(&real.training, device, watcher)? else { return Ok(None) };
+    let (held_out, other) = real.sides(against)?;
+    let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
+    match Reference::new(Arc::new(judge), &real) {
+        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
+        reference => reference.map(|reference| Some(Ok(reference))),
+    }
+}
+
+/// The figures of each arm's last step, which end its curve, too.
+fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> Result<Judged> {
+    let mut figures = Vec::new();
+    for (plan, folder) in arms {
+        let folder = RunFolder::open(folder)?;
+        let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
+        let count = reference.count();
+        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
+        let evaluation = reference.evaluate(&Samples {
+            images: &images,
+            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
+        })?;
+        let point = Point::new(plan.steps, &evaluation.distances, count, reference);
+        Curve::resume(&folder, plan.steps, reference)?.add(point)?;
+        figures.push((plan.arm.name.clone(), evaluation));
+    }
+    Ok(Judged::Figures {
+        against: format!("{} held-out images of {}", reference.count(), arms[0].0.target),
+        accuracy: reference.accuracy(),
+        arms: figures,
+        floors: reference.floors()?,
+    })
+}
