@@ -1,9 +1,9 @@
-//! The convolutions of both networks, layer by layer and role by role: GFLOP/s, and the share of the machine's peak.
+//! The convolutions of DCGAN and of the residual networks, layer by layer and role by role: GFLOP/s, and the share of the machine's peak.
 //!
 //! The peak is a loop of multiply-adds in registers on all threads, measured in the same run. Throughput counts the
 //! multiplications with padding too (2 x pixels x taps x channels x channels), as frameworks do.
-//! `cargo bench --bench kernels -- 32` measures the layers of 32x32 images only; `-- --device gpu` those of a gpu, by the
-//! adapter's own clock where it has one, without a peak to compare with.
+//! `cargo bench --bench kernels -- 32/` measures the DCGAN of 32x32 images only, `-- residual/` the layers of residual networks (3x3 filters
+//! and 1x1 shortcuts of stride 1); `-- --device gpu` those of a gpu, by the adapter's own clock where it has one, without a peak to compare with.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -122,32 +122,50 @@ fn peak(criterion: &mut Criterion) {
     });
 }
 
-/// A layer by its fine and coarse side, channels, and stride.
-fn geometry(batch: usize, fine: usize, channels: [usize; 2], stride: usize) -> Geometry {
-    let padding = stride - 1;
-    let coarse = Geometry::coarse_size(fine, 4, stride, padding).expect("the filter fits");
+/// A layer by its fine side, channels, filter, stride and padding.
+fn geometry(batch: usize, fine: usize, channels: [usize; 2], [kernel, stride, padding]: [usize; 3]) -> Geometry {
+    let coarse = Geometry::coarse_size(fine, kernel, stride, padding).expect("the filter fits");
     Geometry {
         batch,
         fine: [fine; 2],
         coarse: [coarse; 2],
         fine_channels: channels[0],
         coarse_channels: channels[1],
-        kernel: [4; 2],
+        kernel: [kernel; 2],
         stride: [stride; 2],
         padding: [padding; 2],
     }
 }
 
-/// The layers of both networks: those between feature maps serve both.
-fn layers(size: usize, batch: usize, features: usize) -> Vec<(String, Geometry)> {
-    let mut layers = vec![("image".to_string(), geometry(batch, size, [3, features], 2))];
+/// The layers of both networks of a DCGAN: those between feature maps serve both.
+fn dcgan(size: usize, batch: usize, features: usize) -> Vec<(String, Geometry)> {
+    let (halving, last) = ([4, 2, 1], [4, 1, 0]);
+    let mut layers = vec![(format!("{size}/image"), geometry(batch, size, [3, features], halving))];
     let (mut side, mut width) = (size / 2, features);
     while side > 4 {
-        layers.push((format!("{side}x{side}x{width}"), geometry(batch, side, [width, 2 * width], 2)));
+        layers.push((format!("{size}/{side}x{side}x{width}"), geometry(batch, side, [width, 2 * width], halving)));
         (side, width) = (side / 2, 2 * width);
     }
-    layers.push(("score".to_string(), geometry(batch, 4, [width, 1], 1)));
-    layers.push(("latent".to_string(), geometry(batch, 4, [width, 100], 1)));
+    layers.push((format!("{size}/score"), geometry(batch, 4, [width, 1], last)));
+    layers.push((format!("{size}/latent"), geometry(batch, 4, [width, 100], last)));
+    layers
+}
+
+/// Layers of residual networks: 3x3 filters of stride 1 and 1x1 shortcuts.
+fn residual(batch: usize) -> Vec<(String, Geometry)> {
+    let (three, one) = ([3, 1, 1], [1, 1, 0]);
+    let square = |(side, width): (usize, usize)| {
+        (format!("residual/{side}x{side}x{width}"), geometry(batch, side, [width; 2], three))
+    };
+    let mut layers: Vec<_> =
+        [(32, 64), (16, 64), (16, 128), (8, 64), (8, 128), (8, 256), (4, 64), (4, 256)].map(square).into();
+    layers.push(("residual/7x7x64".to_string(), geometry(batch, 7, [64; 2], three)));
+    layers.push(("residual/image".to_string(), geometry(batch, 32, [3, 64], three)));
+    layers.push(("residual/to-image".to_string(), geometry(batch, 32, [64, 3], three)));
+    layers.push(("residual/grey-image".to_string(), geometry(batch, 32, [1, 64], three)));
+    layers.push(("residual/to-grey-image".to_string(), geometry(batch, 32, [64, 1], three)));
+    layers.push(("residual/shortcut".to_string(), geometry(batch, 16, [64, 128], one)));
+    layers.push(("residual/shortcut-of-image".to_string(), geometry(batch, 16, [3, 64], one)));
     layers
 }
 
@@ -180,20 +198,17 @@ fn main() -> graft::Result<()> {
     if gpu.is_none() {
         peak(&mut criterion);
     }
-    for (size, batch) in [(32, 64), (64, 128)] {
-        for (name, g) in layers(size, batch, 64) {
-            let (fine, filter, coarse) =
-                (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
-            let pixels = g.batch * g.coarse[0] * g.coarse[1];
-            let work = 2.0 * (pixels * 16 * g.fine_channels * g.coarse_channels) as f64;
-            for (role, a, b) in
-                [(Role::Coarse, &fine, &filter), (Role::Fine, &filter, &coarse), (Role::Filter, &fine, &coarse)]
-            {
-                let label = format!("{size}/{name}/{role:?}").to_lowercase();
-                measure(&mut criterion, &label, work, gpu.as_deref(), || {
-                    black_box(backend.convolution(role, &g, a, b, Activation::Identity));
-                });
-            }
+    for (name, g) in [dcgan(32, 64, 64), dcgan(64, 128, 64), residual(64)].concat() {
+        let (fine, filter, coarse) = (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
+        let taps = g.kernel[0] * g.kernel[1];
+        let work = 2.0 * (g.batch * g.coarse[0] * g.coarse[1] * taps * g.fine_channels * g.coarse_channels) as f64;
+        for (role, a, b) in
+            [(Role::Coarse, &fine, &filter), (Role::Fine, &filter, &coarse), (Role::Filter, &fine, &coarse)]
+        {
+            let label = format!("{name}/{role:?}").to_lowercase();
+            measure(&mut criterion, &label, work, gpu.as_deref(), || {
+                black_box(backend.convolution(role, &g, a, b, Activation::Identity));
+            });
         }
     }
     criterion.final_summary();
@@ -206,9 +221,9 @@ fn table() {
     let best = BEST.lock().expect("no bench panicked");
     let rate = |(seconds, work): &(f64, f64)| work / seconds / 1e9;
     let peak = best.get("peak").map(rate);
-    println!("\n{:<24} {:>9} {:>8} {:>6}", "bench", "us", "GFLOP/s", "peak");
+    println!("\n{:<36} {:>9} {:>8} {:>6}", "bench", "us", "GFLOP/s", "peak");
     for (name, entry) in best.iter() {
         let share = peak.map_or("-".to_string(), |peak| format!("{:.0}%", 100.0 * rate(entry) / peak));
-        println!("{name:<24} {:>9.1} {:>8.1} {share:>6}", entry.0 * 1e6, rate(entry));
+        println!("{name:<36} {:>9.1} {:>8.1} {share:>6}", entry.0 * 1e6, rate(entry));
     }
 }

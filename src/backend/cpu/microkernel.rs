@@ -27,7 +27,7 @@ pub const MAX_TILE: usize = 12 * 32;
 /// A run of the contraction whose left elements are contiguous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it starts, in elements from a row's pointer.
+    /// Where it starts, in elements from a row's start.
     pub left: usize,
     /// The panel's line that its first element meets.
     pub line: usize,
@@ -35,21 +35,22 @@ pub struct Segment {
     pub length: usize,
 }
 
-/// What a tile computes: `out[r][c] (+)= sum over segments and l of rows[r][left + l step] panel[line + l][c]`.
-#[derive(Clone, Copy)]
+/// What a tile computes: `out[r][c] (+)= sum over segments and l of left[rows[r] + segment.left + l step] panel[line + l][c]`.
 pub struct TileJob<'a> {
-    /// One pointer a tile row.
-    pub rows: &'a [*const f32; MAX_ROWS],
+    /// What the rows lie in.
+    pub left: &'a [f32],
+    /// Where each of the tile's rows starts.
+    pub rows: &'a [usize; MAX_ROWS],
     /// Elements between successive left elements of a row.
     pub step: usize,
     /// The contraction.
     pub segments: &'a [Segment],
     /// A packed panel, its lines `lanes` or `columns` wide.
-    pub panel: *const f32,
+    pub panel: &'a [f32],
     /// Whether the panel is narrow.
     pub narrow: bool,
     /// The tile, row-major, as wide as the panel's lines.
-    pub out: *mut f32,
+    pub out: &'a mut [f32],
     /// Whether the tile's old contents are added to.
     pub accumulate: bool,
 }
@@ -94,22 +95,46 @@ fn shape<S: Lanes>() -> Shape {
     }
 }
 
-/// Computes one tile.
-///
-/// # Safety
-/// Every pointer is valid for what the job reads and writes: `tile.rows` rows for all segments, the panel for all their lines,
-/// and `out` for the tile.
-#[inline(always)]
-pub unsafe fn compute<S: Lanes>(simd: S, job: TileJob<'_>) {
-    // SAFETY: as the caller promises; the constants are those of `Simd::tile`.
-    unsafe {
-        match (shape::<S>(), job.narrow) {
-            (Shape::Vectors12x2, false) => product::<S, 12, 2>(simd, job),
-            (Shape::Vectors12x2, true) => product::<S, 12, 1>(simd, job),
-            (Shape::Vectors6x2, false) => product::<S, 6, 2>(simd, job),
-            (Shape::Vectors6x2, true) => product::<S, 6, 1>(simd, job),
-            (Shape::Scalars4x8, false) => product::<S, 4, 8>(simd, job),
-            (Shape::Scalars4x8, true) => product::<S, 4, 1>(simd, job),
+/// One tile, to be computed with the instructions that it was made for.
+pub struct Product<'a>(TileJob<'a>);
+
+impl<'a> Product<'a> {
+    /// A job for the tiles of `simd`.
+    ///
+    /// # Safety
+    /// The job's slices hold what it reads and writes: the left operand every row for all segments, the panel all of their lines, and `out` the
+    /// tile. (Debug builds check it.)
+    pub unsafe fn new(simd: Simd, job: TileJob<'a>) -> Product<'a> {
+        if cfg!(debug_assertions) {
+            let tile = simd.tile();
+            let width = if job.narrow { tile.lanes } else { tile.columns };
+            let last = job.rows[..tile.rows].iter().max().expect("a tile has rows");
+            for segment in job.segments.iter().filter(|segment| segment.length > 0) {
+                assert!(last + segment.left + (segment.length - 1) * job.step < job.left.len(), "a row is outside");
+                assert!((segment.line + segment.length) * width <= job.panel.len(), "a line is outside the panel");
+            }
+            assert!(tile.rows * width <= job.out.len(), "the tile is larger than its place");
+        }
+        Product(job)
+    }
+}
+
+impl pulp::WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Lanes>(self, simd: S) {
+        let Product(job) = self;
+        // SAFETY: as `new`'s caller promised; the constants are those of `Simd::tile`.
+        unsafe {
+            match (shape::<S>(), job.narrow) {
+                (Shape::Vectors12x2, false) => product::<S, 12, 2>(simd, job),
+                (Shape::Vectors12x2, true) => product::<S, 12, 1>(simd, job),
+                (Shape::Vectors6x2, false) => product::<S, 6, 2>(simd, job),
+                (Shape::Vectors6x2, true) => product::<S, 6, 1>(simd, job),
+                (Shape::Scalars4x8, false) => product::<S, 4, 8>(simd, job),
+                (Shape::Scalars4x8, true) => product::<S, 4, 1>(simd, job),
+            }
         }
     }
 }
@@ -117,22 +142,23 @@ pub unsafe fn compute<S: Lanes>(simd: S, job: TileJob<'_>) {
 #[inline(always)]
 unsafe fn product<S: Lanes, const ROWS: usize, const VECTORS: usize>(simd: S, job: TileJob<'_>) {
     let lanes = S::F32_LANES;
+    let (base, panel, out) = (job.left.as_ptr(), job.panel.as_ptr(), job.out.as_mut_ptr());
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-    // SAFETY: `compute`'s caller promises that all of these addresses are valid; vectors are read unaligned.
+    // SAFETY: the caller promises that all of these addresses are valid; vectors are read unaligned.
     unsafe {
         if job.accumulate {
             for (r, sums) in sums.iter_mut().enumerate() {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = job.out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().read_unaligned();
+                    *sum = out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().read_unaligned();
                 }
             }
         }
         for segment in job.segments {
             let mut left = [std::ptr::null::<f32>(); ROWS];
             for (left, row) in left.iter_mut().zip(job.rows) {
-                *left = row.add(segment.left);
+                *left = base.add(row + segment.left);
             }
-            let mut line = job.panel.add(segment.line * VECTORS * lanes);
+            let mut line = panel.add(segment.line * VECTORS * lanes);
             let mut offset = 0;
             for _ in 0..segment.length {
                 let mut right = [simd.splat_f32s(0.0); VECTORS];
@@ -151,7 +177,7 @@ unsafe fn product<S: Lanes, const ROWS: usize, const VECTORS: usize>(simd: S, jo
         }
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
-                job.out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().write_unaligned(*sum);
+                out.add((r * VECTORS + v) * lanes).cast::<S::f32s>().write_unaligned(*sum);
             }
         }
     }
@@ -192,7 +218,7 @@ fn elements(panels: &[Panel], lines: usize) -> usize {
     panels.last().map_or(0, |last| last.start + lines * last.width)
 }
 
-/// A right operand packed for [`compute`].
+/// A right operand packed for [`Product`].
 pub struct Panels {
     /// The panels, in the order of their columns.
     pub panels: Vec<Panel>,
@@ -226,9 +252,20 @@ impl Panels {
         elements(&panels(tile, lines, columns), lines)
     }
 
-    /// Where a panel's lines start in memory.
-    pub fn lines(&self, panel: &Panel) -> *const f32 {
-        self.lines[panel.start..].as_ptr()
+    /// A panel's lines, and what follows.
+    pub fn lines(&self, panel: &Panel) -> &[f32] {
+        &self.lines[panel.start..]
+    }
+}
+
+/// Copies a panel's line, or the part of it that is used. Whole lines have one of a few lengths, and are a few moves then.
+#[inline(always)]
+pub fn copy_line(from: &[f32], to: &mut [f32]) {
+    match from.len() {
+        32 => to[..32].copy_from_slice(&from[..32]),
+        16 => to[..16].copy_from_slice(&from[..16]),
+        8 => to[..8].copy_from_slice(&from[..8]),
+        _ => to.copy_from_slice(from),
     }
 }
 

@@ -243,6 +243,9 @@ mod tests {
                 geometry(5, 4, [24, 1], 4, 1, 0),
                 geometry(2, 9, [5, 40], 3, 1, 1),
                 geometry(8, 16, [64, 64], 3, 1, 1),
+                geometry(20, 5, [96, 32], 3, 1, 1),
+                geometry(9, 16, [192, 128], 3, 1, 1),
+                geometry(3, 9, [40, 3], 3, 1, 1),
                 geometry(1, 4, [0, 3], 4, 2, 1),
             ];
             for g in geometries {

@@ -25,7 +25,10 @@ pub fn tasks(count: usize, work: impl Fn(usize) + Sync + Send) {
 
 /// A pointer to memory that tasks write in disjoint places.
 #[derive(Clone, Copy)]
-pub struct Disjoint(*mut f32);
+pub struct Disjoint {
+    start: *mut f32,
+    length: usize,
+}
 
 // SAFETY: the tasks that share it write disjoint elements of a slice that outlives them; see `Disjoint::slice`.
 unsafe impl Send for Disjoint {}
@@ -35,24 +38,41 @@ unsafe impl Sync for Disjoint {}
 impl Disjoint {
     /// The memory of `slice`, which stays borrowed by the caller while tasks run.
     pub fn new(slice: &mut [f32]) -> Disjoint {
-        Disjoint(slice.as_mut_ptr())
+        Disjoint { start: slice.as_mut_ptr(), length: slice.len() }
     }
 
-    /// Where element `start` is, for kernels that write in several places.
+    /// Elements from the start to the end of the slice.
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    /// What is left from element `start` on.
+    ///
+    /// # Panics
+    /// Where the slice ends before.
+    pub fn skip(self, start: usize) -> Disjoint {
+        let length = self.length.checked_sub(start).expect("inside the slice");
+        // SAFETY: the element is inside the slice, or just behind it.
+        Disjoint { start: unsafe { self.start.add(start) }, length }
+    }
+
+    /// Where element `index` is, for kernels that write in several places.
     ///
     /// # Safety
     /// As for [`Disjoint::slice`], for every element that is written or read through the pointer.
-    pub unsafe fn at(self, start: usize) -> *mut f32 {
+    #[inline(always)]
+    pub unsafe fn at(self, index: usize) -> *mut f32 {
         // SAFETY: as the caller promises.
-        unsafe { self.0.add(start) }
+        unsafe { self.start.add(index) }
     }
 
     /// Elements `start..start + len`.
     ///
     /// # Safety
-    /// They lie inside the slice that this was made of, which is alive, and no other task touches them meanwhile.
+    /// They lie inside the slice that this was made of (debug builds check it), which is alive, and no other task touches them meanwhile.
     pub unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [f32] {
+        debug_assert!(start + len <= self.length, "elements are outside the slice");
         // SAFETY: as the caller promises.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
 }

@@ -548,12 +548,29 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(26, [8, 64], [32, 96], [4, 4], [2, 2], [1, 1]),
         geometry(49, [32, 8], [64, 32], [4, 4], [2, 2], [1, 1]),
         geometry(193, [8, 8], [32, 32], [4, 4], [2, 2], [1, 1]),
+        // Winograd's products of 3x3 filters: whole tiles, tiles beyond the image, one row, one column, one pixel, tasks and stretches with tails.
+        geometry(19, [8, 8], [32, 32], [3, 3], [1, 1], [1, 1]),
+        geometry(21, [16, 16], [32, 64], [3, 3], [1, 1], [1, 1]),
+        geometry(9, [7, 9], [64, 32], [3, 3], [1, 1], [1, 1]),
+        geometry(3, [5, 14], [32, 96], [3, 3], [1, 1], [1, 1]),
+        geometry(70, [4, 4], [32, 32], [3, 3], [1, 1], [1, 1]),
+        geometry(23, [3, 4], [96, 64], [3, 3], [1, 1], [1, 1]),
+        geometry(2, [1, 37], [32, 32], [3, 3], [1, 1], [1, 1]),
+        geometry(1, [35, 2], [64, 64], [3, 3], [1, 1], [1, 1]),
+        geometry(65, [1, 1], [32, 32], [3, 3], [1, 1], [1, 1]),
+        // Few channels on either side of a filter of stride 1.
+        geometry(4, [16, 16], [64, 3], [3, 3], [1, 1], [1, 1]),
+        geometry(3, [13, 11], [40, 1], [3, 3], [1, 1], [1, 1]),
+        geometry(2, [12, 15], [33, 2], [3, 2], [1, 1], [0, 1]),
+        geometry(4, [16, 16], [3, 64], [3, 3], [1, 1], [1, 1]),
     ];
     let plain = geometries.into_iter().flat_map(roles);
     let fused = [
         geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1]),
         geometry(5, [8, 8], [32, 64], [4, 4], [2, 2], [1, 1]),
         geometry(12, [32, 32], [32, 32], [4, 4], [2, 2], [1, 1]),
+        geometry(20, [7, 8], [32, 64], [3, 3], [1, 1], [1, 1]),
+        geometry(2, [9, 8], [64, 3], [3, 3], [1, 1], [1, 1]),
     ];
     let fused = fused.into_iter().flat_map(self::fused);
     plain.chain(fused).map(Case::large).collect()

@@ -4,9 +4,8 @@
 //! task owns a block of filter rows, packs the matching elements of `x` for a few hundred pixels at a time so that they stay
 //! in cache, and adds their product to its block. Long contractions are also split, and the parts added in order.
 
-use super::image::Product;
 use super::plan::{Group, Pixel, Plan};
-use crate::backend::cpu::microkernel::{MAX_ROWS, Panels, Segment, TileJob, panels};
+use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob, panels};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Geometry, Scratch};
@@ -152,8 +151,7 @@ fn stretches(plan: &Plan) -> Vec<Stretch<'_>> {
     for group in plan.groups.iter().filter(|group| !group.segments.is_empty()) {
         let pixels = plan.pixels(group);
         for first in (0..pixels).step_by(PIXELS) {
-            let indices = first..(first + PIXELS).min(pixels);
-            let pixels: Vec<Pixel> = indices.map(|index| plan.pixel(group, index)).collect();
+            let pixels: Vec<Pixel> = plan.from(group, first).take(PIXELS).collect();
             let start = line;
             line += pixels.len();
             stretches.push(Stretch { group, pixels, line: start });
@@ -176,18 +174,18 @@ impl Contraction<'_> {
             let mut at = 0;
             for panel in &panels.panels {
                 for packed in left.chunks_exact(tile.rows * PIXELS).take(tiles) {
-                    let pointers: [*const f32; MAX_ROWS] =
-                        std::array::from_fn(|r| packed[r.min(tile.rows - 1)..].as_ptr());
                     let job = TileJob {
-                        rows: &pointers,
+                        left: packed,
+                        rows: &std::array::from_fn(|row| row.min(tile.rows - 1)),
                         step: tile.rows,
                         segments: &segments,
                         panel: panels.lines(panel),
                         narrow: panel.narrow,
-                        out: sums[at..at + tile.rows * panel.width].as_mut_ptr(),
+                        out: &mut sums[at..at + tile.rows * panel.width],
                         accumulate: true,
                     };
-                    self.simd.dispatch(Product { job });
+                    // SAFETY: a stretch has at most `PIXELS` pixels, and its lines are in every panel.
+                    self.simd.dispatch(unsafe { Product::new(self.simd, job) });
                     at += tile.rows * panel.width;
                 }
             }

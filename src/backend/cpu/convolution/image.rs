@@ -4,7 +4,7 @@
 //! contraction and written once. A stride-s transposed convolution is s * s phases, which the plan lists as groups.
 
 use super::plan::{Pixel, Plan, transposed_line};
-use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, TileJob, compute};
+use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, Product, TileJob, copy_line};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role, Scratch};
@@ -79,29 +79,29 @@ fn run(simd: Simd, plan: &Plan, input: &[f32], panels: &Panels, len: usize, acti
     tasks(work.len(), |task| {
         let (index, first) = work[task];
         let group = &plan.groups[index];
-        let pixels: Vec<Pixel> =
-            (first..(first + block).min(plan.pixels(group))).map(|index| plan.pixel(group, index)).collect();
+        let pixels: Vec<Pixel> = plan.from(group, first).take(block).collect();
         let mut tile = [0f32; MAX_TILE];
         for panel in &panels.panels {
             for pixels in pixels.chunks(rows) {
                 // The last tile's missing rows repeat its last pixel and are not written.
-                let row = |r: usize| input[pixels[r.min(pixels.len() - 1)].input..].as_ptr();
-                let rows: [*const f32; MAX_ROWS] = std::array::from_fn(row);
+                let rows: [usize; MAX_ROWS] = std::array::from_fn(|r| pixels[r.min(pixels.len() - 1)].input);
                 let job = TileJob {
+                    left: input,
                     rows: &rows,
                     step: 1,
                     segments: &group.segments,
                     panel: panels.lines(panel),
                     narrow: panel.narrow,
-                    out: tile.as_mut_ptr(),
+                    out: &mut tile,
                     accumulate: false,
                 };
-                simd.dispatch(Product { job });
+                // SAFETY: the plan's pixels and segments lie inside the geometry's image, and the panels have all taps' lines.
+                simd.dispatch(unsafe { Product::new(simd, job) });
                 for (pixel, sums) in pixels.iter().zip(tile.chunks_exact(panel.width)) {
                     // SAFETY: each pixel is in one group, once, and each column in one panel; they lie inside `output`.
                     let out = unsafe { out.slice(pixel.output + panel.column, panel.used) };
                     match activation.unary() {
-                        None => out.copy_from_slice(&sums[..panel.used]),
+                        None => copy_line(&sums[..panel.used], out),
                         Some(function) => function.map_f32(&sums[..panel.used], out),
                     }
                 }
@@ -109,20 +109,4 @@ fn run(simd: Simd, plan: &Plan, input: &[f32], panels: &Panels, len: usize, acti
         }
     });
     output
-}
-
-/// One tile, compiled for an instruction set.
-pub struct Product<'a> {
-    /// Its pointers are valid: made from slices by the plan, whose sizes are the geometry's.
-    pub job: TileJob<'a>,
-}
-
-impl pulp::WithSimd for Product<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) {
-        // SAFETY: as the field promises.
-        unsafe { compute(simd, self.job) }
-    }
 }

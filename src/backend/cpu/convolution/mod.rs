@@ -22,26 +22,50 @@ pub fn convolution(
         let zeros = Buffer::full(geometry.shape(role).iter().product(), 0.0);
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
     }
-    match role {
-        Role::Coarse if winograd::pays(geometry) => winograd::coarse(simd, geometry, a, b, activation),
-        Role::Coarse => image::coarse(simd, geometry, a, b, activation),
-        Role::Fine if winograd::pays(geometry) => winograd::fine(simd, geometry, a, b, activation),
-        Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine(simd, geometry, a, b, activation),
-        Role::Fine => image::fine(simd, geometry, a, b, activation),
-        Role::Filter => {
-            let kernel = if winograd::pays(geometry) {
-                winograd::filter
-            } else if few_channels::filter_pays(geometry) {
-                few_channels::filter
-            } else {
-                filter::filter
-            };
-            let out = kernel(simd, geometry, a, b);
-            match activation.unary() {
-                None => out,
-                Some(function) => super::elementwise::unary(simd, function, &out),
-            }
+    let channels = [geometry.fine_channels, geometry.coarse_channels];
+    let out = match (role, kernel(simd, role, geometry)) {
+        (Role::Coarse, Kernel::Winograd(way)) => return way.coarse(simd, geometry, a, b, activation),
+        (Role::Coarse, Kernel::Exchanged(g)) => {
+            return few_channels::fine(simd, &g, &few_channels::turned(b, channels), a, activation);
         }
+        (Role::Coarse, _) => return image::coarse(simd, geometry, a, b, activation),
+        (Role::Fine, Kernel::Winograd(way)) => return way.fine(simd, geometry, a, b, activation),
+        (Role::Fine, Kernel::FewChannels) => return few_channels::fine(simd, geometry, a, b, activation),
+        (Role::Fine, _) => return image::fine(simd, geometry, a, b, activation),
+        (Role::Filter, Kernel::Winograd(way)) => way.filter(simd, geometry, a, b),
+        (Role::Filter, Kernel::FewChannels) => few_channels::filter(simd, geometry, a, b),
+        (Role::Filter, Kernel::Exchanged(g)) => {
+            few_channels::turned(&few_channels::filter(simd, &g, b, a), [channels[1], channels[0]])
+        }
+        (Role::Filter, Kernel::Direct) => filter::filter(simd, geometry, a, b),
+    };
+    match activation.unary() {
+        None => out,
+        Some(function) => super::elementwise::unary(simd, function, &out),
+    }
+}
+
+/// What computes a role.
+enum Kernel {
+    Winograd(winograd::Way),
+    FewChannels,
+    /// The same, between the images the other way round.
+    Exchanged(Geometry),
+    Direct,
+}
+
+/// The kernel for a role, chosen by shape.
+fn kernel(simd: Simd, role: Role, geometry: &Geometry) -> Kernel {
+    if let Some(way) = winograd::way(role, geometry) {
+        return Kernel::Winograd(way);
+    }
+    let exchanged = few_channels::exchanged(simd, geometry);
+    match (role, exchanged) {
+        (Role::Coarse, Some(g)) => Kernel::Exchanged(g),
+        (Role::Filter, Some(g)) if few_channels::filter_pays(&g) => Kernel::Exchanged(g),
+        (Role::Filter, _) if few_channels::filter_pays(geometry) => Kernel::FewChannels,
+        (Role::Fine, _) if few_channels::pays(simd, geometry) => Kernel::FewChannels,
+        _ => Kernel::Direct,
     }
 }
 
@@ -57,13 +81,22 @@ fn is_empty(role: Role, geometry: &Geometry) -> bool {
 
 /// What [`convolution`] has beside its result.
 pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
-    match role {
-        _ if is_empty(role, geometry) => Scratch::default(),
-        _ if winograd::pays(geometry) => winograd::scratch(simd, role, geometry),
-        Role::Coarse => image::scratch(simd, geometry, Role::Coarse),
-        Role::Fine if few_channels::pays(simd, geometry) => few_channels::fine_scratch(simd, geometry),
-        Role::Fine => image::scratch(simd, geometry, Role::Fine),
-        Role::Filter if few_channels::filter_pays(geometry) => few_channels::Cut::new(simd, geometry).scratch(),
-        Role::Filter => filter::scratch(simd, geometry),
+    if is_empty(role, geometry) {
+        return Scratch::default();
+    }
+    let few_channels = |g: &Geometry| match role {
+        Role::Filter => few_channels::Cut::new(simd, g).scratch(),
+        _ => few_channels::fine_scratch(simd, g),
+    };
+    match kernel(simd, role, geometry) {
+        Kernel::Winograd(way) => way.scratch(simd, role, geometry),
+        Kernel::FewChannels => few_channels(geometry),
+        Kernel::Exchanged(g) => {
+            let mut scratch = few_channels(&g);
+            scratch.shared.push(geometry.filter_shape().iter().product());
+            scratch
+        }
+        Kernel::Direct if role == Role::Filter => filter::scratch(simd, geometry),
+        Kernel::Direct => image::scratch(simd, geometry, role),
     }
 }

@@ -147,18 +147,23 @@ impl Plan {
         self.batch * group.down.count * group.across.count
     }
 
-    /// Pixel `index` of a group.
-    pub fn pixel(&self, group: &Group, index: usize) -> Pixel {
+    /// The pixels of a group from `index` on.
+    pub fn from<'a>(&'a self, group: &'a Group, index: usize) -> impl Iterator<Item = Pixel> + 'a {
         let (down, across) = (&group.down, &group.across);
-        let (i, rest) = (index % across.count, index / across.count);
-        let (j, n) = (rest % down.count, rest / down.count);
-        let at = |[height, width, channels]: [usize; 3], row: usize, column: usize| {
-            ((n * height + row) * width + column) * channels
-        };
-        Pixel {
-            input: at(self.input, down.input + j * down.input_step, across.input + i * across.input_step),
-            output: at(self.output, down.output + j * down.output_step, across.output + i * across.output_step),
-        }
+        // The row of a batch's rows, and the column; a pixel costs no division.
+        let (first, skipped) = (index / across.count, index % across.count);
+        (first..self.batch * down.count).flat_map(move |row| {
+            let (n, j) = (row / down.count, row % down.count);
+            let at = |[height, width, channels]: [usize; 3], row: usize, column: usize| {
+                (((n * height + row) * width + column) * channels, channels)
+            };
+            let (input, input_channels) = at(self.input, down.input + j * down.input_step, across.input);
+            let (output, output_channels) = at(self.output, down.output + j * down.output_step, across.output);
+            (if row == first { skipped } else { 0 }..across.count).map(move |i| Pixel {
+                input: input + i * across.input_step * input_channels,
+                output: output + i * across.output_step * output_channels,
+            })
+        })
     }
 }
 

@@ -1,38 +1,39 @@
 //! The filter's side: `G` in panels for the products of images, and the filter gradient through its adjoint.
 
-use std::marker::PhantomData;
-
-use super::scheme::{MOST, Scheme};
-use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines};
-use super::{AXIS_PHASES, CHANNELS, Lines, PHASES, Panels, SPACE, Tiling};
-use crate::backend::cpu::convolution::image::Product;
-use crate::backend::cpu::microkernel::{MAX_ROWS, Segment, TileJob, pack_column};
+use super::scheme::{MOST, MOST_TAPS, Scheme};
+use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines, Taps};
+use super::{CHANNELS, Lines, Panels, SPACE, Tiling};
+use crate::backend::cpu::microkernel::{Product, Segment, TileJob, pack_column};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Geometry, Scratch};
 
 /// Calls `at` with where the matrix `[c, k]` of each of a phase's taps starts.
-fn taps<P>(geometry: &Geometry, phase: usize, at: impl Fn(usize) -> P) -> [[P; 2]; 2] {
+pub fn taps<K: Scheme, P: Copy>(geometry: &Geometry, phase: usize, none: P, at: impl Fn(usize) -> P) -> Taps<P> {
     let matrix = geometry.fine_channels * geometry.coarse_channels;
-    let tap = |p: usize, q: usize| {
-        let row = phase / AXIS_PHASES + AXIS_PHASES * p;
-        (row * geometry.kernel[1] + phase % AXIS_PHASES + AXIS_PHASES * q) * matrix
-    };
-    [[at(tap(0, 0)), at(tap(0, 1))], [at(tap(1, 0)), at(tap(1, 1))]]
+    let mut taps = [[none; MOST_TAPS]; MOST_TAPS];
+    for (p, taps) in taps.iter_mut().enumerate().take(K::TAPS) {
+        for (q, tap) in taps.iter_mut().enumerate().take(K::TAPS) {
+            let row = phase / K::AXIS_PHASES + K::AXIS_PHASES * p;
+            *tap = at((row * geometry.kernel[1] + phase % K::AXIS_PHASES + K::AXIS_PHASES * q) * matrix);
+        }
+    }
+    taps
 }
 
 /// `G w` for the coarse role: lines (phase, c), columns k.
 pub fn pack<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
     let (lines, columns) = (geometry.fine_channels, geometry.coarse_channels);
-    let mut panels = Panels::new::<K>(simd, PHASES * lines, columns);
+    let mut panels = Panels::new::<K>(simd, K::PHASES * lines, columns);
     let (component, width) = (panels.component(), panels.width);
     let out = Disjoint::new(&mut panels.values);
-    tasks(PHASES * (columns / width), |task| {
-        let (phase, column) = (task % PHASES, task / PHASES * width);
-        let taps = taps(geometry, phase, |start| w[start + column..][..(lines - 1) * columns + width].as_ptr());
-        // SAFETY: a phase's lines of a panel are one task's in every component.
-        let out = unsafe { out.at(column * PHASES * lines + phase * lines * width) };
-        simd.dispatch(FilterLines { scheme: PhantomData::<K>, taps, stride: columns, lines, width, out, component });
+    tasks(K::PHASES * (columns / width), |task| {
+        let (phase, column) = (task % K::PHASES, task / K::PHASES * width);
+        let first = |start| w[start + column..][..(lines - 1) * columns + width].as_ptr();
+        let taps = taps::<K, _>(geometry, phase, std::ptr::null(), first);
+        let out = out.skip(column * K::PHASES * lines + phase * lines * width);
+        // SAFETY: a phase's lines of a panel are one task's in every component, and its taps slices with all lines.
+        simd.dispatch(unsafe { FilterLines::<K>::new(taps, [lines, width, columns], out, component) });
     });
     panels
 }
@@ -40,26 +41,26 @@ pub fn pack<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
 /// `G w` for the fine role: lines k, columns (phase, c).
 pub fn pack_transposed<K: Scheme>(simd: Simd, geometry: &Geometry, w: &[f32]) -> Panels {
     let (channels, depth) = (geometry.fine_channels, geometry.coarse_channels);
-    let mut panels = Panels::new::<K>(simd, depth, PHASES * channels);
+    let mut panels = Panels::new::<K>(simd, depth, K::PHASES * channels);
     let (component, width) = (panels.component(), panels.width);
     let out = Disjoint::new(&mut panels.values);
-    tasks(PHASES * (channels / width), |task| {
-        let (phase, channel) = (task % PHASES, task / PHASES * width);
-        let matrices = taps(geometry, phase, |start| &w[start + channel * depth..][..width * depth]);
+    tasks(K::PHASES * (channels / width), |task| {
+        let (phase, channel) = (task % K::PHASES, task / K::PHASES * width);
+        let matrices = taps::<K, _>(geometry, phase, &[][..], |start| &w[start + channel * depth..][..width * depth]);
         // A few lines of each tap at a time, transposed where the L1 cache holds them.
-        let mut strips = [[0f32; STRIP * CHANNELS]; 4];
+        let mut strips = [[[0f32; STRIP * CHANNELS]; MOST_TAPS]; MOST_TAPS];
         for first in (0..depth).step_by(STRIP) {
-            for (strip, matrix) in strips.iter_mut().zip(matrices.iter().flatten()) {
+            let pairs = strips.as_flattened_mut().iter_mut().zip(matrices.as_flattened());
+            for (strip, matrix) in pairs.filter(|(_, matrix)| !matrix.is_empty()) {
                 simd.dispatch(
                     #[inline(always)]
                     || transpose_strip(&matrix[first..], depth, width, strip),
                 );
             }
-            let [[a, b], [c, d]] = [[0, 1], [2, 3]].map(|row| row.map(|tap: usize| strips[tap].as_ptr()));
-            // SAFETY: a phase's panel is one task's in every component.
-            let out = unsafe { out.at((phase * channels + channel) * depth + first * width) };
-            let (scheme, taps) = (PhantomData::<K>, [[a, b], [c, d]]);
-            simd.dispatch(FilterLines { scheme, taps, stride: width, lines: STRIP, width, out, component });
+            let taps = strips.each_ref().map(|row| row.each_ref().map(|strip| strip.as_ptr()));
+            let out = out.skip((phase * channels + channel) * depth + first * width);
+            // SAFETY: a phase's panel is one task's in every component, and a strip has `STRIP` lines.
+            simd.dispatch(unsafe { FilterLines::<K>::new(taps, [STRIP, width, width], out, component) });
         }
     });
     panels
@@ -93,7 +94,8 @@ pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
     let cut = Cut::new::<K>(simd, geometry);
     let tiles = K::HELD.min(Tiling::<K>::new(geometry).count());
     let held = [Lines::elements::<K>(tiles, cut.length), cut.right(tiles)];
-    let shared = [[geometry.fine_channels, cut.size()], held].concat();
+    let outside = geometry.fine_channels.max(geometry.coarse_channels);
+    let shared = [[outside, cut.size()], held].concat();
     Scratch { shared, task: vec![cut.packed()], tasks: cut.blocks() }
 }
 
@@ -101,7 +103,7 @@ pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
 pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
     let tiling = Tiling::<K>::new(geometry);
     let cut = Cut::new::<K>(simd, geometry);
-    let outside = Buffer::full(geometry.fine_channels, 0.0);
+    let outside = Buffer::full(geometry.fine_channels.max(geometry.coarse_channels), 0.0);
     let mut sums = Buffer::scratch(cut.size());
     for first in (0..tiling.count()).step_by(K::HELD) {
         let tiles = K::HELD.min(tiling.count() - first);
@@ -134,21 +136,19 @@ fn transform<K: Scheme>(
     const TILES: usize = 32;
     let (channels, columns, width) =
         (tiling.geometry.fine_channels, tiling.geometry.coarse_channels, simd.tile().columns);
-    let (tiles, component) = (left.tiles, left.component());
+    let (tiles, component, component_right) = (left.tiles, left.component(), right.len() / K::COMPONENTS);
     let (left, right) = (Disjoint::new(&mut left.values), Disjoint::new(right));
     tasks(tiles.div_ceil(TILES), |task| {
         for tile in (task * TILES..tiles).take(TILES) {
             let place = tiling.place(first + tile);
-            let scheme = PhantomData::<K>;
-            let patch = tiling.patch(place, outside[..channels].as_ptr(), |start| fine[start..][..channels].as_ptr());
-            // SAFETY: a tile is in one task, and writes its own lines only.
-            let out = unsafe { left.at(tile * (PHASES * channels + SPACE)) };
-            simd.dispatch(FineLines { scheme, patch, channels, out, component });
-            let pixels = tiling.pixels(place, std::ptr::null(), |start| coarse[start..][..columns].as_ptr());
+            let patch = tiling.patch(place, outside.as_ptr(), |start| fine[start..][..channels].as_ptr());
+            let out = left.skip(tile * (K::PHASES * channels + SPACE));
+            // SAFETY: a tile is in one task, and writes its own lines only; the pixels are slices of `channels` elements.
+            simd.dispatch(unsafe { FineLines::<K>::new(patch, channels, out, component) });
+            let pixels = tiling.pixels(place, outside.as_ptr(), |start| coarse[start..][..columns].as_ptr());
+            let (out, panel) = (right.skip(tile * width), tiles * width);
             // SAFETY: as above.
-            let out = unsafe { right.at(tile * width) };
-            let (component, panel) = (tiles * columns, tiles * width);
-            simd.dispatch(CoarseLines { scheme, pixels, channels: columns, out, component, width, panel });
+            simd.dispatch(unsafe { CoarseLines::<K>::new(pixels, columns, out, component_right, [width, panel]) });
         }
     });
 }
@@ -168,13 +168,17 @@ struct Cut {
 
 impl Cut {
     fn new<K: Scheme>(simd: Simd, geometry: &Geometry) -> Cut {
-        let (tile_rows, width, length) = (simd.tile().rows, simd.tile().columns, PHASES * geometry.fine_channels);
+        let (tile_rows, width, length) = (simd.tile().rows, simd.tile().columns, K::PHASES * geometry.fine_channels);
         Cut { components: K::COMPONENTS, tile_rows, width, length, columns: geometry.coarse_channels }
     }
 
-    /// Elements of the transformed coarse image of some tiles.
+    /// Elements of the transformed coarse image of some tiles, and from one component of it to the next.
     fn right(self, tiles: usize) -> usize {
-        self.components * tiles * self.columns
+        self.components * self.right_component(tiles)
+    }
+
+    fn right_component(self, tiles: usize) -> usize {
+        tiles * self.columns + SPACE
     }
 
     /// Elements of a task's rows of some tiles.
@@ -220,7 +224,7 @@ fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32],
     let (component, start) = (block / cut.row_blocks(), block % cut.row_blocks() * cut.rows());
     let count = cut.rows().min(cut.length - start);
     let mut packed = Buffer::full(cut.packed(), 0.0);
-    let right = &right[component * left.tiles * cut.columns..][..left.tiles * cut.columns];
+    let right = &right[component * cut.right_component(left.tiles)..][..left.tiles * cut.columns];
     for line in (0..left.tiles).step_by(STRETCH) {
         let length = STRETCH.min(left.tiles - line);
         for tile in 0..length {
@@ -231,18 +235,18 @@ fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32],
         for (panel, out) in right.chunks_exact(left.tiles * cut.width).zip(out.chunks_exact_mut(cut.panel())) {
             let tiles = out.chunks_exact_mut(cut.tile_rows * cut.width).take(count.div_ceil(cut.tile_rows));
             for (packed, out) in packed.chunks_exact(cut.tile_rows * STRETCH).zip(tiles) {
-                let pointers: [*const f32; MAX_ROWS] =
-                    std::array::from_fn(|row| packed[row.min(cut.tile_rows - 1)..].as_ptr());
                 let job = TileJob {
-                    rows: &pointers,
+                    left: packed,
+                    rows: &std::array::from_fn(|row| row.min(cut.tile_rows - 1)),
                     step: cut.tile_rows,
                     segments: &segments,
-                    panel: panel.as_ptr(),
+                    panel,
                     narrow: false,
-                    out: out.as_mut_ptr(),
+                    out,
                     accumulate: add || line > 0,
                 };
-                simd.dispatch(Product { job });
+                // SAFETY: `STRETCH` tiles are packed, and the panel has all tiles' lines.
+                simd.dispatch(unsafe { Product::new(simd, job) });
             }
         }
     }
@@ -252,11 +256,11 @@ fn add_products(simd: Simd, cut: Cut, block: usize, left: &Lines, right: &[f32],
 fn collect<K: Scheme>(simd: Simd, geometry: &Geometry, cut: Cut, sums: &[f32]) -> Buffer {
     /// Channels a task.
     const PART: usize = 16;
-    let (scheme, channels, columns, width) = (PhantomData::<K>, geometry.fine_channels, cut.columns, cut.width);
+    let (channels, columns, width) = (geometry.fine_channels, cut.columns, cut.width);
     let mut filter = Buffer::scratch(geometry.filter_shape().iter().product());
     let out = Disjoint::new(&mut filter);
-    tasks(PHASES * (channels / PART), |task| {
-        let (phase, first) = (task % PHASES, task / PHASES * PART);
+    tasks(K::PHASES * (channels / PART), |task| {
+        let (phase, first) = (task % K::PHASES, task / K::PHASES * PART);
         for (c, panel) in (first..first + PART).flat_map(|c| (0..columns / width).map(move |panel| (c, panel))) {
             let mut lines = [[std::ptr::null(); MOST]; MOST];
             for (v, lines) in lines.iter_mut().enumerate().take(K::AXIS) {
@@ -265,11 +269,12 @@ fn collect<K: Scheme>(simd: Simd, geometry: &Geometry, cut: Cut, sums: &[f32]) -
                     *line = sums[place..place + width].as_ptr();
                 }
             }
-            let taps = taps(geometry, phase, |start| {
+            let taps = taps::<K, _>(geometry, phase, std::ptr::null_mut(), |start| {
                 // SAFETY: a channel of a phase's taps is one task's, and lies inside the filter.
                 unsafe { out.slice(start + c * columns + panel * width, width) }.as_mut_ptr()
             });
-            simd.dispatch(FilterTaps { scheme, sums: lines, width, taps });
+            // SAFETY: all are slices of `width` elements.
+            simd.dispatch(unsafe { FilterTaps::<K>::new(lines, width, taps) });
         }
     });
     filter

@@ -1,107 +1,134 @@
-//! Convolutions with 4x4 filters and stride 2 as matrix products, with 25 or 36 multiplications where the direct way has 64.
+//! Convolutions as matrix products, with fewer multiplications than the direct way has: 4x4 filters of stride 2 (25 or 36 products for 64) and
+//! 3x3 filters of stride 1 (36 for 144).
 //!
-//! Along an axis, the even taps of such a filter meet the odd fine pixels and the odd taps the even ones: two phases, each a
-//! convolution with 2 taps and stride 1. m neighbouring outputs `y` of one phase have the trilinear form (Winograd 1980; Lavin & Gray 2016)
+//! Along an axis, the even taps of a filter of stride 2 meet the odd fine pixels and the odd taps the even ones: two phases, each a
+//! convolution with 2 taps and stride 1. A filter of stride 1 is one phase of all its taps. m neighbouring outputs `y` of one phase of r taps
+//! have the trilinear form (Winograd 1980; Lavin & Gray 2016)
 //!
 //! `sum over i, t of y[i] d[i + t] g[t] = sum over a of (A y)[a] (B d)[a] (G g)[a]`
 //!
-//! with m + 1 products instead of 2m; [`scheme`] has the matrices for m = 2 and m = 4. On both axes a tile of m x m coarse pixels, and the
-//! fine pixels that reach it, become (m + 1)^2 components, and the convolution's trilinear form (see [`Geometry`]) as many forms without any
+//! with m + r - 1 products instead of m r; [`scheme`] has the matrices. On both axes a tile of m x m coarse pixels, and the
+//! fine pixels that reach it, become (m + r - 1)^2 components, and the convolution's trilinear form (see [`Geometry`]) as many forms without any
 //! neighbourhood:
 //!
 //! `T(x, w, y) = sum over components, tiles, phases, c, k of  B x[tile, phase, c]  G w[phase, c, k]  A y[tile, k]`
 //!
 //! The three roles are its derivatives: each is a matrix product a component, between two of the transforms and the adjoint of the third.
-//! A number that overflows spoils its tile instead of its pixels.
+//! Where tiles reach beyond the coarse image its pixels there are zeros. A number that overflows spoils its tile instead of its pixels.
 
 mod filter;
 mod images;
+mod narrow;
 mod scheme;
 mod transform;
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
-use crate::backend::cpu::microkernel::{MAX_ROWS, Segment, TileJob};
+use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
+use crate::backend::cpu::parallel::Disjoint;
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role, Scratch};
-use scheme::{Four, MOST, Scheme, Two};
+use scheme::{F22, F42, F43, MOST, Scheme};
 use transform::{Patch, Pixels};
 
-use super::image::Product;
-
-/// Phases along an axis, and of a pixel.
-const AXIS_PHASES: usize = 2;
-const PHASES: usize = AXIS_PHASES * AXIS_PHASES;
 /// The most coarse pixels along an axis of a tile, and the most fine pixels that reach it.
-const MOST_SIDE: usize = MOST - 1;
-const MOST_PATCH: usize = AXIS_PHASES * MOST;
+const MOST_SIDE: usize = 4;
+const MOST_PATCH: usize = F42::AXIS_PHASES * F42::AXIS;
+/// Elements that a filter reaches beyond the image at each border.
+const PADDING: usize = 1;
 
 /// Channels are multiples of any panel's width.
 const CHANNELS: usize = 32;
-/// Fewer tiles do not pay for the filter's transform.
-const LEAST_TILES: usize = 16;
-/// Elements between lines, so that the lines of a tile of rows do not all fall into one set of the L1 cache.
+/// Elements between lines and between components, so that those of a tile do not all fall into one set of a cache.
 const SPACE: usize = 16;
 
-/// Whether this way exists for a convolution, and is the faster one.
-pub fn pays(geometry: &Geometry) -> bool {
+/// A scheme, chosen by shape.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    F22,
+    F42,
+    F43,
+}
+
+/// Calls a function of a scheme.
+macro_rules! by_scheme {
+    ($way:expr, $($function:ident)::+ ($($argument:expr),*)) => {
+        match $way {
+            Way::F22 => $($function)::+::<F22>($($argument),*),
+            Way::F42 => $($function)::+::<F42>($($argument),*),
+            Way::F43 => $($function)::+::<F43>($($argument),*),
+        }
+    };
+}
+
+/// The way that is faster than the direct one, if there is any: larger tiles have larger filters, which enough tiles have to pay for.
+pub fn way(role: Role, geometry: &Geometry) -> Option<Way> {
     let Geometry { batch, fine, coarse, fine_channels, coarse_channels, kernel, stride, padding } = *geometry;
-    let shape = kernel == [4, 4] && stride == [2, 2] && padding == [1, 1] && fine == coarse.map(|size| 2 * size);
-    let whole = coarse.iter().all(|size| size.is_multiple_of(Two::SIDE));
     let channels = [fine_channels, coarse_channels].iter().all(|&channels| channels.is_multiple_of(CHANNELS));
-    shape && whole && channels && batch * coarse[0] * coarse[1] >= LEAST_TILES * Two::SIDE * Two::SIDE
-}
-
-/// Whether larger tiles are the faster ones: their filters are larger, too, and want more tiles.
-fn large_tiles_pay(geometry: &Geometry) -> bool {
-    let [height, width] = geometry.coarse;
-    let whole = height.is_multiple_of(Four::SIDE) && width.is_multiple_of(Four::SIDE);
-    whole && geometry.batch * height * width >= LARGE_TILES * Four::SIDE * Four::SIDE
-}
-
-/// See [`large_tiles_pay`].
-const LARGE_TILES: usize = 192;
-
-/// The coarse image from (fine image, filter).
-pub fn coarse(simd: Simd, geometry: &Geometry, fine: &[f32], filter: &[f32], activation: Activation) -> Buffer {
-    if large_tiles_pay(geometry) {
-        images::coarse::<Four>(simd, geometry, fine, filter, activation)
-    } else {
-        images::coarse::<Two>(simd, geometry, fine, filter, activation)
+    if !channels || padding != [PADDING; 2] {
+        return None;
+    }
+    let whole = |side: usize| coarse.iter().all(|size| size.is_multiple_of(side));
+    let tiles = |side: usize| batch * coarse[0].div_ceil(side) * coarse[1].div_ceil(side);
+    match (kernel, stride) {
+        ([4, 4], [2, 2]) if fine == coarse.map(|size| 2 * size) => {
+            if whole(F42::SIDE) && tiles(F42::SIDE) >= 192 {
+                Some(Way::F42)
+            } else {
+                (whole(F22::SIDE) && tiles(F22::SIDE) >= 16).then_some(Way::F22)
+            }
+        }
+        ([3, 3], [1, 1]) => {
+            // A filter's transform costs as much as a few tiles' products; an image's role reads it once a task, too.
+            let least = (fine_channels * coarse_channels).isqrt() / if role == Role::Filter { 4 } else { 1 };
+            (tiles(F43::SIDE) >= least).then_some(Way::F43)
+        }
+        _ => None,
     }
 }
 
-/// The fine image from (filter, coarse image).
-pub fn fine(simd: Simd, geometry: &Geometry, filter: &[f32], coarse: &[f32], activation: Activation) -> Buffer {
-    if large_tiles_pay(geometry) {
-        images::fine::<Four>(simd, geometry, filter, coarse, activation)
-    } else {
-        images::fine::<Two>(simd, geometry, filter, coarse, activation)
+impl Way {
+    /// The coarse image from (fine image, filter).
+    pub fn coarse(
+        self,
+        simd: Simd,
+        geometry: &Geometry,
+        fine: &[f32],
+        filter: &[f32],
+        activation: Activation,
+    ) -> Buffer {
+        by_scheme!(self, images::coarse(simd, geometry, fine, filter, activation))
     }
-}
 
-/// The filter from (fine image, coarse image).
-pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-    if large_tiles_pay(geometry) {
-        filter::filter::<Four>(simd, geometry, fine, coarse)
-    } else {
-        filter::filter::<Two>(simd, geometry, fine, coarse)
+    /// The fine image from (filter, coarse image).
+    pub fn fine(
+        self,
+        simd: Simd,
+        geometry: &Geometry,
+        filter: &[f32],
+        coarse: &[f32],
+        activation: Activation,
+    ) -> Buffer {
+        by_scheme!(self, images::fine(simd, geometry, filter, coarse, activation))
     }
-}
 
-/// What the roles have beside their results.
-pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
-    if large_tiles_pay(geometry) {
-        scratch_of::<Four>(simd, role, geometry)
-    } else {
-        scratch_of::<Two>(simd, role, geometry)
+    /// The filter from (fine image, coarse image).
+    pub fn filter(self, simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
+        if narrow::pays(self, geometry) {
+            narrow::filter::<F43>(simd, geometry, fine, coarse)
+        } else {
+            by_scheme!(self, filter::filter(simd, geometry, fine, coarse))
+        }
     }
-}
 
-fn scratch_of<K: Scheme>(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
-    match role {
-        Role::Filter => filter::scratch::<K>(simd, geometry),
-        _ => images::scratch::<K>(simd, geometry, role),
+    /// What a role has beside its result.
+    pub fn scratch(self, simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
+        match role {
+            Role::Filter if narrow::pays(self, geometry) => narrow::scratch::<F43>(simd, geometry),
+            Role::Filter => by_scheme!(self, filter::scratch(simd, geometry)),
+            _ => by_scheme!(self, images::scratch(simd, geometry, role)),
+        }
     }
 }
 
@@ -124,7 +151,7 @@ struct Place {
 
 impl<K: Scheme> Tiling<K> {
     fn new(geometry: &Geometry) -> Tiling<K> {
-        let [down, across] = geometry.coarse.map(|size| size / K::SIDE);
+        let [down, across] = geometry.coarse.map(|size| size.div_ceil(K::SIDE));
         Tiling { scheme: PhantomData, geometry: *geometry, down, across }
     }
 
@@ -137,6 +164,11 @@ impl<K: Scheme> Tiling<K> {
         self.geometry.batch * self.each()
     }
 
+    /// The tiles of some images, as far as there are so many.
+    fn of_images(&self, first: usize, images: usize) -> Range<usize> {
+        first * self.each()..(first + images).min(self.geometry.batch) * self.each()
+    }
+
     fn place(&self, tile: usize) -> Place {
         let (row, across) = (tile / self.across, tile % self.across);
         Place { image: row / self.down, down: row % self.down, across }
@@ -147,13 +179,13 @@ impl<K: Scheme> Tiling<K> {
     fn patch<P: Copy>(&self, place: Place, outside: P, at: impl Fn(usize) -> P) -> Patch<P> {
         let ([height, width], channels) = (self.geometry.fine, self.geometry.fine_channels);
         let mut patch = [[outside; MOST_PATCH]; MOST_PATCH];
-        let (top, left) = (AXIS_PHASES * K::SIDE * place.down, AXIS_PHASES * K::SIDE * place.across);
-        let reach = AXIS_PHASES * K::AXIS;
+        let [top, left] = [place.down, place.across].map(|tile| K::AXIS_PHASES * K::SIDE * tile);
+        let reach = K::AXIS_PHASES * K::AXIS;
         for (row, pixels) in patch.iter_mut().enumerate().take(reach) {
-            let Some(y) = (top + row).checked_sub(1).filter(|&y| y < height) else { continue };
+            let Some(y) = (top + row).checked_sub(PADDING).filter(|&y| y < height) else { continue };
             let line = (place.image * height + y) * width;
             for (column, pixel) in pixels.iter_mut().enumerate().take(reach) {
-                if let Some(x) = (left + column).checked_sub(1).filter(|&x| x < width) {
+                if let Some(x) = (left + column).checked_sub(PADDING).filter(|&x| x < width) {
                     *pixel = at((line + x) * channels);
                 }
             }
@@ -161,15 +193,16 @@ impl<K: Scheme> Tiling<K> {
         patch
     }
 
-    /// Calls `at` with where each of a tile's coarse pixels starts.
+    /// Calls `at` with where each of a tile's coarse pixels starts, unless it is off the image.
     #[inline(always)]
-    fn pixels<P: Copy>(&self, place: Place, none: P, at: impl Fn(usize) -> P) -> Pixels<P> {
+    fn pixels<P: Copy>(&self, place: Place, outside: P, at: impl Fn(usize) -> P) -> Pixels<P> {
         let ([height, width], channels) = (self.geometry.coarse, self.geometry.coarse_channels);
-        let mut pixels = [[none; MOST_SIDE]; MOST_SIDE];
-        for (row, pixels) in pixels.iter_mut().enumerate().take(K::SIDE) {
-            let line = (place.image * height + K::SIDE * place.down + row) * width;
-            for (column, pixel) in pixels.iter_mut().enumerate().take(K::SIDE) {
-                *pixel = at((line + K::SIDE * place.across + column) * channels);
+        let mut pixels = [[outside; MOST_SIDE]; MOST_SIDE];
+        let (top, left) = (K::SIDE * place.down, K::SIDE * place.across);
+        for (row, pixels) in pixels.iter_mut().enumerate().take(K::SIDE.min(height - top)) {
+            let line = (place.image * height + top + row) * width;
+            for (column, pixel) in pixels.iter_mut().enumerate().take(K::SIDE.min(width - left)) {
+                *pixel = at((line + left + column) * channels);
             }
         }
         pixels
@@ -189,17 +222,17 @@ impl Lines {
     }
 
     fn elements<K: Scheme>(tiles: usize, length: usize) -> usize {
-        K::COMPONENTS * tiles * (length + SPACE)
+        K::COMPONENTS * (tiles * (length + SPACE) + SPACE)
     }
 
     /// Elements from one component to the next.
     fn component(&self) -> usize {
-        self.tiles * (self.length + SPACE)
+        self.tiles * (self.length + SPACE) + SPACE
     }
 
-    /// A tile's line of the first component.
-    fn line(&mut self, tile: usize) -> *mut f32 {
-        self.values[tile * (self.length + SPACE)..].as_mut_ptr()
+    /// From a tile's line of the first component on.
+    fn from(&mut self, tile: usize) -> Disjoint {
+        Disjoint::new(&mut self.values).skip(tile * (self.length + SPACE))
     }
 }
 
@@ -252,17 +285,18 @@ impl Products {
                 for first in (0..lines.tiles).step_by(rows) {
                     // The last tile's missing rows repeat its last line, and nobody reads their products.
                     let line = |row: usize| (first + row).min(lines.tiles - 1) * (lines.length + SPACE);
-                    let pointers: [*const f32; MAX_ROWS] = std::array::from_fn(|row| lines_of[line(row)..].as_ptr());
                     let job = TileJob {
-                        rows: &pointers,
+                        left: lines_of,
+                        rows: &std::array::from_fn(line),
                         step: 1,
                         segments: &segments,
-                        panel: panel.as_ptr(),
+                        panel,
                         narrow: false,
-                        out: blocks.next().expect("a block for each panel and tile").as_mut_ptr(),
+                        out: blocks.next().expect("a block for each panel and tile"),
                         accumulate: false,
                     };
-                    simd.dispatch(Product { job });
+                    // SAFETY: a panel has as many lines as a line of the left operand has elements.
+                    simd.dispatch(unsafe { Product::new(simd, job) });
                 }
             }
         }

@@ -1,16 +1,21 @@
 //! The transforms of images and filters, channels side by side in vectors: `A`, `B` and `G`, and their adjoints.
+//!
+//! Each reads and writes through pointers, for which the caller of its `new` answers; widths are multiples of any vector's.
 
 use std::marker::PhantomData;
 
 use pulp::Simd as Lanes;
 
-use super::scheme::{MOST, Scheme, Square, at_all_places, both_axes};
-use super::{AXIS_PHASES, MOST_PATCH, MOST_SIDE, Products};
+use super::scheme::{MOST, MOST_TAPS, Scheme, Square, at_all_places, both_axes};
+use super::{CHANNELS, MOST_PATCH, MOST_SIDE, Products};
+use crate::backend::cpu::parallel::Disjoint;
 
 /// The pixels that reach a tile, each of as many elements as the image has channels.
 pub type Patch<P> = [[P; MOST_PATCH]; MOST_PATCH];
 /// A tile's own coarse pixels.
 pub type Pixels<P> = [[P; MOST_SIDE]; MOST_SIDE];
+/// A phase's taps.
+pub type Taps<P> = [[P; MOST_TAPS]; MOST_TAPS];
 
 /// `at(row, column)` for the first `size` rows and columns.
 #[inline(always)]
@@ -30,14 +35,30 @@ fn each<S: Lanes>(values: Square<S>, size: usize, put: impl Fn(usize, usize, S::
     });
 }
 
+/// The phases of a pixel, down and across.
+fn phases<K: Scheme>() -> impl Iterator<Item = (usize, usize)> {
+    (0..K::AXIS_PHASES).flat_map(|p| (0..K::AXIS_PHASES).map(move |q| (p, q)))
+}
+
 /// `B` on a tile's fine pixels: a line `[phase, channel]` a component.
 pub struct FineLines<K> {
-    pub scheme: PhantomData<K>,
-    pub patch: Patch<*const f32>,
-    pub channels: usize,
-    /// The first component's line, and elements from there to the next component's.
-    pub out: *mut f32,
-    pub component: usize,
+    scheme: PhantomData<K>,
+    patch: Patch<*const f32>,
+    channels: usize,
+    out: Disjoint,
+    component: usize,
+}
+
+impl<K: Scheme> FineLines<K> {
+    /// From pixels of `channels` elements to lines, the first component's at `out` and the others' `component` elements apart.
+    ///
+    /// # Safety
+    /// The pixels are readable, and nobody else touches the lines meanwhile. (Debug builds check that there is room for them.)
+    pub unsafe fn new(patch: Patch<*const f32>, channels: usize, out: Disjoint, component: usize) -> FineLines<K> {
+        debug_assert!(channels.is_multiple_of(CHANNELS), "{channels} channels do not fill vectors");
+        debug_assert!((K::COMPONENTS - 1) * component + K::PHASES * channels <= out.length(), "no room for the lines");
+        FineLines { scheme: PhantomData, patch, channels, out, component }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for FineLines<K> {
@@ -45,15 +66,17 @@ impl<K: Scheme> pulp::WithSimd for FineLines<K> {
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
-        for (p, q) in (0..AXIS_PHASES).flat_map(|p| (0..AXIS_PHASES).map(move |q| (p, q))) {
-            let start = (p * AXIS_PHASES + q) * self.channels;
+        for (p, q) in phases::<K>() {
+            let start = (p * K::AXIS_PHASES + q) * self.channels;
             for channel in (0..self.channels).step_by(S::F32_LANES) {
-                // SAFETY: the tiling made the pointers from slices of `channels` elements, a multiple of the lanes.
+                // SAFETY: as `new`'s caller promised.
                 let pixels = square(
                     simd,
                     K::AXIS,
                     #[inline(always)]
-                    |row, column| unsafe { load::<S>(self.patch[2 * row + p][2 * column + q].add(channel)) },
+                    |row, column| unsafe {
+                        load::<S>(self.patch[K::AXIS_PHASES * row + p][K::AXIS_PHASES * column + q].add(channel))
+                    },
                 );
                 let values = both_axes::<S>(
                     pixels,
@@ -66,8 +89,8 @@ impl<K: Scheme> pulp::WithSimd for FineLines<K> {
                     #[inline(always)]
                     |row, column, value| {
                         let offset = (row * K::AXIS + column) * self.component + start + channel;
-                        // SAFETY: `Lines` has room for every component of this line.
-                        unsafe { store::<S>(self.out.add(offset), value) };
+                        // SAFETY: as `new`'s caller promised.
+                        unsafe { store::<S>(self.out.at(offset), value) };
                     },
                 );
             }
@@ -77,16 +100,33 @@ impl<K: Scheme> pulp::WithSimd for FineLines<K> {
 
 /// `A` on a tile's coarse pixels: a line `[channel]` a component.
 pub struct CoarseLines<K> {
-    pub scheme: PhantomData<K>,
-    /// Each of `channels` elements.
-    pub pixels: Pixels<*const f32>,
-    pub channels: usize,
-    /// The first component's line, and elements from there to the next component's.
-    pub out: *mut f32,
-    pub component: usize,
-    /// Channels that are next to each other, and elements from the first of them to the first of the next.
-    pub width: usize,
-    pub panel: usize,
+    scheme: PhantomData<K>,
+    pixels: Pixels<*const f32>,
+    channels: usize,
+    out: Disjoint,
+    component: usize,
+    width: usize,
+    panel: usize,
+}
+
+impl<K: Scheme> CoarseLines<K> {
+    /// From pixels of `channels` elements to lines, the first component's at `out` and the others' `component` elements apart. In a line `width`
+    /// channels are next to each other, and from the first of them to the first of the next are `panel` elements.
+    ///
+    /// # Safety
+    /// See [`FineLines::new`].
+    pub unsafe fn new(
+        pixels: Pixels<*const f32>,
+        channels: usize,
+        out: Disjoint,
+        component: usize,
+        [width, panel]: [usize; 2],
+    ) -> CoarseLines<K> {
+        debug_assert!(channels.is_multiple_of(width), "{channels} channels do not fill lines of {width}");
+        let end = (K::COMPONENTS - 1) * component + (channels / width - 1) * panel + width;
+        debug_assert!(end <= out.length(), "no room for the lines");
+        CoarseLines { scheme: PhantomData, pixels, channels, out, component, width, panel }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
@@ -96,7 +136,7 @@ impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
     fn with_simd<S: Lanes>(self, simd: S) {
         for (panel, first) in (0..self.channels).step_by(self.width).enumerate() {
             for column in (0..self.width).step_by(S::F32_LANES) {
-                // SAFETY: the tiling made the pointers from slices of `channels` elements, a multiple of the lanes.
+                // SAFETY: as `new`'s caller promised.
                 let pixels = square(
                     simd,
                     K::SIDE,
@@ -114,8 +154,8 @@ impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
                     #[inline(always)]
                     |row, of, value| {
                         let offset = (row * K::AXIS + of) * self.component + panel * self.panel + column;
-                        // SAFETY: there is room for every component of this line.
-                        unsafe { store::<S>(self.out.add(offset), value) };
+                        // SAFETY: as `new`'s caller promised.
+                        unsafe { store::<S>(self.out.at(offset), value) };
                     },
                 );
             }
@@ -125,12 +165,20 @@ impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
 
 /// The adjoint of `A`: a tile's coarse pixels from its products.
 pub struct CoarsePixels<'a, K> {
-    pub scheme: PhantomData<K>,
-    pub products: &'a Products,
-    pub tile: usize,
-    /// Elements of a pixel.
-    pub columns: usize,
-    pub out: Pixels<*mut f32>,
+    scheme: PhantomData<K>,
+    products: &'a Products,
+    tile: usize,
+    out: Pixels<*mut f32>,
+}
+
+impl<K: Scheme> CoarsePixels<'_, K> {
+    /// From the products of a tile to its pixels of as many elements as the products have columns; those off the image are null.
+    ///
+    /// # Safety
+    /// The other pixels are writable, and nobody else touches them meanwhile.
+    pub unsafe fn new(products: &Products, tile: usize, out: Pixels<*mut f32>) -> CoarsePixels<'_, K> {
+        CoarsePixels { scheme: PhantomData, products, tile, out }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
@@ -139,7 +187,7 @@ impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         let width = self.products.width;
-        for panel in (0..self.columns).step_by(width) {
+        for panel in (0..self.products.columns).step_by(width) {
             let lines = self.products.lines::<K>(self.tile, panel);
             for column in (0..width).step_by(S::F32_LANES) {
                 // SAFETY: a line of a panel is `width` elements long, a multiple of the lanes.
@@ -159,8 +207,11 @@ impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
                     K::SIDE,
                     #[inline(always)]
                     |row, of, value| {
-                        // SAFETY: each pixel has `columns` elements, a multiple of the width.
-                        unsafe { store::<S>(self.out[row][of].add(panel + column), value) };
+                        let pixel = self.out[row][of];
+                        if !pixel.is_null() {
+                            // SAFETY: as `new`'s caller promised.
+                            unsafe { store::<S>(pixel.add(panel + column), value) };
+                        }
                     },
                 );
             }
@@ -170,16 +221,30 @@ impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
 
 /// The adjoint of `B`: what a tile gives to the fine pixels that reach it, in the order of tiles.
 pub struct FinePixels<'a, K> {
-    pub scheme: PhantomData<K>,
-    pub products: &'a Products,
-    pub tile: usize,
-    /// Elements of a pixel.
-    pub channels: usize,
-    /// Null off the image.
-    pub patch: Patch<*mut f32>,
-    /// Whether there are tiles above and to the left, which gave to the shared pixels before.
-    pub above: bool,
-    pub left: bool,
+    scheme: PhantomData<K>,
+    products: &'a Products,
+    tile: usize,
+    channels: usize,
+    patch: Patch<*mut f32>,
+    above: bool,
+    left: bool,
+}
+
+impl<K: Scheme> FinePixels<'_, K> {
+    /// From the products of a tile, a phase after the other, to the pixels that reach it; those off the image are null. The tiles above and to the
+    /// left, where there are any, gave to the shared pixels before.
+    ///
+    /// # Safety
+    /// The other pixels are writable, and nobody else touches them meanwhile.
+    pub unsafe fn new(
+        products: &Products,
+        tile: usize,
+        patch: Patch<*mut f32>,
+        [above, left]: [bool; 2],
+    ) -> FinePixels<'_, K> {
+        debug_assert!(products.columns.is_multiple_of(K::PHASES), "the columns are no whole phases");
+        FinePixels { scheme: PhantomData, products, tile, channels: products.columns / K::PHASES, patch, above, left }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
@@ -188,9 +253,9 @@ impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         let width = self.products.width;
-        for (p, q) in (0..AXIS_PHASES).flat_map(|p| (0..AXIS_PHASES).map(move |q| (p, q))) {
+        for (p, q) in phases::<K>() {
             for panel in (0..self.channels).step_by(width) {
-                let lines = self.products.lines::<K>(self.tile, (p * AXIS_PHASES + q) * self.channels + panel);
+                let lines = self.products.lines::<K>(self.tile, (p * K::AXIS_PHASES + q) * self.channels + panel);
                 for column in (0..width).step_by(S::F32_LANES) {
                     // SAFETY: a line of a panel is `width` elements long, a multiple of the lanes.
                     let sums = square(
@@ -209,10 +274,10 @@ impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
                         K::AXIS,
                         #[inline(always)]
                         |row, of, value| {
-                            let pixel = self.patch[2 * row + p][2 * of + q];
+                            let pixel = self.patch[K::AXIS_PHASES * row + p][K::AXIS_PHASES * of + q];
                             if !pixel.is_null() {
-                                let add = (self.above && row == 0) || (self.left && of == 0);
-                                // SAFETY: each pixel has `channels` elements, a multiple of the width.
+                                let add = (self.above && row < K::TAPS - 1) || (self.left && of < K::TAPS - 1);
+                                // SAFETY: as `new`'s caller promised.
                                 unsafe {
                                     let out = pixel.add(panel + column);
                                     store::<S>(out, if add { simd.add_f32s(load::<S>(out), value) } else { value });
@@ -226,18 +291,32 @@ impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
     }
 }
 
-/// `G` on lines of a phase's four taps: a line a component.
+/// `G` on lines of a phase's taps: a line a component.
 pub struct FilterLines<K> {
-    pub scheme: PhantomData<K>,
-    /// Where each tap's first line starts, and elements to its next.
-    pub taps: [[*const f32; 2]; 2],
-    pub stride: usize,
-    pub lines: usize,
-    /// Elements of a line; those of a component follow one another.
-    pub width: usize,
-    /// The first component's first line, and elements from there to the next component's.
-    pub out: *mut f32,
-    pub component: usize,
+    scheme: PhantomData<K>,
+    taps: Taps<*const f32>,
+    stride: usize,
+    lines: usize,
+    width: usize,
+    out: Disjoint,
+    component: usize,
+}
+
+impl<K: Scheme> FilterLines<K> {
+    /// From each tap's `lines` lines of `width` elements, `stride` elements apart, to lines that follow one another, the first component's at
+    /// `out` and the others' `component` elements apart.
+    ///
+    /// # Safety
+    /// See [`FineLines::new`].
+    pub unsafe fn new(
+        taps: Taps<*const f32>,
+        [lines, width, stride]: [usize; 3],
+        out: Disjoint,
+        component: usize,
+    ) -> FilterLines<K> {
+        debug_assert!((K::COMPONENTS - 1) * component + lines * width <= out.length(), "no room for the lines");
+        FilterLines { scheme: PhantomData, taps, stride, lines, width, out, component }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
@@ -247,10 +326,10 @@ impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
     fn with_simd<S: Lanes>(self, simd: S) {
         for line in 0..self.lines {
             for column in (0..self.width).step_by(S::F32_LANES) {
-                // SAFETY: the caller made the pointers from slices of that many lines, whose width is a multiple of the lanes.
+                // SAFETY: as `new`'s caller promised.
                 let taps = square(
                     simd,
-                    2,
+                    K::TAPS,
                     #[inline(always)]
                     |p, q| unsafe { load::<S>(self.taps[p][q].add(line * self.stride + column)) },
                 );
@@ -265,8 +344,8 @@ impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
                     #[inline(always)]
                     |row, of, value| {
                         let offset = (row * K::AXIS + of) * self.component + line * self.width + column;
-                        // SAFETY: there is room for every component of these lines.
-                        unsafe { store::<S>(self.out.add(offset), value) };
+                        // SAFETY: as `new`'s caller promised.
+                        unsafe { store::<S>(self.out.at(offset), value) };
                     },
                 );
             }
@@ -274,13 +353,22 @@ impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
     }
 }
 
-/// The adjoint of `G`: a vector's width of a phase's four taps from the components' sums.
+/// The adjoint of `G`: some elements of each of a phase's taps from the components' sums.
 pub struct FilterTaps<K> {
-    pub scheme: PhantomData<K>,
-    /// A line of sums a component, and elements of it.
-    pub sums: [[*const f32; MOST]; MOST],
-    pub width: usize,
-    pub taps: [[*mut f32; 2]; 2],
+    scheme: PhantomData<K>,
+    sums: [[*const f32; MOST]; MOST],
+    width: usize,
+    taps: Taps<*mut f32>,
+}
+
+impl<K: Scheme> FilterTaps<K> {
+    /// From `width` elements of each component to as many of each tap.
+    ///
+    /// # Safety
+    /// The sums are readable, the taps writable, and nobody else touches those meanwhile.
+    pub unsafe fn new(sums: [[*const f32; MOST]; MOST], width: usize, taps: Taps<*mut f32>) -> FilterTaps<K> {
+        FilterTaps { scheme: PhantomData, sums, width, taps }
+    }
 }
 
 impl<K: Scheme> pulp::WithSimd for FilterTaps<K> {
@@ -289,7 +377,7 @@ impl<K: Scheme> pulp::WithSimd for FilterTaps<K> {
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         for column in (0..self.width).step_by(S::F32_LANES) {
-            // SAFETY: the caller made the pointers from slices of `width` elements, a multiple of the lanes.
+            // SAFETY: as `new`'s caller promised.
             let sums = square(
                 simd,
                 K::AXIS,
@@ -304,7 +392,7 @@ impl<K: Scheme> pulp::WithSimd for FilterTaps<K> {
             // SAFETY: as above.
             each::<S>(
                 values,
-                2,
+                K::TAPS,
                 #[inline(always)]
                 |p, q, value| unsafe { store::<S>(self.taps[p][q].add(column), value) },
             );
