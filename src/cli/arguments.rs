@@ -106,7 +106,7 @@ pub trait Preset<T: Options>: 'static {
         let is_off =
             |row: &Row<T>, text: &str| text == AUTO || row.about.default != AUTO && ["0", NONE].contains(&text);
         let said = Self::sayings(settings).into_iter().filter(|(row, text, unsaid)| {
-            !elsewhere.contains(&row.about.name) && !(is_off(row, text) && text == unsaid)
+            !(elsewhere.contains(&row.about.name) || is_off(row, text) && text == unsaid)
         });
         said.map(|(row, text, _)| word(row, &text)).collect()
     }

@@ -88,9 +88,12 @@ pub enum Heard<'a> {
     Progress(usize, usize),
 }
 
+/// What is told; it may be called from any thread.
+type Hear = dyn Fn(Heard<'_>) + Send + Sync;
+
 /// Who is told; nobody by default.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(Heard<'_>) + Send + Sync>>);
+pub struct Listener(Option<Arc<Hear>>);
 
 impl Listener {
     /// A function that is told.

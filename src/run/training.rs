@@ -34,6 +34,8 @@ words! {
     }
 }
 
+// The macro that names the words takes no `#[default]`.
+#[allow(clippy::derivable_impls)]
 impl Default for OnNan {
     fn default() -> OnNan {
         OnNan::Stop

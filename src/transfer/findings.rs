@@ -36,7 +36,7 @@ pub enum Judged {
         arms: Vec<(String, Evaluation)>,
         /// What real images get.
         #[serde(flatten)]
-        floors: Floors,
+        floors: Box<Floors>,
     },
 }
 

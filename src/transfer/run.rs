@@ -201,6 +201,6 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> R
         against: format!("{} held-out images of {}", reference.count(), arms[0].0.target),
         accuracy: reference.accuracy(),
         arms: figures,
-        floors: reference.floors()?,
+        floors: Box::new(reference.floors()?),
     })
 }

@@ -146,7 +146,7 @@ impl<'a> Workshop<'a> {
     /// What reading the checkpoint or the data says.
     pub fn source_architecture(&self) -> Result<Architecture> {
         match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(path) => read_checkpoint(&path, |checkpoint| Architecture::of(checkpoint)),
+            Source::Checkpoint(path) => read_checkpoint(&path, Architecture::of),
             Source::Data(_) => Ok(self.source_recipe()?.architecture),
         }
     }

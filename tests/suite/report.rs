@@ -276,7 +276,7 @@ fn a_transfer_is_reported_with_what_came_out() {
         against: "2,000 held-out images of it".to_string(),
         accuracy: Some(0.875),
         arms: vec![("trgan".to_string(), figures(61.0)), ("scratch".to_string(), figures(96.0))],
-        floors: Floors { real: figures(5.25), copy: None },
+        floors: Box::new(Floors { real: figures(5.25), copy: None }),
     };
     Findings { judged, ..Findings::read(&folder).unwrap().unwrap() }.write(&folder).unwrap();
     desk.graft("report run").ok();
