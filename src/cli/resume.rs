@@ -22,7 +22,7 @@ pub fn check(matches: &ArgMatches) -> Result<()> {
     let profile = if matches.try_contains_id("profile").is_ok() { "--profile, " } else { "" };
     Err(Error::Usage(format!(
         "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, \
-         {profile}--json and -q can be given with it",
+         {profile}--data-memory, --json and -q can be given with it",
         other.replace('_', "-")
     )))
 }

@@ -69,7 +69,7 @@ pub struct Train {
     /// Replace the run that is in --out
     #[arg(long, requires = "out")]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device, --on-nan and -q beside
+    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device, --on-nan, --data-memory and -q beside
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// Print, at the end, where the time went, a kernel a row; waits for each kernel

@@ -82,7 +82,7 @@ pub struct Transfer {
     /// Replace the run that is in --out
     #[arg(long, requires = "out", hide_short_help = true)]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan and -q beside
+    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan, --data-memory and -q beside
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     /// No progress

@@ -276,6 +276,10 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
     // Every option of `train` but those that may change, with a value that it takes.
     let others = [
         "--data idx:images",
+        "--background black",
+        "--fit pad",
+        "--resample nearest",
+        "--skip-broken",
         "--subset 20",
         "--subset-plain --subset 20",
         "--network dcgan",
@@ -308,9 +312,19 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
     let listed: BTreeSet<&str> = listed.map(|word| word.trim_end_matches(|c: char| !c.is_alphanumeric())).collect();
     let first = |options: &'static str| options.split(' ').next().unwrap();
     for option in listed {
-        let allowed =
-            ["--resume", "--steps", "--threads", "--device", "--on-nan", "--quiet", "--json", "--profile", "--help"]
-                .contains(&option);
+        let allowed = [
+            "--resume",
+            "--steps",
+            "--threads",
+            "--device",
+            "--on-nan",
+            "--quiet",
+            "--json",
+            "--profile",
+            "--data-memory",
+            "--help",
+        ]
+        .contains(&option);
         assert!(allowed || others.into_iter().map(first).any(|other| other == option), "{option} is not tested here");
     }
     for other in others {

@@ -156,7 +156,7 @@ fn few_images_train_and_none_are_held_out_of_them() {
     for count in [1, 3, 5, 10] {
         let names: Vec<String> = (0..count).map(|index| format!("few/{index}.png")).collect();
         let desk = grey_folder(&names.iter().map(|name| (&name[..], 100)).collect::<Vec<_>>());
-        desk.graft(&format!("train --data folder:few {TINY} --out source")).ok();
+        desk.graft(&format!("train --data folder:few {TINY} --r1 1 --out source")).ok();
         desk.graft(&format!("transfer --source source --target folder:few {TINY} --out run")).ok();
         let header = Checkpoint::read(&desk.path("run/checkpoints/last.safetensors")).unwrap().header;
         assert_eq!(header["data"]["count"], count, "{count} images");

@@ -75,7 +75,7 @@ fn data_that_cannot_be_read() {
     desk.refuses(
         2,
         "train --data mnst:x",
-        &["`mnst`", "mnist:DIR, svhn:DIR|FILE.mat, cifar10:DIR, folder:DIR, idx:IMAGES[,LABELS], synthetic:strokes"],
+        &["`mnst`", "mnist:DIR, emnist:DIR[,SET], svhn:DIR|FILE.mat, cifar10:DIR, cifar100:DIR, folder:DIR, zip:FILE, idx:IMAGES[,LABELS]"],
     );
     desk.refuses(1, "data idx:images --split test", &["no test split", "name the held-out images"]);
 }
@@ -83,13 +83,7 @@ fn data_that_cannot_be_read() {
 #[test]
 fn data_that_do_not_fit_the_networks() {
     let desk = Desk::new();
-    desk.write("large", &idx(&[1, 40, 40], &[0; 1600]));
     let train = "train --features 4 --batch 8 --steps 2 -q";
-    desk.refuses(
-        1,
-        &format!("{train} --data idx:large"),
-        &["idx:large", "40 x 40", "size 32", "shrink or cut them to 32 x 32"],
-    );
     desk.refuses(1, &format!("{train} --data idx:images --subset 49"), &["49 images", "take 1 to 48"]);
     desk.refuses(1, &format!("{train} --data idx:images --conditional"), &["no labels", "name a labelled data set"]);
 }

@@ -101,7 +101,7 @@ fn every_method_starts_from_a_checkpoint_in_its_runs_folder() {
         assert!(!desk.path(format!("{method}/source")).exists(), "{method} trains no source");
     }
     let sentence = desk.graft(&format!("transfer --method ctgan --source plain {made} --out x")).refused(1);
-    assert!(sentence.contains("--conditional"), "{sentence}");
+    assert!(sentence.contains("train conditional ones"), "{sentence}");
     assert!(!desk.path("x").exists(), "a run that was refused leaves its place free");
     std::fs::copy(desk.path("plain/checkpoints/last.safetensors"), desk.path("alone.safetensors")).unwrap();
     desk.refuses(2, &format!("transfer --method tgan --source alone.safetensors {made} --out y"), &["no run's folder"]);
