@@ -213,7 +213,7 @@ impl<T> Row<T> {
     }
 }
 
-/// Settings with a table of options, written with [`options!`].
+/// Settings with a table of options, written with `options!`.
 pub trait Options: Default + 'static {
     /// The table. Options are taken in its order: a later one may depend on an earlier.
     const ROWS: &'static [Row<Self>];
