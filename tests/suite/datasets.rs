@@ -177,7 +177,7 @@ fn a_class_is_sampled_by_its_name_and_kept_with_the_run() {
     );
     let sample = |class: &str| {
         desk.graft(&format!("sample run --class {class} --count 2 --format npy --out {class}.npy")).ok();
-        desk.read(&format!("{class}.npy"))
+        desk.read(format!("{class}.npy"))
     };
     assert_eq!(sample("dog"), sample("3"));
     assert_ne!(sample("cat"), sample("ant2"));
@@ -208,7 +208,7 @@ fn how_pictures_are_read_is_kept_and_said_again() {
     let again = desk.graft(&format!("train --data folder:icons {TINY} --background black --out black")).ok();
     assert!(again.contains("--background black") && !again.contains("--fit"), "{again}");
     let digest = |run: &str| {
-        Checkpoint::read(&desk.path(&format!("{run}/checkpoints/last.safetensors"))).unwrap().header["data"]["digest"]
+        Checkpoint::read(&desk.path(format!("{run}/checkpoints/last.safetensors"))).unwrap().header["data"]["digest"]
             .clone()
     };
     assert_ne!(digest("run"), digest("black"));
