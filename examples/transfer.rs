@@ -8,7 +8,7 @@ use graft::data::Reading;
 use graft::experiment::report::{self, Commands};
 use graft::gan::{Architecture, Recipe};
 use graft::run::{Event, OnNan, RunFolder};
-use graft::transfer::{self, Arm, Plan, starting_recipe};
+use graft::transfer::{self, Arm, Plan, Ready, starting_recipe};
 use graft::{Device, Result};
 
 fn main() -> Result<()> {
@@ -35,10 +35,11 @@ fn main() -> Result<()> {
         recipe: Recipe { batch: 16, architecture: Architecture { features: 8, ..base.architecture }, ..base },
     };
     let target = plan.read_target()?;
+    let ready = Ready::of(&plan, &target, &Device::cpu())?;
     // Continued where it was stopped, unless another run lies there.
     let folder = RunFolder::resume(&place).or_else(|_| RunFolder::create(&place, false))?;
     folder.write_settings(&plan)?;
-    let findings = transfer::run(&plan, &target, &folder, &Device::cpu(), &mut |event| {
+    let findings = transfer::run(&plan, &target, &ready, &folder, &Device::cpu(), &mut |event| {
         match event {
             Event::Phase { name, from, to } => println!("{name}: step {from} to {to}"),
             Event::Losses { step, losses, .. } => println!("step {step}: {losses:?}"),

@@ -16,9 +16,11 @@ pub trait Words: Copy + PartialEq + 'static {
     }
 }
 
-/// Defines an enum with a name for each value, by which it is displayed and serialised: [`Words`].
+/// Defines an enum with a name for each value, by which it is displayed and serialised: [`Words`]. `default VALUE` may follow.
 macro_rules! words {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[doc = $help:literal])+ $value:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[doc = $help:literal])+ $value:ident = $word:literal,)+ }
+        $(default $default:ident)?
+    ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         $vis enum $name { $($(#[doc = $help])+ $value,)+ }
@@ -27,6 +29,12 @@ macro_rules! words {
             const WORDS: &'static [($name, &'static str, &'static str)] =
                 &[$(($name::$value, $word, concat!($($help),+))),+];
         }
+
+        $(impl Default for $name {
+            fn default() -> $name {
+                $name::$default
+            }
+        })?
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -80,9 +80,13 @@ impl Data {
             }
             None => "no labels".to_string(),
         };
+        let splits: Vec<String> = data.splits.iter().map(Split::to_string).collect();
         let Images { count, height, width, channels, .. } = images;
         let mut text =
             format!("{} ({split}): {count} images of {height}x{width}x{channels}{stored}\n{classes}", data.name);
+        if !splits.is_empty() {
+            text += &format!("\nits sub-folders are splits: {}", splits.join(", "));
+        }
         if let Some(out) = &self.out {
             text += &format!("\n{}", out.display());
         }
@@ -95,6 +99,7 @@ impl Data {
             "channels": channels,
             "classes": counts,
             "names": data.classes.names(),
+            "splits": splits,
             "grid": self.out.as_ref().map(named),
         });
         tell("data", fields, text);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
 
+use super::arguments::one_of;
 use super::command::quoted;
 use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
@@ -17,11 +18,11 @@ pub struct ReadingOptions {
     /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey or #rrggbb
     #[arg(long, default_value_t = Background::default(), value_name = "COLOUR", hide_short_help = true)]
     background: Background,
-    /// How pictures become squares: cut, pad or stretch
-    #[arg(long, default_value_t = Fit::default(), value_name = "HOW", hide_short_help = true)]
+    /// How pictures become squares
+    #[arg(long, value_parser = one_of::<Fit>(), default_value_t = Fit::default(), value_name = "HOW", hide_short_help = true)]
     fit: Fit,
-    /// How they are brought to another size: lanczos, or nearest for small pixel art
-    #[arg(long, default_value_t = Resample::default(), value_name = "HOW", hide_short_help = true)]
+    /// How they are brought to another size
+    #[arg(long, value_parser = one_of::<Resample>(), default_value_t = Resample::default(), value_name = "HOW", hide_short_help = true)]
     resample: Resample,
     /// Leave pictures out that cannot be read
     #[arg(long, hide_short_help = true)]

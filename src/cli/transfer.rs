@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
 use crate::gan::Recipe;
 use crate::run::{OnNan, RunFolder};
-use crate::transfer::{self, Arm, Findings, Learning, Plan, RATE, SCRATCH};
+use crate::transfer::{self, Arm, Findings, Learning, Plan, RATE, Ready, SCRATCH};
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
@@ -107,12 +107,12 @@ impl Transfer {
         let (plan, parts) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         self.compute.run(|device| {
-            plan.check_fits(device)?;
+            let ready = Ready::of(&plan, &parts, device)?;
             tell_command(&equivalent_command(&plan));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
-            run(&plan, &parts, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
+            run(&plan, &parts, &ready, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
 
@@ -135,10 +135,10 @@ impl Transfer {
         plan.reading = self.reading.listening(plan.reading);
         let parts = plan.read_target()?;
         compute.run(|device| {
-            plan.check_fits(device)?;
+            let ready = Ready::of(&plan, &parts, device)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
-            run(&plan, &parts, folder, device, self.quiet)
+            run(&plan, &parts, &ready, folder, device, self.quiet)
         })
     }
 
@@ -207,9 +207,9 @@ impl Transfer {
 }
 
 /// The transfer, and what came out.
-fn run(plan: &Plan, parts: &Parts, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
+fn run(plan: &Plan, parts: &Parts, ready: &Ready, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
-    let findings = transfer::run(plan, parts, folder, device, &mut |event| progress.watch(event));
+    let findings = transfer::run(plan, parts, ready, folder, device, &mut |event| progress.watch(event));
     progress.finish();
     let findings = findings.map_err(|error| advised(error, plan.on_nan))?;
     report::write(folder, &commands(plan)?, Some(&plan.choose(parts)?.images))?;

@@ -16,7 +16,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::array::{Labels, classes_of};
 use super::kind::{Block, Kind};
 use super::tree::MOST_CLASSES;
-use super::{Dataset, Images, Reading, Split, emnist};
+use super::{Dataset, Images, Reading, Split, emnist, pair};
 use crate::error::{Error, Result};
 
 /// `idx:IMAGES[,LABELS]`: any IDX files.
@@ -71,32 +71,12 @@ pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result
     .collect()
 }
 
-fn split_argument(argument: &str) -> (&Path, Option<&Path>) {
-    match argument.split_once(',') {
-        Some((images, labels)) => (Path::new(images), Some(Path::new(labels))),
-        None => (Path::new(argument), None),
-    }
-}
-
 fn check(argument: &str) -> Result<()> {
-    let parts: Vec<&str> = argument.split(',').collect();
-    if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-        return Err(Error::Usage(format!(
-            "`idx:{argument}` must name a file of images and, if there are labels, after a comma a file of labels: \
-             idx:IMAGES[,LABELS]"
-        )));
-    }
-    Ok(())
+    pair::check(KIND.name, argument)
 }
 
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
-    if split != Split::Train {
-        return Err(split.missing(
-            format!("idx:{argument} names one set of images and"),
-            "name the held-out images by their own idx:IMAGES[,LABELS]",
-        ));
-    }
-    let (path, labels) = split_argument(argument);
+    let (path, labels) = pair::files(KIND.name, argument, split)?;
     if let Some(set) = emnist::Set::of_file(path) {
         return emnist::read(argument, set, path, labels, reading);
     }

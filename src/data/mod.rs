@@ -20,6 +20,7 @@ pub mod matlab;
 mod mnist;
 mod npy;
 mod npz;
+mod pair;
 mod parts;
 pub mod picture;
 mod pictures;
@@ -62,6 +63,8 @@ pub struct Dataset {
     pub classes: Classes,
     /// The file that each image came from, below the folder or archive of all; None where images are not files.
     pub files: Option<Vec<Arc<str>>>,
+    /// The splits that the sub-folders of a folder or archive are; none where those are classes, or where there are none.
+    pub splits: Vec<Split>,
     /// What tells the data from others', where images are files: their digest.
     pub(crate) key: Option<[u8; 32]>,
     /// How images become those of a network.
@@ -90,7 +93,16 @@ impl Dataset {
     /// Images without classes.
     pub fn unlabelled(name: impl Into<String>, images: Images) -> Dataset {
         let (classes, reading) = (Classes::none(), Reading::default());
-        Dataset { name: name.into(), images, labels: None, classes, files: None, key: None, reading }
+        Dataset {
+            name: name.into(),
+            images,
+            labels: None,
+            classes,
+            files: None,
+            splits: Vec::new(),
+            key: None,
+            reading,
+        }
     }
 
     /// Images of which each has a class.
@@ -239,6 +251,7 @@ impl Dataset {
             labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
             classes: self.classes.clone(),
             files: self.files.as_ref().map(|files| indices.iter().map(|&index| files[index].clone()).collect()),
+            splits: self.splits.clone(),
             key: self.key,
             reading: self.reading.clone(),
         }

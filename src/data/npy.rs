@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::array::{Array, Numbers, classes_of, images_of, labels_of};
 use super::kind::{Block, Kind};
-use super::{Dataset, Reading, Split};
+use super::{Dataset, Reading, Split, pair};
 use crate::error::{Error, Result};
 
 /// `npy:IMAGES[,LABELS]`: arrays in files of their own.
@@ -18,27 +18,11 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 const LONGEST_HEADER: usize = 1 << 16;
 
 fn check(argument: &str) -> Result<()> {
-    let parts: Vec<&str> = argument.split(',').collect();
-    if parts.len() > 2 || parts.iter().any(|part| part.is_empty()) {
-        return Err(Error::Usage(format!(
-            "`npy:{argument}` must name an array of images and, if there are labels, after a comma an array of labels: \
-             npy:IMAGES[,LABELS]"
-        )));
-    }
-    Ok(())
+    pair::check(KIND.name, argument)
 }
 
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
-    if split != Split::Train {
-        return Err(split.missing(
-            format!("npy:{argument} names one set of images and"),
-            "name the held-out images by their own npy:IMAGES[,LABELS]",
-        ));
-    }
-    let (images, labels) = match argument.split_once(',') {
-        Some((images, labels)) => (Path::new(images), Some(Path::new(labels))),
-        None => (Path::new(argument), None),
-    };
+    let (images, labels) = pair::files(KIND.name, argument, split)?;
     let images = images_of(images, "the array", read(images)?, reading)?;
     let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
     let Some(labels) = labels_of(path, "the array", read(path)?, images.count)? else {

@@ -30,6 +30,7 @@ struct Sound {
 /// [`Error::BrokenImages`], listing all of them, where some cannot be read and are not to be left out.
 pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, reading: &Reading) -> Result<Dataset> {
     let Layout { classes, mut parts, has_splits, broken, foreign, notes } = layout;
+    let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| has_splits && parts.contains_key(split)).collect();
     let Some(pictures) = parts.remove(&split) else {
         // Where nothing at all is there, the training split says so.
         return Err(if split == Split::Train { none(whose, foreign) } else { split.missing(whose, advice) });
@@ -109,6 +110,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
         classes: if labels.is_some() { classes } else { Classes::none() },
         labels,
         files: Some(kept.iter().map(|sound| sound.picture.path.as_str().into()).collect()),
+        splits,
         key: Some(key.finalize().into()),
         reading: reading.clone(),
     })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::words::words;
 
 /// What becomes of pictures of any size, shape and transparency while they are read.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -178,55 +179,29 @@ impl From<Background> for String {
     }
 }
 
-/// How a picture becomes a square.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fit {
-    /// The square in its middle is cut out.
-    #[default]
-    Cut,
-    /// The background is added on two sides.
-    Pad,
-    /// It is stretched.
-    Stretch,
+words! {
+    /// How a picture becomes a square.
+    pub enum Fit {
+        /// The square in its middle is cut out.
+        Cut = "cut",
+        /// The background is added on two sides.
+        Pad = "pad",
+        /// It is stretched.
+        Stretch = "stretch",
+    }
+    default Cut
 }
 
-/// How a square becomes one of another size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Resample {
-    /// With Lanczos's filter over three lobes, widened where the image shrinks so that nothing aliases.
-    #[default]
-    Lanczos,
-    /// Each new pixel is the old one that it lies in: for small pixel art.
-    Nearest,
+words! {
+    /// How a square becomes one of another size.
+    pub enum Resample {
+        /// With Lanczos's filter over three lobes, widened where the image shrinks so that nothing aliases.
+        Lanczos = "lanczos",
+        /// Each new pixel is the old one that it lies in: for small pixel art.
+        Nearest = "nearest",
+    }
+    default Lanczos
 }
-
-/// An enum by its names.
-macro_rules! named {
-    ($kind:ident, $what:literal, $($value:ident = $name:literal),+) => {
-        impl FromStr for $kind {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<$kind> {
-                match text {
-                    $($name => Ok($kind::$value),)+
-                    _ => Err(Error::Usage(format!("`{text}` is no way to {}: give one of {}", $what, [$($name),+].join(", ")))),
-                }
-            }
-        }
-
-        impl fmt::Display for $kind {
-            fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str(match self {
-                    $($kind::$value => $name,)+
-                })
-            }
-        }
-    };
-}
-named!(Fit, "make squares", Cut = "cut", Pad = "pad", Stretch = "stretch");
-named!(Resample, "resample", Lanczos = "lanczos", Nearest = "nearest");
 
 #[cfg(test)]
 mod tests {

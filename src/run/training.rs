@@ -32,14 +32,7 @@ words! {
         /// Go back to the last checkpoint, halve both learning rates, and go on.
         Rollback = "rollback",
     }
-}
-
-// The macro that names the words takes no `#[default]`.
-#[allow(clippy::derivable_impls)]
-impl Default for OnNan {
-    fn default() -> OnNan {
-        OnNan::Stop
-    }
+    default Stop
 }
 
 impl OnNan {

@@ -29,6 +29,28 @@ pub struct Trained {
     pub notes: Vec<String>,
 }
 
+/// A transfer of which nothing is known beforehand that would keep it from its end: the target's images to train on, and the source's.
+#[derive(Debug)]
+pub struct Ready {
+    target: Dataset,
+    source: SourceImages,
+}
+
+impl Ready {
+    /// Looks at a plan before any folder is touched: what fails here leaves a run that is to be replaced as it was.
+    ///
+    /// `parts` is the plan's target.
+    ///
+    /// # Errors
+    /// Those of [`inspect`]; a run that memory cannot hold.
+    pub fn of(plan: &Plan, parts: &Parts, device: &Device) -> Result<Ready> {
+        let (target, source) = (plan.choose(parts)?, SourceImages::of(plan));
+        inspect(plan, &target, &source, device)?;
+        check_fits(plan, &target, &source, device)?;
+        Ok(Ready { target, source })
+    }
+}
+
 /// Trains or resumes a transfer, and the arm `scratch` in `folder/scratch` where the plan says so, from wherever they stand. Where the
 /// plan says so, a judge, out of the cache or trained now, measures both on their way and at their end. What came out is written into the folder
 /// and returned; None where the watcher stopped it.
@@ -40,18 +62,16 @@ pub struct Trained {
 pub fn run(
     plan: &Plan,
     parts: &Parts,
+    ready: &Ready,
     folder: &RunFolder,
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Findings>> {
-    let target = plan.choose(parts)?;
-    let source = SourceImages::of(plan);
-    inspect(plan, &target, &source, device)?;
-    check_fits(plan, &target, &source, device)?;
+    let Ready { target, source } = ready;
     if folder.step()? < plan.steps {
         Findings::remove(folder)?;
     }
-    let Some(reference) = reference(plan, parts, &target, device, watcher)? else { return Ok(None) };
+    let Some(reference) = reference(plan, parts, target, device, watcher)? else { return Ok(None) };
     if parts.spec().block() == Block::Drawn {
         let (all, held_out) = (parts.whole().len(), if reference.is_ok() { parts.held_out()? } else { 0 });
         let text = format!("{all} training images of {}, of which {held_out} are held out for validation", plan.target);
@@ -69,7 +89,7 @@ pub fn run(
             }
             _ => None,
         };
-        let trained = train(plan, target.clone(), &source, &Folders::within(path), device, &mut |event| {
+        let trained = train(plan, target.clone(), source, &Folders::within(path), device, &mut |event| {
             measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
             watcher(event)
         })?;

@@ -54,3 +54,13 @@ fn layers_that_cannot_be_frozen_are_refused_before_a_source_learns() {
         desk.refuses(2, &format!("{command} {SMALL}"), &["freeze-d takes at most 3"]);
     }
 }
+
+#[test]
+fn a_run_that_would_be_replaced_stays_where_the_new_one_is_refused() {
+    let desk = Desk::new();
+    desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 2 -q --out run").ok();
+    let data = "idx:images,labels";
+    let transfer = format!("transfer --source {data} --target {data} --no-judge --overwrite {SMALL}");
+    desk.refuses(2, &format!("{transfer} --freeze-d 9"), &["freeze-d takes at most 3"]);
+    desk.refuses(1, &format!("{transfer} --method ctgan --labels fewshot:40"), &["needs 40 of each"]);
+}

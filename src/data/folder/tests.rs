@@ -124,7 +124,7 @@ fn sub_folders_with_the_usual_names_of_splits_are_splits() {
     }
     let flat = placed(&["train/x.png", "val/y.png"]);
     let data = train(flat.path()).unwrap();
-    assert_eq!((levels(&data), data.labels), (vec![0], None));
+    assert_eq!((levels(&data), data.labels, data.splits), (vec![0], None, vec![Split::Train, Split::Validation]));
     assert_eq!(levels(&spec(flat.path()).load(Split::Validation).unwrap()), [1]);
     let error = spec(flat.path()).load(Split::Test).unwrap_err();
     assert!(matches!(&error, Error::NoSplit(text) if text.contains("put the images into its sub-folders")), "{error}");
@@ -137,7 +137,7 @@ fn other_sub_folders_are_classes_whatever_else_is_called_as_a_split() {
     for places in [&["a/x.png", "test/x.png"][..], &["test/x.png", "val/x.png"], &["train/x.png", "trains/x.png"]] {
         let folder = placed(places);
         let data = train(folder.path()).unwrap();
-        assert_eq!((data.labels, data.classes.len()), (Some(vec![0, 1]), 2), "{places:?}");
+        assert_eq!((data.labels, data.classes.len(), data.splits), (Some(vec![0, 1]), 2, vec![]), "{places:?}");
         assert!(matches!(spec(folder.path()).load(Split::Test), Err(Error::NoSplit(_))));
     }
 }
