@@ -9,9 +9,9 @@ use super::compare_command::equivalent_command;
 use super::compare_lines::Lines;
 use super::compare_tables as tables;
 use super::lists::{arm_seeds, arms, seeds};
+use super::presets::OfCompare;
 use super::progress::{Progress, watch_for_interrupts};
 use super::reading::{HeldOutOption, MapOption, ReadingOptions, advised_to_hold_out};
-use super::transfer_preset::SIZE;
 use super::{Compute, count, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
@@ -23,7 +23,7 @@ use crate::experiment::report::of_comparison;
 use crate::gan::Recipe;
 use crate::metrics::{HeldOut, Judge};
 use crate::run::{self, Ending, Lock};
-use crate::transfer::{Learning, starting_recipe};
+use crate::transfer::Learning;
 
 /// The report's file.
 const REPORT: &str = "report.html";
@@ -64,7 +64,7 @@ pub struct Compare {
     #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps())]
     steps: u64,
     #[command(flatten)]
-    learning: Said<Compare, Learning>,
+    learning: Said<OfCompare, Learning>,
     /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
     /// then every 500 to 2000, then every 1000]
     #[arg(long, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
@@ -77,7 +77,7 @@ pub struct Compare {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
     #[command(flatten)]
-    recipe: Said<Compare, Recipe>,
+    recipe: Said<OfCompare, Recipe>,
     /// Runs at once, which share the threads; results do not depend on it
     #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
     jobs: usize,
@@ -101,29 +101,6 @@ pub struct Compare {
     reading: ReadingOptions,
     #[command(flatten)]
     compute: Compute,
-}
-
-impl Preset<Recipe> for Compare {
-    const SHOWN: &'static [&'static str] = &[];
-    // Seeds and arms have those of their own.
-    const WITHOUT: &'static [&'static str] = &["seed", "channels", "lr", "augment", "lecam"];
-
-    fn usual() -> Recipe {
-        starting_recipe(0, 32, 3)
-    }
-
-    fn default(name: &str) -> Option<String> {
-        (name == "size").then(|| SIZE.to_string())
-    }
-}
-
-impl Preset<Learning> for Compare {
-    const SHOWN: &'static [&'static str] = &[];
-    const WITHOUT: &'static [&'static str] = &[];
-
-    fn usual() -> Learning {
-        Learning::default()
-    }
 }
 
 impl Compare {
@@ -167,7 +144,7 @@ impl Compare {
 
     pub(super) fn design(&self) -> Result<(Design, Parts)> {
         let target: Spec = self.target.parse()?;
-        let mut recipe = self.recipe.settings(Compare::usual())?;
+        let mut recipe = self.recipe.settings(OfCompare::usual())?;
         let reading = self.map.of(self.held_out.of(self.reading.reading())?);
         let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
         let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arguments::Preset;
 use super::command::quoted;
-use super::compare::Compare;
+use super::presets::OfCompare;
 use super::{DEVICE, named, reading};
 use crate::experiment::compare::{Comparison, Settings, standard_looks};
 use crate::gan::Recipe;
@@ -24,8 +24,8 @@ pub fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
         quoted(target),
         quoted(&arms.join(",")),
         list(&sizes),
-        <Compare as Preset<Learning>>::words(&settings.learning(), &[]),
-        <Compare as Preset<Recipe>>::words(recipe, &[])
+        <OfCompare as Preset<Learning>>::words(&settings.learning(), &[]),
+        <OfCompare as Preset<Recipe>>::words(recipe, &[])
     );
     // An arm may have the first of the seeds alone.
     let seeds_of = |arm: &str| {

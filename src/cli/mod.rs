@@ -15,6 +15,7 @@ mod judge;
 mod lists;
 mod method_options;
 mod output;
+mod presets;
 mod progress;
 mod reading;
 mod report;
@@ -25,7 +26,6 @@ mod train;
 mod train_command;
 mod transfer;
 mod transfer_command;
-mod transfer_preset;
 
 use std::path::Path;
 use std::process::ExitCode;

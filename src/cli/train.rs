@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
+use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable};
@@ -24,7 +25,6 @@ use crate::run::{Ending, OnNan, RunFolder, Settings};
 const STEPS: u64 = 3000;
 /// The preset where no data set is named: digits within two minutes on two cores.
 const PRESET_DATA: &str = "synthetic:strokes";
-const PRESET_FEATURES: usize = 32;
 const PRESET_STEPS: u64 = 2000;
 
 /// Train a DCGAN; without options, a small one on digits drawn in code
@@ -50,7 +50,7 @@ pub struct Train {
     #[arg(long, value_name = "N", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
-    recipe: Said<Train, Recipe>,
+    recipe: Said<OfTrain, Recipe>,
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
@@ -82,24 +82,6 @@ pub struct Train {
     reading: ReadingOptions,
     #[command(flatten)]
     compute: Compute,
-}
-
-impl Preset<Recipe> for Train {
-    const SHOWN: &'static [&'static str] = &["seed", "loss", "r1", "augment", "size", "channels", "features"];
-    const WITHOUT: &'static [&'static str] = &[];
-
-    fn usual() -> Recipe {
-        Recipe::default()
-    }
-
-    fn default(name: &str) -> Option<String> {
-        match name {
-            "d-lr" => Some("--lr".to_string()),
-            "channels" => Some("the data's".to_string()),
-            "features" => Some(format!("{}; {PRESET_FEATURES} without --data", Train::usual().architecture.features)),
-            _ => None,
-        }
-    }
 }
 
 impl Train {
@@ -165,7 +147,7 @@ impl Train {
     fn settings(&self) -> Result<(Dataset, Settings)> {
         let spec: Spec = self.data.as_deref().unwrap_or(PRESET_DATA).parse()?;
         let steps = if self.data.is_some() { STEPS } else { PRESET_STEPS };
-        let mut recipe = Train::usual();
+        let mut recipe = OfTrain::usual();
         if self.data.is_none() {
             recipe.architecture.features = PRESET_FEATURES;
         }

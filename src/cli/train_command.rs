@@ -3,8 +3,8 @@
 use super::DEVICE;
 use super::arguments::Preset;
 use super::command::quoted;
+use super::presets::OfTrain;
 use super::reading;
-use super::train::Train;
 use crate::experiment::report::Commands;
 use crate::run::{OnNan, Settings};
 
@@ -16,7 +16,7 @@ pub fn commands(settings: &Settings) -> Commands {
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(settings: &Settings) -> String {
     let Settings { data, steps, recipe, .. } = settings;
-    let mut command = format!("graft train --data {} --steps {steps}{}", quoted(data), Train::words(recipe, &[]));
+    let mut command = format!("graft train --data {} --steps {steps}{}", quoted(data), OfTrain::words(recipe, &[]));
     if let Some(subset) = settings.subset {
         command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
     }

@@ -8,11 +8,13 @@ use serde_json::json;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::method_options::MethodOptions;
+use super::presets::{
+    OF_ARM, OfTransfer, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning,
+};
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
-use super::transfer_preset::{OF_ARM, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning};
 use super::{Compute, advised, continued, count, guarded, named, steps, tell};
 use crate::backend::Device;
 use crate::data::{Parts, Spec};
@@ -53,12 +55,12 @@ pub struct Transfer {
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
-    learning: Said<Transfer, Learning>,
+    learning: Said<OfTransfer, Learning>,
     /// Train the arm `scratch` beside it under the same budget, in DIR/scratch [default: only without --source and --target]
     #[arg(long)]
     scratch: bool,
     #[command(flatten)]
-    recipe: Said<Transfer, Recipe>,
+    recipe: Said<OfTransfer, Recipe>,
     #[command(flatten)]
     options: MethodOptions,
     /// Steps between checkpoints
@@ -147,7 +149,7 @@ impl Transfer {
         let quick = self.source.is_none() && self.target.is_none();
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
         let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
-        let base = self.recipe.settings(Transfer::usual())?;
+        let base = self.recipe.settings(OfTransfer::usual())?;
         let recipe = Recipe { lr: RATE, augment: Vec::new(), lecam: 0.0, ..base };
         let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
         let arm = self.arm()?;

@@ -2,9 +2,7 @@
 
 use super::arguments::Preset;
 use super::command::quoted;
-use super::compare::Compare;
-use super::transfer::Transfer;
-use super::transfer_preset::OF_ARM;
+use super::presets::{OF_ARM, OfCompare, OfTransfer};
 use super::{DEVICE, reading};
 use crate::error::Result;
 use crate::gan::Recipe;
@@ -26,8 +24,8 @@ pub fn equivalent_command(plan: &Plan) -> String {
     command += &format!(
         " --steps {}{}{}",
         plan.steps,
-        <Transfer as Preset<Learning>>::words(&plan.base_learning(), &[]),
-        <Transfer as Preset<Recipe>>::words(&plan.recipe, &OF_ARM)
+        <OfTransfer as Preset<Learning>>::words(&plan.base_learning(), &[]),
+        <OfTransfer as Preset<Recipe>>::words(&plan.recipe, &OF_ARM)
     );
     for (name, value) in options {
         command += &match value.as_str() {
@@ -75,8 +73,8 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     say(plan.subset.is_some(), subset);
     say(plan.subset_plain, " --subset-plain".to_string());
     say(true, format!(" --steps {} --seeds 5", plan.steps));
-    say(true, <Compare as Preset<Learning>>::needed_words(&plan.base_learning()));
-    say(true, <Compare as Preset<Recipe>>::needed_words(&plan.recipe));
+    say(true, <OfCompare as Preset<Learning>>::needed_words(&plan.base_learning()));
+    say(true, <OfCompare as Preset<Recipe>>::needed_words(&plan.recipe));
     say(plan.device != DEVICE, format!(" --device {}", plan.device));
     Ok(command + &reading::words(&plan.reading))
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use super::classes::natural_order;
+use super::classes::{MOST_CLASSES, natural_order};
 use super::decode::over;
-use super::tree::MOST_CLASSES;
 use super::{Classes, Images, Reading};
 use crate::error::{Error, Result};
 

@@ -4,6 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// The most classes that there can be.
+pub(super) const MOST_CLASSES: usize = 1 << 16;
+
 /// The names of a data set's classes, over all of its splits; a label is a place in this list. Without names there are no labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Classes(Arc<[String]>);

@@ -13,15 +13,9 @@ use std::path::Path;
 use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 
-use super::array::{Labels, classes_of};
-use super::kind::{Block, Kind};
-use super::tree::MOST_CLASSES;
-use super::{Dataset, Images, Reading, Split, emnist, pair};
+use super::Images;
+use super::classes::MOST_CLASSES;
 use crate::error::{Error, Result};
-
-/// `idx:IMAGES[,LABELS]`: any IDX files.
-pub(super) const KIND: Kind =
-    Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], check, load, block: Block::LastFifth };
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
@@ -69,23 +63,6 @@ pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result
         })
     })
     .collect()
-}
-
-fn check(argument: &str) -> Result<()> {
-    pair::check(KIND.name, argument)
-}
-
-fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
-    let (path, labels) = pair::files(KIND.name, argument, split)?;
-    if let Some(set) = emnist::Set::of_file(path) {
-        return emnist::read(argument, set, path, labels, reading);
-    }
-    let images = read_images(path)?;
-    let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
-    let labels = read_labels(path, images.count, None)?;
-    let (classes, labels) = classes_of(path, vec![Labels::Numbers(labels.into_iter().map(u64::from).collect())])?;
-    let labels = labels.into_iter().next().expect("one for one");
-    Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -259,6 +236,7 @@ impl<R: Read> Parser<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Split;
     use flate2::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;

@@ -13,6 +13,7 @@ mod emnist;
 mod fit;
 mod folder;
 pub mod idx;
+mod idx_files;
 mod images;
 mod kind;
 pub(crate) mod light;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::kind::{Block, Kind};
-use super::{Dataset, Reading, Split, cifar, emnist, folder, idx, mnist, npy, npz, svhn, synthetic, zip};
+use super::{Dataset, Reading, Split, cifar, emnist, folder, idx_files, mnist, npy, npz, svhn, synthetic, zip};
 use crate::error::{Error, Result, did_you_mean};
 
 /// Every kind of data set, in the order in which errors list them.
@@ -18,7 +18,7 @@ const KINDS: &[&Kind] = &[
     &cifar::KIND_100,
     &folder::KIND,
     &zip::KIND,
-    &idx::KIND,
+    &idx_files::KIND,
     &npz::KIND,
     &npy::KIND,
     &synthetic::KIND,

@@ -10,14 +10,12 @@ use image::ImageFormat;
 use rayon::prelude::*;
 
 use super::archive::Archive;
-use super::classes::natural_order;
+use super::classes::{MOST_CLASSES, natural_order};
 use super::decode::{Content, MOST_BYTES, content};
 use super::subset::interleave;
 use super::{Classes, Split};
 use crate::error::{Error, Result};
 
-/// The most classes that there can be.
-pub(super) const MOST_CLASSES: usize = 1 << 16;
 /// How much of a file tells what it is.
 const BEGINNING: u64 = 64;
 /// Folders and files that other programs put beside pictures.

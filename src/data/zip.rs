@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::archive::Archive;
+use super::classes::MOST_CLASSES;
 use super::kind::{Block, Kind};
 use super::pictures;
-use super::tree::{Layout, MOST_CLASSES, Source, Tree, is_foreign};
+use super::tree::{Layout, Source, Tree, is_foreign};
 use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 

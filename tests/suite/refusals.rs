@@ -56,6 +56,16 @@ fn layers_that_cannot_be_frozen_are_refused_before_a_source_learns() {
 }
 
 #[test]
+fn more_runs_at_once_than_memory_holds_are_refused() {
+    let desk = Desk::new();
+    let compare =
+        "compare --source synthetic:strokes --target synthetic:street --arms scratch --subset 100 --steps 2 --out all";
+    let large = "--size 64 --features 64 --batch 256 --seeds 1000 --jobs 1000";
+    desk.refuses(1, &format!("{compare} {large}"), &["a comparison with --jobs 1000 needs about", "--jobs"]);
+    assert!(!desk.path("all").exists());
+}
+
+#[test]
 fn a_run_that_would_be_replaced_stays_where_the_new_one_is_refused() {
     let desk = Desk::new();
     desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 2 -q --out run").ok();

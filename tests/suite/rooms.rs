@@ -1,5 +1,7 @@
-//! No arrow points up: what lies in a folder or file of `src` uses only what stands before it in this order.
+//! No arrow points up: what lies in a folder or file of `src` uses only what stands before it in this order, and no files of a folder
+//! use one another in a circle.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -34,9 +36,9 @@ fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     paths.flat_map(inside).filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// The modules of the crate that a text names: words behind `crate::`, alone or within braces.
-fn named(text: &str) -> Vec<String> {
-    let behind = text.split("crate::").skip(1);
+/// The modules that a text names: words behind `crate::` or another way, alone or within braces.
+fn named(text: &str, way: &str) -> Vec<String> {
+    let behind = text.split(way).skip(1);
     let words = behind.flat_map(|rest| match rest.strip_prefix('{') {
         Some(list) => list.split('}').next().unwrap().split(',').map(str::trim).map(str::to_string).collect(),
         None => vec![rest.to_string()],
@@ -57,10 +59,60 @@ fn nothing_uses_what_is_built_on_it() {
         }
         let own_place = place(own).unwrap_or_else(|| panic!("{own} has no place in ORDER: give it one"));
         let text = fs::read_to_string(&path).unwrap();
-        for name in named(&text) {
+        for name in named(&text, "crate::") {
             // What lib.rs gives another name stands in its own place.
             let up = place(&name).filter(|&other| other > own_place);
             assert!(up.is_none(), "{} uses {name}, which is built on {own}", inside.display());
         }
     }
+}
+
+/// What a file says outside its tests and comments, but of the rooms above its own.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let own = text.split("\n#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = own.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n").replace("super::super::", "above::")
+}
+
+/// The files that lead from one back to itself, if any do.
+fn circle(uses: &BTreeMap<String, Vec<String>>, way: &mut Vec<String>) -> bool {
+    let last = way.last().unwrap().clone();
+    for next in &uses[&last] {
+        if *next == way[0] {
+            return true;
+        }
+        if !way.contains(next) {
+            way.push(next.clone());
+            if circle(uses, way) {
+                return true;
+            }
+            way.pop();
+        }
+    }
+    false
+}
+
+#[test]
+fn no_files_of_a_room_use_one_another_in_a_circle() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut rooms: BTreeMap<&Path, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    let all = files(&src);
+    for path in all.iter().filter(|path| !path.ends_with("mod.rs")) {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_string();
+        rooms.entry(path.parent().unwrap()).or_default().insert(name, named(&code(path), "super::"));
+    }
+    rooms.remove(src.as_path());
+    for (room, uses) in &mut rooms {
+        let inside: Vec<String> = uses.keys().cloned().collect();
+        uses.values_mut().for_each(|names| names.retain(|name| inside.contains(name)));
+        for file in &inside {
+            let mut way = vec![file.clone()];
+            assert!(!circle(uses, &mut way), "in {}: {way:?} leads back to {file}", room.display());
+        }
+    }
+    assert!(
+        rooms.values().flatten().any(|(_, names)| !names.is_empty()),
+        "no file uses another: nothing was looked at"
+    );
 }

@@ -45,7 +45,7 @@ impl Chunks {
 pub fn forward(engine: &Arc<Engine>, x: &Buffer, gamma: &Buffer, beta: &Buffer, shape: &BatchNormShape) -> [Buffer; 3] {
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
-    let scratch = |len| Buffer::scratch(engine, len);
+    let scratch = |len| engine.buffer(len);
     let (means, squares) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
     let kernel = Kernel::new("batch_norm_moments").constant("LANES", chunks.lanes);
     engine.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
@@ -85,7 +85,7 @@ pub fn backward(engine: &Arc<Engine>, saved: &Saved<'_>, shape: &BatchNormShape)
     let Saved { input, gamma, mean, variance, output, cotangent } = *saved;
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
-    let scratch = |len| Buffer::scratch(engine, len);
+    let scratch = |len| engine.buffer(len);
     let epsilon = (shape.epsilon as f32).to_bits();
     let gate = gate_arguments(shape.activation);
 

@@ -3,19 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::engine::Engine;
+use super::pool::Pool;
 
 /// `len` numbers in device memory, which goes back to the pool with its last owner.
 pub struct Buffer {
-    engine: Arc<Engine>,
+    // Before the pool: the compiler then finds by the short way that it may go between threads. By the pool's that is past its limit.
     raw: Option<wgpu::Buffer>,
+    pool: Arc<Pool<wgpu::Buffer>>,
     len: usize,
 }
 
 impl Buffer {
-    /// A buffer whose contents are whatever was there; the caller writes every element.
-    pub(super) fn scratch(engine: &Arc<Engine>, len: usize) -> Buffer {
-        Buffer { engine: Arc::clone(engine), raw: engine.allocate((len * size_of::<f32>()) as u64), len }
+    /// Memory that was taken from `pool`, to which it goes back; None where the device had failed.
+    pub(super) fn new(pool: &Arc<Pool<wgpu::Buffer>>, raw: Option<wgpu::Buffer>, len: usize) -> Buffer {
+        Buffer { pool: Arc::clone(pool), raw, len }
     }
 
     /// How many elements it holds.
@@ -33,9 +34,9 @@ impl Buffer {
         self.raw.as_ref()
     }
 
-    /// Whether it lives on this engine.
-    pub(super) fn is_of(&self, engine: &Arc<Engine>) -> bool {
-        Arc::ptr_eq(&self.engine, engine)
+    /// Whether its memory is of this pool, and so of its device.
+    pub(super) fn is_of(&self, pool: &Arc<Pool<wgpu::Buffer>>) -> bool {
+        Arc::ptr_eq(&self.pool, pool)
     }
 
     /// Words of four elements, the last of them filled up.
@@ -53,13 +54,13 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
             let size = raw.size();
-            self.engine.pool().give(raw, size);
+            self.pool.give(raw, size);
         }
     }
 }
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} elements on {}", self.len, self.engine.name)
+        write!(f, "{} elements on a gpu", self.len)
     }
 }

@@ -104,7 +104,7 @@ fn few_channels(
     activation: Activation,
 ) -> Buffer {
     let pixels = g.batch * g.fine[0] * g.fine[1];
-    let out = Buffer::scratch(engine, pixels * g.fine_channels);
+    let out = engine.buffer(pixels * g.fine_channels);
     let kernel = few_channels_kernel(g, activation);
     let mut parameters = arguments(&activation.unary().map_or_else(Vec::new, |f| f.parameters())).to_vec();
     parameters.push(pixels as u32);

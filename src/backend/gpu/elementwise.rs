@@ -13,7 +13,7 @@ pub const THREADS: usize = 256;
 
 /// `length` elements of one value.
 pub fn full(engine: &Arc<Engine>, length: usize, value: f64) -> Buffer {
-    let out = Buffer::scratch(engine, length);
+    let out = engine.buffer(length);
     let parameters = [(value as f32).to_bits(), out.words() as u32];
     engine.dispatch(&Kernel::new("fill"), &parameters, &[], &[&out], out.words().div_ceil(THREADS));
     out
@@ -21,7 +21,7 @@ pub fn full(engine: &Arc<Engine>, length: usize, value: f64) -> Buffer {
 
 /// `function` of every element.
 pub fn unary(engine: &Arc<Engine>, function: Unary, x: &Buffer) -> Buffer {
-    let out = Buffer::scratch(engine, x.len());
+    let out = engine.buffer(x.len());
     let mut parameters = arguments(&function.parameters()).to_vec();
     parameters.push(x.words() as u32);
     engine.dispatch(&Kernel::new("unary").unary(function), &parameters, &[x], &[&out], x.words().div_ceil(THREADS));
@@ -36,7 +36,7 @@ pub fn binary(
     b: (&Buffer, &[usize]),
     shape: &[usize],
 ) -> Buffer {
-    let out = Buffer::scratch(engine, shape.iter().product());
+    let out = engine.buffer(shape.iter().product());
     let (mut step_a, mut step_b) = (1, 1);
     let axes: Vec<Axis<2>> = (0..shape.len())
         .rev()

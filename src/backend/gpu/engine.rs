@@ -32,7 +32,7 @@ pub struct Engine {
     pub adapter: Adapter,
     device: wgpu::Device,
     queue: wgpu::Queue,
-    pool: Pool<wgpu::Buffer>,
+    pool: Arc<Pool<wgpu::Buffer>>,
     uniforms: wgpu::Buffer,
     alignment: usize,
     failure: Arc<Failure>,
@@ -94,7 +94,7 @@ impl Engine {
             adapter,
             device,
             queue,
-            pool: Pool::default(),
+            pool: Arc::default(),
             uniforms,
             alignment,
             failure,
@@ -139,8 +139,18 @@ impl Engine {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// `len` numbers whose contents are whatever was there; the caller writes every element.
+    pub fn buffer(&self, len: usize) -> Buffer {
+        Buffer::new(&self.pool, self.allocate((len * size_of::<f32>()) as u64), len)
+    }
+
+    /// Whether a buffer lives here.
+    pub fn owns(&self, buffer: &Buffer) -> bool {
+        buffer.is_of(&self.pool)
+    }
+
     /// Memory of at least `bytes` bytes; None where that is refused, or the device has failed.
-    pub fn allocate(&self, bytes: u64) -> Option<wgpu::Buffer> {
+    fn allocate(&self, bytes: u64) -> Option<wgpu::Buffer> {
         const MIB: f64 = (1 << 20) as f64;
         if bytes > self.adapter.largest() {
             self.fail(format!(

@@ -79,7 +79,7 @@ impl Gpu {
     /// The elements of a storage of this device.
     fn of<'a>(&self, storage: &'a Storage) -> &'a Buffer {
         match storage {
-            Storage::Gpu(buffer) if buffer.is_of(&self.engine) => buffer,
+            Storage::Gpu(buffer) if self.engine.owns(buffer) => buffer,
             _ => panic!("the gpu device was given a tensor of another device"),
         }
     }
@@ -91,7 +91,7 @@ impl Gpu {
             Ok(other) => panic!("the gpu device was given {other:?}"),
             Err(shared) => {
                 let from = self.of(&shared);
-                let copy = Buffer::scratch(&self.engine, from.len());
+                let copy = self.engine.buffer(from.len());
                 self.engine.copy(from, &copy, from.bytes());
                 copy
             }
@@ -121,7 +121,7 @@ impl Backend for Gpu {
                 &rounded
             }
         };
-        let buffer = Buffer::scratch(&self.engine, values.len());
+        let buffer = self.engine.buffer(values.len());
         self.engine.upload(bytemuck::cast_slice(values), &buffer);
         Storage::Gpu(buffer)
     }

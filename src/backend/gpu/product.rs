@@ -79,7 +79,7 @@ pub fn product(engine: &Arc<Engine>, product: &Product<'_>) -> Buffer {
     let fused = if splits == 1 { activation } else { Activation::Identity };
 
     let kernel = kernel(product.kernel, tile, [product.a.1, product.b.1], columns, fused);
-    let out = Buffer::scratch(engine, splits * size);
+    let out = engine.buffer(splits * size);
     let mut parameters = arguments(&fused.unary().map_or_else(Vec::new, |function| function.parameters())).to_vec();
     parameters.extend(
         [rows, columns, depth, splits, split_depth, row_tiles, column_tiles, groups * splits, size]

@@ -46,7 +46,7 @@ pub fn window(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], maps: &[AxisMap
     }
     axes.reverse();
     assert!(axes.len() <= MOST_AXES, "window: the gpu takes up to {MOST_AXES} axes, not {}", axes.len());
-    let out = Buffer::scratch(engine, maps.iter().map(|map| map.size).product());
+    let out = engine.buffer(maps.iter().map(|map| map.size).product());
     let mut parameters = vec![out.len() as u32, axes.len() as u32, 0, 0];
     parameters.extend(words(&axes, |axis| axis.map.size as i64));
     parameters.extend(words(&axes, |axis| axis.map.multiplier as i64));
@@ -62,7 +62,7 @@ pub fn window(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], maps: &[AxisMap
 pub fn permute(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], order: &[usize]) -> Buffer {
     let stride = |axis: usize| shape[axis + 1..].iter().product();
     let axes = merge(order.iter().map(|&axis| Axis { size: shape[axis], strides: [stride(axis)] }));
-    let out = Buffer::scratch(engine, x.len());
+    let out = engine.buffer(x.len());
     let mut parameters = vec![out.len() as u32, axes.len() as u32, 0, 0];
     parameters.extend(words(&axes, |axis| axis.size as i64));
     parameters.extend(words(&axes, |axis| axis.strides[0] as i64));
@@ -71,14 +71,14 @@ pub fn permute(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], order: &[usize
 }
 
 fn indices_on(engine: &Arc<Engine>, indices: &[u32]) -> Buffer {
-    let buffer = Buffer::scratch(engine, indices.len());
+    let buffer = engine.buffer(indices.len());
     engine.upload(bytemuck::cast_slice(indices), &buffer);
     buffer
 }
 
 /// See [`Backend::gather`](crate::backend::Backend::gather).
 pub fn gather(engine: &Arc<Engine>, x: &Buffer, width: usize, indices: &[u32]) -> Buffer {
-    let out = Buffer::scratch(engine, indices.len() * width);
+    let out = engine.buffer(indices.len() * width);
     let rows = indices_on(engine, indices);
     let parameters = [out.len() as u32, width as u32];
     engine.dispatch(&Kernel::new("gather"), &parameters, &[x, &rows], &[&out], out.len().div_ceil(THREADS));
@@ -96,7 +96,7 @@ pub fn scatter_add(engine: &Arc<Engine>, x: &Buffer, width: usize, indices: &[u3
     let mut order: Vec<u32> = (0..indices.len() as u32).collect();
     order.sort_by_key(|&from| indices[from as usize]);
     lists.extend(order);
-    let out = Buffer::scratch(engine, rows * width);
+    let out = engine.buffer(rows * width);
     let lists = indices_on(engine, &lists);
     let parameters = [out.len() as u32, width as u32, rows as u32];
     engine.dispatch(&Kernel::new("scatter_add"), &parameters, &[x, &lists], &[&out], out.len().div_ceil(THREADS));

@@ -23,7 +23,7 @@ pub fn reduce(engine: &Arc<Engine>, reduction: Reduction, x: &Buffer, [outer, le
     let rows = length.div_ceil(SHORT).next_power_of_two().clamp(1, most_rows);
     let (lanes, chunk) = (THREADS / rows, rows * LONG);
     let splits = length.div_ceil(chunk).max(1);
-    let out = Buffer::scratch(engine, outer * splits * inner);
+    let out = engine.buffer(outer * splits * inner);
     let (initial, fold) = match reduction {
         Reduction::Sum => (0.0, "x + y"),
         Reduction::Max => (f32::NEG_INFINITY, "select(y, x, x > y || x != x)"),

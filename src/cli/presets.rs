@@ -1,7 +1,6 @@
-//! What `graft transfer` does where its options say nothing.
+//! What the commands that train do where their options say nothing.
 
 use super::arguments::Preset;
-use super::transfer::Transfer;
 use crate::gan::Recipe;
 use crate::options::Options;
 use crate::transfer::{Learning, starting_recipe};
@@ -19,7 +18,11 @@ const QUICK_FEATURE_STEPS: u64 = 500;
 /// Options of the target's recipe alone: they become the arm's.
 pub const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
 
-impl Preset<Recipe> for Transfer {
+/// `graft transfer`.
+#[derive(Debug)]
+pub struct OfTransfer;
+
+impl Preset<Recipe> for OfTransfer {
     const SHOWN: &'static [&'static str] = &["seed"];
     const WITHOUT: &'static [&'static str] = &["channels"];
 
@@ -36,7 +39,7 @@ impl Preset<Recipe> for Transfer {
     }
 }
 
-impl Preset<Learning> for Transfer {
+impl Preset<Learning> for OfTransfer {
     const SHOWN: &'static [&'static str] = &[];
     const WITHOUT: &'static [&'static str] = &[];
 
@@ -48,6 +51,57 @@ impl Preset<Learning> for Transfer {
         let row = Learning::row(name)?;
         let [usual, quick] = [Learning::default(), quick_learning()].map(|learning| (row.get)(&learning));
         (usual != quick).then(|| format!("{usual}; {quick} without --source and --target"))
+    }
+}
+
+pub const PRESET_FEATURES: usize = 32;
+
+/// `graft train`.
+#[derive(Debug)]
+pub struct OfTrain;
+
+impl Preset<Recipe> for OfTrain {
+    const SHOWN: &'static [&'static str] = &["seed", "loss", "r1", "augment", "size", "channels", "features"];
+    const WITHOUT: &'static [&'static str] = &[];
+
+    fn usual() -> Recipe {
+        Recipe::default()
+    }
+
+    fn default(name: &str) -> Option<String> {
+        match name {
+            "d-lr" => Some("--lr".to_string()),
+            "channels" => Some("the data's".to_string()),
+            "features" => Some(format!("{}; {PRESET_FEATURES} without --data", OfTrain::usual().architecture.features)),
+            _ => None,
+        }
+    }
+}
+
+/// `graft compare`.
+#[derive(Debug)]
+pub struct OfCompare;
+
+impl Preset<Recipe> for OfCompare {
+    const SHOWN: &'static [&'static str] = &[];
+    // Seeds and arms have those of their own.
+    const WITHOUT: &'static [&'static str] = &["seed", "channels", "lr", "augment", "lecam"];
+
+    fn usual() -> Recipe {
+        starting_recipe(0, 32, 3)
+    }
+
+    fn default(name: &str) -> Option<String> {
+        (name == "size").then(|| SIZE.to_string())
+    }
+}
+
+impl Preset<Learning> for OfCompare {
+    const SHOWN: &'static [&'static str] = &[];
+    const WITHOUT: &'static [&'static str] = &[];
+
+    fn usual() -> Learning {
+        Learning::default()
     }
 }
 
