@@ -47,6 +47,8 @@ pub enum Purpose {
     Memorisation = 48,
     /// Which images of a data set its validation block holds; the seed is of the data's digest.
     Validation = 56,
+    /// Which of many real images samples are measured against.
+    RealImages,
 }
 
 /// Whose initial weights are drawn: the step of a [`Purpose::Weights`] draw. Two networks of one seed never share a stream.

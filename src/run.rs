@@ -39,6 +39,8 @@ const PAIRS: &str = "pairs";
 const REPORT: &str = "report.html";
 /// What a transfer learns of its source beside a GAN: folders that hold a checkpoint and no settings of their own.
 pub const FEATURES: &str = "features";
+/// The folder of the source's GAN within a run.
+pub const SOURCE: &str = "source";
 /// See [`FEATURES`].
 pub const CLASSIFIER: &str = "classifier";
 const EVALUATIONS: &str = "evaluations.jsonl";
@@ -434,14 +436,25 @@ impl RunFolder {
     /// # Errors
     /// Those of [`Checkpoint::read`], and [`Error::Invalid`] where there is none yet.
     pub fn read_checkpoint(&self) -> Result<Checkpoint> {
+        Checkpoint::read(&self.written_checkpoint()?)
+    }
+
+    /// The last checkpoint, which is there.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is none yet.
+    pub fn written_checkpoint(&self) -> Result<PathBuf> {
         let path = self.checkpoint();
-        if !path.exists() {
-            return Err(Error::invalid(format!(
-                "{} has no checkpoint yet: continue its run with --resume {0}",
-                self.path.display()
-            )));
+        if path.exists() {
+            return Ok(path);
         }
-        Checkpoint::read(&path)
+        let folder = self.path.display();
+        let source = RunFolder::at(&self.path.join(SOURCE));
+        let other = match source.checkpoint().exists() {
+            true => format!(", or take the GAN of its source, {}", source.path.display()),
+            false => String::new(),
+        };
+        Err(Error::invalid(format!("{folder} has no checkpoint yet: continue its run with --resume {folder}{other}")))
     }
 }
 

@@ -12,7 +12,7 @@ use super::lists::{arm_seeds, arms, seeds};
 use super::presets::OfCompare;
 use super::progress::{Progress, watch_for_interrupts};
 use super::reading::{HeldOutOption, MapOption, ReadingOptions, advised_to_hold_out};
-use super::{Compute, count, steps, tell, warn};
+use super::{Compute, count, say, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -113,6 +113,15 @@ impl Compare {
             compare::joined(&self.out, &design)?;
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
+            let judge_file = self.judge_file(&real)?;
+            say(&real.withheld);
+            let seen = real.seen()?;
+            if seen > 0 {
+                warn(format!(
+                    "warning: {seen} of the {} held-out images are among the training images: figures flatter runs that had them",
+                    real.held_out().len()
+                ));
+            }
             compare::inspect(&design, &real, device)?;
             compare::check_fits(&design, &real, device, jobs)?;
             if self.plan {
@@ -125,7 +134,7 @@ impl Compare {
             let lock = Lock::take(&self.out)?;
             lock.warning().into_iter().for_each(warn);
             compare::prepare(&self.out, &design)?;
-            let Some(judge) = self.judge(&real, device)? else {
+            let Some(judge) = self.judge(judge_file, &real, device)? else {
                 warn(STOPPED);
                 return Ok(());
             };
@@ -173,15 +182,22 @@ impl Compare {
         Ok((Design::new(settings, arms, &self.subset, &seeds, &fewer)?, parts))
     }
 
-    /// The judge: the comparison's own where it has one. None where its training was interrupted.
-    fn judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
+    /// The judge's file: the comparison's own where it has one.
+    fn judge_file(&self, real: &RealData) -> Result<Option<PathBuf>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
+        match &real.unjudged {
+            Some(why) if file.is_none() => {
+                Err(Error::invalid(format!("nothing can be compared on {}: {why}", self.target)))
+            }
+            _ => Ok(file),
+        }
+    }
+
+    /// The judge, of a file or trained now. None where its training was interrupted.
+    fn judge(&self, file: Option<PathBuf>, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         if let Some(path) = file {
             return Judge::read(&path, device).map(Some);
-        }
-        if let Some(why) = &real.unjudged {
-            return Err(Error::invalid(format!("nothing can be compared on {}: {why}", self.target)));
         }
         let mut progress = Progress::new("judge", 0, self.quiet);
         let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));

@@ -65,5 +65,5 @@ fn checkpoint_path(named: &Path) -> Result<PathBuf> {
             named.display()
         )));
     }
-    if named.is_dir() { Ok(RunFolder::open(named)?.checkpoint()) } else { Ok(named.to_path_buf()) }
+    if named.is_dir() { RunFolder::open(named)?.written_checkpoint() } else { Ok(named.to_path_buf()) }
 }

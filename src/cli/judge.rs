@@ -81,7 +81,8 @@ impl Judge {
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;
             let validation = judge.classifier().accuracy(&real.validation)?;
-            let test = real.test.ok().map(|test| judge.classifier().accuracy(&test)).transpose()?;
+            let test = real.test.ok().filter(|test| test.labels.is_some());
+            let test = test.map(|test| judge.classifier().accuracy(&test)).transpose()?;
             let mut accuracies = vec![format!("{} on the validation block", percent(validation))];
             accuracies.extend(test.map(|test| format!("{} on the test split", percent(test))));
             tell(

@@ -81,7 +81,7 @@ impl Sample {
             )));
         }
         let path = if self.checkpoint.is_dir() {
-            RunFolder::open(&self.checkpoint)?.checkpoint()
+            RunFolder::open(&self.checkpoint)?.written_checkpoint()?
         } else {
             self.checkpoint.clone()
         };

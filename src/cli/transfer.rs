@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
-use super::{Compute, advised, continued, count, guarded, named, steps, tell};
+use super::{Compute, advised, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
@@ -210,6 +210,9 @@ impl Transfer {
 
 /// The transfer, and what came out.
 fn run(plan: &Plan, parts: &Parts, ready: &Ready, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
+    if let Some(why) = ready.unjudged().filter(|_| plan.evaluate_every.is_some()) {
+        warn(format!("warning: nothing will be measured: {why}; name other held-out images with --held-out SPEC"));
+    }
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
     let findings = transfer::run(plan, parts, ready, folder, device, &mut |event| progress.watch(event));
     progress.finish();

@@ -88,6 +88,24 @@ impl Parts {
         Ok(self.validation()?.map_or(self.whole.held_out(), |validation| validation.len()))
     }
 
+    /// How many images are held out for validation, in a sentence.
+    ///
+    /// # Errors
+    /// Those of [`Spec::read`].
+    pub fn withheld(&self) -> Result<String> {
+        let (all, spec) = (self.whole.len(), &self.spec);
+        Ok(match self.validation()? {
+            Some(validation) => format!(
+                "the {} images of the validation split of {spec} are held out, beside {all} training images",
+                validation.len()
+            ),
+            None => {
+                let count = self.whole.held_out();
+                format!("of the {all} training images of {spec} {count} are held out for validation")
+            }
+        })
+    }
+
     /// Reads the test split, in its own size and channels, or what stands in its place. Its labels are places in the list of classes of
     /// the training split.
     ///

@@ -23,6 +23,7 @@ mod memory;
 mod result;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,7 +103,11 @@ pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
 /// # Errors
 /// Those of [`transfer::inspect`]; where the target has too few images.
 pub fn inspect(design: &Design, real: &RealData, device: &Device) -> Result<()> {
-    design.cells().iter().try_for_each(|cell| {
+    let cells = design.cells();
+    // First the networks alone, once for an arm: where those are too large, nothing else need be made.
+    let arms: BTreeMap<&str, &Cell> = cells.iter().map(|cell| (cell.arm.name.as_str(), cell)).collect();
+    arms.values().try_for_each(|cell| cell.plan(&design.settings, Jobs::ONE).check_fits(device))?;
+    cells.iter().try_for_each(|cell| {
         let (plan, subset) = (cell.plan(&design.settings, Jobs::ONE), real.subset(cell.size, cell.seed)?);
         transfer::inspect(&plan, &subset, &real.source, device)
     })
@@ -122,7 +127,6 @@ pub fn run(
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
-    check_fits(&asked, real, device, jobs)?;
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {
         judge.write(&judge_path(root))?;

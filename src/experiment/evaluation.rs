@@ -94,7 +94,7 @@ impl Subject {
             )));
         }
         let (file, folder) = match path.is_dir() {
-            true => RunFolder::open(path).map(|folder| (folder.checkpoint(), Some(folder)))?,
+            true => RunFolder::open(path).and_then(|folder| Ok((folder.written_checkpoint()?, Some(folder))))?,
             false => (path.to_path_buf(), RunFolder::around(path)),
         };
         let checkpoint = Checkpoint::read(&file)?;
@@ -139,6 +139,7 @@ impl Subject {
             return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
+        let _ = watcher(&Event::Note(&parts.withheld()?))?;
         drop(parts);
         // Before a judge is trained for nothing.
         if let (HeldOut::Test, Err(why)) = (split, &real.test) {
@@ -157,13 +158,8 @@ impl Subject {
         let (held_out, other) = real.sides(split)?;
         let real = RealImages { held_out: &held_out, other: &other, training: training.as_ref() };
         let reference = Reference::new(Arc::new(judge), &real)?;
-        if reference.seen() > 0 {
-            let text = format!(
-                "{} of the {} held-out images are among the run's training images: these figures flatter it",
-                reference.seen(),
-                reference.count()
-            );
-            let _ = watcher(&Event::Warning(&text))?;
+        if let Some(warning) = reference.warning() {
+            let _ = watcher(&Event::Warning(&warning))?;
         }
         let count = protocol.count.unwrap_or(reference.count());
         if network.conditions().is_in_turn() && architecture.classes > 0 {

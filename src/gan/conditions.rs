@@ -22,7 +22,7 @@ const OFFSET: u64 = 1 << 32;
 const BANK: &str = "conditions.bank";
 const FIELD: &str = "conditions";
 /// The header's field of what the classes are called, where those are not their numbers.
-const NAMES: &str = "classes";
+pub const CLASSES: &str = "classes";
 
 words! {
     /// How features are drawn from the bank.
@@ -222,7 +222,7 @@ impl Conditions {
     /// The device's first failure.
     pub(super) fn store(&self, checkpoint: &mut Checkpoint, device: &Device) -> Result<()> {
         if self.names != Classes::numbered(0..self.classes) {
-            checkpoint.header.insert(NAMES.to_string(), json!(self.names.names()));
+            checkpoint.header.insert(CLASSES.to_string(), json!(self.names.names()));
         }
         if self.frequencies.is_none() && self.bank.is_none() {
             return Ok(());
@@ -250,7 +250,7 @@ impl Conditions {
             Error::invalid(text)
         };
         let mut conditions = Conditions::in_turn(architecture.classes, architecture.condition_features);
-        if let Some(names) = checkpoint.header.get(NAMES) {
+        if let Some(names) = checkpoint.header.get(CLASSES) {
             let names: Vec<String> = serde_json::from_value(names.clone()).map_err(|_| broken())?;
             let names = Classes::distinct(names).filter(|names| names.len() == conditions.classes);
             conditions.names = names.ok_or_else(broken)?;

@@ -15,6 +15,7 @@ mod trainer;
 
 pub use architecture::Architecture;
 pub use augment::Augmentation;
+pub(crate) use conditions::CLASSES;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use losses::{Loss, Penalty};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};

@@ -1,5 +1,7 @@
 //! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
 
+use std::collections::BTreeSet;
+
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
@@ -77,6 +79,19 @@ pub struct Trainer {
     lecam: LeCam,
     step: u64,
     rollbacks: u32,
+}
+
+/// The first difference between two values, in words; what lies deeper is named by its way.
+fn difference(name: &str, theirs: Option<&Json>, ours: Option<&Json>) -> Option<String> {
+    if theirs == ours {
+        return None;
+    }
+    if let (Some(Json::Object(a)), Some(Json::Object(b))) = (theirs, ours) {
+        let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        return names.into_iter().find_map(|key| difference(&format!("{name}.{key}"), a.get(key), b.get(key)));
+    }
+    let text = |value: Option<&Json>| value.map_or("nothing".to_string(), Json::to_string);
+    Some(format!("its {name} is {}, this run's {}", text(theirs), text(ours)))
 }
 
 impl Trainer {
@@ -409,15 +424,10 @@ impl Trainer {
         let theirs = &checkpoint.header;
         let ours = self.header();
         for field in ["format", "recipe", "data", METHOD] {
-            if theirs.get(field) != ours.get(field) {
-                let text = |header: &serde_json::Map<String, Json>| {
-                    header.get(field).map_or("nothing".to_string(), Json::to_string)
-                };
-                return Err(Error::invalid(format!(
-                    "the checkpoint's {field} is not this run's: it has {}, this run {}",
-                    text(theirs),
-                    text(&ours)
-                )));
+            if let Some(difference) = difference(field, theirs.get(field), ours.get(field)) {
+                let begun =
+                    if field == METHOD { "; if an earlier build of graft began the run, begin it anew" } else { "" };
+                return Err(Error::invalid(format!("the checkpoint's {field} is not this run's: {difference}{begun}")));
             }
         }
         let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);

@@ -5,15 +5,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::names::{Entry, Value, entries};
+use super::networks::CLASS_NAMES;
 use super::pytorch::ARCHITECTURE;
 use super::shapes::{self, Seen};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, DISCRIMINATOR, GENERATOR, NetworkKind, Role};
+use crate::gan::{Architecture, CLASSES, DISCRIMINATOR, GENERATOR, NetworkKind, Role};
 use crate::nn::NormKind;
 use crate::tensor::no_grad;
 
@@ -26,6 +27,8 @@ struct StateDict {
     tensors: Checkpoint,
     /// What an export says of it.
     described: Option<Architecture>,
+    /// What an export calls its classes, where those are not their numbers.
+    class_names: Option<Json>,
 }
 
 /// A checkpoint of the networks in two safetensors files, of a generator and of a discriminator where there is one. `d_norm` names
@@ -55,6 +58,9 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
         )));
     }
     let mut checkpoint = Checkpoint::new(header(&architecture));
+    if let Some(names) = generator.class_names.clone() {
+        checkpoint.header.insert(CLASSES.to_string(), names);
+    }
     for (state, prefix, entries) in &networks {
         state.insert_into(&mut checkpoint, prefix, entries)?;
     }
@@ -84,6 +90,12 @@ fn architecture(
     d_norm: Option<NormKind>,
 ) -> Result<Architecture> {
     let described = generator.described;
+    if let (Some(one), Some((state, other))) =
+        (described, discriminator.and_then(|state| Some((state, state.described?))))
+        && one.network != other.network
+    {
+        return Err(state.error(&another_kind(other.network, one.network)));
+    }
     let networks: Vec<NetworkKind> =
         NetworkKind::all().filter(|&kind| described.is_none_or(|described| described.network == kind)).collect();
     let seen = shapes::seen(&generator.tensors, Role::Generator, &networks, &shapes::NORMS);
@@ -138,14 +150,17 @@ fn within(architecture: &Architecture) -> Result<(), String> {
     }
 }
 
+fn another_kind(other: NetworkKind, generator: NetworkKind) -> String {
+    format!(
+        "does not go with the generator: it is of the kind {other} and the generator {generator}; name another, or leave --discriminator out"
+    )
+}
+
 /// Refuses a discriminator of other sizes than the generator's.
 fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
     let Architecture { size, channels, features, .. } = *architecture;
     if other.network != architecture.network {
-        return Err(format!(
-            "does not go with the generator: it is of the kind {} and the generator {}; name another, or leave --discriminator out",
-            other.network, architecture.network
-        ));
+        return Err(another_kind(other.network, architecture.network));
     }
     let rows = [
         ("size", other.size, size),
@@ -172,8 +187,11 @@ impl StateDict {
             let text = "is a checkpoint of graft already: use it as it is";
             return Err(Error::invalid(format!("{} {text}", path.display())));
         }
-        let described = metadata.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok());
-        Ok(StateDict { path: path.to_path_buf(), tensors: unwrapped(tensors), described })
+        let mut said: Json =
+            metadata.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let class_names = said.as_object_mut().and_then(|said| said.remove(CLASS_NAMES));
+        let described = serde_json::from_value(said).ok();
+        Ok(StateDict { path: path.to_path_buf(), tensors: unwrapped(tensors), described, class_names })
     }
 
     fn error(&self, text: &str) -> Error {

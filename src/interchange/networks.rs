@@ -1,8 +1,11 @@
 //! The networks of a checkpoint as an export takes them, and what they give for a few samples.
 
+use serde_json::{Value as Json, json};
+
 use super::names::{self, Entry, Value};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::data::Classes;
 use crate::error::{Error, Result};
 use crate::gan::{
     Architecture, Discriminator, Generator, RAW_GENERATOR, latents, load_discriminator, load_generator,
@@ -12,6 +15,8 @@ use crate::nn::{Mode, Parameter};
 use crate::random::Purpose;
 use crate::tensor::{Tensor, no_grad};
 
+/// The names of classes, beside the architecture.
+pub(super) const CLASS_NAMES: &str = "class_names";
 /// Samples among the examples.
 const EXAMPLES: usize = 8;
 /// The random seed of their latents: they are the first that `graft sample` draws.
@@ -61,9 +66,14 @@ impl Networks {
         Ok(Networks { architecture, generator, discriminator, examples })
     }
 
-    /// The architecture in JSON, as files say it.
-    pub(super) fn architecture_json(&self) -> String {
-        serde_json::to_string(&self.architecture).expect("an architecture is JSON")
+    /// The architecture in JSON, as files say it, with the names of classes that are not their numbers.
+    pub(super) fn architecture_json(&self) -> Json {
+        let mut architecture = json!(self.architecture);
+        let names = self.generator.conditions().names();
+        if *names != Classes::numbered(0..self.architecture.classes) {
+            architecture[CLASS_NAMES] = json!(names.names());
+        }
+        architecture
     }
 
     /// Whether the checkpoint holds a discriminator.

@@ -123,7 +123,8 @@ fn model(networks: &Networks) -> Result<Message> {
         architecture.channels,
         size = architecture.size
     );
-    let metadata = Message::default().bytes(f::KEY, "architecture").bytes(f::VALUE, networks.architecture_json());
+    let metadata =
+        Message::default().bytes(f::KEY, "architecture").bytes(f::VALUE, networks.architecture_json().to_string());
     Ok(Message::default()
         .number(f::IR_VERSION, IR_VERSION)
         .bytes(f::PRODUCER, "graft")

@@ -28,7 +28,7 @@ const FORMAT: &str = "format";
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where a file cannot be written.
 pub fn write_pytorch(networks: &Networks, folder: &Path) -> Result<Vec<PathBuf>> {
-    let architecture = networks.architecture_json();
+    let architecture = networks.architecture_json().to_string();
     let mut written = Vec::new();
     let mut write = |name: &str, tensors: &Checkpoint, key: &str, value: &str| {
         written.push(folder.join(name));
@@ -52,9 +52,10 @@ pub fn write_pytorch(networks: &Networks, folder: &Path) -> Result<Vec<PathBuf>>
 /// The architecture, and what `load.py` builds of each network.
 fn layers_of(networks: &Networks) -> String {
     let architecture = &networks.architecture;
+    let said = networks.architecture_json();
     let [generator, discriminator] =
         [architecture.generator(), architecture.discriminator()].map(|layers| described(&layers));
-    let all = json!({ "architecture": architecture, "generator": generator, "discriminator": discriminator });
+    let all = json!({ "architecture": said, "generator": generator, "discriminator": discriminator });
     format!("{all:#}\n")
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Judge, JudgeSettings};
@@ -16,7 +17,7 @@ use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
-use crate::random::Network;
+use crate::random::{Network, Purpose, generator};
 use crate::words::words;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
@@ -140,7 +141,7 @@ pub struct Reference {
     random_gaussian: Gaussian,
     shares: Vec<f64>,
     accuracy: Option<f64>,
-    other: (Images, Option<Vec<u32>>),
+    other: Dataset,
     training: Option<TrainingSet>,
     seen: usize,
 }
@@ -148,8 +149,7 @@ pub struct Reference {
 /// What the generator was trained on.
 #[derive(Debug)]
 struct TrainingSet {
-    images: Images,
-    labels: Option<Vec<u32>>,
+    drawn: Dataset,
     side: Side,
     /// Whether these are all of its images, and no more than are held out: else copies cannot be counted.
     whole: bool,
@@ -176,30 +176,24 @@ impl Reference {
     /// images too.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the images do not fit the judge, or fewer than ten are held out; the device's first failure.
+    /// [`Error::Invalid`] where the images or their classes do not fit the judge, or fewer than ten are held out; the device's first
+    /// failure.
     pub fn new(judge: Arc<Judge>, real: &RealImages<'_>) -> Result<Reference> {
         let held_out = spaced(real.held_out, COUNT);
         enough(&held_out.images, &format!("{} has", held_out.name))?;
         let other = spaced(real.other, COUNT);
         enough(&other.images, &format!("{} has", other.name))?;
         judge.check(&other.images)?;
+        let classes = classes_of(&judge, &held_out)?;
         let said = judge.predict(&held_out.images)?;
         let random = RandomConvolution::new(&judge.classifier().device(), held_out.images.channels);
         let side = Side::new(&held_out.images, &said)?;
-        let seen = real.training.map_or(0, |training| {
-            // Of the held-out ones, which are few, so that many training images need not be in memory together.
-            let mut unseen: HashMap<_, usize> = HashMap::new();
-            for index in 0..held_out.len() {
-                *unseen.entry(held_out.images.image(index)).or_default() += 1;
-            }
-            (0..training.len()).filter_map(|index| unseen.remove(&training.images.image(index))).sum()
-        });
+        let seen = real.training.map_or(0, |training| seen(&held_out, training));
         let training = real.training.map(|all| {
-            let Dataset { images, labels, .. } = spaced(all, COUNT);
-            let side = Side::new(&images, &judge.predict(&images)?)?;
-            Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
+            let drawn = spaced(all, COUNT);
+            let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?)?;
+            Ok(TrainingSet { whole: all.len() <= held_out.len(), drawn, side })
         });
-        let classes = if judge.classes() == other.classes.len() { other.classes } else { held_out.classes };
         Ok(Reference {
             classes,
             judge_gaussian: Gaussian::fit(&side.judge),
@@ -207,7 +201,7 @@ impl Reference {
             shares: shares(&said),
             accuracy: held_out.labels.as_ref().map(|labels| said.accuracy(labels)),
             held_out: side,
-            other: (other.images, other.labels),
+            other,
             training: training.transpose()?,
             random,
             judge,
@@ -249,6 +243,16 @@ impl Reference {
     /// How many of the held-out images are among the training images, byte for byte: they are held out only where it is none.
     pub fn seen(&self) -> usize {
         self.seen
+    }
+
+    /// What a person should know of these figures, if some of the held-out images were trained on.
+    pub fn warning(&self) -> Option<String> {
+        let (seen, count) = (self.seen, self.count());
+        (seen > 0).then(|| {
+            format!(
+                "{seen} of the {count} held-out images are among the run's training images: these figures flatter it"
+            )
+        })
     }
 
     /// The figures of a point on a curve.
@@ -311,13 +315,15 @@ impl Reference {
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
-        let evaluate = |images, labels: &Option<Vec<u32>>| {
-            self.evaluate(&Samples { images, asked: labels.as_deref().map(|labels| (labels, &self.classes)) })
+        // Labels are places in their own data set's list of classes, which need not be the judge's.
+        let evaluate = |data: &Dataset| {
+            let asked = data.labels.as_deref().map(|labels| (labels, &data.classes));
+            self.evaluate(&Samples { images: &data.images, asked })
         };
-        let training = self.training.as_ref().filter(|training| training.images.count >= LEAST);
+        let training = self.training.as_ref().map(|training| &training.drawn);
         Ok(Floors {
-            real: evaluate(&self.other.0, &self.other.1)?,
-            copy: training.map(|training| evaluate(&training.images, &training.labels)).transpose()?,
+            real: evaluate(&self.other)?,
+            copy: training.filter(|training| training.len() >= LEAST).map(evaluate).transpose()?,
         })
     }
 }
@@ -383,10 +389,40 @@ pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
     }))
 }
 
-/// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.
+/// At most `count` images, one drawn out of each of as many equal stretches: files may be sorted, some begin with what is easy, and in some
+/// the classes come in turn, of which even steps would meet a few alone.
 fn spaced(data: &Dataset, count: usize) -> Dataset {
     let kept = data.len().min(count);
-    data.select(&(0..kept).map(|index| index * data.len() / kept).collect::<Vec<_>>())
+    let mut random = generator(DRAW_SEED, Purpose::RealImages, 0, 0);
+    let place = |index: usize| {
+        let (from, to) = (index * data.len() / kept, (index + 1) * data.len() / kept);
+        if to - from > 1 { random.random_range(from..to) } else { from }
+    };
+    data.select(&(0..kept).map(place).collect::<Vec<_>>())
+}
+
+/// What a judge's classes are called. Its file says it, or else they are those of the data set.
+fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
+    let own = judge.class_names();
+    let classes = own.clone().unwrap_or_else(|| data.classes.clone());
+    if !data.classes.is_empty() && (classes != data.classes || classes.len() != judge.classes()) {
+        let own = own.map_or(format!("{} classes", judge.classes()), |names| format!("the classes {names}"));
+        return Err(Error::invalid(format!(
+            "the judge knows {own}, and {} has {}: name a judge of these classes, or none",
+            data.name, data.classes
+        )));
+    }
+    Ok(if classes.is_empty() { Classes::numbered(0..judge.classes()) } else { classes })
+}
+
+/// How many of the held-out images are among training images, byte for byte.
+pub fn seen(held_out: &Dataset, training: &Dataset) -> usize {
+    // Of the held-out ones, which are few, so that many training images need not be in memory together.
+    let mut unseen: HashMap<_, usize> = HashMap::new();
+    for index in 0..held_out.len() {
+        *unseen.entry(held_out.images.image(index)).or_default() += 1;
+    }
+    (0..training.len()).filter_map(|index| unseen.remove(&training.images.image(index))).sum()
 }
 
 fn enough(images: &Images, who: &str) -> Result<()> {

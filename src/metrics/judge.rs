@@ -13,7 +13,7 @@ use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
-use crate::data::{Dataset, Images};
+use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::memory::{Amount, Limits, Need};
 use crate::nn::NormKind;
@@ -70,7 +70,7 @@ impl JudgeSettings {
     ///
     /// # Errors
     /// [`Error::Usage`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
-    fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
+    pub(crate) fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
         /// As of a GAN's batch.
         const MOST_IMAGES: usize = 1 << 20;
         let JudgeSettings { width, options } = *self;
@@ -105,6 +105,9 @@ struct Header {
     settings: JudgeSettings,
     design: Design,
     classes: usize,
+    /// What they are called, where those are not their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    class_names: Vec<String>,
     data: String,
     count: usize,
 }
@@ -121,6 +124,10 @@ impl Header {
             settings: *settings,
             design: Design { size: height, channels, width: settings.width, norm: NormKind::Batch },
             classes: training.classes.len(),
+            class_names: match training.classes == Classes::numbered(0..training.classes.len()) {
+                true => Vec::new(),
+                false => training.classes.names().to_vec(),
+            },
             data: training.digest(),
             count,
         }
@@ -285,6 +292,11 @@ impl Judge {
     /// The classes that it tells apart.
     pub fn classes(&self) -> usize {
         self.header.classes
+    }
+
+    /// What the classes are called, where its file says so.
+    pub fn class_names(&self) -> Option<Classes> {
+        Classes::distinct(self.header.class_names.clone()).filter(|names| names.len() == self.header.classes)
     }
 
     /// The shapes of its network.

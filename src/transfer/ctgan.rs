@@ -254,15 +254,27 @@ fn labels(
     };
     let given = labels.assigned.iter().flatten().count();
     let accuracy = match &truth {
-        Some(truth) => format!("{:.1} % of them right", 100.0 * truth.accuracy(labels.assigned.iter().copied()).0),
+        _ if given == 0 => "so that nothing is learned of classes".to_string(),
+        // An image of a class that the source lacks cannot have a right one.
+        Some(truth) => {
+            let (share, partnered) = truth.accuracy(labels.assigned.iter().copied());
+            format!("{:.1} % of them right", 100.0 * share * partnered as f64 / given as f64)
+        }
         None => "how many of them are right is not known, as the target has no labels of these classes".to_string(),
     };
     let all = truth.map(|truth| {
-        let share = 100.0 * truth.accuracy(predictions.labels.iter().map(|&label| Some(label))).0;
-        format!("; the predictor is right on {share:.1} % of all images")
+        let (share, partnered) = truth.accuracy(predictions.labels.iter().map(|&label| Some(label)));
+        let of = match partnered == target.len() {
+            true => "all images".to_string(),
+            false => format!("the {partnered} images of classes that the source has, too"),
+        };
+        format!("; the predictor is right on {:.1} % of {of}", 100.0 * share)
     });
     let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
-    Ok((labels, std::iter::once(note).chain(without_partner(names, &target.classes)).collect()))
+    let hint = (given == 0).then(|| {
+        format!("warning: no image is as sure as {confidence} of its class: a lower confidence or a longer training of the predictor gives labels")
+    });
+    Ok((labels, std::iter::once(note).chain(hint).chain(without_partner(names, &target.classes)).collect()))
 }
 
 impl Method for CtGan {

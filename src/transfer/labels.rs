@@ -105,7 +105,7 @@ pub fn without_partner(source: &Classes, target: &Classes) -> Option<String> {
         let names: Vec<String> = of.names().iter().filter(|name| other.named(name).is_none()).cloned().collect();
         Classes::new(names)
     };
-    let told = |whose: &str, classes: Classes| (!classes.is_empty()).then(|| format!("of the {whose}'s {classes}"));
+    let told = |whose: &str, classes: Classes| (!classes.is_empty()).then(|| format!("{classes} of the {whose}"));
     let both = [told("source", lacking(source, target)), told("target", lacking(target, source))];
     let both: Vec<String> = both.into_iter().flatten().collect();
     (!target.is_empty() && !both.is_empty()).then(|| format!("classes without a partner: {}", both.join("; ")))
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(Labels::known(3, &truth).assigned, truth.0);
         assert_eq!(truth.accuracy([Some(1), Some(1), Some(0), None].into_iter()), (0.5, 2));
         let said = without_partner(&source, &target.classes).unwrap();
-        assert_eq!(said, "classes without a partner: of the source's ant; of the target's dodo");
+        assert_eq!(said, "classes without a partner: ant of the source; dodo of the target");
         assert_eq!(without_partner(&source, &source), None);
         assert_eq!(Truth::of(&target, &Classes::new(["x", "y", "z"])), None, "as many, but others");
         assert_eq!(Truth::of(&Dataset::unlabelled("t", target.images.clone()), &source), None);

@@ -28,6 +28,7 @@ pub use findings::{Findings, Judged};
 pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub use rehearsal::need;
+pub(crate) use run::go_on;
 pub use run::{Ready, Trained, inspect, run, train};
 pub use style::Style;
 pub use workshop::{Pretraining, SourceGan, SourceImages, Workshop};

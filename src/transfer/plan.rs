@@ -10,7 +10,7 @@ use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Recipe};
 use crate::metrics::{HeldOut, unjudged};
-use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, Settings};
+use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, SOURCE, Settings};
 
 /// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
 /// target share what is said here, so that the discriminator transfers; a method sets the generator's rate after a transfer.
@@ -285,7 +285,7 @@ impl Folders {
     pub fn within(run: &Path) -> Folders {
         Folders {
             run: run.to_path_buf(),
-            source: run.join("source"),
+            source: run.join(SOURCE),
             features: run.join(FEATURES),
             classifier: run.join(CLASSIFIER),
         }

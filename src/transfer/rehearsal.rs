@@ -37,8 +37,6 @@ fn bytes(data: &Dataset) -> u64 {
 /// # Errors
 /// [`Error::Invalid`](crate::Error::Invalid) naming what is needed, what there is, and the batch that fits; those of [`need`].
 pub(super) fn check_fits(plan: &Plan, target: &Dataset, source: &SourceImages, device: &Device) -> Result<()> {
-    // First without what is beside the networks: if those are too large already, nothing else need be made.
-    plan.check_fits(device)?;
     let recipe = plan.arm.recipe(&plan.recipe)?;
     recipe.check_need(&Limits::of(device), |batch| need_at(batch, plan, target, source, device))
 }

@@ -15,7 +15,7 @@ use crate::backend::Device;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Trainer, load_generator, sample_asked};
-use crate::metrics::{HeldOut, Real, RealImages, Reference, Samples};
+use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference, Samples};
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
 
 /// A training on the target.
@@ -29,9 +29,13 @@ pub struct Trained {
     pub notes: Vec<String>,
 }
 
-/// A transfer of which nothing is known beforehand that would keep it from its end: the target's images to train on, and the source's.
+/// A transfer of which nothing is known beforehand that would keep it from its end: its arms, the target's images to train on, and the
+/// source's.
 #[derive(Debug)]
 pub struct Ready {
+    /// The arm, and `scratch` where it trains beside it.
+    arms: Vec<Plan>,
+    unjudged: Option<String>,
     target: Dataset,
     source: SourceImages,
 }
@@ -45,9 +49,27 @@ impl Ready {
     /// Those of [`inspect`]; a run that memory cannot hold.
     pub fn of(plan: &Plan, parts: &Parts, device: &Device) -> Result<Ready> {
         let (target, source) = (plan.choose(parts)?, SourceImages::of(plan));
-        inspect(plan, &target, &source, device)?;
-        check_fits(plan, &target, &source, device)?;
-        Ok(Ready { target, source })
+        let mut arms = vec![plan.clone()];
+        if plan.scratch {
+            arms.push(plan.with_arm(Arm::parse(SCRATCH)?.resolved()?));
+        }
+        for arm in &arms {
+            // First the networks alone: where those are too large, nothing else need be made.
+            arm.check_fits(device)?;
+            inspect(arm, &target, &source, device)?;
+            check_fits(arm, &target, &source, device)?;
+        }
+        let unjudged = plan.unjudged(parts)?;
+        if unjudged.is_none() {
+            let Architecture { size, channels, .. } = plan.recipe.architecture;
+            JudgeSettings::STANDARD.check_fits([size, channels], target.classes.len(), device)?;
+        }
+        Ok(Ready { arms, unjudged, target, source })
+    }
+
+    /// Why no judge will measure the run, if none will.
+    pub fn unjudged(&self) -> Option<&str> {
+        self.unjudged.as_deref()
     }
 }
 
@@ -67,21 +89,18 @@ pub fn run(
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Findings>> {
-    let Ready { target, source } = ready;
+    let Ready { arms, target, source, .. } = ready;
     if folder.step()? < plan.steps {
         Findings::remove(folder)?;
     }
     let Some(reference) = reference(plan, parts, target, device, watcher)? else { return Ok(None) };
-    if parts.spec().block() == Block::Drawn {
-        let (all, held_out) = (parts.whole().len(), if reference.is_ok() { parts.held_out()? } else { 0 });
-        let text = format!("{all} training images of {}, of which {held_out} are held out for validation", plan.target);
-        let _ = watcher(&Event::Note(&text))?;
+    if reference.is_ok() || parts.spec().block() == Block::LastFifth {
+        let _ = watcher(&Event::Note(&parts.withheld()?))?;
     }
-    let scratch = plan.with_arm(Arm::parse(SCRATCH)?.resolved()?);
-    let arms = [(plan, folder.path().to_path_buf()), (&scratch, folder.path().join(SCRATCH))];
-    let arms = &arms[..if plan.scratch { 2 } else { 1 }];
+    let places = [folder.path().to_path_buf(), folder.path().join(SCRATCH)];
+    let arms: Vec<(&Plan, PathBuf)> = arms.iter().zip(places).collect();
     let mut findings = Findings { layers: Vec::new(), notes: Vec::new(), judged: Judged::Not(String::new()) };
-    for (plan, path) in arms {
+    for (plan, path) in &arms {
         let arm = RunFolder::prepare(path)?;
         let mut measuring = match (&reference, plan.evaluate_every) {
             (Ok(reference), Some(every)) => {
@@ -89,7 +108,7 @@ pub fn run(
             }
             _ => None,
         };
-        let trained = train(plan, target.clone(), source, &Folders::within(path), device, &mut |event| {
+        let trained = go_on(plan, target.clone(), source, &Folders::within(path), device, &mut |event| {
             measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
             watcher(event)
         })?;
@@ -103,7 +122,7 @@ pub fn run(
         }
     }
     findings.judged = match &reference {
-        Ok(reference) => judge(arms, reference, device)?,
+        Ok(reference) => judge(&arms, reference, device)?,
         Err(why) => Judged::Not(why.clone()),
     };
     findings.write(folder)?;
@@ -116,7 +135,6 @@ pub fn run(
 /// Labels that cannot be had, layers that cannot be frozen, a source that does not fit; what reading it says.
 pub fn inspect(plan: &Plan, target: &Dataset, source: &SourceImages, device: &Device) -> Result<()> {
     plan.check()?;
-    plan.check_fits(device)?;
     let (folders, mut watcher) = (Folders::within(Path::new("")), run::unwatched);
     let own = plan.of_arm()?;
     let mut workshop = Workshop::new(&own, target, source, &folders, device, &mut watcher);
@@ -140,7 +158,23 @@ pub fn train(
     watcher: &mut Watcher<'_>,
 ) -> Result<Trained> {
     plan.check()?;
+    plan.check_fits(device)?;
     check_fits(plan, &target, source, device)?;
+    go_on(plan, target, source, folders, device, watcher)
+}
+
+/// As [`train`], of a plan that was found to fit.
+///
+/// # Errors
+/// Those of [`train`].
+pub(crate) fn go_on(
+    plan: &Plan,
+    target: Dataset,
+    source: &SourceImages,
+    folders: &Folders,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Trained> {
     let folder = RunFolder::prepare(&folders.run)?;
     if !folder.config().exists() {
         folder.write_settings(plan)?;
@@ -195,10 +229,14 @@ fn reference(
     let Some(judge) = run::judge(&real.training, device, watcher)? else { return Ok(None) };
     let (held_out, other) = real.sides(against)?;
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
-    match Reference::new(Arc::new(judge), &real) {
-        Err(Error::Invalid(why)) => Ok(Some(Err(why))),
-        reference => reference.map(|reference| Some(Ok(reference))),
+    let reference = match Reference::new(Arc::new(judge), &real) {
+        Err(Error::Invalid(why)) => return Ok(Some(Err(why))),
+        reference => reference?,
+    };
+    if let Some(warning) = reference.warning() {
+        let _ = watcher(&Event::Warning(&warning))?;
     }
+    Ok(Some(Ok(reference)))
 }
 
 /// The figures of each arm's last step, which end its curve, too.

@@ -207,13 +207,17 @@ impl Choices for Options {
             Some(start) => start.report(),
             None => LayerReport::fresh(&target),
         };
-        let settings = json!({
+        let mut settings = json!({
             "name": KIND.name,
             "options": self.values(),
             "feature-steps": workshop.plan.feature_steps,
             "style": workshop.style_name()?,
             "source": source,
         });
+        if self.encoder == EncoderKind::Untrained {
+            // Builds from before this field drew another encoder: the bank would not be that of a checkpoint's run.
+            settings["encoder-drawn"] = json!(2);
+        }
         let (instance, feature_source) = (self.d_condition == Seen::Instance, self.feature_source);
         let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
         Ok(Some(Grafted {

@@ -310,7 +310,7 @@ impl<'a> Workshop<'a> {
 
 /// What is made of a checkpoint, or of a run's last; an error names the file.
 fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
-    let path = if path.is_dir() { RunFolder::open(path)?.checkpoint() } else { path.to_path_buf() };
+    let path = if path.is_dir() { RunFolder::open(path)?.written_checkpoint()? } else { path.to_path_buf() };
     make(&Checkpoint::read(&path)?).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
 }
 

@@ -122,7 +122,7 @@ impl Experiment for Runs<'_> {
         let plan = cell.plan(self.settings, self.jobs);
         let folders = cell.folders(self.root)?;
         let watcher = &mut |event: &Event<'_>| way.watch(event);
-        match transfer::train(&plan, subset.clone(), &self.real.source, &folders, self.device, watcher) {
+        match transfer::go_on(&plan, subset.clone(), &self.real.source, &folders, self.device, watcher) {
             Err(Error::Diverged(text)) => Ok(Some(Record {
                 readings: None,
                 diverged: Some(text),

@@ -2,8 +2,8 @@
 
 use super::Settings;
 use crate::data::{Dataset, Parts};
-use crate::error::Result;
-use crate::metrics::{HeldOut, unjudged};
+use crate::error::{Error, Result};
+use crate::metrics::{HeldOut, seen, unjudged};
 use crate::transfer::SourceImages;
 
 /// The images of the target.
@@ -17,6 +17,8 @@ pub struct RealData {
     pub test: Option<Dataset>,
     /// Why no judge can be trained on them, if none can.
     pub unjudged: Option<String>,
+    /// How many images are held out for validation, in a sentence.
+    pub withheld: String,
     /// The source's images, which all runs share.
     pub source: SourceImages,
     size: usize,
@@ -32,15 +34,20 @@ impl RealData {
     pub fn of(target: &Parts, settings: &Settings) -> Result<RealData> {
         let architecture = &settings.recipe.architecture;
         let (size, channels) = (architecture.size, architecture.channels);
-        let (native, validation) = target.split()?;
+        let unjudged = unjudged(target, settings.split)?;
+        let of_few = |error| match &unjudged {
+            Some(why) => Error::invalid(format!("nothing can be compared on {}: {why}", target.spec())),
+            None => error,
+        };
+        let (native, validation) = target.split().map_err(of_few)?;
         let test = match settings.split {
             HeldOut::Test => Some(target.test()?.fit(size, channels)?),
             HeldOut::Validation => None,
         };
-        let unjudged = unjudged(target, settings.split)?;
+        let withheld = target.withheld()?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
         let source = SourceImages::new(&settings.source, &settings.reading, architecture);
-        Ok(RealData { native, validation, test, unjudged, size, channels, subset_plain, source })
+        Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, source })
     }
 
     /// All that methods, and the judge, may learn from.
@@ -49,6 +56,14 @@ impl RealData {
     /// Where the images do not fit the networks.
     pub fn training(&self) -> Result<Dataset> {
         self.native.clone().fit(self.size, self.channels)
+    }
+
+    /// How many of the images that headline figures are measured against may be learned from, byte for byte.
+    ///
+    /// # Errors
+    /// Where the images do not fit the networks.
+    pub fn seen(&self) -> Result<usize> {
+        Ok(seen(self.held_out(), &self.training()?))
     }
 
     /// The images that the runs of a seed learn from.

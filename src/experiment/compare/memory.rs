@@ -25,7 +25,6 @@ pub fn check_fits(design: &Design, real: &RealData, device: &Device, jobs: Jobs)
     let mut most = Need::default();
     for cell in largest.values() {
         let plan = cell.plan(&design.settings, jobs);
-        plan.check_fits(device)?;
         most = most.or(transfer::need(&plan, &real.subset(cell.size, cell.seed)?, &real.source, device)?);
     }
     let count = jobs.count.min(cells.len()).max(1);
