@@ -435,3 +435,20 @@ fn enough(images: &Images, who: &str) -> Result<()> {
 fn shares(said: &Predictions) -> Vec<f64> {
     class_shares(&said.labels, said.classes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_drawn_from_all_over_a_set_whose_classes_come_in_turn() {
+        let labels: Vec<u32> = (0..20_000).map(|image| image % 10).collect();
+        let images = Images::new([labels.len(), 1, 1, 1], (0..20_000).map(|image| (image / 100) as u8).collect());
+        let set = Dataset::labelled("set", images, labels, Classes::numbered(0..10));
+        let drawn = spaced(&set, 2000);
+        assert!(drawn.class_counts().iter().all(|count| (150..250).contains(count)), "{:?}", drawn.class_counts());
+        let stretches = (0..2000).map(|index| drawn.images.image(index)[0]);
+        assert!(stretches.enumerate().all(|(index, stretch)| usize::from(stretch) == index / 10));
+        assert_eq!(spaced(&drawn, 2000).images.pixels(), drawn.images.pixels(), "all of a set that is no larger");
+    }
+}

@@ -223,25 +223,29 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
     let differs = |what: &str, source: &dyn fmt::Debug, target: &dyn fmt::Debug, advice: &str| {
         Err(Error::invalid(format!("the source's {what} is {source:?} and the target's {target:?}: {advice}")))
     };
-    let same = |option: &str| format!("take {option} as the source has it, or train another source");
-    if source.network != target.network {
-        return differs("network", &source.network, &target.network, &same("network"));
-    }
-    if source.size != target.size {
-        return differs("size", &source.size, &target.size, &same("size"));
-    }
-    if source.features != target.features {
-        return differs("width", &source.features, &target.features, &same("features"));
-    }
-    if source.latent != target.latent {
-        return differs("latent", &source.latent, &target.latent, &same("latent"));
-    }
-    if source.d_norm != target.d_norm {
+    // All at once: each would cost a try.
+    let rows = |of: &Architecture| {
+        let Architecture { network, size, features, latent, d_norm, .. } = of;
+        [
+            ("network", network.to_string()),
+            ("size", size.to_string()),
+            ("features", features.to_string()),
+            ("latent", latent.to_string()),
+            ("d-norm", d_norm.to_string()),
+        ]
+    };
+    let other: Vec<((&str, String), String)> =
+        rows(source).into_iter().zip(rows(target)).filter(|(a, b)| a != b).map(|(a, (_, b))| (a, b)).collect();
+    if !other.is_empty() {
+        let list = |word: &dyn Fn(&(&str, String), &String) -> String| {
+            other.iter().map(|(ours, theirs)| word(ours, theirs)).collect::<Vec<_>>().join(", ")
+        };
         // A batch norm mixes the samples that a penalty keeps apart.
-        let r1 = if source.d_norm == NormKind::Batch { " with r1 0" } else { "" };
+        let r1 = if source.d_norm != target.d_norm && source.d_norm == NormKind::Batch { ", r1 0" } else { "" };
         return Err(Error::invalid(format!(
-            "the source's discriminator has the norm {}, and the target's {}: take d-norm {0}{r1}, or train another source",
-            source.d_norm, target.d_norm
+            "the source's networks are not the target's: {}; take {}{r1}, or train another source",
+            list(&|(name, ours), theirs| format!("its {name} is {ours}, the target's {theirs}")),
+            list(&|(name, ours), _| format!("{name} {ours}")),
         )));
     }
     if source.classes > 0 && source.classes != target.classes {

@@ -300,11 +300,14 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        folder.go_on("source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+        let ending = folder.go_on("source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
             // These are for the target alone.
             Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
             event => (self.watcher)(event),
-        })
+        });
+        drop(trainer);
+        self.device.release_idle();
+        ending
     }
 }
 

@@ -359,6 +359,23 @@ fn exports_that_cannot_be() {
 }
 
 #[test]
+fn the_names_of_classes_go_out_and_come_back() {
+    let desk = Desk::new();
+    let from_one: Vec<u8> = (0..IMAGES).map(|image| (image % CLASSES + 1) as u8).collect();
+    desk.write("from-one", &idx(&[IMAGES], &from_one));
+    let small = "--features 4 --latent 8 --batch 8 --steps 2 --conditional -q";
+    desk.graft(&format!("train --data idx:images,from-one {small} --out run")).ok();
+    desk.graft("export run --out export").ok();
+    desk.graft("import export/netG.safetensors --discriminator export/netD.safetensors --out back.safetensors").ok();
+    desk.graft("sample back.safetensors --class 3 --count 4 --out three.png").ok();
+    desk.refuses(2, "sample back.safetensors --class 7 --out no.png", &["none of this generator's classes", "1, 2, 3"]);
+    desk.graft("train --data idx:images,from-one --features 4 --latent 8 --batch 8 --steps 2 --network residual -q --out other").ok();
+    desk.graft("export other --out exported").ok();
+    let kind = ["of the kind residual and the generator dcgan"];
+    desk.refuses(1, "import export/netG.safetensors --discriminator exported/netD.safetensors --out no", &kind);
+}
+
+#[test]
 fn an_imported_generator_without_a_discriminator_is_a_source_of_generators() {
     let (desk, ..) = exported();
     desk.graft("import export/netG.safetensors --out G.safetensors").ok();

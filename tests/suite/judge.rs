@@ -204,6 +204,9 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     let file = format!("{run}/checkpoints/last.safetensors");
     std::fs::rename(desk.path(&file), desk.path("alone.safetensors")).unwrap();
     desk.refuses(2, "evaluate alone.safetensors", &["--data"]);
+    // Its classes are others than those of the data.
+    let strange = "evaluate alone.safetensors --judge j.safetensors --data synthetic:strokes -q";
+    desk.refuses(1, strange, &["the judge knows", "name a judge of these classes"]);
     desk.refuses(1, "evaluate nothing", &["there is no nothing"]);
     desk.refuses(
         1,

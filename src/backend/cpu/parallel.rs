@@ -62,6 +62,7 @@ impl Disjoint {
     /// As for [`Disjoint::slice`], for every element that is written or read through the pointer.
     #[inline(always)]
     pub unsafe fn at(self, index: usize) -> *mut f32 {
+        debug_assert!(index < self.length, "elements are outside the slice");
         // SAFETY: as the caller promises.
         unsafe { self.start.add(index) }
     }

@@ -1,6 +1,7 @@
 //! The transforms of images and filters, channels side by side in vectors: `A`, `B` and `G`, and their adjoints.
 //!
-//! Each reads and writes through pointers, for which the caller of its `new` answers; widths are multiples of any vector's.
+//! Each reads and writes through pointers, for which the caller of its `new` answers; widths are multiples of any vector's. Debug builds check
+//! what can be checked: that places lie inside what is written, that what is read is somewhere, and that vectors are filled.
 
 use std::marker::PhantomData;
 
@@ -35,6 +36,11 @@ fn each<S: Lanes>(values: Square<S>, size: usize, put: impl Fn(usize, usize, S::
     });
 }
 
+/// Whether a pointer for each of the first `size` rows and columns points somewhere.
+fn all_there<const N: usize>(pointers: &[[*const f32; N]; N], size: usize) -> bool {
+    pointers[..size].iter().all(|row| row[..size].iter().all(|pointer| !pointer.is_null()))
+}
+
 /// The phases of a pixel, down and across.
 fn phases<K: Scheme>() -> impl Iterator<Item = (usize, usize)> {
     (0..K::AXIS_PHASES).flat_map(|p| (0..K::AXIS_PHASES).map(move |q| (p, q)))
@@ -56,6 +62,7 @@ impl<K: Scheme> FineLines<K> {
     /// The pixels are readable, and nobody else touches the lines meanwhile. (Debug builds check that there is room for them.)
     pub unsafe fn new(patch: Patch<*const f32>, channels: usize, out: Disjoint, component: usize) -> FineLines<K> {
         debug_assert!(channels.is_multiple_of(CHANNELS), "{channels} channels do not fill vectors");
+        debug_assert!(all_there(&patch, K::AXIS_PHASES * K::AXIS), "a pixel is nowhere");
         debug_assert!((K::COMPONENTS - 1) * component + K::PHASES * channels <= out.length(), "no room for the lines");
         FineLines { scheme: PhantomData, patch, channels, out, component }
     }
@@ -123,6 +130,7 @@ impl<K: Scheme> CoarseLines<K> {
         [width, panel]: [usize; 2],
     ) -> CoarseLines<K> {
         debug_assert!(channels.is_multiple_of(width), "{channels} channels do not fill lines of {width}");
+        debug_assert!(all_there(&pixels, K::SIDE), "a pixel is nowhere");
         let end = (K::COMPONENTS - 1) * component + (channels / width - 1) * panel + width;
         debug_assert!(end <= out.length(), "no room for the lines");
         CoarseLines { scheme: PhantomData, pixels, channels, out, component, width, panel }
@@ -134,6 +142,7 @@ impl<K: Scheme> pulp::WithSimd for CoarseLines<K> {
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
+        debug_assert!(self.width.is_multiple_of(S::F32_LANES), "lines of {} do not fill vectors", self.width);
         for (panel, first) in (0..self.channels).step_by(self.width).enumerate() {
             for column in (0..self.width).step_by(S::F32_LANES) {
                 // SAFETY: as `new`'s caller promised.
@@ -177,6 +186,7 @@ impl<K: Scheme> CoarsePixels<'_, K> {
     /// # Safety
     /// The other pixels are writable, and nobody else touches them meanwhile.
     pub unsafe fn new(products: &Products, tile: usize, out: Pixels<*mut f32>) -> CoarsePixels<'_, K> {
+        debug_assert!(tile < products.padded, "there is no tile {tile}");
         CoarsePixels { scheme: PhantomData, products, tile, out }
     }
 }
@@ -187,6 +197,7 @@ impl<K: Scheme> pulp::WithSimd for CoarsePixels<'_, K> {
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         let width = self.products.width;
+        debug_assert!(width.is_multiple_of(S::F32_LANES), "panels of {width} do not fill vectors");
         for panel in (0..self.products.columns).step_by(width) {
             let lines = self.products.lines::<K>(self.tile, panel);
             for column in (0..width).step_by(S::F32_LANES) {
@@ -243,6 +254,7 @@ impl<K: Scheme> FinePixels<'_, K> {
         [above, left]: [bool; 2],
     ) -> FinePixels<'_, K> {
         debug_assert!(products.columns.is_multiple_of(K::PHASES), "the columns are no whole phases");
+        debug_assert!(tile < products.padded, "there is no tile {tile}");
         FinePixels { scheme: PhantomData, products, tile, channels: products.columns / K::PHASES, patch, above, left }
     }
 }
@@ -253,6 +265,7 @@ impl<K: Scheme> pulp::WithSimd for FinePixels<'_, K> {
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
         let width = self.products.width;
+        debug_assert!(width.is_multiple_of(S::F32_LANES), "panels of {width} do not fill vectors");
         for (p, q) in phases::<K>() {
             for panel in (0..self.channels).step_by(width) {
                 let lines = self.products.lines::<K>(self.tile, (p * K::AXIS_PHASES + q) * self.channels + panel);
@@ -315,6 +328,7 @@ impl<K: Scheme> FilterLines<K> {
         component: usize,
     ) -> FilterLines<K> {
         debug_assert!((K::COMPONENTS - 1) * component + lines * width <= out.length(), "no room for the lines");
+        debug_assert!(all_there(&taps, K::TAPS), "a tap is nowhere");
         FilterLines { scheme: PhantomData, taps, stride, lines, width, out, component }
     }
 }
@@ -324,6 +338,7 @@ impl<K: Scheme> pulp::WithSimd for FilterLines<K> {
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
+        debug_assert!(self.width.is_multiple_of(S::F32_LANES), "lines of {} do not fill vectors", self.width);
         for line in 0..self.lines {
             for column in (0..self.width).step_by(S::F32_LANES) {
                 // SAFETY: as `new`'s caller promised.
@@ -367,6 +382,8 @@ impl<K: Scheme> FilterTaps<K> {
     /// # Safety
     /// The sums are readable, the taps writable, and nobody else touches those meanwhile.
     pub unsafe fn new(sums: [[*const f32; MOST]; MOST], width: usize, taps: Taps<*mut f32>) -> FilterTaps<K> {
+        debug_assert!(all_there(&sums, K::AXIS), "a sum is nowhere");
+        debug_assert!(all_there(&taps.map(|row| row.map(<*mut f32>::cast_const)), K::TAPS), "a tap is nowhere");
         FilterTaps { scheme: PhantomData, sums, width, taps }
     }
 }
@@ -376,6 +393,7 @@ impl<K: Scheme> pulp::WithSimd for FilterTaps<K> {
 
     #[inline(always)]
     fn with_simd<S: Lanes>(self, simd: S) {
+        debug_assert!(self.width.is_multiple_of(S::F32_LANES), "lines of {} do not fill vectors", self.width);
         for column in (0..self.width).step_by(S::F32_LANES) {
             // SAFETY: as `new`'s caller promised.
             let sums = square(
@@ -414,4 +432,56 @@ unsafe fn load<S: Lanes>(at: *const f32) -> S::f32s {
 unsafe fn store<S: Lanes>(at: *mut f32, value: S::f32s) {
     // SAFETY: as the caller promises; vectors are written unaligned.
     unsafe { at.cast::<S::f32s>().write_unaligned(value) }
+}
+
+#[cfg(all(test, debug_assertions))]
+mod tests {
+    use std::ptr;
+
+    use super::super::scheme::F43;
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "no room for the lines")]
+    fn lines_that_do_not_fit_are_refused() {
+        let (pixel, mut out) = ([1f32; CHANNELS], vec![0f32; 8]);
+        let patch = [[pixel.as_ptr(); MOST_PATCH]; MOST_PATCH];
+        // SAFETY: it is refused.
+        let _ = unsafe { FineLines::<F43>::new(patch, CHANNELS, Disjoint::new(&mut out), CHANNELS) };
+    }
+
+    #[test]
+    #[should_panic(expected = "a pixel is nowhere")]
+    fn pixels_that_are_not_there_are_not_read() {
+        let mut out = vec![0f32; 1 << 16];
+        let patch = [[ptr::null(); MOST_PATCH]; MOST_PATCH];
+        // SAFETY: it is refused.
+        let _ = unsafe { FineLines::<F43>::new(patch, CHANNELS, Disjoint::new(&mut out), CHANNELS) };
+    }
+
+    #[test]
+    #[should_panic(expected = "do not fill vectors")]
+    fn channels_that_do_not_fill_vectors_are_refused() {
+        let (pixel, mut out) = ([1f32; CHANNELS], vec![0f32; 1 << 16]);
+        let patch = [[pixel.as_ptr(); MOST_PATCH]; MOST_PATCH];
+        // SAFETY: it is refused.
+        let _ = unsafe { FineLines::<F43>::new(patch, CHANNELS - 1, Disjoint::new(&mut out), CHANNELS) };
+    }
+
+    #[test]
+    #[should_panic(expected = "a tap is nowhere")]
+    fn taps_that_are_not_there_are_not_written() {
+        let sums = [1f32; CHANNELS];
+        let taps = [[ptr::null_mut(); MOST_TAPS]; MOST_TAPS];
+        // SAFETY: it is refused.
+        let _ = unsafe { FilterTaps::<F43>::new([[sums.as_ptr(); MOST]; MOST], CHANNELS, taps) };
+    }
+
+    #[test]
+    #[should_panic(expected = "elements are outside the slice")]
+    fn places_outside_a_slice_are_refused() {
+        let mut out = vec![0f32; 4];
+        // SAFETY: it is refused.
+        let _ = unsafe { Disjoint::new(&mut out).at(4) };
+    }
 }
