@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Parts, Reading, Spec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
 pub use lock::Lock;
@@ -158,7 +158,7 @@ impl RunFolder {
     /// An existing run's folder, in which no other process trains while this value lives.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is no run in it, or another process trains there.
+    /// [`Error::Invalid`] where there is no run in it, [`Error::Folder`] where another process trains there.
     pub fn resume(path: &Path) -> Result<RunFolder> {
         Ok(RunFolder { locks: Lock::take_all(path)?, ..RunFolder::open(path)? })
     }
@@ -167,20 +167,18 @@ impl RunFolder {
     /// the run can be continued from then on. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is not empty, or another process trains there, and with `overwrite` where what it holds is no run;
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Folder`] where it is not empty, or another process trains there, or it cannot be written, and with `overwrite` where
+    /// its settings are none of graft's; [`Error::Invalid`] where it has none.
     pub fn create(path: &Path, overwrite: bool) -> Result<RunFolder> {
         let check = || {
             if overwrite || is_vacant(path)? {
                 return Ok(());
             }
-            let choices = match RunFolder::open(path) {
-                Ok(_) => {
-                    format!(", continue its run with --resume {}, or replace that with --overwrite", path.display())
-                }
-                Err(_) => String::new(),
+            let ways = match RunFolder::open(path) {
+                Ok(_) => vec![Way::Elsewhere, Way::Continue(path.to_path_buf()), Way::Replace],
+                Err(_) => vec![Way::Elsewhere],
             };
-            Err(Error::invalid(format!("{} is not empty: choose another --out{choices}", path.display())))
+            Err(Error::folder(format!("{} is not empty", path.display()), ways))
         };
         check()?;
         fs::create_dir_all(path).map_err(unusable(path))?;
@@ -205,7 +203,7 @@ impl RunFolder {
     /// A run's folder that may be there already, as a phase of a larger run finds it.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Folder`] where it cannot be written.
     pub fn prepare(path: &Path) -> Result<RunFolder> {
         let folder = RunFolder::at(path);
         folder.create_parts()?;
@@ -233,10 +231,8 @@ impl RunFolder {
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
         if self.command().is_none() {
-            return Err(Error::invalid(format!(
-                "{} holds no run: its {CONFIG} is not one that graft wrote; choose another --out",
-                self.path.display()
-            )));
+            let problem = format!("{} holds no run, its {CONFIG} is not one that graft wrote", self.path.display());
+            return Err(Error::folder(problem, [Way::Elsewhere]));
         }
         let remove = |path: PathBuf| match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
@@ -432,14 +428,12 @@ impl RunFolder {
     /// The last checkpoint, read.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::read`], and [`Error::Invalid`] where there is none yet.
+    /// Those of [`Checkpoint::read`], and [`Error::Folder`] where there is none yet.
     pub fn read_checkpoint(&self) -> Result<Checkpoint> {
         let path = self.checkpoint();
         if !path.exists() {
-            return Err(Error::invalid(format!(
-                "{} has no checkpoint yet: continue its run with --resume {0}",
-                self.path.display()
-            )));
+            let problem = format!("{} has no checkpoint yet", self.path.display());
+            return Err(Error::folder(problem, [Way::Continue(self.path.clone())]));
         }
         Checkpoint::read(&path)
     }
@@ -483,5 +477,5 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
+    move |error| Error::folder(format!("{} cannot be a run's folder ({error})", path.display()), [Way::Elsewhere])
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::advice::advised_to_hold_out;
 use super::arguments::one_of;
 use super::judge::{interrupted, percent};
 use super::progress::Progress;
-use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
+use super::reading::{HeldOutOption, ReadingOptions};
 use super::{Compute, tell};
 use crate::error::{Error, Result};
 use crate::experiment::evaluation::{Protocol, Report, Subject};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
+use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::presets::{OfTrain, PRESET_FEATURES};
@@ -12,7 +13,7 @@ use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable};
 use super::train_command::{commands, equivalent_command};
-use super::{Compute, advised, continued, count, guarded, named, say, steps, tell, warn};
+use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec};
 use crate::error::{Error, Result};
@@ -200,7 +201,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     });
     progress.finish();
     let reported = report::write(folder, &commands(settings), None);
-    match ending.map_err(|error| advised(error, settings.on_nan))? {
+    match ending.map_err(|error| advised_of_rates(error, settings.on_nan))? {
         Ending::Finished => {
             let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
             let grid = folder.picture(steps);

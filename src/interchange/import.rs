@@ -38,10 +38,12 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
     let generator = StateDict::read(generator)?;
     let discriminator = discriminator.map(StateDict::read).transpose()?;
     if shapes::is_discriminator(&generator.tensors) {
-        return Err(generator.error("holds a discriminator: name a generator first, and this file as --discriminator"));
+        return Err(
+            generator.error("holds a discriminator: name a generator first, and this file as the discriminator")
+        );
     }
     if let Some(other) = discriminator.as_ref().filter(|state| !shapes::is_discriminator(&state.tensors)) {
-        return Err(other.error("holds no discriminator: name one, or leave --discriminator out"));
+        return Err(other.error("holds no discriminator: name one, or none"));
     }
     let architecture = architecture(&generator, discriminator.as_ref(), d_norm)?;
     let of_generator = (&generator, GENERATOR, entries(&architecture.generator()));
@@ -93,7 +95,7 @@ fn architecture(
     let d_norm = match &other {
         Some((state, other)) => {
             let known = other.d_norm.or(state.described.map(|described| described.d_norm));
-            known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with --d-norm"))?
+            known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with d-norm"))?
         }
         None => described.map_or(NormKind::Batch, |described| described.d_norm),
     };
@@ -143,7 +145,7 @@ fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
     let Architecture { size, channels, features, .. } = *architecture;
     if other.network != architecture.network {
         return Err(format!(
-            "does not go with the generator: it is of the kind {} and the generator {}; name another, or leave --discriminator out",
+            "does not go with the generator: it is of the kind {} and the generator {}; name another, or none",
             other.network, architecture.network
         ));
     }
@@ -156,8 +158,7 @@ fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
     match rows.into_iter().find(|(_, theirs, own)| theirs != own) {
         None => Ok(()),
         Some((what, theirs, own)) => Err(format!(
-            "does not go with the generator: its {what} is {theirs} and the generator's {own}; name another, or leave --discriminator \
-             out"
+            "does not go with the generator: its {what} is {theirs} and the generator's {own}; name another, or none"
         )),
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::metrics::{Evaluation, Floors};
 use crate::run::RunFolder;
 
@@ -53,7 +53,7 @@ impl Findings {
     /// Those that a run's folder keeps; None where it has none yet.
     ///
     /// # Errors
-    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are none.
+    /// [`Error::Io`] where they cannot be read, [`Error::Folder`] where they are none.
     pub fn read(folder: &RunFolder) -> Result<Option<Findings>> {
         let path = folder.outcome();
         let text = match fs::read_to_string(&path) {
@@ -63,7 +63,8 @@ impl Findings {
         };
         let findings = serde_json::from_str(&text);
         findings.map(Some).map_err(|error| {
-            Error::invalid(format!("{}: {error}; continue the run with --resume to write it again", path.display()))
+            let problem = format!("{} holds no findings ({error})", path.display());
+            Error::folder(problem, [Way::Continue(folder.path().to_path_buf())])
         })
     }
 

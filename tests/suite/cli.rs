@@ -131,7 +131,7 @@ fn overwrite_replaces_a_run_and_leaves_other_files() {
     assert_eq!(steps_of(&metrics(&desk, "run")), [1, 2]);
 
     // What cannot start clears nothing.
-    desk.refuses(1, "train --data idx:images --features 60000 --out run --overwrite", &["--features"]);
+    desk.refuses(1, "train --data idx:images --features 60000 --out run --overwrite", &["features"]);
 }
 
 /// A `.npy` file's shape and bytes.

@@ -240,7 +240,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     let report = desk.text("run/report.html");
     assert_sound(&report);
     let parts = [
-        "Nothing was measured: the run was started with --no-judge.",
+        "Nothing was measured: the run was started without a judge.",
         "<span>--subset</span> <span>20</span>",
         "One seed is no evidence: run graft compare --source idx:images,labels --target idx:images,labels",
         "alt=\"trgan, step 4\"",

@@ -249,12 +249,10 @@ impl Design {
     /// This design and the runs of another: what a comparison becomes when more of it is asked for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the first setting in which the two differ.
-    pub fn extended(&self, asked: &Design) -> Result<Design> {
+    /// The first setting in which the two differ, in a sentence.
+    pub fn extended(&self, asked: &Design) -> Result<Design, String> {
         let refused = |what: &str, ours: &Json, theirs: &Json| {
-            Error::invalid(format!(
-                "the comparison was begun with {what} {ours}, and now {theirs} is asked for: say the same, or choose another --out"
-            ))
+            format!("the comparison was begun with {what} {ours}, and now {theirs} is asked for")
         };
         if let Some((name, ours, theirs)) = difference("", &json!(self.settings), &json!(asked.settings)) {
             return Err(refused(&name, &ours, &theirs));

@@ -37,7 +37,7 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
     }
     let not_judged = match &findings {
         Some(Findings { judged: Judged::Not(why), .. }) => Some(format!("Nothing was measured: {why}.")),
-        None => Some("The run has not ended yet: continue it with --resume.".to_string()),
+        None => Some("The run has not ended yet: resume it to have it measured.".to_string()),
         _ => None,
     };
     if let Some(text) = not_judged {
