@@ -60,13 +60,21 @@ pub struct Samples<'a> {
     pub asked: Option<(&'a [u32], &'a Classes)>,
 }
 
-/// The figures that a curve over training steps needs: quick to compute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Distances {
+/// How far the features of samples are from those of real images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrechetDistances {
     /// The Fréchet distance in the judge's features.
     pub judge_fd: f64,
     /// The Fréchet distance in the features of a fixed random convolution.
     pub random_fd: f64,
+}
+
+/// The figures that a curve over training steps needs: quick to compute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distances {
+    /// Of the features.
+    #[serde(flatten)]
+    pub frechet: FrechetDistances,
     /// The share of each class among the samples, as the judge sees them.
     pub class_shares: Vec<f64>,
     /// The share of samples that would have to change class for the held-out images' histogram.
@@ -264,8 +272,10 @@ impl Reference {
         let features = Features::from_slice(&said.features, said.dimensions)?;
         let class_shares = shares(said);
         Ok(Distances {
-            judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
-            random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
+            frechet: FrechetDistances {
+                judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
+                random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
+            },
             class_distance: total_variation(&class_shares, &self.shares),
             class_shares,
         })

@@ -157,7 +157,7 @@ impl Runs<'_> {
         let last = self.evaluate(&reference, &network, &architecture, cell.seed)?;
         // Step 0 is no result of training; of equal ones the first.
         let trained = points.values().filter(|point| point.step > 0);
-        let best = trained.min_by(|a, b| a.distances.judge_fd.total_cmp(&b.distances.judge_fd));
+        let best = trained.min_by(|a, b| a.distances.frechet.judge_fd.total_cmp(&b.distances.frechet.judge_fd));
         let best = best.map_or(last_step, |point| point.step);
         let of_best = if best == last_step {
             last.clone()
@@ -286,9 +286,9 @@ impl<'a> Way<'a> {
         let (step, architecture) = (trainer.steps(), &trainer.recipe().architecture);
         let point = self.runs.look(trainer.average().network(), architecture, self.cell.seed, step)?;
         let before = self.points.values().filter(|other| other.step > 0 && other.step < step);
-        let least = before.map(|other| other.distances.judge_fd).fold(f64::INFINITY, f64::min);
+        let least = before.map(|other| other.distances.frechet.judge_fd).fold(f64::INFINITY, f64::min);
         let folder = RunFolder::prepare(&self.folder)?;
-        if step > 0 && point.distances.judge_fd < least {
+        if step > 0 && point.distances.frechet.judge_fd < least {
             trainer.average_checkpoint()?.write(&best_path(&folder))?;
         }
         // Behind the generator, so that no point stands for one that was not kept.
