@@ -51,10 +51,11 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
     let networks: Vec<_> = [of_generator].into_iter().chain(of_discriminator).collect();
     let misfits: Vec<String> = networks.iter().filter_map(|(state, _, entries)| state.misfits(entries)).collect();
     if !misfits.is_empty() {
-        return Err(Error::invalid(format!(
-            "{}; import networks as PyTorch's DCGAN example has them",
-            misfits.join("; ")
-        )));
+        let like = match architecture.network {
+            NetworkKind::DCGAN => "PyTorch's DCGAN example has them",
+            _ => "`graft export` writes them",
+        };
+        return Err(Error::invalid(format!("{}; import networks as {like}", misfits.join("; "))));
     }
     let mut checkpoint = Checkpoint::new(header(&architecture));
     for (state, prefix, entries) in &networks {
@@ -105,15 +106,15 @@ fn architecture(
         return Err(generator.error(text));
     }
     // Where a tensor is missing, the report says so; any number serves until then.
+    let open = Architecture::dcgan(seen.size, 3);
     let architecture = Architecture {
         network: seen.network,
-        size: seen.size,
-        channels: seen.channels.unwrap_or(3),
-        features: seen.features.unwrap_or(64),
-        latent: seen.latent.unwrap_or(100),
+        channels: seen.channels.unwrap_or(open.channels),
+        features: seen.features.unwrap_or(open.features),
+        latent: seen.latent.unwrap_or(open.latent),
         classes: seen.condition,
-        condition_features: 0,
         d_norm,
+        ..open
     };
     within(&architecture).map_err(|text| generator.error(&text))?;
     if let Some((state, other)) = &other {

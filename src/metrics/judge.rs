@@ -262,15 +262,8 @@ impl Judge {
             return Err(none(&format!("it is a {} of format {}", header.kind, header.format)));
         }
         header.design.check().map_err(|error| none(&error))?;
-        // Before a network of that size is allocated, the file must have shown that it holds one.
-        let features = header.design.features();
-        for (name, shape) in
-            [("dense.weight", vec![features, features, 4, 4]), ("linear.weight", vec![features, header.classes])]
-        {
-            if checkpoint.shape(&format!("{PREFIX}.{name}")) != Some(&shape[..]) {
-                return Err(none(&format!("its {name} does not fit its header")));
-            }
-        }
+        let slots = Classifier::slots(&header.design, header.classes);
+        checkpoint.check_slots(PREFIX, &slots).map_err(|error| none(&error))?;
         let classifier = Classifier::new(device, &header.design, header.classes, 0, Network::Judge);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;

@@ -77,7 +77,7 @@ fn a_run_leaves_its_settings_losses_pictures_and_state_and_says_where() {
 }
 
 #[test]
-fn a_run_is_named_after_its_data_and_seed_and_never_takes_a_name_that_is_taken() {
+fn a_run_is_named_after_its_network_data_and_seed_and_never_takes_a_name_that_is_taken() {
     let desk = Desk::new();
     for _ in 0..3 {
         desk.graft(&format!("{TRAIN} --steps 1")).ok();
@@ -85,7 +85,8 @@ fn a_run_is_named_after_its_data_and_seed_and_never_takes_a_name_that_is_taken()
     let quiet = desk.graft(&format!("{TRAIN} --steps 1 --out elsewhere/deep/run"));
     assert_eq!(quiet.stderr, "");
     quiet.ok();
-    assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3"]);
+    desk.graft(&format!("{TRAIN} --steps 1 --network residual")).ok();
+    assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3", "residual-idx-3"]);
     assert_eq!(desk.names("elsewhere/deep/run").len(), 5);
 }
 
