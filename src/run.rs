@@ -234,10 +234,8 @@ impl RunFolder {
             let problem = format!("{} holds no run, its {CONFIG} is not one that graft wrote", self.path.display());
             return Err(Error::folder(problem, [Way::Elsewhere]));
         }
-        let remove = |path: PathBuf| match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
-            _ => Ok(()),
-        };
+        let remove =
+            |path: PathBuf| atomic::if_there(fs::remove_file(&path)).map(drop).map_err(Error::io("remove", &path));
         for (_, path) in [self.numbered(STEP)?, self.numbered(PAIRS)?].concat() {
             remove(path)?;
         }
@@ -407,11 +405,8 @@ impl RunFolder {
     /// [`Error::Io`] where its losses cannot be read.
     pub fn seconds(&self) -> Result<f64> {
         let path = self.metrics();
-        match fs::read(&path) {
-            Ok(bytes) => Ok(last_seconds(&String::from_utf8_lossy(&bytes))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
+        let bytes = atomic::if_there(fs::read(&path)).map_err(Error::io("read", &path))?;
+        Ok(bytes.map_or(0.0, |bytes| last_seconds(&String::from_utf8_lossy(&bytes))))
     }
 
     /// The step of its last checkpoint; 0 where there is none.
@@ -449,11 +444,8 @@ pub(crate) fn is_vacant(path: &Path) -> Result<bool> {
         let inside = [SAMPLES, CHECKPOINTS].iter().any(|part| name == *part).then(|| names(&path.join(name)));
         inside.is_some_and(|inside| inside.is_ok_and(|inside| inside.iter().all(|name| atomic::is_temporary(name))))
     };
-    match names(path) {
-        Ok(names) => Ok(names.iter().all(|name| atomic::is_temporary(name) || is_part(name))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(unusable(path)(error)),
-    }
+    let names = atomic::if_there(names(path)).map_err(unusable(path))?;
+    Ok(names.is_none_or(|names| names.iter().all(|name| atomic::is_temporary(name) || is_part(name))))
 }
 
 /// The event files in a folder, in the order in which they were begun.
@@ -466,14 +458,10 @@ pub(crate) fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The names in a folder that are text; none where there is no folder.
 fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", folder)(error)),
-    };
+    let entries = atomic::if_there(fs::read_dir(folder)).map_err(Error::io("read", folder))?;
     let name =
         |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
-    entries.filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
+    entries.into_iter().flatten().filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
 }
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {

@@ -60,11 +60,7 @@ impl Curve {
     /// [`Error::Io`] where it cannot be read.
     pub fn read(folder: &RunFolder) -> Result<Curve> {
         let path = folder.evaluations();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let bytes = atomic::if_there(fs::read(&path)).map_err(Error::io("read", &path))?.unwrap_or_default();
         let points =
             String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Curve { path, points })

@@ -223,11 +223,8 @@ impl Design {
     /// [`Error::Invalid`] where the file cannot be one that [`Design::write`] wrote; [`Error::Io`] where it cannot be read.
     pub fn read(root: &Path) -> Result<Option<Design>> {
         let path = root.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
+        let Some(text) = text else { return Ok(None) };
         let broken = |error: &dyn std::fmt::Display| {
             Error::invalid(format!("{}: {error}; put back what `graft compare` wrote there", path.display()))
         };
