@@ -15,6 +15,7 @@ use crate::backend::Device;
 use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
+use crate::gan::{Architecture, Generator, sample_asked};
 use crate::nn::NormKind;
 use crate::random::Network;
 use crate::words::words;
@@ -186,9 +187,9 @@ impl Reference {
     /// # Errors
     /// [`Error::Invalid`] where the images do not fit the judge, or fewer than ten are held out; the device's first failure.
     pub fn new(judge: Arc<Judge>, real: &RealImages<'_>) -> Result<Reference> {
-        let held_out = spaced(real.held_out, COUNT);
+        let held_out = real.held_out.spaced(COUNT);
         enough(&held_out.images, &format!("{} has", held_out.name))?;
-        let other = spaced(real.other, COUNT);
+        let other = real.other.spaced(COUNT);
         enough(&other.images, &format!("{} has", other.name))?;
         judge.check(&other.images)?;
         let said = judge.predict(&held_out.images)?;
@@ -203,7 +204,7 @@ impl Reference {
             (0..training.len()).filter_map(|index| unseen.remove(&training.images.image(index))).sum()
         });
         let training = real.training.map(|all| {
-            let Dataset { images, labels, .. } = spaced(all, COUNT);
+            let Dataset { images, labels, .. } = all.spaced(COUNT);
             let side = Side::new(&images, &judge.predict(&images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), images, labels, side })
         });
@@ -316,6 +317,22 @@ impl Reference {
         })
     }
 
+    /// All figures of so many samples of a generator, each as the class that it was asked for where the generator has classes.
+    ///
+    /// # Errors
+    /// As [`Reference::distances`].
+    pub fn evaluate_generator(
+        &self,
+        network: &Generator,
+        architecture: &Architecture,
+        seed: u64,
+        count: usize,
+    ) -> Result<Evaluation> {
+        let (images, asked) = sample_asked(network, architecture, seed, count)?;
+        let asked = asked.as_deref().map(|asked| (asked, network.conditions().names()));
+        self.evaluate(&Samples { images: &images, asked })
+    }
+
     /// The figures of fresh real images, and of the training images where there are ten or more.
     ///
     /// # Errors
@@ -391,12 +408,6 @@ pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
             whole.name
         )
     }))
-}
-
-/// At most `count` images, evenly spaced: files may be sorted, and some begin with what is easy.
-fn spaced(data: &Dataset, count: usize) -> Dataset {
-    let kept = data.len().min(count);
-    data.select(&(0..kept).map(|index| index * data.len() / kept).collect::<Vec<_>>())
 }
 
 fn enough(images: &Images, who: &str) -> Result<()> {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, TrainedOn};
-use super::rehearsal::{SOME_OF_SOURCE, some_of};
+use super::rehearsal::SOME_OF_SOURCE;
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -136,7 +136,7 @@ impl<'a> Workshop<'a> {
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
         let (data, usual) = self.source.get()?;
-        let data = if self.rehearsed.is_some() { Arc::new(some_of(&data, SOME_OF_SOURCE)) } else { data };
+        let data = if self.rehearsed.is_some() { Arc::new(data.spaced(SOME_OF_SOURCE)) } else { data };
         Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
 
