@@ -93,6 +93,14 @@ fn locked(folder: &Path) -> Option<File> {
     File::open(folder).ok().filter(|folder| folder.try_lock().is_ok())
 }
 
+/// What came of an attempt on a file or folder; None where there is none.
+pub fn if_there<T>(attempt: io::Result<T>) -> io::Result<Option<T>> {
+    match attempt {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        attempt => attempt.map(Some),
+    }
+}
+
 /// Whether a file's name is a temporary one.
 pub fn is_temporary(name: &OsStr) -> bool {
     writer(name).is_some()

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::atomic;
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::nn::Parameter;
+use crate::nn::{Parameter, Slot};
 use crate::tensor::Tensor;
 
 /// The metadata key of the header.
@@ -141,6 +141,25 @@ impl Checkpoint {
             }
             other => Err(Error::invalid(format!("the checkpoint's tensor {name} holds {other:?}, not F32 or F64"))),
         }
+    }
+
+    /// Refuses other filters and matrices, which are nearly all of a network, than these under `PREFIX.NAME`: before a network of
+    /// that size is allocated, the file must have shown that it holds one.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the first that is missing or has another shape.
+    pub fn check_slots(&self, prefix: &str, slots: &[Slot]) -> Result<()> {
+        for slot in slots.iter().filter(|slot| slot.shape.len() > 1) {
+            let (shape, expected) = (self.shape(&format!("{prefix}.{}", slot.name)), slot.stored_shape());
+            if shape != Some(&expected[..]) {
+                let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
+                return Err(Error::invalid(format!(
+                    "the checkpoint's header describes a network whose {prefix}.{} is {expected:?}, but it holds {found}",
+                    slot.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Sets parameters from the tensors named `PREFIX.NAME`.

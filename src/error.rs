@@ -3,6 +3,7 @@
 //! A wrong shape is a bug in the caller and panics; everything that depends on the outside world
 //! is an [`Error`], one sentence that names the thing, the place and what to do.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -58,6 +59,22 @@ pub enum Error {
         /// What is the matter, and what to do instead; the name stands before it.
         problem: String,
     },
+    /// A folder that a run was to have, or to go on in, does not serve it as it is.
+    #[error("{problem}: {}", either(ways.iter().map(ToString::to_string)))]
+    Folder {
+        /// The folder or a file of it, and what is the matter.
+        problem: String,
+        /// What may be done instead.
+        ways: Vec<Way>,
+    },
+    /// The system took the device away; the checkpoints that were written are good.
+    #[error("device {device} failed: it was lost ({reason}); the last checkpoint is good, continue from there")]
+    Lost {
+        /// The device's name.
+        device: String,
+        /// What the driver says.
+        reason: String,
+    },
     /// The device failed; kernels after the failure did nothing.
     #[error("device {device} failed: {message}")]
     Device {
@@ -66,6 +83,42 @@ pub enum Error {
         /// What happened and what to do.
         message: String,
     },
+}
+
+/// A way out where a folder does not serve a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// What the words say.
+    Do(&'static str),
+    /// To name another folder.
+    Elsewhere,
+    /// To continue the run in this folder.
+    Continue(PathBuf),
+    /// To take what a finished phase left in this folder.
+    Take(PathBuf),
+    /// To replace the run that is there.
+    Replace,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::Do(words) => f.write_str(words),
+            Way::Elsewhere => f.write_str("choose another folder"),
+            Way::Continue(run) => write!(f, "continue the run in {}", run.display()),
+            Way::Take(phase) => write!(f, "take the networks of {}", phase.display()),
+            Way::Replace => f.write_str("replace the run that is there"),
+        }
+    }
+}
+
+/// Ways out as part of a sentence: `a`, `a or b`, `a, b or c`.
+pub(crate) fn either(ways: impl Iterator<Item = String>) -> String {
+    let ways: Vec<String> = ways.collect();
+    match ways.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => ways.concat(),
+    }
 }
 
 /// What to do about an error of the operating system, to stand behind it.
@@ -100,6 +153,11 @@ impl Error {
     /// An [`Error::Format`]: `path` holds `found` at `offset` where `expected` should stand.
     pub fn format(path: impl AsRef<Path>, offset: u64, expected: impl Into<String>, found: impl Into<String>) -> Error {
         Error::Format { path: path.as_ref().to_path_buf(), offset, expected: expected.into(), found: found.into() }
+    }
+
+    /// An [`Error::Folder`].
+    pub fn folder(problem: impl Into<String>, ways: impl Into<Vec<Way>>) -> Error {
+        Error::Folder { problem: problem.into(), ways: ways.into() }
     }
 
     /// An [`Error::Option`].

@@ -75,7 +75,7 @@ pub mod words;
 pub use backend::Device;
 #[cfg(feature = "gan")]
 pub use checkpoint::Checkpoint;
-pub use error::{Error, Result};
+pub use error::{Error, Result, Way};
 pub use tensor::{Tensor, conformance, grad, grad_graph, gradcheck, is_recording, no_grad};
 
 #[cfg(all(doctest, feature = "gan"))]

@@ -58,8 +58,8 @@ impl Need {
 /// What a run may be asked to have less of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount {
-    /// The option that says it.
-    pub option: &'static str,
+    /// What is said of an amount N that fits.
+    pub fits: &'static str,
     /// How much was asked for.
     pub asked: usize,
     /// The least that makes sense.
@@ -73,7 +73,7 @@ impl Amount {
     pub fn batch(asked: usize, elements: usize) -> Amount {
         /// Elements of a batch that is tried.
         const MOST: usize = 1 << 24;
-        Amount { option: "--batch", asked, least: 2, tried: (MOST / elements.max(1)).max(2) }
+        Amount { fits: "batch N fits", asked, least: 2, tried: (MOST / elements.max(1)).max(2) }
     }
 }
 
@@ -114,7 +114,7 @@ impl Limits {
         amount: Amount,
         mut need: impl FnMut(usize) -> Result<Need>,
     ) -> Result<()> {
-        let Amount { option, asked, least, tried: most } = amount;
+        let Amount { fits, asked, least, tried: most } = amount;
         let tried = asked.min(most);
         let near = need(tried)?;
         if tried == asked && self.hold(&near) {
@@ -136,7 +136,7 @@ impl Limits {
         while (least..=most).contains(&low) && !self.hold(&need(low)?) {
             low -= (low / 16).max(1);
         }
-        let advice = if low >= least { format!("{option} {low} fits") } else { otherwise.to_string() };
+        let advice = if low >= least { fits.replace('N', &low.to_string()) } else { otherwise.to_string() };
         let unit = |bytes: u64, power: u32| bytes as f64 / f64::from(1u32 << power);
         let shortage = match self.largest.filter(|&limit| whole.largest > limit) {
             Some(limit) => format!(
@@ -180,10 +180,10 @@ mod tests {
             limits.check("it", "ask for less", Amount::batch(batch, 1 << 12), need).map_err(|error| error.to_string())
         };
         assert_eq!(refusal(1100, 500, 100), Ok(()));
-        assert!(refusal(1100, 500, 101).unwrap_err().ends_with("--batch 100 fits"));
+        assert!(refusal(1100, 500, 101).unwrap_err().ends_with(": batch 100 fits"));
         // Too large a batch to be tried.
-        assert!(refusal(1_000_100, 1 << 40, 1 << 20).unwrap_err().ends_with("GiB are free: --batch 100000 fits"));
-        assert!(refusal(1100, 400, 100).unwrap_err().ends_with("MiB at once: --batch 80 fits"));
+        assert!(refusal(1_000_100, 1 << 40, 1 << 20).unwrap_err().ends_with("GiB are free: batch 100000 fits"));
+        assert!(refusal(1100, 400, 100).unwrap_err().ends_with("MiB at once: batch 80 fits"));
         assert!(refusal(110, 500, 4).unwrap_err().ends_with("ask for less"));
         assert!(Limits::default().check("it", "", Amount::batch(1 << 30, 1), need).is_ok());
     }

@@ -21,7 +21,7 @@ use serde_json::Value as Json;
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Parts, Reading, Spec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
 pub use lock::Lock;
@@ -160,7 +160,7 @@ impl RunFolder {
     /// An existing run's folder, in which no other process trains while this value lives.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is no run in it, or another process trains there.
+    /// [`Error::Invalid`] where there is no run in it, [`Error::Folder`] where another process trains there.
     pub fn resume(path: &Path) -> Result<RunFolder> {
         Ok(RunFolder { locks: Lock::take_all(path)?, ..RunFolder::open(path)? })
     }
@@ -169,20 +169,18 @@ impl RunFolder {
     /// the run can be continued from then on. One that is not empty is refused, or cleared of an older run's files where `overwrite`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is not empty, or another process trains there, and with `overwrite` where what it holds is no run;
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Folder`] where it is not empty, or another process trains there, or it cannot be written, and with `overwrite` where
+    /// its settings are none of graft's; [`Error::Invalid`] where it has none.
     pub fn create(path: &Path, overwrite: bool) -> Result<RunFolder> {
         let check = || {
             if overwrite || is_vacant(path)? {
                 return Ok(());
             }
-            let choices = match RunFolder::open(path) {
-                Ok(_) => {
-                    format!(", continue its run with --resume {}, or replace that with --overwrite", path.display())
-                }
-                Err(_) => String::new(),
+            let ways = match RunFolder::open(path) {
+                Ok(_) => vec![Way::Elsewhere, Way::Continue(path.to_path_buf()), Way::Replace],
+                Err(_) => vec![Way::Elsewhere],
             };
-            Err(Error::invalid(format!("{} is not empty: choose another --out{choices}", path.display())))
+            Err(Error::folder(format!("{} is not empty", path.display()), ways))
         };
         check()?;
         fs::create_dir_all(path).map_err(unusable(path))?;
@@ -207,7 +205,7 @@ impl RunFolder {
     /// A run's folder that may be there already, as a phase of a larger run finds it.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be written.
+    /// [`Error::Folder`] where it cannot be written.
     pub fn prepare(path: &Path) -> Result<RunFolder> {
         let folder = RunFolder::at(path);
         folder.create_parts()?;
@@ -235,15 +233,11 @@ impl RunFolder {
     fn clear(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
         if self.command().is_none() {
-            return Err(Error::invalid(format!(
-                "{} holds no run: its {CONFIG} is not one that graft wrote; choose another --out",
-                self.path.display()
-            )));
+            let problem = format!("{} holds no run, its {CONFIG} is not one that graft wrote", self.path.display());
+            return Err(Error::folder(problem, [Way::Elsewhere]));
         }
-        let remove = |path: PathBuf| match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", &path)(error)),
-            _ => Ok(()),
-        };
+        let remove =
+            |path: PathBuf| atomic::if_there(fs::remove_file(&path)).map(drop).map_err(Error::io("remove", &path));
         for (_, path) in [self.numbered(STEP)?, self.numbered(PAIRS)?].concat() {
             remove(path)?;
         }
@@ -413,11 +407,8 @@ impl RunFolder {
     /// [`Error::Io`] where its losses cannot be read.
     pub fn seconds(&self) -> Result<f64> {
         let path = self.metrics();
-        match fs::read(&path) {
-            Ok(bytes) => Ok(last_seconds(&String::from_utf8_lossy(&bytes))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0.0),
-            Err(error) => Err(Error::io("read", &path)(error)),
-        }
+        let bytes = atomic::if_there(fs::read(&path)).map_err(Error::io("read", &path))?;
+        Ok(bytes.map_or(0.0, |bytes| last_seconds(&String::from_utf8_lossy(&bytes))))
     }
 
     /// The step of its last checkpoint; 0 where there is none.
@@ -434,7 +425,7 @@ impl RunFolder {
     /// The last checkpoint, read.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::read`], and [`Error::Invalid`] where there is none yet.
+    /// Those of [`Checkpoint::read`], and [`Error::Folder`] where there is none yet.
     pub fn read_checkpoint(&self) -> Result<Checkpoint> {
         Checkpoint::read(&self.written_checkpoint()?)
     }
@@ -442,19 +433,17 @@ impl RunFolder {
     /// The last checkpoint, which is there.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is none yet.
+    /// [`Error::Folder`] where there is none yet.
     pub fn written_checkpoint(&self) -> Result<PathBuf> {
         let path = self.checkpoint();
         if path.exists() {
             return Ok(path);
         }
-        let folder = self.path.display();
         let source = RunFolder::at(&self.path.join(SOURCE));
-        let other = match source.checkpoint().exists() {
-            true => format!(", or take the GAN of its source, {}", source.path.display()),
-            false => String::new(),
-        };
-        Err(Error::invalid(format!("{folder} has no checkpoint yet: continue its run with --resume {folder}{other}")))
+        let ways = [Way::Continue(self.path.clone())];
+        let phase = source.checkpoint().exists().then_some(Way::Take(source.path));
+        let problem = format!("{} has no checkpoint yet", self.path.display());
+        Err(Error::folder(problem, ways.into_iter().chain(phase).collect::<Vec<_>>()))
     }
 }
 
@@ -468,11 +457,8 @@ pub(crate) fn is_vacant(path: &Path) -> Result<bool> {
         let inside = [SAMPLES, CHECKPOINTS].iter().any(|part| name == *part).then(|| names(&path.join(name)));
         inside.is_some_and(|inside| inside.is_ok_and(|inside| inside.iter().all(|name| atomic::is_temporary(name))))
     };
-    match names(path) {
-        Ok(names) => Ok(names.iter().all(|name| atomic::is_temporary(name) || is_part(name))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(unusable(path)(error)),
-    }
+    let names = atomic::if_there(names(path)).map_err(unusable(path))?;
+    Ok(names.is_none_or(|names| names.iter().all(|name| atomic::is_temporary(name) || is_part(name))))
 }
 
 /// The event files in a folder, in the order in which they were begun.
@@ -485,16 +471,12 @@ pub(crate) fn event_files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 /// The names in a folder that are text; none where there is no folder.
 fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", folder)(error)),
-    };
+    let entries = atomic::if_there(fs::read_dir(folder)).map_err(Error::io("read", folder))?;
     let name =
         |entry: std::io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name().into_string().ok()).transpose();
-    entries.filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
+    entries.into_iter().flatten().filter_map(name).collect::<std::io::Result<_>>().map_err(Error::io("read", folder))
 }
 
 fn unusable(path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |error| Error::invalid(format!("{} cannot be a run's folder ({error}): choose another --out", path.display()))
+    move |error| Error::folder(format!("{} cannot be a run's folder ({error})", path.display()), [Way::Elsewhere])
 }

@@ -347,7 +347,10 @@ impl std::str::FromStr for Device {
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
                 _ => {
                     let meant = did_you_mean(name, ["auto", "gpu", "cpu", "reference"]);
-                    Err(Error::Usage(format!("--device {name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}")))
+                    Err(Error::option(
+                        "device",
+                        format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}"),
+                    ))
                 }
             },
         }

@@ -7,12 +7,15 @@ use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::nn::{
     Builder, Filter, Initialiser, Layer, LayerKind, Layout, Linear, Mode, Module, NormKind, Parameter, Pass, Sequence,
+    Slot, slots,
 };
 use crate::random::Network;
 use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The side of the feature map that a trunk ends in.
 const MAP: usize = 4;
+/// The name of the map from features to logits.
+const LINEAR: &str = "linear";
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
 
@@ -124,6 +127,17 @@ fn trunk(design: &Design) -> Vec<Layer> {
     layers.into_layers()
 }
 
+/// From the map that a trunk ends in to features.
+fn dense(design: &Design) -> Vec<Layer> {
+    let features = design.features();
+    let start = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
+    // Over the one pixel that is left, instance norm would leave nothing.
+    let kind = if design.norm == NormKind::Instance { NormKind::Layer } else { design.norm };
+    let mut layers = Sequence::new("dense");
+    stage(&mut layers, "dense", Filter::new([features, features], MAP, 1, 0, start), kind);
+    layers.into_layers()
+}
+
 /// A convolution, its normalisation and ReLU.
 fn stage(layers: &mut Sequence, name: &str, filter: Filter, norm: NormKind) {
     layers.beside(name, LayerKind::Convolution(filter));
@@ -186,16 +200,17 @@ impl Classifier {
     pub fn new(device: &Device, design: &Design, classes: usize, seed: u64, network: Network) -> Classifier {
         let mut builder = Builder::new(device, seed, network);
         let trunk = Trunk::new(&mut builder, design);
-        let features = design.features();
-        let start = Initialiser::He { fan_in: MAP * MAP * features, slope: 0.0 };
-        // Over the one pixel that is left, instance norm would leave nothing.
-        let kind = if design.norm == NormKind::Instance { NormKind::Layer } else { design.norm };
-        let mut dense = Sequence::new("dense");
-        stage(&mut dense, "dense", Filter::new([features, features], MAP, 1, 0, start), kind);
-        let dense = Module::new(&mut builder, &dense.into_layers());
-        let linear = Linear::zeros(&mut builder, "linear", features, classes);
-        let bias = builder.parameter("linear.bias".to_string(), Layout::Plain, &[classes], Initialiser::Constant(0.0));
+        let dense = Module::new(&mut builder, &dense(design));
+        let linear = Linear::zeros(&mut builder, LINEAR, design.features(), classes);
+        let bias = builder.parameter(format!("{LINEAR}.bias"), Layout::Plain, &[classes], Initialiser::Constant(0.0));
         Classifier { trunk, dense, linear, bias }
+    }
+
+    /// The filters and matrices of a classifier, and the parameters beside them, but the last bias.
+    pub fn slots(design: &Design, classes: usize) -> Vec<Slot> {
+        let layers = [trunk(design), dense(design)].concat();
+        let linear = Linear::zeros_slot(LINEAR, design.features(), classes);
+        slots(&layers).into_iter().chain([linear]).collect()
     }
 
     /// The convolutions.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::advice::advised_to_hold_out;
 use super::arguments::{Preset, Said, one_of};
 use super::compare_command::equivalent_command;
 use super::compare_lines::Lines;
@@ -11,7 +12,7 @@ use super::compare_tables as tables;
 use super::lists::{arm_seeds, arms, seeds};
 use super::presets::OfCompare;
 use super::progress::{Progress, watch_for_interrupts};
-use super::reading::{HeldOutOption, MapOption, ReadingOptions, advised_to_hold_out};
+use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::{Compute, count, say, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};

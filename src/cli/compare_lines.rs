@@ -12,6 +12,7 @@ use super::output::emit;
 use super::progress::{time_left, wish};
 use super::warn;
 use crate::experiment::compare::{Cell, CellEvent, Comparison, Record};
+use crate::metrics::JUDGE_FD;
 use crate::run::Event;
 
 /// How often a run that goes on says where it stands.
@@ -69,7 +70,7 @@ impl Lines {
     fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
         let (done, all) = comparison.progress();
         let Cell { arm, size, seed } = cell;
-        let fd = record.readings.as_ref().map(|readings| readings.last.distances.judge_fd);
+        let fd = record.readings.as_ref().map(|readings| readings.last.distances.frechet.judge_fd);
         let seconds = record.seconds;
         emit(
             "run",
@@ -78,10 +79,7 @@ impl Lines {
         if self.quiet {
             return;
         }
-        let how = match &record.readings {
-            Some(readings) => format!("FD {:.1}", readings.last.distances.judge_fd),
-            None => "diverged".to_string(),
-        };
+        let how = fd.map_or("diverged".to_string(), |fd| format!("{} {}", JUDGE_FD.name, JUDGE_FD.text(fd)));
         warn(format!("{done}/{all} {cell}: {how}, {:.0}s", record.seconds));
     }
 }

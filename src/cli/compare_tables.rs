@@ -3,6 +3,7 @@
 use super::judge::percent;
 use crate::experiment::compare::{CellReport, Comparison, Design, Estimate, Jobs, Planned};
 use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
+use crate::metrics::JUDGE_FD;
 
 /// What would run, and how long it takes.
 pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
@@ -47,11 +48,15 @@ fn duration(seconds: f64) -> String {
 pub fn results(comparison: &Comparison) -> String {
     let protocol = &comparison.protocol;
     let mut lines = vec![format!(
-        "judge-FD of {} samples against {} {} images; fresh real ones {:.1}",
-        protocol.held_out, protocol.held_out, protocol.settings.split, comparison.floors.real.distances.judge_fd
+        "{} of {} samples against {} {} images; fresh real ones {}",
+        JUDGE_FD.name,
+        protocol.held_out,
+        protocol.held_out,
+        protocol.settings.split,
+        JUDGE_FD.text(comparison.floors.real.distances.frechet.judge_fd)
     )];
     let against: Vec<String> = protocol.claims.baselines.iter().map(|name| format!("/ {name}")).collect();
-    let head = ["arm", "images", "FD", "by seed"].into_iter().map(str::to_string);
+    let head = ["arm", "images", JUDGE_FD.name, "by seed"].into_iter().map(str::to_string);
     let mut rows = vec![head.chain(against).chain(["verdict", "copied", "min"].map(str::to_string)).collect()];
     let mut remarks = Vec::new();
     for &size in &protocol.sizes {
@@ -77,15 +82,15 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     let (arm, size) = (&cells[0].arm, cells[0].size);
     let records: Vec<_> = cells.iter().filter_map(|cell| cell.record.as_ref()).collect();
     let fds: Vec<Option<f64>> =
-        records.iter().map(|record| record.readings.as_ref().map(|r| r.last.distances.judge_fd)).collect();
+        records.iter().map(|record| record.readings.as_ref().map(|r| r.last.distances.frechet.judge_fd)).collect();
     let known: Vec<f64> = fds.iter().flatten().copied().collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let shown = |values: &[f64], decimals: usize| match values {
+    let shown = |values: &[f64], text: &dyn Fn(f64) -> String| match values {
         [] => "-".to_string(),
-        _ => format!("{:.decimals$}", mean(values)),
+        _ => text(mean(values)),
     };
-    let by_seed: Vec<String> =
-        fds.iter().map(|fd| fd.map_or("diverged".to_string(), |fd| format!("{fd:.1}"))).collect();
+    let text_of_fd = |fd| JUDGE_FD.text(fd);
+    let by_seed: Vec<String> = fds.iter().map(|fd| fd.map_or("diverged".to_string(), text_of_fd)).collect();
     let finding = comparison.findings.iter().find(|finding| finding.arm == *arm && finding.size == size);
     let beside = comparison.beside.iter().find(|beside| beside.arm == *arm && beside.size == size);
     let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
@@ -104,9 +109,13 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
         remarks.extend(caveats(finding).into_iter().map(|text| format!("{arm} at {size}: {text}")));
     }
     let minutes: Vec<f64> = records.iter().map(|record| record.seconds / 60.0).collect();
-    let mut row = vec![arm.clone(), size.to_string(), shown(&known, 1), by_seed.join(" ")];
+    let mut row = vec![arm.clone(), size.to_string(), shown(&known, &text_of_fd), by_seed.join(" ")];
     row.extend(comparison.protocol.claims.baselines.iter().map(ratio));
-    row.extend([finding.map_or("-".to_string(), |finding| finding.verdict.to_string()), copied, shown(&minutes, 1)]);
+    row.extend([
+        finding.map_or("-".to_string(), |finding| finding.verdict.to_string()),
+        copied,
+        shown(&minutes, &|minutes| format!("{minutes:.1}")),
+    ]);
     row
 }
 

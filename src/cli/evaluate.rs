@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::advice::advised_to_hold_out;
 use super::arguments::one_of;
 use super::judge::{interrupted, percent};
 use super::progress::Progress;
-use super::reading::{HeldOutOption, ReadingOptions, advised_to_hold_out};
+use super::reading::{HeldOutOption, ReadingOptions};
 use super::{Compute, tell};
 use crate::error::{Error, Result};
 use crate::experiment::evaluation::{Protocol, Report, Subject};
-use crate::metrics::{Evaluation, FIGURES, GAN_TRAIN_SEED, HeldOut};
+use crate::metrics::{Evaluation, FIGURES, Figure, GAN_TRAIN_SEED, HeldOut};
 
 /// Measure the samples of a checkpoint against held-out real images
 #[derive(Args)]
@@ -101,23 +102,22 @@ fn table(report: &Report) -> String {
         format!("{} real ones", floors.real.count),
         copies.map_or(String::new(), |copies| format!("{copies:>26}"))
     ));
+    let line = |name: &str, own: String, real: Option<String>, copy: Option<String>| {
+        let [real, copy] = [real, copy].map(Option::unwrap_or_default);
+        format!("{name:22}{own:>12}{real:>18}{copy:>26}").trim_end().to_string()
+    };
     for figure in FIGURES {
         let shown = |evaluation: &Evaluation| (figure.of)(evaluation).map(|value| figure.text(value));
         let Some(own) = shown(samples) else { continue };
-        let beside = |evaluation: &Evaluation| shown(evaluation).unwrap_or_default();
-        let copy = floors.copy.as_ref().map_or(String::new(), |copy| format!("{:>26}", beside(copy)));
-        lines.push(format!("{:22}{own:>12}{:>18}{copy}", figure.name, beside(&floors.real)).trim_end().to_string());
+        lines.push(line(figure.name, own, shown(&floors.real), floors.copy.as_ref().and_then(shown)));
     }
     if samples.memorisation.is_some_and(|copies| copies.flagged()) {
         lines.push("flagged as copies: more than 30 % of the samples are too near to training images".to_string());
     }
-    if let Some(accuracy) = report.gan_train {
-        lines.push(format!(
-            "{:22}{:>12}{:>18}",
-            "GAN-train",
-            percent(accuracy),
-            report.judge.by.accuracy.map_or(String::new(), percent)
-        ));
+    let figure = Figure::gan_train(|report: &Report| report.gan_train);
+    if let Some(accuracy) = (figure.of)(report) {
+        let of_real = report.judge.by.accuracy.map(|accuracy| figure.text(accuracy));
+        lines.push(line(figure.name, figure.text(accuracy), of_real, None));
     }
     let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();

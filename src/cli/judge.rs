@@ -27,7 +27,7 @@ pub struct Judge {
     /// What to train on; `graft data --help` lists the kinds
     #[arg(long, default_value = DATA, value_name = "SPEC")]
     data: String,
-    /// Side of the images: 32 or 64 [default: 32, or 64 for larger ones]
+    /// Side of the images, a power of two from 16 up [default: 32, or 64 for larger ones]
     #[arg(long, value_name = "PIXELS")]
     size: Option<usize>,
     /// Channels of the images, 1 or 3 [default: the data's]

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod advice;
 mod arguments;
 mod command;
 mod compare;
@@ -35,7 +36,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
 use crate::error::{Error, Result};
-use crate::run::{OnNan, RunFolder};
+use crate::run::RunFolder;
 use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
@@ -135,24 +136,13 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let error = reading::advised(error);
+            let error = advice::advised(error);
             match &error {
                 Error::Option { .. } => warn(format!("error: --{error}")),
                 _ => warn(format!("error: {error}")),
             }
             if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
-    }
-}
-
-/// A training's error, with what to do about numbers that are not finite.
-fn advised(error: Error, on_nan: OnNan) -> Error {
-    match (error, on_nan) {
-        (Error::Diverged(what), OnNan::Stop) => {
-            Error::Diverged(format!("{what}; use a smaller --lr or --d-lr, or --on-nan rollback"))
-        }
-        (Error::Diverged(what), OnNan::Rollback) => Error::Diverged(format!("{what}; use a smaller --lr or --d-lr")),
-        (other, _) => other,
     }
 }
 

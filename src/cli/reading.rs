@@ -10,7 +10,7 @@ use super::arguments::one_of;
 use super::command::quoted;
 use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// How pictures of any size are read.
 #[derive(Args, Clone)]
@@ -150,25 +150,6 @@ fn bytes(text: &str) -> Result<u64, String> {
     let number = digits.parse::<u64>().ok();
     let bytes = number.zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
     bytes.ok_or_else(|| "takes a whole number of bytes, with KiB, MiB or GiB behind it for more".to_string())
-}
-
-/// What to do about an error of data, to stand behind it.
-pub fn advised(error: Error) -> Error {
-    match error {
-        Error::BrokenImages(text) => {
-            let joint = if text.contains('\n') { "\n" } else { "; " };
-            Error::BrokenImages(format!("{text}{joint}mend or remove them, or leave them out with --skip-broken"))
-        }
-        error => error,
-    }
-}
-
-/// What to do where a command measures against a test split that is not there.
-pub fn advised_to_hold_out(error: Error) -> Error {
-    match error {
-        Error::NoSplit(text) => Error::NoSplit(format!("{text}; or name other held-out images with --held-out SPEC")),
-        error => error,
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! `graft train`: trains a DCGAN.
+//! `graft train`: trains a GAN.
 
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
+use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::presets::{OfTrain, PRESET_FEATURES};
@@ -12,7 +13,7 @@ use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable};
 use super::train_command::{commands, equivalent_command};
-use super::{Compute, advised, continued, count, guarded, named, say, steps, tell, warn};
+use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
 use crate::data::{Dataset, Spec};
 use crate::error::{Error, Result};
@@ -27,7 +28,7 @@ const STEPS: u64 = 3000;
 const PRESET_DATA: &str = "synthetic:strokes";
 const PRESET_STEPS: u64 = 2000;
 
-/// Train a DCGAN; without options, a small one on digits drawn in code
+/// Train a GAN; without options, a small DCGAN on digits drawn in code
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  graft train\n  graft train --data mnist:DIR --size 32 --channels 3 --steps 3000\n  \
@@ -63,7 +64,7 @@ pub struct Train {
     /// Where a loss or a weight is NaN or infinite
     #[arg(long, value_parser = one_of::<OnNan>(), default_value_t = OnNan::Stop, value_name = "WORD")]
     on_nan: OnNan,
-    /// Folder of the run [default: runs/dcgan-DATA-SEED]
+    /// Folder of the run [default: runs/NETWORK-DATA-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Replace the run that is in --out
@@ -91,7 +92,8 @@ impl Train {
             return self.resume(&continued(folder, "train")?, matches);
         }
         let (data, settings) = self.settings()?;
-        let out = self.out.clone().unwrap_or_else(|| default_folder("dcgan", &settings.data, settings.recipe.seed));
+        let Settings { data: spec, recipe: Recipe { architecture, seed, .. }, .. } = &settings;
+        let out = self.out.clone().unwrap_or_else(|| default_folder(architecture.network.name(), spec, *seed));
         self.compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
@@ -200,7 +202,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
     });
     progress.finish();
     let reported = report::write(folder, &commands(settings), None);
-    match ending.map_err(|error| advised(error, settings.on_nan))? {
+    match ending.map_err(|error| advised_of_rates(error, settings.on_nan))? {
         Ending::Finished => {
             let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
             let grid = folder.picture(steps);

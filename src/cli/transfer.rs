@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args};
 use serde_json::json;
 
+use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, quoted, tell_command};
 use super::method_options::MethodOptions;
@@ -15,7 +16,7 @@ use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable};
 use super::transfer_command::{compare_command, equivalent_command};
-use super::{Compute, advised, continued, count, guarded, named, steps, tell, warn};
+use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
@@ -216,7 +217,7 @@ fn run(plan: &Plan, parts: &Parts, ready: &Ready, folder: &RunFolder, device: &D
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
     let findings = transfer::run(plan, parts, ready, folder, device, &mut |event| progress.watch(event));
     progress.finish();
-    let findings = findings.map_err(|error| advised(error, plan.on_nan))?;
+    let findings = findings.map_err(|error| advised_of_rates(error, plan.on_nan))?;
     report::write(folder, &commands(plan)?, Some(&plan.choose(parts)?.images))?;
     let (run, report) = (named(folder.path()), named(folder.report()));
     match findings {

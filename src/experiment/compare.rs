@@ -39,7 +39,7 @@ pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyF
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
 
 use crate::backend::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
 use crate::metrics::{Evaluation, Judge, RealImages, Reference};
@@ -65,10 +65,12 @@ pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync +
 /// The design of the comparison in a folder with what is asked for now; changes nothing.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the comparison in the folder has other settings, naming the difference.
+/// [`Error::Folder`] where the comparison in the folder has other settings, naming the difference.
 pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
     match Design::read(root)? {
-        Some(known) => known.extended(asked).map_err(|error| Error::invalid(format!("{}: {error}", root.display()))),
+        Some(known) => known.extended(asked).map_err(|difference| {
+            Error::folder(format!("{}: {difference}", root.display()), [Way::Do("say the same"), Way::Elsewhere])
+        }),
         None => Ok(asked.clone()),
     }
 }
@@ -82,14 +84,12 @@ pub fn judge_path(root: &Path) -> PathBuf {
 /// now are those of `asked`.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the folder holds something else, or a comparison with other settings, whose difference it names.
+/// [`Error::Folder`] where the folder holds something else, or a comparison with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
     if !Design::is_in(root) {
         if !run::is_vacant(root)? {
-            return Err(Error::invalid(format!(
-                "{} is not empty and holds no comparison: choose another --out",
-                root.display()
-            )));
+            let problem = format!("{} is not empty and holds no comparison", root.display());
+            return Err(Error::folder(problem, [Way::Elsewhere]));
         }
         std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
     }

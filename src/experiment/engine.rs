@@ -197,11 +197,7 @@ impl<C> Queue<C> {
 /// # Errors
 /// [`Error::Invalid`] where something else stands there; [`Error::Io`] where it cannot be read.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", path)(error)),
-    };
+    let Some(text) = atomic::if_there(std::fs::read(path)).map_err(Error::io("read", path))? else { return Ok(None) };
     let read = serde_json::from_slice(&text);
     read.map(Some).map_err(|error| {
         Error::invalid(format!("{}: {error}; remove it, and it will be measured again", path.display()))

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
-    Samples, gan_train, unjudged,
+    gan_train, unjudged,
 };
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
@@ -174,12 +174,8 @@ impl Subject {
             let frequencies = reference.class_shares().to_vec();
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
-        let (images, asked) = sample_asked(&network, &architecture, seed, count)?;
-        let samples = reference.evaluate(&Samples {
-            images: &images,
-            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
-        })?;
-        let gan_train = if asked.is_some() && held_out.labels.is_some() {
+        let samples = reference.evaluate_generator(&network, &architecture, seed, count)?;
+        let gan_train = if architecture.classes > 0 && held_out.labels.is_some() {
             let steps = reference.judge().settings().options.steps;
             let mut told = of_classifier("GAN-train", steps, watcher);
             let accuracy =

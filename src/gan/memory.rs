@@ -59,8 +59,8 @@ impl Recipe {
     pub(crate) fn check_need(&self, limits: &Limits, need: impl FnMut(usize) -> Result<Need>) -> Result<()> {
         let (features, batch) = (self.architecture.features, self.batch);
         let elements = self.architecture.size.pow(2) * self.architecture.channels + self.architecture.latent;
-        let what = format!("training with --features {features} and --batch {batch}");
-        let otherwise = format!("use fewer --features than {features} or a shorter --latent");
+        let what = format!("training with {features} features and batch {batch}");
+        let otherwise = format!("use fewer features than {features} or a shorter latent");
         limits.check(&what, &otherwise, Amount::batch(batch, elements), need)
     }
 }

@@ -277,21 +277,10 @@ fn load_network(prefix: &str, checkpoint: &Checkpoint, device: &Device) -> Resul
     Ok((architecture, network))
 }
 
-/// Refuses a checkpoint that holds other filters and matrices, which are nearly all of a network, than these layers: before a network of
-/// that size is allocated, the file must have shown that it holds one.
+/// Refuses a checkpoint that holds other networks than its header says.
 fn check_shapes(checkpoint: &Checkpoint, prefix: &str, layers: &[Layer]) -> Result<()> {
-    for slot in slots(layers).iter().filter(|slot| slot.shape.len() > 1) {
-        let (shape, expected) = (checkpoint.shape(&format!("{prefix}.{}", slot.name)), slot.stored_shape());
-        if shape != Some(&expected[..]) {
-            let found = shape.map_or("no such tensor".to_string(), |shape| format!("{shape:?}"));
-            return Err(Error::invalid(format!(
-                "the checkpoint's header describes a network whose {prefix}.{} is {expected:?}, but it holds {found}; use one that \
-                 `graft train` wrote",
-                slot.name
-            )));
-        }
-    }
-    Ok(())
+    let checked = checkpoint.check_slots(prefix, &slots(layers));
+    checked.map_err(|error| Error::invalid(format!("{error}; use one that `graft train` wrote")))
 }
 
 #[cfg(test)]

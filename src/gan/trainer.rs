@@ -103,7 +103,7 @@ impl Trainer {
         let classes = recipe.architecture.classes;
         if classes > 0 && (data.labels.is_none() || data.classes.len() != classes) {
             return Err(Error::invalid(format!(
-                "{} has no labels for --conditional; name a labelled data set",
+                "{} has no labels to condition the networks on; name a labelled data set",
                 data.name
             )));
         }

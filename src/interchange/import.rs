@@ -41,10 +41,12 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
     let generator = StateDict::read(generator)?;
     let discriminator = discriminator.map(StateDict::read).transpose()?;
     if shapes::is_discriminator(&generator.tensors) {
-        return Err(generator.error("holds a discriminator: name a generator first, and this file as --discriminator"));
+        return Err(
+            generator.error("holds a discriminator: name a generator first, and this file as the discriminator")
+        );
     }
     if let Some(other) = discriminator.as_ref().filter(|state| !shapes::is_discriminator(&state.tensors)) {
-        return Err(other.error("holds no discriminator: name one, or leave --discriminator out"));
+        return Err(other.error("holds no discriminator: name one, or none"));
     }
     let architecture = architecture(&generator, discriminator.as_ref(), d_norm)?;
     let of_generator = (&generator, GENERATOR, entries(&architecture.generator()));
@@ -52,10 +54,11 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
     let networks: Vec<_> = [of_generator].into_iter().chain(of_discriminator).collect();
     let misfits: Vec<String> = networks.iter().filter_map(|(state, _, entries)| state.misfits(entries)).collect();
     if !misfits.is_empty() {
-        return Err(Error::invalid(format!(
-            "{}; import networks as PyTorch's DCGAN example has them",
-            misfits.join("; ")
-        )));
+        let like = match architecture.network {
+            NetworkKind::DCGAN => "PyTorch's DCGAN example has them",
+            _ => "`graft export` writes them",
+        };
+        return Err(Error::invalid(format!("{}; import networks as {like}", misfits.join("; "))));
     }
     let mut checkpoint = Checkpoint::new(header(&architecture));
     if let Some(names) = generator.class_names.clone() {
@@ -105,7 +108,7 @@ fn architecture(
     let d_norm = match &other {
         Some((state, other)) => {
             let known = other.d_norm.or(state.described.map(|described| described.d_norm));
-            known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with --d-norm"))?
+            known.ok_or_else(|| state.error("has an instance norm or a layer norm: say which with d-norm"))?
         }
         None => described.map_or(NormKind::Batch, |described| described.d_norm),
     };
@@ -115,15 +118,15 @@ fn architecture(
         return Err(generator.error(text));
     }
     // Where a tensor is missing, the report says so; any number serves until then.
+    let open = Architecture::dcgan(seen.size, 3);
     let architecture = Architecture {
         network: seen.network,
-        size: seen.size,
-        channels: seen.channels.unwrap_or(3),
-        features: seen.features.unwrap_or(64),
-        latent: seen.latent.unwrap_or(100),
+        channels: seen.channels.unwrap_or(open.channels),
+        features: seen.features.unwrap_or(open.features),
+        latent: seen.latent.unwrap_or(open.latent),
         classes: seen.condition,
-        condition_features: 0,
         d_norm,
+        ..open
     };
     within(&architecture).map_err(|text| generator.error(&text))?;
     if let Some((state, other)) = &other {
@@ -152,7 +155,7 @@ fn within(architecture: &Architecture) -> Result<(), String> {
 
 fn another_kind(other: NetworkKind, generator: NetworkKind) -> String {
     format!(
-        "does not go with the generator: it is of the kind {other} and the generator {generator}; name another, or leave --discriminator out"
+        "does not go with the generator: it is of the kind {other} and the generator {generator}; name another, or none"
     )
 }
 
@@ -171,8 +174,7 @@ fn fits(architecture: &Architecture, other: &Seen) -> Result<(), String> {
     match rows.into_iter().find(|(_, theirs, own)| theirs != own) {
         None => Ok(()),
         Some((what, theirs, own)) => Err(format!(
-            "does not go with the generator: its {what} is {theirs} and the generator's {own}; name another, or leave --discriminator \
-             out"
+            "does not go with the generator: its {what} is {theirs} and the generator's {own}; name another, or none"
         )),
     }
 }

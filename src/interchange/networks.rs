@@ -54,7 +54,7 @@ impl Networks {
         let has_raw = || checkpoint.names().any(|name| name.split('.').next() == Some(RAW_GENERATOR));
         let (architecture, generator) = if raw {
             if !has_raw() {
-                return Err(Error::invalid("the checkpoint holds no weights but the average's; leave --raw out"));
+                return Err(Error::invalid("the checkpoint holds no weights but the average's: export those"));
             }
             let (architecture, average) = load_raw_generator(checkpoint, &device)?;
             (architecture, average.into_network())

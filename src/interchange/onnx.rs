@@ -99,7 +99,7 @@ pub fn write_onnx(networks: &Networks, folder: &Path) -> Result<Vec<PathBuf>> {
     let model = model(networks)?;
     if model.0.len() > MOST_BYTES {
         return Err(Error::invalid(format!(
-            "the generator takes {} bytes as ONNX, which holds {MOST_BYTES} at most: use --format pytorch",
+            "the generator takes {} bytes as ONNX, which holds {MOST_BYTES} at most: export it for PyTorch instead",
             model.0.len()
         )));
     }

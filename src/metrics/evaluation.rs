@@ -16,6 +16,7 @@ use crate::backend::Device;
 use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
+use crate::gan::{Architecture, Generator, sample_asked};
 use crate::nn::NormKind;
 use crate::random::{Network, Purpose, generator};
 use crate::words::words;
@@ -61,13 +62,21 @@ pub struct Samples<'a> {
     pub asked: Option<(&'a [u32], &'a Classes)>,
 }
 
-/// The figures that a curve over training steps needs: quick to compute.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Distances {
+/// How far the features of samples are from those of real images.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FrechetDistances {
     /// The Fréchet distance in the judge's features.
     pub judge_fd: f64,
     /// The Fréchet distance in the features of a fixed random convolution.
     pub random_fd: f64,
+}
+
+/// The figures that a curve over training steps needs: quick to compute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distances {
+    /// Of the features.
+    #[serde(flatten)]
+    pub frechet: FrechetDistances,
     /// The share of each class among the samples, as the judge sees them.
     pub class_shares: Vec<f64>,
     /// The share of samples that would have to change class for the held-out images' histogram.
@@ -179,18 +188,18 @@ impl Reference {
     /// [`Error::Invalid`] where the images or their classes do not fit the judge, or fewer than ten are held out; the device's first
     /// failure.
     pub fn new(judge: Arc<Judge>, real: &RealImages<'_>) -> Result<Reference> {
-        let held_out = spaced(real.held_out, COUNT);
+        let classes = classes_of(&judge, real.held_out)?;
+        let held_out = all_over(real.held_out, COUNT);
         enough(&held_out.images, &format!("{} has", held_out.name))?;
-        let other = spaced(real.other, COUNT);
+        let other = all_over(real.other, COUNT);
         enough(&other.images, &format!("{} has", other.name))?;
         judge.check(&other.images)?;
-        let classes = classes_of(&judge, &held_out)?;
         let said = judge.predict(&held_out.images)?;
         let random = RandomConvolution::new(&judge.classifier().device(), held_out.images.channels);
         let side = Side::new(&held_out.images, &said)?;
         let seen = real.training.map_or(0, |training| seen(&held_out, training));
         let training = real.training.map(|all| {
-            let drawn = spaced(all, COUNT);
+            let drawn = all_over(all, COUNT);
             let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), drawn, side })
         });
@@ -268,8 +277,10 @@ impl Reference {
         let features = Features::from_slice(&said.features, said.dimensions)?;
         let class_shares = shares(said);
         Ok(Distances {
-            judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
-            random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
+            frechet: FrechetDistances {
+                judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
+                random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
+            },
             class_distance: total_variation(&class_shares, &self.shares),
             class_shares,
         })
@@ -308,6 +319,22 @@ impl Reference {
             }),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
+    }
+
+    /// All figures of so many samples of a generator, each as the class that it was asked for where the generator has classes.
+    ///
+    /// # Errors
+    /// As [`Reference::distances`].
+    pub fn evaluate_generator(
+        &self,
+        network: &Generator,
+        architecture: &Architecture,
+        seed: u64,
+        count: usize,
+    ) -> Result<Evaluation> {
+        let (images, asked) = sample_asked(network, architecture, seed, count)?;
+        let asked = asked.as_deref().map(|asked| (asked, network.conditions().names()));
+        self.evaluate(&Samples { images: &images, asked })
     }
 
     /// The figures of fresh real images, and of the training images where there are ten or more.
@@ -391,7 +418,7 @@ pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
 
 /// At most `count` images, one drawn out of each of as many equal stretches: files may be sorted, some begin with what is easy, and in some
 /// the classes come in turn, of which even steps would meet a few alone.
-fn spaced(data: &Dataset, count: usize) -> Dataset {
+fn all_over(data: &Dataset, count: usize) -> Dataset {
     let kept = data.len().min(count);
     let mut random = generator(DRAW_SEED, Purpose::RealImages, 0, 0);
     let place = |index: usize| {
@@ -445,10 +472,10 @@ mod tests {
         let labels: Vec<u32> = (0..20_000).map(|image| image % 10).collect();
         let images = Images::new([labels.len(), 1, 1, 1], (0..20_000).map(|image| (image / 100) as u8).collect());
         let set = Dataset::labelled("set", images, labels, Classes::numbered(0..10));
-        let drawn = spaced(&set, 2000);
+        let drawn = all_over(&set, 2000);
         assert!(drawn.class_counts().iter().all(|count| (150..250).contains(count)), "{:?}", drawn.class_counts());
         let stretches = (0..2000).map(|index| drawn.images.image(index)[0]);
         assert!(stretches.enumerate().all(|(index, stretch)| usize::from(stretch) == index / 10));
-        assert_eq!(spaced(&drawn, 2000).images.pixels(), drawn.images.pixels(), "all of a set that is no larger");
+        assert_eq!(all_over(&drawn, 2000).images.pixels(), drawn.images.pixels(), "all of a set that is no larger");
     }
 }

@@ -40,19 +40,24 @@ impl<T> Figure<T> {
     pub fn text(&self, value: f64) -> String {
         format!("{value:.digits$}", digits = self.digits)
     }
+
+    /// The accuracy on real images of a classifier trained on samples, which is no part of an [`Evaluation`]: it takes a training.
+    pub const fn gan_train(of: fn(&T) -> Option<f64>) -> Figure<T> {
+        Figure { name: "GAN-train", digits: 3, better: Better::Up, of }
+    }
 }
 
 const fn row(name: &'static str, digits: usize, better: Better, of: fn(&Evaluation) -> Option<f64>) -> Figure {
     Figure { name, digits, better, of }
 }
 
-/// The headline.
-pub const JUDGE_FD: Figure = row("judge-FD", 1, Better::Down, |e| Some(e.distances.judge_fd));
+/// The headline; [`FrechetDistances::judge_fd`](super::FrechetDistances::judge_fd) of whatever else has one.
+pub const JUDGE_FD: Figure = row("judge-FD", 1, Better::Down, |e| Some(e.distances.frechet.judge_fd));
 
 /// The figures of an evaluation, the headline first.
 pub const FIGURES: [Figure; 11] = [
     JUDGE_FD,
-    row("random-FD", 3, Better::Down, |e| Some(e.distances.random_fd)),
+    row("random-FD", 3, Better::Down, |e| Some(e.distances.frechet.random_fd)),
     row("KID", 4, Better::Down, |e| Some(e.kid)),
     row("precision", 3, Better::Up, |e| Some(e.manifold.precision)),
     row("recall", 3, Better::Up, |e| Some(e.manifold.recall)),

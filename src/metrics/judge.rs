@@ -69,19 +69,19 @@ impl JudgeSettings {
     /// Refuses a training that does not fit into a device: into its memory, where that is the host's, or its largest tensor.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
+    /// [`Error::Option`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
     pub(crate) fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
         /// As of a GAN's batch.
         const MOST_IMAGES: usize = 1 << 20;
         let JudgeSettings { width, options } = *self;
         if !(1..=MOST_IMAGES).contains(&options.batch) {
-            return Err(Error::Usage(format!("--batch takes a whole number from 1 to {MOST_IMAGES}")));
+            return Err(Error::option("batch", format!("takes a whole number from 1 to {MOST_IMAGES}")));
         }
-        let what = format!("a judge of --width {width} and --batch {}", options.batch);
+        let what = format!("a judge of width {width} and batch {}", options.batch);
         let need =
             |batch| JudgeSettings { options: Options { batch, ..options }, ..*self }.need(images, classes, device);
         let amount = Amount::batch(options.batch, images[0].pow(2) * images[1]);
-        Limits::of(device).check(&what, "use a smaller --width or --batch", amount, need)
+        Limits::of(device).check(&what, "use a smaller width or batch", amount, need)
     }
 }
 
@@ -231,7 +231,7 @@ impl Judge {
         if let Some(name) = checkpoint.first_broken() {
             return Err(Error::invalid(format!(
                 "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
-                 --seed",
+                 seed",
                 judge.header.settings.options.steps
             )));
         }
@@ -269,15 +269,8 @@ impl Judge {
             return Err(none(&format!("it is a {} of format {}", header.kind, header.format)));
         }
         header.design.check().map_err(|error| none(&error))?;
-        // Before a network of that size is allocated, the file must have shown that it holds one.
-        let features = header.design.features();
-        for (name, shape) in
-            [("dense.weight", vec![features, features, 4, 4]), ("linear.weight", vec![features, header.classes])]
-        {
-            if checkpoint.shape(&format!("{PREFIX}.{name}")) != Some(&shape[..]) {
-                return Err(none(&format!("its {name} does not fit its header")));
-            }
-        }
+        let slots = Classifier::slots(&header.design, header.classes);
+        checkpoint.check_slots(PREFIX, &slots).map_err(|error| none(&error))?;
         let classifier = Classifier::new(device, &header.design, header.classes, 0, Network::Judge);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;
@@ -334,7 +327,7 @@ impl Judge {
             return Ok(());
         }
         Err(Error::invalid(format!(
-            "the judge is for images of {size}x{size}x{channels}, not {}x{}x{}; train one with `graft judge --size {} --channels {}`",
+            "the judge is for images of {size}x{size}x{channels}, not {}x{}x{}; train one for size {} and channels {} with `graft judge`",
             images.height, images.width, images.channels, images.height, images.channels
         )))
     }

@@ -1,6 +1,6 @@
 //! Layers of one matrix or filter, a bias, and one `forward`.
 
-use super::{Builder, Initialiser, Layout, Parameter};
+use super::{Builder, Initialiser, Layout, Parameter, Slot, SlotKind};
 use crate::backend::Activation;
 use crate::tensor::Tensor;
 use crate::tensor::ops::Convolution;
@@ -33,8 +33,18 @@ impl Linear {
 
     /// A matrix of zeros without a bias: conditioning starts as no conditioning.
     pub fn zeros(builder: &mut Builder<'_>, name: &str, inputs: usize, outputs: usize) -> Linear {
-        let (name, zero) = (format!("{name}.weight"), Initialiser::Constant(0.0));
-        Linear { weight: builder.parameter(name, Layout::Plain, &[inputs, outputs], zero), bias: None }
+        Linear { weight: builder.draw(Linear::zeros_slot(name, inputs, outputs)), bias: None }
+    }
+
+    /// The matrix of [`Linear::zeros`].
+    pub fn zeros_slot(name: &str, inputs: usize, outputs: usize) -> Slot {
+        Slot {
+            name: format!("{name}.weight"),
+            shape: vec![inputs, outputs],
+            layout: Layout::Plain,
+            start: Initialiser::Constant(0.0),
+            kind: SlotKind::Weight,
+        }
     }
 
     /// `[n, inputs]` to `[n, outputs]`.

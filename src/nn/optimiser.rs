@@ -1,7 +1,6 @@
-//! The one seam for an update: losses become gradients, what is to act on gradients acts on their sum, and an optimiser steps.
+//! The one seam for an update: losses become gradients, which are summed and may be looked at, and an optimiser steps.
 
 use super::Parameter;
-use crate::error::Result;
 use crate::tensor::{Tensor, grad, no_grad};
 
 /// What moves parameters by their gradients.
@@ -56,41 +55,6 @@ impl Gradients {
     /// The sum of each parameter, in the optimiser's order; empty before a loss was added.
     pub fn tensors(&self) -> &[Tensor] {
         &self.sum
-    }
-
-    /// The 2-norm of all of them together, a scalar.
-    ///
-    /// # Panics
-    /// Where no loss was added.
-    #[track_caller]
-    pub fn norm(&self) -> Tensor {
-        let squares = || self.sum.iter().map(|gradient| (gradient * gradient).sum());
-        no_grad(|| squares().reduce(|a, b| a + b).expect("Gradients::norm: no loss was added").sqrt())
-    }
-
-    /// Scales all of them by one factor so that their norm is at most `most` (Pascanu 2013, algorithm 1).
-    ///
-    /// # Panics
-    /// Where no loss was added.
-    #[track_caller]
-    pub fn clip_norm(&mut self, most: f64) {
-        let norm = self.norm();
-        no_grad(|| {
-            let factor = most / norm.maximum(&Tensor::full(norm.device(), [], most));
-            self.sum.iter_mut().for_each(|gradient| *gradient = &*gradient * &factor);
-        });
-    }
-
-    /// Whether all are finite: one number is read back.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    ///
-    /// # Panics
-    /// Where no loss was added.
-    #[track_caller]
-    pub fn is_finite(&self) -> Result<bool> {
-        Ok(self.norm().item()?.is_finite())
     }
 
     /// Steps the optimiser that they are of.
@@ -157,22 +121,5 @@ mod tests {
         );
         let [a, b] = [apart, together].map(|x| x.get().to_vec::<f64>().unwrap());
         assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-15), "{a:?} {b:?}");
-    }
-
-    #[test]
-    fn clipping_scales_all_gradients_to_the_norm_and_leaves_shorter_ones() {
-        let (x, y) = (parameter(&[1.0]), parameter(&[1.0]));
-        let sgd = Sgd::new(vec![x.clone(), y.clone()], SgdOptions::default());
-        let mut gradients = Gradients::of(&sgd);
-        gradients.add((x.get() * 3.0 + y.get() * 4.0).sum());
-        assert_eq!(gradients.norm().item().unwrap(), 5.0);
-        let values = |gradients: &Gradients| [0, 1].map(|i| gradients.tensors()[i].item().unwrap());
-        gradients.clip_norm(10.0);
-        assert_eq!(values(&gradients), [3.0, 4.0]);
-        gradients.clip_norm(0.5);
-        assert!((values(&gradients)[0] - 0.3).abs() < 1e-15 && (values(&gradients)[1] - 0.4).abs() < 1e-15);
-        assert!(gradients.is_finite().unwrap());
-        gradients.add((x.get() * f64::NAN).sum());
-        assert!(!gradients.is_finite().unwrap());
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 
 /// Keeps other processes from training in a folder.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Lock {
     /// Takes the lock of a run's folder, and of those around it whose process would train in it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where another process has one of them.
+    /// [`Error::Folder`] where another process has one of them.
     pub fn take_all(folder: &Path) -> Result<Vec<Lock>> {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let around = whole.ancestors().skip(1).take(DEPTH);
@@ -33,7 +33,7 @@ impl Lock {
     /// system does not open folders so, or its disk knows no locks, nothing is locked.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where another process has it.
+    /// [`Error::Folder`] where another process has it.
     pub fn take(folder: &Path) -> Result<Lock> {
         match File::open(folder) {
             Ok(file) => Lock::of(folder, file.try_lock(), file),
@@ -43,10 +43,10 @@ impl Lock {
 
     fn of(folder: &Path, outcome: Result<(), TryLockError>, file: File) -> Result<Lock> {
         match outcome {
-            Err(TryLockError::WouldBlock) => Err(Error::invalid(format!(
-                "another graft is training in {}: wait for it, or choose another --out",
-                folder.display()
-            ))),
+            Err(TryLockError::WouldBlock) => {
+                let problem = format!("another graft is training in {}", folder.display());
+                Err(Error::folder(problem, [Way::Do("wait for it"), Way::Elsewhere]))
+            }
             outcome => Ok(Lock { folder: folder.to_path_buf(), held: outcome.is_ok().then_some(file) }),
         }
     }

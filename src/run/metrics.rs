@@ -82,19 +82,14 @@ impl Metrics {
     /// Opens the file behind the line of step `step`: what a killed run wrote after its last checkpoint is cut off. Gives the seconds
     /// that the run took up to there, too.
     pub fn open(path: &Path, step: u64) -> Result<(Metrics, f64)> {
-        let kept: String = match fs::read(path) {
-            Ok(bytes) => {
-                let of_run = |line: &&str| {
-                    let line: Option<Json> = serde_json::from_str(line).ok();
-                    line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
-                };
-                // A line that lost its end, or bytes that are no text, are what a machine that lost power leaves.
-                let text = String::from_utf8_lossy(&bytes);
-                text.lines().filter(of_run).flat_map(|line| [line, "\n"]).collect()
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io("read", path)(error)),
+        let of_run = |line: &&str| {
+            let line: Option<Json> = serde_json::from_str(line).ok();
+            line.and_then(|line| line.get("step")?.as_u64()).is_some_and(|number| number <= step)
         };
+        let bytes = atomic::if_there(fs::read(path)).map_err(Error::io("read", path))?.unwrap_or_default();
+        // A line that lost its end, or bytes that are no text, are what a machine that lost power leaves.
+        let text = String::from_utf8_lossy(&bytes);
+        let kept: String = text.lines().filter(of_run).flat_map(|line| [line, "\n"]).collect();
         let seconds = last_seconds(&kept);
         atomic::write(path, kept.as_bytes())?;
         let file = OpenOptions::new().append(true).open(path).map_err(Error::io("write", path))?;

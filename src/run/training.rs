@@ -8,7 +8,7 @@ use super::metrics::{Metrics, Numbers};
 use super::{Ending, Event, Pace, RunFolder, State, Watcher};
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, picture};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::{StepLosses, Trainer, sample};
 use crate::random::Purpose;
 use crate::words::words;
@@ -47,17 +47,15 @@ impl RunFolder {
     /// what has to be known of that.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the checkpoint is of another run; those of [`Checkpoint::read`].
+    /// [`Error::Folder`] where the checkpoint is of another run; those of [`Checkpoint::read`].
     pub fn restore(&self, trainer: &mut Trainer) -> Result<Option<String>> {
         let path = self.checkpoint();
         if !path.exists() {
             return Ok(None);
         }
         trainer.restore(&Checkpoint::read(&path)?).map_err(|error| {
-            Error::invalid(format!(
-                "{}: {error}; put this run's own checkpoint there, choose another --out, or start again with --overwrite",
-                path.display()
-            ))
+            let ways = [Way::Do("put this run's own checkpoint there"), Way::Elsewhere, Way::Replace];
+            Error::folder(format!("{}: {error}", path.display()), ways)
         })
     }
 
@@ -65,7 +63,7 @@ impl RunFolder {
     /// the checkpoint is found to be of this run.
     ///
     /// # Errors
-    /// Those of [`RunFolder::restore`] and [`RunFolder::train`]; [`Error::Invalid`] where the checkpoint is beyond the last step.
+    /// Those of [`RunFolder::restore`] and [`RunFolder::train`]; [`Error::Folder`] where the checkpoint is beyond the last step.
     pub fn go_on(
         &self,
         phase: &str,
@@ -79,12 +77,9 @@ impl RunFolder {
             let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
         }
         if trainer.steps() > pace.steps {
-            return Err(Error::invalid(format!(
-                "{} is at step {} already, beyond the {} that are asked for; choose another --out",
-                self.checkpoint().display(),
-                trainer.steps(),
-                pace.steps
-            )));
+            let (checkpoint, step) = (self.checkpoint(), trainer.steps());
+            let beyond = format!("is at step {step} already, beyond the {} that are asked for", pace.steps);
+            return Err(Error::folder(format!("{} {beyond}", checkpoint.display()), [Way::Elsewhere]));
         }
         self.write_settings(settings)?;
         if trainer.steps() == pace.steps && trainer.steps() > 0 {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, sample};
-use crate::metrics::{Distances, Reference};
+use crate::metrics::{Distances, FrechetDistances, Reference};
 use crate::random::Purpose;
 use crate::run::{Event, RunFolder};
 
@@ -17,10 +17,9 @@ use crate::run::{Event, RunFolder};
 pub struct Point {
     /// The step, 0 before the first.
     pub step: u64,
-    /// The Fréchet distance in the judge's features.
-    pub judge_fd: f64,
-    /// The Fréchet distance in the features of a fixed random convolution.
-    pub random_fd: f64,
+    /// How far they are from real images.
+    #[serde(flatten)]
+    pub frechet: FrechetDistances,
     /// How many samples were measured.
     pub count: usize,
     /// The judge's hash: figures of different judges do not compare.
@@ -31,7 +30,7 @@ impl Point {
     /// A point of figures that a reference gave of `count` samples.
     pub fn new(step: u64, distances: &Distances, count: usize, reference: &Reference) -> Point {
         let judge = reference.judge().hash().to_string();
-        Point { step, judge_fd: distances.judge_fd, random_fd: distances.random_fd, count, judge }
+        Point { step, frechet: distances.frechet, count, judge }
     }
 
     fn measure(
@@ -61,11 +60,7 @@ impl Curve {
     /// [`Error::Io`] where it cannot be read.
     pub fn read(folder: &RunFolder) -> Result<Curve> {
         let path = folder.evaluations();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let bytes = atomic::if_there(fs::read(&path)).map_err(Error::io("read", &path))?.unwrap_or_default();
         let points =
             String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         Ok(Curve { path, points })

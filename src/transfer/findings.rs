@@ -5,7 +5,7 @@ use std::fs;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::metrics::{Evaluation, Floors};
 use crate::run::RunFolder;
 
@@ -53,17 +53,15 @@ impl Findings {
     /// Those that a run's folder keeps; None where it has none yet.
     ///
     /// # Errors
-    /// [`Error::Io`] where they cannot be read, [`Error::Invalid`] where they are none.
+    /// [`Error::Io`] where they cannot be read, [`Error::Folder`] where they are none.
     pub fn read(folder: &RunFolder) -> Result<Option<Findings>> {
         let path = folder.outcome();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let text = atomic::if_there(fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
+        let Some(text) = text else { return Ok(None) };
         let findings = serde_json::from_str(&text);
         findings.map(Some).map_err(|error| {
-            Error::invalid(format!("{}: {error}; continue the run with --resume to write it again", path.display()))
+            let problem = format!("{} holds no findings ({error})", path.display());
+            Error::folder(problem, [Way::Continue(folder.path().to_path_buf())])
         })
     }
 
@@ -72,11 +70,7 @@ impl Findings {
     /// # Errors
     /// [`Error::Io`] where they cannot be removed.
     pub fn remove(folder: &RunFolder) -> Result<()> {
-        match fs::remove_file(folder.outcome()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::io("remove", folder.outcome())(error))
-            }
-            _ => Ok(()),
-        }
+        let path = folder.outcome();
+        atomic::if_there(fs::remove_file(&path)).map(drop).map_err(Error::io("remove", &path))
     }
 }

@@ -238,7 +238,7 @@ impl Plan {
     /// Where a part of the target cannot be read.
     pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
         match self.evaluate_every {
-            None => Ok(Some("the run was started with --no-judge".to_string())),
+            None => Ok(Some("the run was started without a judge".to_string())),
             Some(_) => unjudged(target, HeldOut::Test),
         }
     }

@@ -21,12 +21,6 @@ pub(super) const SOME_OF_SOURCE: usize = 128;
 /// Classes of a judge, where the target says none.
 const CLASSES: usize = 10;
 
-/// Evenly spaced images, at most so many: a file may hold one class after the other.
-pub(super) fn some_of(data: &Dataset, most: usize) -> Dataset {
-    let count = data.len().min(most);
-    data.select(&(0..count).map(|index| index * data.len() / count).collect::<Vec<_>>())
-}
-
 /// The bytes of a data set's images that are in memory.
 fn bytes(data: &Dataset) -> u64 {
     if data.images.is_on_disk() { 0 } else { (data.len() * data.images.bytes_per_image()) as u64 }
@@ -63,7 +57,7 @@ fn need_at(batch: usize, plan: &Plan, target: &Dataset, source: &SourceImages, d
         })
     };
     // A class that has too few images for what is asked of it among some may have enough among all.
-    match rehearsed(&some_of(target, SOME_OF_TARGET)) {
+    match rehearsed(&target.spaced(SOME_OF_TARGET)) {
         Err(_) if target.len() > SOME_OF_TARGET => rehearsed(target),
         need => need,
     }
@@ -86,7 +80,7 @@ impl Workshop<'_> {
         let mut trainer = Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)?;
         let host = trainer.rehearse();
         if let Some(judge) = judge {
-            judge.predict(&some_of(self.target, SOME_OF_SOURCE).images)?;
+            judge.predict(&self.target.spaced(SOME_OF_SOURCE).images)?;
         }
         Ok(host.max(self.rehearsed.unwrap_or_default()))
     }

@@ -14,8 +14,8 @@ use super::{Arm, SCRATCH};
 use crate::backend::Device;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Trainer, load_generator, sample_asked};
-use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference, Samples};
+use crate::gan::{Architecture, Trainer, load_generator};
+use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference};
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
 
 /// A training on the target.
@@ -246,11 +246,7 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> R
         let folder = RunFolder::open(folder)?;
         let (architecture, network) = load_generator(&folder.read_checkpoint()?, device)?;
         let count = reference.count();
-        let (images, asked) = sample_asked(&network, &architecture, plan.recipe.seed, count)?;
-        let evaluation = reference.evaluate(&Samples {
-            images: &images,
-            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
-        })?;
+        let evaluation = reference.evaluate_generator(&network, &architecture, plan.recipe.seed, count)?;
         let point = Point::new(plan.steps, &evaluation.distances, count, reference);
         Curve::resume(&folder, plan.steps, reference)?.add(point)?;
         figures.push((plan.arm.name.clone(), evaluation));

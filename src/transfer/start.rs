@@ -131,7 +131,7 @@ impl Start {
             None if from.discriminator == Init::Source => {
                 return Err(Error::invalid(
                     "the source's checkpoint holds no discriminator to start from; start a fresh one with d-init fresh, or \
-                     name a checkpoint that has one (`graft import` takes it as --discriminator)",
+                     name a checkpoint that has one (`graft import` takes one beside the generator)",
                 ));
             }
             None => Vec::new(),

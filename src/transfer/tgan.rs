@@ -177,9 +177,7 @@ impl Choices for Options {
 
         let (bank, pairing) = if self.bank == BankOf::Source {
             let (data, style) = workshop.source_data()?;
-            // Evenly spaced: a file may hold one class after the other.
-            let rows = data.len().min(SOURCE_BANK);
-            let data = data.select(&(0..rows).map(|row| row * data.len() / rows).collect::<Vec<_>>());
+            let data = data.spaced(SOURCE_BANK);
             let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
             style.apply(&mut values, size, seed, BANK_STEP);
             let images = Images::from_batch(&values, [data.len(), size, size, channels]);

@@ -9,12 +9,12 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, TrainedOn};
-use super::rehearsal::{SOME_OF_SOURCE, some_of};
+use super::rehearsal::SOME_OF_SOURCE;
 use super::style::{Style, Styled};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Reading, Spec, Split};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
 use crate::run::{Ending, Event, RunFolder, Settings, Watcher};
 use crate::tensor::Tensor;
@@ -136,7 +136,7 @@ impl<'a> Workshop<'a> {
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
         let (data, usual) = self.source.get()?;
-        let data = if self.rehearsed.is_some() { Arc::new(some_of(&data, SOME_OF_SOURCE)) } else { data };
+        let data = if self.rehearsed.is_some() { Arc::new(data.spaced(SOME_OF_SOURCE)) } else { data };
         Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
 
@@ -201,7 +201,7 @@ impl<'a> Workshop<'a> {
     /// interrupted.
     ///
     /// # Errors
-    /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Invalid`] where the checkpoint is of another training; what writing says.
+    /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         if self.rehearsed.is_some() {
             // One step, and one that finds what a step leaves.
@@ -218,10 +218,8 @@ impl<'a> Workshop<'a> {
             let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
             let same = checkpoint.header.get("training") == Some(&settings);
             let Some(step) = step.filter(|_| same) else {
-                return Err(Error::invalid(format!(
-                    "{} is of another training than this run's; choose another --out, or start again with --overwrite",
-                    path.display()
-                )));
+                let problem = format!("{} is of another training than this run's", path.display());
+                return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
             };
             training.restore(&checkpoint, step)?;
         }

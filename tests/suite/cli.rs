@@ -77,7 +77,7 @@ fn a_run_leaves_its_settings_losses_pictures_and_state_and_says_where() {
 }
 
 #[test]
-fn a_run_is_named_after_its_data_and_seed_and_never_takes_a_name_that_is_taken() {
+fn a_run_is_named_after_its_network_data_and_seed_and_never_takes_a_name_that_is_taken() {
     let desk = Desk::new();
     for _ in 0..3 {
         desk.graft(&format!("{TRAIN} --steps 1")).ok();
@@ -85,7 +85,8 @@ fn a_run_is_named_after_its_data_and_seed_and_never_takes_a_name_that_is_taken()
     let quiet = desk.graft(&format!("{TRAIN} --steps 1 --out elsewhere/deep/run"));
     assert_eq!(quiet.stderr, "");
     quiet.ok();
-    assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3"]);
+    desk.graft(&format!("{TRAIN} --steps 1 --network residual")).ok();
+    assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3", "residual-idx-3"]);
     assert_eq!(desk.names("elsewhere/deep/run").len(), 5);
 }
 
@@ -131,7 +132,7 @@ fn overwrite_replaces_a_run_and_leaves_other_files() {
     assert_eq!(steps_of(&metrics(&desk, "run")), [1, 2]);
 
     // What cannot start clears nothing.
-    desk.refuses(1, "train --data idx:images --features 60000 --out run --overwrite", &["--features"]);
+    desk.refuses(1, "train --data idx:images --features 60000 --out run --overwrite", &["features"]);
 }
 
 /// A `.npy` file's shape and bytes.

@@ -142,11 +142,11 @@ fn settings_that_cannot_train() {
 fn networks_larger_than_memory() {
     let desk = Desk::new();
     let needs = ["GiB of memory", "--features"];
-    desk.refuses(1, "train --data idx:images --features 60000", &[&needs[..], &["use fewer --features"]].concat());
+    desk.refuses(1, "train --data idx:images --features 60000", &[&needs[..], &["use fewer features"]].concat());
     desk.refuses(
         1,
         "train --data idx:images --size 64 --features 128 --batch 1000000",
-        &[&needs[..], &["--batch", "fits"]].concat(),
+        &[&needs[..], &[": batch ", " fits"]].concat(),
     );
     desk.graft(&format!("{TRAIN} --steps 2 --out run")).ok();
     desk.refuses(1, "sample run --count 1000000000000", &["do not fit into memory", "take --count"]);

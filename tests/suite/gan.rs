@@ -708,7 +708,7 @@ fn data_that_do_not_fit_the_networks_are_refused() {
     assert!(error.contains("32x32x1, and the networks are for 32x32x3"), "{error}");
     let unlabelled = Dataset::unlabelled("noise", data.images);
     let error = refused(Architecture { classes: 3, ..ARCHITECTURE }, &unlabelled);
-    assert!(error.contains("no labels for --conditional"), "{error}");
+    assert!(error.contains("has no labels to condition the networks on"), "{error}");
 }
 
 #[test]
@@ -720,7 +720,7 @@ fn the_batch_that_a_refusal_names_is_about_the_largest_that_fits() {
         let limits = Limits { available: Some(available), largest: None };
         let refused =
             Recipe { batch: 100_000, ..recipe.clone() }.check_within(&limits, &Device::cpu()).unwrap_err().to_string();
-        let named = refused.strip_suffix(" fits").and_then(|text| text.rsplit_once("--batch ")).expect("a batch").1;
+        let named = refused.strip_suffix(" fits").and_then(|text| text.rsplit_once(": batch ")).expect("a batch").1;
         let named: usize = named.parse().unwrap();
         assert!(need(named) <= available && need(2 * named) > available, "{refused}: {} of {available}", need(named));
         Recipe { batch: named, ..recipe.clone() }.check_within(&limits, &Device::cpu()).unwrap();

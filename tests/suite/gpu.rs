@@ -147,7 +147,7 @@ fn a_tensor_over_the_binding_limit_is_an_error_and_one_under_it_is_not() {
     assert_eq!(under.slice(0, most - 2, most).to_vec::<f32>().unwrap(), [2.0, 2.0]);
     let over = Tensor::full(&device, [most + 1], 2.0);
     let error = over.sum().item().unwrap_err().to_string();
-    assert!(error.contains("smaller --batch"), "{error}");
+    assert!(error.contains("smaller batch"), "{error}");
     // The first failure stays, and kernels do nothing.
     assert_eq!(under.sum().item().unwrap_err().to_string(), error);
     assert_eq!(device.sync().unwrap_err().to_string(), error);

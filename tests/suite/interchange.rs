@@ -11,7 +11,7 @@ use safetensors::{SafeTensors, serialize};
 use serde_json::{Value as Json, json};
 
 use crate::golden;
-use crate::program::{Desk, TRAIN};
+use crate::program::{CLASSES, Desk, IMAGES, TRAIN, idx};
 
 /// What the mission asks of outputs in PyTorch; they differ by 1e-6 at most.
 const TOLERANCE: f64 = 1e-5;
@@ -304,7 +304,7 @@ fn files_that_are_no_networks() {
         ("gone", &["cannot read gone", "check the path"]),
         ("images", &["images, byte 0: expected a safetensors header"]),
         ("run/checkpoints/last.safetensors", &["is a checkpoint of graft already"]),
-        ("export/netD.safetensors", &["holds a discriminator", "as --discriminator"]),
+        ("export/netD.safetensors", &["holds a discriminator", "this file as the discriminator"]),
     ];
     for (name, parts) in rows {
         desk.refuses(1, &format!("import {name}"), parts);
@@ -320,12 +320,12 @@ fn files_that_are_no_networks() {
     let open: Tensors =
         name("", "").into_iter().filter(|(n, _)| !n.contains("running") && !n.contains("batches")).collect();
     desk.write("open", &file(&open));
-    desk.refuses(1, &format!("{import} --discriminator open"), &["an instance norm or a layer norm", "--d-norm"]);
+    desk.refuses(1, &format!("{import} --discriminator open"), &["an instance norm or a layer norm", "d-norm"]);
     desk.graft(&format!("{import} --discriminator open --d-norm layer")).ok();
 
     desk.graft(&format!("{TRAIN} --steps 2 --out grey")).ok();
     desk.graft("export grey --out grey.export").ok();
-    let parts = ["its number of channels is 1 and the generator's 3", "leave --discriminator out"];
+    let parts = ["its number of channels is 1 and the generator's 3", "name another, or none"];
     desk.refuses(1, &format!("{import} --discriminator grey.export/netD.safetensors --out x"), &parts);
 }
 
@@ -383,7 +383,7 @@ fn an_imported_generator_without_a_discriminator_is_a_source_of_generators() {
     assert!(ended.stderr.contains("G.safetensors holds no discriminator"), "{}", ended.stderr);
     ended.ok();
     assert_eq!(desk.names("alone"), ["example.safetensors", "load.py", "netG.safetensors", "networks.json"]);
-    desk.refuses(1, "export G.safetensors --raw --out raw", &["G.safetensors", "leave --raw out"]);
+    desk.refuses(1, "export G.safetensors --raw --out raw", &["G.safetensors", "no weights but the average's"]);
 
     let small = "--target synthetic:street --subset 20 --features 4 --latent 8 --batch 8 --steps 2 --no-judge -q";
     let transfer = |source: &str| format!("transfer --source {source} {small}");

@@ -83,7 +83,7 @@ fn distances_fall_as_noise_is_removed_from_real_images() {
     let (_, [_, other, _]) = &*STREET;
     let found = [1.0, 0.5, 0.25, 0.12, 0.0].map(|deviation| {
         let distances = reference.distances(&noisy(&other.images, deviation)).unwrap();
-        (distances.judge_fd, distances.random_fd)
+        (distances.frechet.judge_fd, distances.frechet.random_fd)
     });
     assert!(found.is_sorted_by(|more, less| more.0 > less.0 && more.1 > less.1), "{found:?}");
 }
@@ -114,7 +114,7 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
     let floors = reference.floors().unwrap();
     let copy = floors.copy.unwrap();
     assert_eq!((floors.real.count, copy.count), (600, 100));
-    assert!(floors.real.distances.judge_fd < copy.distances.judge_fd);
+    assert!(floors.real.distances.frechet.judge_fd < copy.distances.frechet.judge_fd);
     assert!(!floors.real.memorisation.unwrap().judge.flagged);
     assert_eq!(copy.memorisation.unwrap().pixels.copied, 1.0);
     assert!((floors.real.conditional_accuracy.unwrap() - reference.accuracy().unwrap()).abs() < 0.1);
@@ -124,7 +124,10 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
     let same = Reference::new(Arc::clone(judge), &real).unwrap();
     assert_eq!(same.seen(), 600, "held-out images that were trained on are counted");
     let evaluation = same.evaluate(&Samples { images: &held_out.images, asked: None }).unwrap();
-    assert!(evaluation.distances.judge_fd < 1e-6 && evaluation.distances.random_fd < 1e-9, "{evaluation:?}");
+    assert!(
+        evaluation.distances.frechet.judge_fd < 1e-6 && evaluation.distances.frechet.random_fd < 1e-9,
+        "{evaluation:?}"
+    );
     assert_eq!((evaluation.manifold.precision, evaluation.distances.class_distance), (1.0, 0.0));
 
     let few = RealImages { held_out: training, other: training, training: Some(held_out) };
@@ -205,8 +208,9 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     std::fs::rename(desk.path(&file), desk.path("alone.safetensors")).unwrap();
     desk.refuses(2, "evaluate alone.safetensors", &["--data"]);
     // Its classes are others than those of the data.
-    let strange = "evaluate alone.safetensors --judge j.safetensors --data synthetic:strokes -q";
-    desk.refuses(1, strange, &["the judge knows", "name a judge of these classes"]);
+    let strange =
+        "evaluate alone.safetensors --judge j.safetensors --data idx:images,labels --held-out idx:images,labels -q";
+    desk.refuses(1, strange, &["the judge knows 10 classes", "name a judge of these classes"]);
     desk.refuses(1, "evaluate nothing", &["there is no nothing"]);
     desk.refuses(
         1,

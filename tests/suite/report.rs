@@ -7,7 +7,7 @@ use graft::data::Images;
 use graft::experiment::report::{
     Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, Verdict, of_run,
 };
-use graft::metrics::{Distances, Evaluation, Floors, PrecisionRecall};
+use graft::metrics::{Distances, Evaluation, Floors, FrechetDistances, PrecisionRecall};
 use graft::run::RunFolder;
 use graft::transfer::{Findings, Judged};
 
@@ -240,7 +240,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     let report = desk.text("run/report.html");
     assert_sound(&report);
     let parts = [
-        "Nothing was measured: the run was started with --no-judge.",
+        "Nothing was measured: the run was started without a judge.",
         "<span>--subset</span> <span>20</span>",
         "One seed is no evidence: run graft compare --source idx:images,labels --target idx:images,labels",
         "alt=\"trgan, step 4\"",
@@ -266,7 +266,11 @@ fn a_transfer_is_reported_with_what_came_out() {
     let folder = RunFolder::open(&desk.path("run")).unwrap();
     let figures = |fd: f64| Evaluation {
         count: 2000,
-        distances: Distances { judge_fd: fd, random_fd: 1.5, class_shares: vec![0.5, 0.5], class_distance: 0.0 },
+        distances: Distances {
+            frechet: FrechetDistances { judge_fd: fd, random_fd: 1.5 },
+            class_shares: vec![0.5, 0.5],
+            class_distance: 0.0,
+        },
         kid: 0.25,
         manifold: PrecisionRecall { precision: 0.5, recall: 0.5, density: 0.5, coverage: 0.5 },
         conditional_accuracy: None,
@@ -283,7 +287,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     let report = desk.text("run/report.html");
     assert_sound(&report);
     let parts = [
-        "At equal steps judge-FD 61 instead of scratch&#39;s 96; scratch&#39;s final judge-FD was reached by 4 of 4 steps.",
+        "At equal steps judge-FD 61.2 instead of scratch&#39;s 96.0; scratch&#39;s final judge-FD was reached by 4 of 4 steps.",
         "Judge-FD over target steps",
         "<span class=\"name\">real images 5.25</span>",
         "The judge is right on 87.5 % of these.",

@@ -1,5 +1,5 @@
 //! No arrow points up: what lies in a folder or file of `src` uses only what stands before it in this order, and no files of a folder
-//! use one another in a circle.
+//! use one another in a circle; and only the command line speaks of its options.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -115,4 +115,61 @@ fn no_files_of_a_room_use_one_another_in_a_circle() {
         rooms.values().flatten().any(|(_, names)| !names.is_empty()),
         "no file uses another: nothing was looked at"
     );
+}
+
+/// The string literals of a program, as they are written there.
+fn literals(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = code;
+    while let Some(start) = rest.find(['"', '/', '\'']) {
+        let before = &rest[..start];
+        rest = &rest[start..];
+        let hashes = before.len() - before.trim_end_matches('#').len();
+        if let Some(comment) = rest.strip_prefix("//") {
+            rest = comment.split_once('\n').map_or("", |(_, below)| below);
+        } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
+            rest = rest[1..].split_once('\'').expect("a character ends").1;
+        } else if rest.starts_with('"') && before.trim_end_matches('#').ends_with('r') {
+            let (text, behind) = rest[1..].split_once(&format!("\"{}", "#".repeat(hashes))).expect("a raw string ends");
+            found.push(text.to_string());
+            rest = behind;
+        } else if let Some(inside) = rest.strip_prefix('"') {
+            let mut escaped = false;
+            let end = inside.find(|letter| {
+                let ends = letter == '"' && !escaped;
+                escaped = letter == '\\' && !escaped;
+                ends
+            });
+            let (text, behind) = inside.split_at(end.expect("a string ends"));
+            found.push(text.to_string());
+            rest = &behind[1..];
+        } else {
+            rest = &rest[1..];
+        }
+    }
+    found
+}
+
+#[test]
+fn literals_are_told_from_comments_and_characters() {
+    let code =
+        "a(\"x\\\"y\", '\"', \"z\") // \"no\"\n + r#\"raw \" --one\"# / 'b' + b'\\\"' + \"\\\\\" + &'static \"end\"";
+    assert_eq!(literals(code), ["x\\\"y", "z", "raw \" --one", "\\\\", "end"]);
+}
+
+#[test]
+fn only_the_command_line_names_its_options() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let names_option = |text: &str| {
+        text.match_indices("--").any(|(at, _)| text[at + 2..].starts_with(|letter: char| letter.is_ascii_alphabetic()))
+    };
+    let texts =
+        |path: &Path| -> Vec<String> { literals(&code(path)).into_iter().filter(|t| names_option(t)).collect() };
+    let (own, below): (Vec<_>, Vec<_>) = files(&src).into_iter().partition(|path| path.starts_with(src.join("cli")));
+    for path in below.iter().filter(|path| !path.ends_with("tests.rs")) {
+        let named = texts(path);
+        let inside = path.strip_prefix(&src).unwrap().display();
+        assert!(named.is_empty(), "{inside} names options, which only the command line has: {named:?}");
+    }
+    assert!(own.iter().any(|path| !texts(path).is_empty()), "no text names an option: nothing was looked at");
 }

@@ -576,7 +576,7 @@ fn a_style_is_part_of_what_a_source_is() {
     finished(&plan(&desk, "trgan"), &folders);
     let plain = Plan { source_style: Some(Style::None), ..plan(&desk, "trgan") };
     let error = run(&plain, target(&plain), &folders, &Device::cpu(), &mut unwatched).unwrap_err();
-    assert!(error.to_string().contains("source") && error.to_string().contains("--out"), "{error}");
+    assert!(error.to_string().contains("source") && error.to_string().contains("another folder"), "{error}");
 }
 
 #[test]

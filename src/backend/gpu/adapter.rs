@@ -110,7 +110,7 @@ impl fmt::Display for Adapter {
 pub fn choose(choice: &Choice) -> Result<Adapter> {
     let adapters: Vec<Adapter> = adapters().into_iter().filter(Adapter::is_enough).collect();
     if adapters.is_empty() {
-        return Err(Error::invalid(format!("there is no GPU that graft can use: {ADVICE}, or use --device cpu")));
+        return Err(Error::invalid(format!("there is no GPU that graft can use: {ADVICE}, or use the device cpu")));
     }
     match choice {
         Choice::Best => Ok(adapters[0].clone()),

@@ -73,7 +73,7 @@ impl Engine {
         let kept = Arc::clone(&failure);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let advice = match error {
-                wgpu::Error::OutOfMemory { .. } => "; use a smaller --batch or fewer --features",
+                wgpu::Error::OutOfMemory { .. } => "; use a smaller batch or fewer features",
                 _ => "",
             };
             kept.keep(format!("{error}{advice}"));
@@ -123,8 +123,7 @@ impl Engine {
         }
         // A poll calls back where the device was lost; what it returns is said by then.
         let _ = self.device.poll(wgpu::PollType::Poll);
-        let message = self.failure.message().unwrap_or_default().to_string();
-        Err(Error::Device { device: self.name.clone(), message })
+        self.failure.error(&self.name).map_or(Ok(()), Err)
     }
 
     fn fail(&self, message: String) {
@@ -132,7 +131,7 @@ impl Engine {
     }
 
     fn failed(&self) -> bool {
-        self.failure.message().is_some()
+        self.failure.is_there()
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -154,7 +153,7 @@ impl Engine {
         const MIB: f64 = (1 << 20) as f64;
         if bytes > self.adapter.largest() {
             self.fail(format!(
-                "a tensor of {:.1} MiB is more than the {:.1} MiB that {} takes at once; use a smaller --batch",
+                "a tensor of {:.1} MiB is more than the {:.1} MiB that {} takes at once; use a smaller batch",
                 bytes as f64 / MIB,
                 self.adapter.largest() as f64 / MIB,
                 self.adapter.info.name
@@ -167,7 +166,7 @@ impl Engine {
         if taken.is_none() {
             let held = self.pool.memory().in_use as f64 / MIB;
             self.fail(format!(
-                "out of memory at a tensor of {:.1} MiB, beside {held:.1} MiB in use; use a smaller --batch or fewer --features",
+                "out of memory at a tensor of {:.1} MiB, beside {held:.1} MiB in use; use a smaller batch or fewer features",
                 bytes as f64 / MIB
             ));
         }
@@ -415,8 +414,9 @@ mod tests {
         let after = elementwise::full(&engine, 1000, 2.0);
         engine.upload(&[0; 4000], &after);
         engine.copy(&before, &after, 4000);
-        let error = engine.download(&after, 4000).unwrap_err().to_string();
-        assert!(error.contains("gpu") && error.contains("--resume"), "{error}");
+        let error = engine.download(&after, 4000).unwrap_err();
+        assert!(matches!(&error, Error::Lost { device, .. } if device == "gpu"), "{error}");
+        assert!(error.to_string().contains("last checkpoint is good"), "{error}");
         assert!(engine.sync().is_err());
         assert!(elementwise::full(&engine, 10, 1.0).raw().is_none(), "a failed device allocates");
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::error::Error;
+
 /// What went wrong first. A lost device shows in other errors before wgpu says so, but it is the better message.
 #[derive(Default)]
 pub struct Failure {
@@ -18,14 +20,22 @@ impl Failure {
 
     /// Keeps that the device was lost, and why.
     pub fn lose(&self, reason: impl fmt::Display) {
-        self.lost.get_or_init(|| {
-            on_one_line(format!("it was lost ({reason}); continue with --resume, the last checkpoint is good"))
-        });
+        self.lost.get_or_init(|| on_one_line(reason));
     }
 
-    /// What to say, if anything went wrong.
-    pub fn message(&self) -> Option<&str> {
-        self.lost.get().or(self.first.get()).map(String::as_str)
+    /// Whether anything went wrong.
+    pub fn is_there(&self) -> bool {
+        self.lost.get().is_some() || self.first.get().is_some()
+    }
+
+    /// The error of a device of that name, if anything went wrong.
+    pub fn error(&self, device: &str) -> Option<Error> {
+        let device = device.to_string();
+        match (self.lost.get(), self.first.get()) {
+            (Some(reason), _) => Some(Error::Lost { device, reason: reason.clone() }),
+            (None, Some(message)) => Some(Error::Device { device, message: message.clone() }),
+            (None, None) => None,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
 use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{Distances, Evaluation, Judge, RealImages, Reference, Samples};
+use crate::metrics::{Distances, Evaluation, Judge, RealImages, Reference};
 use crate::run::{Ending, Event, RunFolder};
 use crate::transfer;
 
@@ -154,10 +154,10 @@ impl Runs<'_> {
         let (architecture, network) = load_generator(&checkpoint, self.device)?;
         let last_step = self.settings.steps;
         points.insert(last_step, self.look(&network, &architecture, cell.seed, last_step)?);
-        let last = self.evaluate(&reference, &network, &architecture, cell.seed)?;
+        let last = reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?;
         // Step 0 is no result of training; of equal ones the first.
         let trained = points.values().filter(|point| point.step > 0);
-        let best = trained.min_by(|a, b| a.distances.judge_fd.total_cmp(&b.distances.judge_fd));
+        let best = trained.min_by(|a, b| a.distances.frechet.judge_fd.total_cmp(&b.distances.frechet.judge_fd));
         let best = best.map_or(last_step, |point| point.step);
         let of_best = if best == last_step {
             last.clone()
@@ -172,10 +172,10 @@ impl Runs<'_> {
                 )));
             }
             let (architecture, network) = load_generator(&checkpoint, self.device)?;
-            self.evaluate(&reference, &network, &architecture, cell.seed)?
+            reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?
         };
         let (_, raw) = load_raw_generator(&checkpoint, self.device)?;
-        let raw = self.evaluate(&reference, raw.network(), &architecture, cell.seed)?;
+        let raw = reference.evaluate_generator(raw.network(), &architecture, cell.seed, reference.count())?;
         let Some(gan_train) = self.gan_train(&network, &architecture, cell, turn)? else { return Ok(None) };
         let readings = Readings { last, best: Best { step: best, evaluation: of_best }, raw, gan_train };
         Ok(Some(Record {
@@ -207,20 +207,6 @@ impl Runs<'_> {
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
         Ok(Look { step, distances, seconds: start.elapsed().as_secs_f64() })
-    }
-
-    fn evaluate(
-        &self,
-        reference: &Reference,
-        network: &Generator,
-        architecture: &Architecture,
-        seed: u64,
-    ) -> Result<Evaluation> {
-        let (images, asked) = sample_asked(network, architecture, seed, reference.count())?;
-        reference.evaluate(&Samples {
-            images: &images,
-            asked: asked.as_deref().map(|asked| (asked, network.conditions().names())),
-        })
     }
 
     /// Tells the watcher; gives whether to go on.
@@ -286,9 +272,9 @@ impl<'a> Way<'a> {
         let (step, architecture) = (trainer.steps(), &trainer.recipe().architecture);
         let point = self.runs.look(trainer.average().network(), architecture, self.cell.seed, step)?;
         let before = self.points.values().filter(|other| other.step > 0 && other.step < step);
-        let least = before.map(|other| other.distances.judge_fd).fold(f64::INFINITY, f64::min);
+        let least = before.map(|other| other.distances.frechet.judge_fd).fold(f64::INFINITY, f64::min);
         let folder = RunFolder::prepare(&self.folder)?;
-        if step > 0 && point.distances.judge_fd < least {
+        if step > 0 && point.distances.frechet.judge_fd < least {
             trainer.average_checkpoint()?.write(&best_path(&folder))?;
         }
         // Behind the generator, so that no point stands for one that was not kept.

@@ -28,8 +28,8 @@ pub fn check_fits(design: &Design, real: &RealData, device: &Device, jobs: Jobs)
         most = most.or(transfer::need(&plan, &real.subset(cell.size, cell.seed)?, &real.source, device)?);
     }
     let count = jobs.count.min(cells.len()).max(1);
-    let amount = Amount { option: "--jobs", asked: count, least: 1, tried: usize::MAX };
-    let otherwise = "use a smaller --batch or fewer --features";
-    let what = format!("a comparison with --jobs {count}");
+    let amount = Amount { fits: "run at most N at once", asked: count, least: 1, tried: usize::MAX };
+    let otherwise = "use a smaller batch or fewer features";
+    let what = format!("a comparison with {count} runs at once");
     Limits::of(device).check(&what, otherwise, amount, |jobs| Ok(most.times(jobs)))
 }

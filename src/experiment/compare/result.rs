@@ -182,9 +182,9 @@ fn measured(cells: &[CellReport]) -> Vec<Measured> {
         let Some(record) = record else { continue };
         for reading in [Reading::Final, Reading::Best, Reading::Raw] {
             let fd = record.readings.as_ref().map(|readings| match reading {
-                Reading::Final => readings.last.distances.judge_fd,
-                Reading::Best => readings.best.evaluation.distances.judge_fd,
-                Reading::Raw => readings.raw.distances.judge_fd,
+                Reading::Final => readings.last.distances.frechet.judge_fd,
+                Reading::Best => readings.best.evaluation.distances.frechet.judge_fd,
+                Reading::Raw => readings.raw.distances.frechet.judge_fd,
             });
             measured.push(Measured { arm: arm.clone(), size: *size, seed: *seed, reading, fd });
         }

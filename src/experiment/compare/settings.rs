@@ -223,11 +223,8 @@ impl Design {
     /// [`Error::Invalid`] where the file cannot be one that [`Design::write`] wrote; [`Error::Io`] where it cannot be read.
     pub fn read(root: &Path) -> Result<Option<Design>> {
         let path = root.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
+        let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
+        let Some(text) = text else { return Ok(None) };
         let broken = |error: &dyn std::fmt::Display| {
             Error::invalid(format!("{}: {error}; put back what `graft compare` wrote there", path.display()))
         };
@@ -249,12 +246,10 @@ impl Design {
     /// This design and the runs of another: what a comparison becomes when more of it is asked for.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the first setting in which the two differ.
-    pub fn extended(&self, asked: &Design) -> Result<Design> {
+    /// The first setting in which the two differ, in a sentence.
+    pub fn extended(&self, asked: &Design) -> Result<Design, String> {
         let refused = |what: &str, ours: &Json, theirs: &Json| {
-            Error::invalid(format!(
-                "the comparison was begun with {what} {ours}, and now {theirs} is asked for: say the same, or choose another --out"
-            ))
+            format!("the comparison was begun with {what} {ours}, and now {theirs} is asked for")
         };
         if let Some((name, ours, theirs)) = difference("", &json!(self.settings), &json!(asked.settings)) {
             return Err(refused(&name, &ours, &theirs));

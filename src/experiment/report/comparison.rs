@@ -8,7 +8,7 @@ use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{CellReport, Comparison, Readings};
 use crate::experiment::verdict::{Contrast, Reading};
-use crate::metrics::{Better, Evaluation, FIGURES, Figure};
+use crate::metrics::{Better, Evaluation, FIGURES, Figure, JUDGE_FD};
 use crate::run::RunFolder;
 
 /// Real images beside the samples, and how many of them stand in a row.
@@ -17,7 +17,7 @@ const COLUMNS: usize = 10;
 
 /// Figures that are of runs, not of their samples.
 const OF_RUNS: [Figure<Readings>; 2] = [
-    Figure { name: "GAN-train", digits: 3, better: Better::Up, of: |readings| readings.gan_train },
+    Figure::gan_train(|readings| readings.gan_train),
     Figure { name: "best step", digits: 0, better: Better::Down, of: |readings| Some(readings.best.step as f64) },
 ];
 
@@ -92,7 +92,7 @@ fn mean(values: &[f64]) -> Option<f64> {
 }
 
 fn fd(evaluation: &Evaluation) -> f64 {
-    evaluation.distances.judge_fd
+    evaluation.distances.frechet.judge_fd
 }
 
 fn arms(comparison: &Comparison) -> Vec<&str> {
@@ -103,13 +103,13 @@ fn arms(comparison: &Comparison) -> Vec<&str> {
 fn verdicts(comparison: &Comparison, size: usize) -> Table {
     let baselines = &comparison.protocol.claims.baselines;
     let against: Vec<String> = baselines.iter().map(|name| format!("against {name}")).collect();
-    let head = ["arm", "judge-FD", "seeds"].into_iter().chain(against.iter().map(String::as_str));
+    let head = ["arm", JUDGE_FD.name, "seeds"].into_iter().chain(against.iter().map(String::as_str));
     let head: Vec<&str> = head.chain(["against its control", "verdict", "minutes"]).collect();
     let means: Vec<Option<f64>> = arms(comparison)
         .iter()
         .map(|arm| mean(&runs(comparison, arm, size).iter().map(|(_, r)| fd(&r.last)).collect::<Vec<_>>()))
         .collect();
-    let least = means.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    let best = JUDGE_FD.better.best(means.iter().flatten().copied());
     let mut table = Table::new("Verdicts", &head);
     for (arm, mean_fd) in arms(comparison).into_iter().zip(&means) {
         let runs = runs(comparison, arm, size);
@@ -118,13 +118,10 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
         let ratio =
             |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Entry::Missing, ratio);
-        let shown = match mean_fd {
-            Some(value) if *value == least => Entry::number(*value, 1).floor(fd(&comparison.floors.real)).best(),
-            Some(value) => Entry::number(*value, 1).floor(fd(&comparison.floors.real)),
-            None => Entry::Missing,
-        };
+        let shown = Entry::maybe(*mean_fd, JUDGE_FD.digits).floor(fd(&comparison.floors.real));
+        let shown = if *mean_fd == best { shown.best() } else { shown };
         let seeds: Vec<String> =
-            runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), 1))).collect();
+            runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits))).collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
         let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Entry::Missing, ratio);
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
@@ -204,7 +201,7 @@ fn curves(comparison: &Comparison, size: usize) -> Option<Plot> {
         steps.dedup();
         let at = |step: u64| -> Vec<f64> {
             let points = all.iter().flat_map(|curve| curve.iter().filter(move |point| point.step == step));
-            points.map(|point| point.distances.judge_fd).collect()
+            points.map(|point| point.distances.frechet.judge_fd).collect()
         };
         let points: Vec<(f64, Vec<f64>)> = steps.into_iter().map(|step| (step as f64, at(step))).collect();
         any |= !points.is_empty();
@@ -254,7 +251,8 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
         .map(|arm| (arm, runs(comparison, arm, size).into_iter().map(|(_, readings)| readings).collect()))
         .collect();
     type Shown = (&'static str, usize, Box<dyn Fn(&Readings) -> Option<f64>>);
-    let of_samples = FIGURES.into_iter().skip(1).map(|figure| -> Shown {
+    let others = FIGURES.into_iter().filter(|figure| figure.name != JUDGE_FD.name);
+    let of_samples = others.map(|figure| -> Shown {
         (figure.name, figure.digits, Box::new(move |readings: &Readings| (figure.of)(&readings.last)))
     });
     let of_runs = OF_RUNS.into_iter().map(|figure| -> Shown { (figure.name, figure.digits, Box::new(figure.of)) });
@@ -282,7 +280,7 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         let runs = runs(comparison, arm, size);
         let of = |part: fn(&Readings) -> &Evaluation| {
             let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();
-            Entry::maybe(mean(&values), 1)
+            Entry::maybe(mean(&values), JUDGE_FD.digits)
         };
         table = table.row(vec![Entry::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
     }

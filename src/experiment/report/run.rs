@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::number::{duration, significant, whole};
 use super::{Commands, Element, Facts, Html, Note, Page, Picture, Plot, Series, Slider};
+use crate::atomic;
 use crate::error::{Error, Result};
 use crate::run::RunFolder;
 
@@ -133,12 +134,6 @@ fn config(folder: &RunFolder) -> Result<toml::Table> {
 /// The objects of `metrics.jsonl`; a line that a killed run left unfinished is none.
 fn metrics(folder: &RunFolder) -> Result<Vec<Map<String, Json>>> {
     let path = folder.metrics();
-    match fs::read(&path) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Error::io("read", &path)(error)),
-    }
+    let bytes = atomic::if_there(fs::read(&path)).map_err(Error::io("read", &path))?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }

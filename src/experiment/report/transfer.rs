@@ -6,7 +6,7 @@ use super::number::{decimal, whole};
 use super::{Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::metrics::{Evaluation, FIGURES};
+use crate::metrics::{Evaluation, FIGURES, JUDGE_FD};
 use crate::run::RunFolder;
 use crate::transfer::curve::{Curve, Point};
 use crate::transfer::{Findings, Judged, Plan, SCRATCH};
@@ -37,7 +37,7 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
     }
     let not_judged = match &findings {
         Some(Findings { judged: Judged::Not(why), .. }) => Some(format!("Nothing was measured: {why}.")),
-        None => Some("The run has not ended yet: continue it with --resume.".to_string()),
+        None => Some("The run has not ended yet: resume it to have it measured.".to_string()),
         _ => None,
     };
     if let Some(text) = not_judged {
@@ -87,16 +87,17 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
 
 /// What came out, in sentences: the arm against scratch where both were measured at the last step.
 fn outcome(lines: &[(&str, &[Point])], steps: u64) -> Vec<String> {
-    let end = |points: &[Point]| points.iter().find(|point| point.step == steps).map(|point| point.judge_fd);
+    let end = |points: &[Point]| points.iter().find(|point| point.step == steps).map(|point| point.frechet.judge_fd);
     let Some((arm, points)) = lines.first() else { return Vec::new() };
     let Some(fd) = end(points) else { return Vec::new() };
-    let shown = |fd: f64| decimal(fd, if fd < 10.0 { 1 } else { 0 });
+    let shown = |fd: f64| decimal(fd, JUDGE_FD.digits);
     let Some((scratch, its_fd)) = lines.get(1).and_then(|(_, points)| Some((points, end(points)?))) else {
         let start = points.first().filter(|point| point.step == 0);
-        let start = start.map_or(String::new(), |point| format!(", from {} at step 0", shown(point.judge_fd)));
+        let start = start.map_or(String::new(), |point| format!(", from {} at step 0", shown(point.frechet.judge_fd)));
         return vec![format!("Judge-FD {} after {} steps{start}.", shown(fd), whole(steps))];
     };
-    let first = |points: &[Point], bar: f64| points.iter().find(|point| point.judge_fd <= bar).map(|point| point.step);
+    let first =
+        |points: &[Point], bar: f64| points.iter().find(|point| point.frechet.judge_fd <= bar).map(|point| point.step);
     let equal = format!("At equal steps judge-FD {} instead of scratch's {}", shown(fd), shown(its_fd));
     let of = |step: u64| format!("{} of {} steps", whole(step), whole(steps));
     let sentence = if fd < its_fd {
@@ -130,12 +131,12 @@ fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<
         .log_y()
         .note(format!("Each point measures {} samples of the averaged generator.", whole(counts as u64)));
     for (name, points) in lines.iter().filter(|(_, points)| !points.is_empty()) {
-        plot = plot.series(Series::new(*name, points.iter().map(|point| (point.step as f64, point.judge_fd))));
+        plot = plot.series(Series::new(*name, points.iter().map(|point| (point.step as f64, point.frechet.judge_fd))));
     }
     if let Some(Findings { judged: Judged::Figures { floors, .. }, .. }) = findings {
-        plot = plot.reference("real images", floors.real.distances.judge_fd);
+        plot = plot.reference("real images", floors.real.distances.frechet.judge_fd);
         if let Some(copy) = &floors.copy {
-            plot = plot.reference("copies of the training images", copy.distances.judge_fd);
+            plot = plot.reference("copies of the training images", copy.distances.frechet.judge_fd);
         }
     }
     Some(plot)
@@ -214,12 +215,12 @@ fn read(path: &std::path::Path, caption: impl Into<String>) -> Result<Picture> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::FrechetDistances;
 
     fn curve(fds: &[f64]) -> Vec<Point> {
         let point = |(index, &judge_fd)| Point {
             step: 100 * index as u64,
-            judge_fd,
-            random_fd: 0.0,
+            frechet: FrechetDistances { judge_fd, random_fd: 0.0 },
             count: 10,
             judge: String::new(),
         };
@@ -232,16 +233,16 @@ mod tests {
         assert_eq!(
             outcome(&[("trgan", &good), ("scratch", &poor)], 300),
             [
-                "At equal steps judge-FD 61 instead of scratch's 96; scratch's final judge-FD was reached by 200 of 300 steps."
+                "At equal steps judge-FD 61.2 instead of scratch's 96.0; scratch's final judge-FD was reached by 200 of 300 steps."
             ]
         );
         assert_eq!(
             outcome(&[("trgan", &poor), ("scratch", &good)], 300),
             [
-                "At equal steps judge-FD 96 instead of scratch's 61: trgan did not help here; scratch reached its final judge-FD by 200 of 300 steps."
+                "At equal steps judge-FD 96.0 instead of scratch's 61.2: trgan did not help here; scratch reached its final judge-FD by 200 of 300 steps."
             ]
         );
-        assert_eq!(outcome(&[("trgan", &good)], 300), ["Judge-FD 61 after 300 steps, from 300 at step 0."]);
+        assert_eq!(outcome(&[("trgan", &good)], 300), ["Judge-FD 61.2 after 300 steps, from 300.0 at step 0."]);
         assert_eq!(outcome(&[("trgan", &good), ("scratch", &poor[..2])], 300).len(), 1, "scratch has not ended");
         assert!(outcome(&[("trgan", &[])], 300).is_empty());
     }

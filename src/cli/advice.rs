@@ -1,0 +1,48 @@
+//! What to do about an error of the library, in the command line's options: what stands behind the error, or in place of its own words.
+
+use super::command::quoted;
+use crate::error::{Error, Way, either};
+use crate::run::OnNan;
+
+/// An error of any command.
+pub fn advised(error: Error) -> Error {
+    match error {
+        Error::BrokenImages(text) => {
+            let joint = if text.contains('\n') { "\n" } else { "; " };
+            Error::BrokenImages(format!("{text}{joint}mend or remove them, or leave them out with --skip-broken"))
+        }
+        Error::Folder { problem, ways } => {
+            let said = |way: &Way| match way {
+                Way::Do(words) => (*words).to_string(),
+                Way::Take(_) => way.to_string(),
+                Way::Elsewhere => "choose another --out".to_string(),
+                Way::Continue(run) => {
+                    format!("continue its run with --resume {}", quoted(&run.display().to_string()))
+                }
+                Way::Replace => "replace the run that is there with --overwrite".to_string(),
+            };
+            Error::invalid(format!("{problem}: {}", either(ways.iter().map(said))))
+        }
+        lost @ Error::Lost { .. } => Error::invalid(format!("{lost} with --resume")),
+        error => error,
+    }
+}
+
+/// A training's error, where numbers may not be finite.
+pub fn advised_of_rates(error: Error, on_nan: OnNan) -> Error {
+    match (error, on_nan) {
+        (Error::Diverged(what), OnNan::Stop) => {
+            Error::Diverged(format!("{what}; use a smaller --lr or --d-lr, or --on-nan rollback"))
+        }
+        (Error::Diverged(what), OnNan::Rollback) => Error::Diverged(format!("{what}; use a smaller --lr or --d-lr")),
+        (other, _) => other,
+    }
+}
+
+/// An error of a command that measures against a test split, where that may not be there.
+pub fn advised_to_hold_out(error: Error) -> Error {
+    match error {
+        Error::NoSplit(text) => Error::NoSplit(format!("{text}; or name other held-out images with --held-out SPEC")),
+        error => error,
+    }
+}
