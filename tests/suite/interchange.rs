@@ -261,6 +261,14 @@ fn every_misfit_of_both_networks_is_named_at_once() {
     ];
     desk.refuses(1, "import G --discriminator D", &parts);
 
+    desk.graft(&format!("{TRAIN} --network residual --steps 1 --out other")).ok();
+    desk.graft("export other --out other.export").ok();
+    let mut residual = tensors(&desk.read("other.export/netG.safetensors"));
+    let (gone, _) = residual.pop_first().unwrap();
+    desk.write("R", &file(&residual));
+    let parts = [&*format!("R does not fit: missing {gone}"), "import networks as `graft export` writes them"];
+    desk.refuses(1, "import R", &parts);
+
     desk.write("empty", &file(&Tensors::new()));
     let sentence = desk.refuses(1, "import empty", &["empty does not fit: missing main.0.weight, main.1.weight"]);
     assert!(sentence.contains("main.9.weight"), "{sentence}");
