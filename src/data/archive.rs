@@ -21,6 +21,7 @@ pub(super) struct Archive {
     path: PathBuf,
     file: File,
     entries: Vec<Entry>,
+    folders: Vec<String>,
 }
 
 /// A file in an archive.
@@ -51,15 +52,18 @@ impl Archive {
         let broken = |error: zip::result::ZipError| expected("a ZIP archive", format!("a broken one ({error})"));
         let again = file.try_clone().map_err(Error::io("read", path))?;
         let mut directory = zip::ZipArchive::new(std::io::BufReader::new(again)).map_err(broken)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut folders) = (Vec::new(), Vec::new());
         for index in 0..directory.len() {
             let entry = directory.by_index_raw(index).map_err(broken)?;
             let name = entry.name().map_err(broken)?.replace('\\', "/");
-            let leads_out = name.starts_with('/') || name.contains(':') || name.split('/').any(|part| part == "..");
+            let on_drive = matches!(name.as_bytes(), [drive, b':', b'/', ..] if drive.is_ascii_alphabetic());
+            let leads_out = name.starts_with('/') || on_drive || name.split('/').any(|part| part == "..");
             if leads_out || name.contains('\0') {
                 return Err(expected("names within the archive", format!("the name \"{}\"", name.escape_debug())));
             }
+            let name = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
             if entry.is_dir() {
+                folders.extend((!name.is_empty()).then_some(name));
                 continue;
             }
             let start =
@@ -93,12 +97,17 @@ impl Archive {
                 return Err(expected("entries that lie one after another in the archive", found));
             }
         }
-        Ok(Archive { path: path.to_path_buf(), file, entries })
+        Ok(Archive { path: path.to_path_buf(), file, entries, folders })
     }
 
     /// The files in it, in the order of its directory.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The folders that have entries of their own, as empty ones need.
+    pub fn folders(&self) -> &[String] {
+        &self.folders
     }
 
     /// Where it lies.
@@ -323,7 +332,7 @@ pub(super) mod tests {
     fn what_an_archive_must_not_do_is_refused() {
         let picture = grey(1);
         let one = |entry: Packed| load(&zip(&[entry]), Split::Train).unwrap_err().to_string();
-        for name in ["../x.png", "/x.png", "a/../../x.png", "C:/x.png", "..\\x.png"] {
+        for name in ["../x.png", "/x.png", "a/../../x.png", "C:/x.png", "c:\\x.png", "..\\x.png"] {
             let text = one(Packed::stored(name, &picture));
             assert!(text.contains("expected names within the archive"), "{text}");
         }
