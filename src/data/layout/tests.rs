@@ -146,7 +146,13 @@ fn labels_may_be_written_down_in_the_one_folder() {
         let entries = [&pictures[0][..], &pictures[1], json.as_bytes()];
         let packed: Vec<Packed> = names.iter().zip(entries).map(|(name, bytes)| Packed::stored(name, bytes)).collect();
         fs::write(&path, zip(&packed)).unwrap();
-        format!("zip:{}", path.display()).parse::<Spec>().unwrap().load(Split::Train).unwrap()
+        let (reading, notes) = heard(Reading::default());
+        let data = format!("zip:{}", path.display()).parse::<Spec>().unwrap().read(Split::Train, &reading).unwrap();
+        assert_eq!(
+            notes.lock().unwrap().iter().any(|note| note.ends_with("no images of class 1")),
+            json.contains(", 2]")
+        );
+        data
     };
     let json = r#"{"labels": [["0/0.png", 2], ["0/1.png", 0]]}"#;
     let data = with(["ds/0/0.png", "ds/0/1.png", "ds/dataset.json"], json);
@@ -200,7 +206,7 @@ fn what_cannot_be_reached_is_named_and_left_out() {
     // Whoever may read everything has no unreadable folder.
     let locked = place.path().join("classes/c");
     fs::create_dir(&locked).unwrap();
-    fs::set_permissions(&locked, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&locked).is_err() {
         let text = read("classes", false).0.unwrap_err().to_string();
         assert!(text.contains("4 images of 6 cannot be read") && text.contains("c: it cannot be read: "), "{text}");
