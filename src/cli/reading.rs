@@ -15,7 +15,7 @@ use crate::error::Result;
 /// How pictures of any size are read.
 #[derive(Args, Clone)]
 pub struct ReadingOptions {
-    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey or #rrggbb
+    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey, #rgb or #rrggbb
     #[arg(long, default_value_t = Background::default(), value_name = "COLOUR", hide_short_help = true)]
     background: Background,
     /// How pictures become squares

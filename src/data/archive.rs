@@ -4,7 +4,7 @@
 //! names that lead out of the archive, entries that share bytes and entries larger than deflate can make them are refused.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::DeflateDecoder;
@@ -21,6 +21,7 @@ pub(super) struct Archive {
     path: PathBuf,
     file: File,
     entries: Vec<Entry>,
+    folders: Vec<String>,
 }
 
 /// A file in an archive.
@@ -50,16 +51,19 @@ impl Archive {
         let expected = |what: &str, found: String| Error::format(path, 0, what, found);
         let broken = |error: zip::result::ZipError| expected("a ZIP archive", format!("a broken one ({error})"));
         let again = file.try_clone().map_err(Error::io("read", path))?;
-        let mut directory = zip::ZipArchive::new(std::io::BufReader::new(again)).map_err(broken)?;
-        let mut entries = Vec::new();
+        let mut directory = zip::ZipArchive::new(BufReader::new(again)).map_err(broken)?;
+        let (mut entries, mut folders) = (Vec::new(), Vec::new());
         for index in 0..directory.len() {
             let entry = directory.by_index_raw(index).map_err(broken)?;
             let name = entry.name().map_err(broken)?.replace('\\', "/");
-            let leads_out = name.starts_with('/') || name.contains(':') || name.split('/').any(|part| part == "..");
+            let on_drive = matches!(name.as_bytes(), [drive, b':', b'/', ..] if drive.is_ascii_alphabetic());
+            let leads_out = name.starts_with('/') || on_drive || name.split('/').any(|part| part == "..");
             if leads_out || name.contains('\0') {
                 return Err(expected("names within the archive", format!("the name \"{}\"", name.escape_debug())));
             }
+            let name = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/");
             if entry.is_dir() {
+                folders.extend((!name.is_empty()).then_some(name));
                 continue;
             }
             let start =
@@ -93,12 +97,17 @@ impl Archive {
                 return Err(expected("entries that lie one after another in the archive", found));
             }
         }
-        Ok(Archive { path: path.to_path_buf(), file, entries })
+        Ok(Archive { path: path.to_path_buf(), file, entries, folders })
     }
 
     /// The files in it, in the order of its directory.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// The folders that have entries of their own, as empty ones need.
+    pub fn folders(&self) -> &[String] {
+        &self.folders
     }
 
     /// Where it lies.
@@ -108,31 +117,28 @@ impl Archive {
 
     /// The bytes of an entry; else what is wrong with it and what to do.
     pub fn read(&self, index: usize, most: u64) -> Result<Vec<u8>, String> {
+        let size = self.entries[index].size;
+        if size > most {
+            return Err(format!("it has {size} bytes, and at most {most} are read; shrink it"));
+        }
+        let mut bytes = Vec::new();
+        self.unpack(index)?.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        Ok(bytes)
+    }
+
+    /// The bytes of an entry one after another, of which none are held; else what is wrong with it and what to do. Errors on the way say the
+    /// same, and where the end is reached, the entry is what the directory says.
+    pub fn unpack(&self, index: usize) -> Result<impl Read, String> {
         let entry = &self.entries[index];
         if let Some(why) = entry.refused {
             return Err(why.to_string());
         }
-        if entry.size > most {
-            return Err(format!("it has {} bytes, and at most {most} are read; shrink it", entry.size));
-        }
-        let mut stored = vec![0; entry.stored as usize];
-        read_at(&self.file, &mut stored, entry.start).map_err(|error| format!("it cannot be read: {error}"))?;
-        let bytes = match entry.method {
-            CompressionMethod::Stored => stored,
-            _ => {
-                let mut bytes = Vec::new();
-                // One byte more shows what the directory does not tell.
-                let inflated = DeflateDecoder::new(&stored[..]).take(entry.size + 1).read_to_end(&mut bytes);
-                inflated.map_err(|error| format!("it is damaged ({error}); pack it again"))?;
-                bytes
-            }
+        let stored = BufReader::new(Stored { file: &self.file, place: entry.start, left: entry.stored });
+        let bytes: Box<dyn Read> = match entry.method {
+            CompressionMethod::Stored => Box::new(stored),
+            _ => Box::new(DeflateDecoder::new(stored)),
         };
-        let mut checksum = flate2::Crc::new();
-        checksum.update(&bytes);
-        if bytes.len() as u64 != entry.size || checksum.sum() != entry.checksum {
-            return Err("it is not what the archive's directory says; pack it again".to_string());
-        }
-        Ok(bytes)
+        Ok(Unpacked { bytes, left: entry.size, checksum: flate2::Crc::new(), expected: entry.checksum })
     }
 
     /// The beginning of an entry, of at most `most` bytes; else what is wrong with it and what to do.
@@ -153,21 +159,60 @@ impl Archive {
         }
         Ok(bytes)
     }
+}
 
-    /// As [`Archive::read`], as an error of the whole archive.
-    ///
-    /// # Errors
-    /// [`Error::Format`] with the entry's place.
-    pub fn whole(&self, index: usize) -> Result<Vec<u8>> {
-        self.read(index, u64::MAX).map_err(|why| {
-            let entry = &self.entries[index];
-            Error::format(&self.path, entry.start, format!("the file {}", entry.name), format!("that {why}"))
-        })
+/// Bytes of a file from a place on.
+struct Stored<'a> {
+    file: &'a File,
+    place: u64,
+    left: u64,
+}
+
+impl Read for Stored<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        read_at(self.file, &mut bytes[..count], self.place)?;
+        (self.place, self.left) = (self.place + count as u64, self.left - count as u64);
+        Ok(count)
+    }
+}
+
+/// The bytes of an entry, compared with what the directory says of it.
+struct Unpacked<'a> {
+    bytes: Box<dyn Read + 'a>,
+    left: u64,
+    checksum: flate2::Crc,
+    expected: u32,
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        // One byte more shows what the directory does not tell.
+        let most = bytes.len().min(usize::try_from(self.left.max(1)).unwrap_or(usize::MAX));
+        let read = self.bytes.read(&mut bytes[..most]).map_err(|error| match error.kind() {
+            InvalidData | InvalidInput | UnexpectedEof => {
+                io::Error::new(InvalidData, format!("it is damaged ({error}); pack it again"))
+            }
+            kind => io::Error::new(kind, format!("it cannot be read: {error}")),
+        })?;
+        self.checksum.update(&bytes[..read]);
+        let ends_well = self.left == 0 && self.checksum.sum() == self.expected;
+        match self.left.checked_sub(read as u64) {
+            Some(left) if read > 0 || ends_well => {
+                self.left = left;
+                Ok(read)
+            }
+            _ => Err(io::Error::new(InvalidData, "it is not what the archive's directory says; pack it again")),
+        }
     }
 }
 
 /// Reads at a place of a file, without moving anybody's.
-pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> std::io::Result<()> {
+pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> io::Result<()> {
     #[cfg(unix)]
     return std::os::unix::fs::FileExt::read_exact_at(file, bytes, place);
     #[cfg(windows)]
@@ -175,7 +220,7 @@ pub(super) fn read_at(file: &File, bytes: &mut [u8], place: u64) -> std::io::Res
         let mut done = 0;
         while done < bytes.len() {
             match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], place + done as u64)? {
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 count => done += count,
             }
         }
@@ -323,7 +368,7 @@ pub(super) mod tests {
     fn what_an_archive_must_not_do_is_refused() {
         let picture = grey(1);
         let one = |entry: Packed| load(&zip(&[entry]), Split::Train).unwrap_err().to_string();
-        for name in ["../x.png", "/x.png", "a/../../x.png", "C:/x.png", "..\\x.png"] {
+        for name in ["../x.png", "/x.png", "a/../../x.png", "C:/x.png", "c:\\x.png", "..\\x.png"] {
             let text = one(Packed::stored(name, &picture));
             assert!(text.contains("expected names within the archive"), "{text}");
         }
@@ -376,10 +421,74 @@ pub(super) mod tests {
         assert!(matches!(spec.load(Split::Test), Err(Error::NoSplit(_))));
         let spec = write(&[("arr_0.npy", images(3))]);
         assert_eq!(spec.load(Split::Train).unwrap().labels, None);
+        let several: Vec<String> = (0..9).map(|index| format!("{index}.png")).collect();
+        let several: Vec<(&str, Vec<u8>)> = several.iter().map(|name| (name.as_str(), grey(1))).collect();
+        let text = write(&several).load(Split::Train).unwrap_err().to_string();
+        assert!(text.contains("3.png, 4.png and 4 more; name an archive of pictures as zip:"), "{text}");
         let text = write(&[("weights.npy", images(3))]).load(Split::Train).unwrap_err().to_string();
         assert!(text.contains("has no images: it holds weights.npy; call arrays as MedMNIST does"), "{text}");
         let text = write(&[("images.npy", b"no".to_vec())]).load(Split::Train).unwrap_err().to_string();
         assert!(text.contains("in images.npy"), "{text}");
+    }
+
+    #[test]
+    fn splits_of_arrays_share_their_classes_and_whether_there_are_several() {
+        use crate::data::npy::tests::npy;
+        use crate::data::{Heard, Listener, Reading};
+        let images = |count: u8| npy("|u1", "False", &format!("({count}, 2, 2)"), &vec![7; usize::from(count) * 4]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let read = |train: Vec<u8>, test: Vec<u8>, split: Split| {
+            let parts = [images(3), train, images(2), test];
+            let names = ["train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy"];
+            let entries: Vec<Packed> =
+                names.iter().zip(&parts).map(|(name, bytes)| Packed::stored(name, bytes)).collect();
+            std::fs::write(&path, zip(&entries)).unwrap();
+            let notes: std::sync::Arc<std::sync::Mutex<Vec<String>>> = Default::default();
+            let kept = notes.clone();
+            let listener = Listener::new(move |heard| {
+                if let Heard::Note(note) = heard {
+                    kept.lock().unwrap().push(note.to_string());
+                }
+            });
+            let reading = Reading { listener, ..Reading::default() };
+            let data = format!("npz:{}", path.display()).parse::<Spec>().unwrap().read(split, &reading).unwrap();
+            (data, notes.lock().unwrap().join("\n"))
+        };
+        // Rows of one label each in one split, and of several in the other.
+        let several = npy("|u1", "False", "(3, 2)", &[1, 1, 0, 1, 0, 0]);
+        let one = npy("|u1", "False", "(2, 2)", &[1, 0, 0, 1]);
+        for split in [Split::Train, Split::Test] {
+            let (data, notes) = read(several.clone(), one.clone(), split);
+            assert_eq!((data.labels, notes.contains("several labels, which play no part")), (None, true), "{notes}");
+        }
+        let (train, test) = (npy("|u1", "False", "(3,)", &[0, 1, 2]), npy("|u1", "False", "(2,)", &[2, 3]));
+        let (data, notes) = read(train, test, Split::Test);
+        assert_eq!((data.labels, data.classes.len()), (Some(vec![2, 3]), 4));
+        assert!(notes.contains("the train split has no images of class 3"), "{notes}");
+        assert!(notes.contains("the test split has no images of classes 0, 1"), "{notes}");
+    }
+
+    #[test]
+    fn an_array_that_unpacks_to_much_is_not_held() {
+        use crate::data::Reading;
+        use crate::data::npy::tests::npy;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let bytes = npy("|u1", "False", "(40, 500, 500)", &vec![0; 40 * 500 * 500]);
+        let packed = zip(&[Packed { deflated: true, ..Packed::stored("images.npy", &bytes) }]);
+        assert!(packed.len() < 20_000);
+        std::fs::write(&path, &packed).unwrap();
+        let reading = Reading { memory: Some(1 << 20), ..Reading::default() };
+        let data = format!("npz:{}", path.display()).parse::<Spec>().unwrap().read(Split::Train, &reading).unwrap();
+        assert!(data.images.is_on_disk() && data.len() == 40);
+        // What it says and does not hold shows at its end, or where the end should not be.
+        for (from, to) in [("(40, 5", "(41, 5"), ("(40, 5", "(39, 5")] {
+            let lie = String::from_utf8_lossy(&bytes[..200]).replace(from, to);
+            let lie = [&bytes[..6], &lie.as_bytes()[lie.len() - 194..], &bytes[200..]].concat();
+            std::fs::write(&path, zip(&[Packed::stored("images.npy", &lie)])).unwrap();
+            assert!(format!("npz:{}", path.display()).parse::<Spec>().unwrap().load(Split::Train).is_err());
+        }
     }
 
     proptest! {

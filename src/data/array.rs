@@ -1,21 +1,61 @@
 //! Arrays of numbers as images, and as labels.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::classes::{MOST_CLASSES, natural_order};
 use super::decode::over;
+use super::store::{Sink, affordable};
 use super::{Classes, Images, Reading};
 use crate::error::{Error, Result};
 
-/// An array as NumPy stores it.
-#[derive(Debug)]
-pub(super) struct Array {
+/// An array as NumPy stores it, of which nothing but the header is read.
+pub(super) struct Array<'a> {
+    pub path: &'a Path,
+    /// Which of the file's, for a sentence.
+    pub what: String,
     pub shape: Vec<usize>,
     pub numbers: Numbers,
     /// Whether the first index varies fastest.
     pub fortran: bool,
-    /// As many as the shape says.
-    pub bytes: Vec<u8>,
+    /// As many bytes as the shape says.
+    pub source: Box<dyn Read + 'a>,
+}
+
+impl Array<'_> {
+    /// At most so many bytes, fewer only at the end.
+    ///
+    /// # Errors
+    /// [`Error::Format`] where they are damaged, [`Error::Io`] where the disk says no.
+    pub fn up_to(&mut self, count: usize) -> Result<Vec<u8>> {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let mut bytes = Vec::new();
+        self.source.by_ref().take(count as u64).read_to_end(&mut bytes).map_err(|error| match error.kind() {
+            InvalidData | InvalidInput | UnexpectedEof => {
+                Error::format(self.path, 0, &self.what, format!("that {error}"))
+            }
+            _ => Error::io("read", self.path)(error),
+        })?;
+        Ok(bytes)
+    }
+
+    fn exactly(&mut self, count: usize) -> Result<Vec<u8>> {
+        let bytes = self.up_to(count)?;
+        if bytes.len() == count {
+            return Ok(bytes);
+        }
+        Err(Error::format(self.path, 0, &self.what, "the end of the file"))
+    }
+
+    /// Nothing follows, and what came is what an archive says that it is.
+    fn ends(&mut self) -> Result<()> {
+        let more = self.up_to(1)?;
+        if more.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::format(self.path, 0, format!("the end of {}", self.what), "more bytes"))
+        }
+    }
 }
 
 /// What an array is made of: a letter of NumPy's, the bytes of one, and whether the largest comes first.
@@ -38,6 +78,9 @@ enum Kind {
 }
 
 impl Numbers {
+    /// Bytes.
+    pub const BYTES: Numbers = Numbers { kind: Kind::Unsigned, size: 1, big: false };
+
     /// NumPy's name of a type, such as `<f4`; None for what are no numbers, or others.
     pub fn named(name: &str) -> Option<Numbers> {
         let (big, rest) = match name.split_at_checked(1)? {
@@ -117,16 +160,22 @@ fn half(bits: u16) -> f64 {
     if sign == 1 { -value } else { value }
 }
 
+/// Images that are read at a time have about this many bytes.
+const CHUNK: usize = 1 << 22;
+/// Images have no more pixels, as pictures have.
+const MOST_PIXELS: usize = 1 << 27;
+
 /// An array as images: bytes or whole numbers from 0 to 255, or floats from 0 to 1, as `[n, h, w]`, `[n, h, w, c]`, `[n, c, h, w]` or `[n, h * w]` of
-/// squares. A fourth channel is transparency.
+/// squares. A fourth channel is transparency. No more than a few images are held as they are stored, unless they are stored in Fortran's
+/// order, where no image stands together.
 ///
 /// # Errors
-/// [`Error::Format`] where it is something else.
-pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading) -> Result<Images> {
-    let Array { shape, numbers, fortran, bytes } = array;
-    let wrong = |expected: &str, found: String| Error::format(path, 0, format!("in {what} {expected}"), found);
-    let forms = "images [n, h, w], [n, h, w, c], [n, c, h, w] or [n, h * w], c from 1, 3 and 4";
-    let unlike = || wrong(forms, format!("{shape:?}"));
+/// [`Error::Format`] where it is something else; [`Error::Invalid`] where its numbers are in another range, or it is too large to be read.
+pub(super) fn images_of(mut array: Array, reading: &Reading) -> Result<Images> {
+    let (path, what, numbers, fortran) = (array.path, array.what.clone(), array.numbers, array.fortran);
+    let shape = array.shape.clone();
+    let forms = format!("in {what} images [n, h, w], [n, h, w, c], [n, c, h, w] or [n, h * w], c from 1, 3 and 4");
+    let unlike = || Error::format(path, 0, &forms, format!("{shape:?}"));
     // [n, h, w, c], and whether the channels come first.
     let (sizes, planes) = match shape[..] {
         [n, d] if d.isqrt().pow(2) == d => ([n, d.isqrt(), d.isqrt(), 1], false),
@@ -135,53 +184,35 @@ pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading
         [n, c @ (1 | 3 | 4), h, w] => ([n, h, w, c], true),
         _ => return Err(unlike()),
     };
-    if shape.contains(&0) || numbers.is_text() {
+    let [n, h, w, c] = sizes;
+    if shape.contains(&0) || numbers.is_text() || u32::try_from(n).is_err() || h * w > MOST_PIXELS {
         return Err(unlike());
     }
-    let bytes = match numbers.kind {
-        Kind::Unsigned if numbers.size == 1 => bytes,
-        kind => {
-            let (most, scale) = match kind {
-                Kind::Float => (1.0, 255.0),
-                Kind::Bool => (1.0, 255.0),
-                _ => (255.0, 1.0),
-            };
-            let byte = |value: &[u8]| {
-                let value = numbers.number(value);
-                // NaN is in no range.
-                if (0.0..=most).contains(&value) { Ok((value * scale).round() as u8) } else { Err(value) }
-            };
-            let bytes: Result<Vec<u8>, f64> = bytes.chunks_exact(numbers.size).map(byte).collect();
-            bytes.map_err(|value| wrong(&format!("numbers from 0 to {most}"), value.to_string()))?
+    let stored = h * w * c * numbers.size;
+    let step = if fortran { n } else { (CHUNK / stored).clamp(1, n) };
+    let advice = "store it in C order (numpy.ascontiguousarray), or in parts";
+    // As it is stored, as bytes, and in order.
+    let bytes_at_once = (stored as u64 + 2 * (h * w * c) as u64).saturating_mul(step as u64);
+    affordable(bytes_at_once, format!("{}: {what}", path.display()), advice)?;
+    let order = Order { sizes, planes, rows_alone: shape.len() == 2, fortran };
+    let mut sink = Sink::new([n, h, w, c.min(3)], reading)?;
+    let mut transparent = 0;
+    for first in (0..n).step_by(step) {
+        let count = step.min(n - first);
+        let bytes = bytes_of(numbers, array.exactly(count * stored)?)
+            .map_err(|why| Error::invalid(format!("{}: {why}", path.display()).replace("the array", &what)))?;
+        let bytes = order.of(count).arranged(bytes);
+        if c < 4 {
+            sink.push(&bytes)?;
+            continue;
         }
-    };
-    let [n, h, w, c] = sizes;
-    // How far apart in `bytes` neighbours along [n, h, w, c] are.
-    let dense = if planes { [n, c, h, w] } else { [n, h, w, c] };
-    let far = |axis: usize| -> usize {
-        if fortran { dense[..axis].iter().product() } else { dense[axis + 1..].iter().product() }
-    };
-    let strides = match planes {
-        // Of [n, h * w] a pixel's place in its image is one index.
-        _ if fortran && shape.len() == 2 => [1, n * w, n, 0],
-        true => [far(0), far(2), far(3), far(1)],
-        false => [far(0), far(1), far(2), far(3)],
-    };
-    let bytes = match fortran || planes {
-        false => bytes,
-        true => (0..bytes.len())
-            .map(|place| {
-                let (channel, rest) = (place % c, place / c);
-                let (x, rest) = (rest % w, rest / w);
-                bytes[rest / h * strides[0] + rest % h * strides[1] + x * strides[2] + channel * strides[3]]
-            })
-            .collect(),
-    };
-    if c < 4 {
-        return Ok(Images::new(sizes, bytes));
+        transparent +=
+            bytes.chunks_exact(h * w * c).filter(|image| image.chunks_exact(c).any(|pixel| pixel[3] < 255)).count();
+        let opaque =
+            bytes.chunks_exact(c).flat_map(|pixel| over([pixel[0], pixel[1], pixel[2], pixel[3]], reading.background));
+        sink.push(&opaque.collect::<Vec<u8>>())?;
     }
-    let transparent =
-        bytes.chunks_exact(h * w * c).filter(|image| image.chunks_exact(c).any(|pixel| pixel[3] < 255)).count();
+    array.ends()?;
     if transparent > 0 {
         let background = reading.background;
         reading.listener.note(format!(
@@ -189,9 +220,72 @@ pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading
             path.display()
         ));
     }
-    let opaque =
-        bytes.chunks_exact(c).flat_map(|pixel| over([pixel[0], pixel[1], pixel[2], pixel[3]], reading.background));
-    Ok(Images::new([n, h, w, 3], opaque.collect()))
+    sink.finish()
+}
+
+/// Numbers as bytes; else which of them is none, and what to do.
+fn bytes_of(numbers: Numbers, stored: Vec<u8>) -> Result<Vec<u8>, String> {
+    if numbers == Numbers::BYTES {
+        return Ok(stored);
+    }
+    let is_scaled = matches!(numbers.kind, Kind::Float | Kind::Bool);
+    let byte = |value: &[u8]| {
+        let value = numbers.number(value);
+        let byte = if is_scaled { (255.0 * value).round() } else { value };
+        // NaN is in no range.
+        if (0.0..=255.0).contains(&byte) { Ok(byte as u8) } else { Err(value) }
+    };
+    stored.chunks_exact(numbers.size).map(byte).collect::<Result<Vec<u8>, f64>>().map_err(|value| {
+        let advice = match value {
+            _ if value.is_nan() => "replace it",
+            _ if is_scaled && (1.0..=255.0).contains(&value) => "divide by 255, or store it as uint8",
+            _ if is_scaled && (-1.0..0.0).contains(&value) => "add 1 and divide by 2 where values are from -1 to 1",
+            _ => "scale them to that, or store it as uint8",
+        };
+        let range = if is_scaled { "floats are read from 0 to 1" } else { "whole numbers are read from 0 to 255" };
+        format!("{range}, and the array has {value}; {advice}")
+    })
+}
+
+/// How the pixels of images `[n, h, w, c]` are stored.
+struct Order {
+    sizes: [usize; 4],
+    /// Whether the channels come before the rows.
+    planes: bool,
+    /// Whether an image is one index, `[n, h * w]`.
+    rows_alone: bool,
+    fortran: bool,
+}
+
+impl Order {
+    /// The same of so many images.
+    fn of(&self, count: usize) -> Order {
+        let [_, h, w, c] = self.sizes;
+        Order { sizes: [count, h, w, c], ..*self }
+    }
+
+    fn arranged(&self, bytes: Vec<u8>) -> Vec<u8> {
+        let Order { sizes: [n, h, w, c], planes, rows_alone, fortran } = *self;
+        if !fortran && !planes {
+            return bytes;
+        }
+        // How far apart in `bytes` neighbours along [n, h, w, c] are.
+        let dense = if planes { [n, c, h, w] } else { [n, h, w, c] };
+        let far = |axis: usize| -> usize {
+            if fortran { dense[..axis].iter().product() } else { dense[axis + 1..].iter().product() }
+        };
+        let strides = match planes {
+            _ if fortran && rows_alone => [1, n * w, n, 0],
+            true => [far(0), far(2), far(3), far(1)],
+            false => [far(0), far(1), far(2), far(3)],
+        };
+        let at = |place: usize| {
+            let (channel, rest) = (place % c, place / c);
+            let (x, rest) = (rest % w, rest / w);
+            bytes[rest / h * strides[0] + rest % h * strides[1] + x * strides[2] + channel * strides[3]]
+        };
+        (0..bytes.len()).map(at).collect()
+    }
 }
 
 /// What an array of labels says of each image, before classes are made of it.
@@ -199,25 +293,40 @@ pub(super) fn images_of(path: &Path, what: &str, array: Array, reading: &Reading
 pub(super) enum Labels {
     Numbers(Vec<u64>),
     Names(Vec<String>),
+    /// Several things, of which none is its class.
+    Several,
 }
 
-/// An array as labels of `images` images: `[n]` or `[n, 1]` of whole numbers or text, or `[n, k]` with a one in each row. None where rows say
-/// several things of an image.
+/// An array as labels, of so many images where that is known: `[n]` or `[n, 1]` of whole numbers or text, or `[n, k]` with a one in each row.
 ///
 /// # Errors
-/// [`Error::Format`] where it is something else.
-pub(super) fn labels_of(path: &Path, what: &str, array: Array, images: usize) -> Result<Option<Labels>> {
-    let Array { shape, numbers, fortran, bytes } = array;
+/// [`Error::Format`] where it is something else; [`Error::Invalid`] where there are labels of another number of images, or it is too large to
+/// be read.
+pub(super) fn labels_of(mut array: Array, images: Option<usize>) -> Result<Labels> {
+    let (path, what, numbers, fortran) = (array.path, array.what.clone(), array.numbers, array.fortran);
     let wrong = |expected: &str, found: String| Error::format(path, 0, format!("in {what} {expected}"), found);
-    let width = match shape[..] {
-        [n] if n == images => 1,
-        [n, width] if n == images && width > 0 => width,
-        _ => return Err(wrong(&format!("{images} labels, one for each image"), format!("{shape:?}"))),
+    let (count, width) = match array.shape[..] {
+        [n] => (n, 1),
+        [n, width] if width > 0 => (n, width),
+        _ => return Err(wrong("labels [n] or [n, k]", format!("{:?}", array.shape))),
     };
+    if let Some(images) = images.filter(|&images| images != count) {
+        let shape = &array.shape;
+        return Err(Error::invalid(format!(
+            "{}: {what} has labels {shape:?} for {images} images; give each image one label",
+            path.display()
+        )));
+    }
+    // As they are stored, and as numbers or as text.
+    let each = numbers.size as u64 + if numbers.is_text() { numbers.size + 32 } else { 16 } as u64;
+    let whole = format!("{}: {what}", path.display());
+    affordable(each.saturating_mul((count * width) as u64), whole, "give each image one label")?;
+    let bytes = array.exactly(count * width * numbers.size)?;
+    array.ends()?;
     let values = bytes.chunks_exact(numbers.size);
     if numbers.is_text() {
         let names = values.map(|value| numbers.text(value)).collect();
-        return if width == 1 { Ok(Some(Labels::Names(names))) } else { Ok(None) };
+        return Ok(if width == 1 { Labels::Names(names) } else { Labels::Several });
     }
     let values: Vec<f64> = values.map(|value| numbers.number(value)).collect();
     if width == 1 {
@@ -231,15 +340,15 @@ pub(super) fn labels_of(path: &Path, what: &str, array: Array, images: usize) ->
         let labels = values.iter().map(whole).collect::<Result<Vec<u64>, f64>>();
         let labels =
             labels.map_err(|value| wrong(&format!("class numbers below {MOST_CLASSES}"), value.to_string()))?;
-        return Ok(Some(Labels::Numbers(labels)));
+        return Ok(Labels::Numbers(labels));
     }
     let row = |index: usize| {
-        let at = |place: usize| if fortran { values[place * images + index] } else { values[index * width + place] };
+        let at = |place: usize| if fortran { values[place * count + index] } else { values[index * width + place] };
         let ones: Vec<usize> = (0..width).filter(|&place| at(place) == 1.0).collect();
         let zeros = (0..width).filter(|&place| at(place) == 0.0).count();
         if ones.len() == 1 && zeros == width - 1 { Some(ones[0] as u64) } else { None }
     };
-    Ok((0..images).map(row).collect::<Option<Vec<u64>>>().map(Labels::Numbers))
+    Ok((0..count).map(row).collect::<Option<Vec<u64>>>().map_or(Labels::Several, Labels::Numbers))
 }
 
 /// One list of classes over the labels of several splits, and the labels as places in it. Numbers count from 0, or from 1 where none is 0.
@@ -252,6 +361,7 @@ pub(super) fn classes_of(path: &Path, splits: Vec<Labels>) -> Result<(Classes, V
         match split {
             Labels::Numbers(labels) => numbers.push(labels),
             Labels::Names(labels) => names.push(labels),
+            Labels::Several => return Err(Error::format(path, 0, "one label an image", "several")),
         }
     }
     if names.is_empty() {

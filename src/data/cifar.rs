@@ -4,11 +4,12 @@
 //! Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::kind::{Block, Kind};
-use super::{Classes, Dataset, Images, Reading, Split};
+use super::store::Sink;
+use super::{Classes, Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `cifar10:DIR`: the folder of the binary version's files.
@@ -91,10 +92,10 @@ impl Cifar {
             Split::Train => self.train,
             Split::Test => self.test,
             Split::Validation => {
-                return Err(split.missing(argument, "a block of the training images stands in for it"));
+                return Err(Split::held_out_instead(argument));
             }
         };
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        let mut paths = Vec::new();
         for file in files {
             let path = folder.join(file);
             if !path.is_file() {
@@ -104,24 +105,38 @@ impl Cifar {
                     format!("{argument} has no {file}{hint}; put the {split} files of {name}'s binary version there");
                 return Err(if split == Split::Test && !python { Error::NoSplit(why) } else { Error::Invalid(why) });
             }
-            self.read(&path, &mut pixels, &mut labels)?;
+            paths.push((self.records(&path)?, path));
         }
-        let images = Images::new([labels.len(), SIDE, SIDE, CHANNELS], pixels);
-        Ok(Dataset::labelled(argument, images, labels, Classes::new(self.classes.split(' '))).read_by(reading))
+        let count = paths.iter().map(|(records, _)| *records as usize).sum();
+        let (mut sink, mut labels) = (Sink::new([count, SIDE, SIDE, CHANNELS], reading)?, Vec::new());
+        for (records, path) in &paths {
+            self.read(path, *records, &mut sink, &mut labels)?;
+        }
+        Ok(Dataset::labelled(argument, sink.finish()?, labels, Classes::new(self.classes.split(' '))).read_by(reading))
     }
 
-    /// Appends the images and labels of a file, of which no more than one record is held as it is stored.
-    fn read(&self, path: &Path, pixels: &mut Vec<u8>, labels: &mut Vec<u32>) -> Result<()> {
-        let classes = self.classes.split(' ').count();
-        let size = (self.labels + PLANES) as u64;
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        let length = file.metadata().map_err(Error::io("read", path))?.len();
+    /// Bytes of a record.
+    fn size(&self) -> u64 {
+        (self.labels + PLANES) as u64
+    }
+
+    /// How many records a file has.
+    fn records(&self, path: &Path) -> Result<u64> {
+        let size = self.size();
+        let length = path.metadata().map_err(Error::io("read", path))?.len();
         let records = length / size;
         if records == 0 || length % size != 0 {
             let expected = format!("records of {size} bytes, one or more");
             return Err(Error::format(path, records * size, expected, format!("the end of the file at {length}")));
         }
-        let mut file = std::io::BufReader::new(file);
+        Ok(records)
+    }
+
+    /// Appends the images and labels of a file, of which no more than one record is held as it is stored.
+    fn read(&self, path: &Path, records: u64, sink: &mut Sink, labels: &mut Vec<u32>) -> Result<()> {
+        let classes = self.classes.split(' ').count();
+        let size = self.size();
+        let mut file = BufReader::new(File::open(path).map_err(Error::io("read", path))?);
         let mut record = vec![0; size as usize];
         for index in 0..records {
             file.read_exact(&mut record).map_err(Error::io("read", path))?;
@@ -132,7 +147,8 @@ impl Cifar {
                 return Err(Error::format(path, place, format!("a label below {classes}"), label.to_string()));
             }
             labels.push(label.into());
-            pixels.extend((0..PLANE).flat_map(|place| [0, 1, 2].map(|channel| planes[channel * PLANE + place])));
+            let pixels = (0..PLANE).flat_map(|place| [0, 1, 2].map(|channel| planes[channel * PLANE + place]));
+            sink.push(&pixels.collect::<Vec<u8>>())?;
         }
         Ok(())
     }

@@ -52,6 +52,14 @@ impl Classes {
         &self.0
     }
 
+    /// Which of them no label is of, as `class a` or `classes a, b`; None where there are labels of all.
+    pub(super) fn lacking(&self, labels: impl IntoIterator<Item = u32>) -> Option<String> {
+        let there: HashSet<u32> = labels.into_iter().collect();
+        let lacking = self.0.iter().zip(0..).filter(|(_, label)| !there.contains(label));
+        let lacking: Vec<&str> = lacking.map(|(name, _)| name.as_str()).collect();
+        (!lacking.is_empty()).then(|| counted("class", "classes", &lacking))
+    }
+
     /// The label of a class by its name.
     pub fn named(&self, name: &str) -> Option<u32> {
         self.0.iter().position(|other| other == name).map(|label| label as u32)
@@ -61,6 +69,16 @@ impl Classes {
     pub fn find(&self, text: &str) -> Option<u32> {
         let number = || text.parse().ok().filter(|&label: &u32| (label as usize) < self.len());
         self.named(text).or_else(number)
+    }
+}
+
+/// `class a`, `classes a, b`; of many the first few.
+pub(super) fn counted(one: &str, several: &str, names: &[&str]) -> String {
+    const SHOWN: usize = 10;
+    match names {
+        [name] => format!("{one} {name}"),
+        names if names.len() <= SHOWN => format!("{several} {}", names.join(", ")),
+        names => format!("{several} {} and {} more", names[..SHOWN].join(", "), names.len() - SHOWN),
     }
 }
 

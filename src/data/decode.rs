@@ -16,7 +16,7 @@ pub(super) const MOST_BYTES: u64 = 1 << 29;
 const MOST_PIXELS: u64 = 1 << 27;
 const LONGEST_SIDE: u32 = 1 << 16;
 /// Nor a PNG or JPEG where it has more for each byte of its file: deflate expands at most 1,032 times, and a byte of PNG's rows has
-/// at most eight pixels. JPEG needs at least a bit for a block of 64.
+/// at most eight pixels. JPEG needs at least a bit for a block of 64. Netpbm's formats need a bit for a pixel.
 const PIXELS_PER_BYTE: u64 = 1032 * 8;
 /// What decoding may allocate: four channels of 16 bits a pixel, and as much again for what goes with it.
 const MOST_MEMORY: u64 = 2 * 8 * MOST_PIXELS;
@@ -35,20 +35,71 @@ pub(super) enum Content {
     Other,
 }
 
-/// What a file is, by what it begins with; its name decides only where that is no picture.
+/// Endings of the names of pictures that are read, and of others. A camera's raw file is often a TIFF that holds a thumbnail.
+const READ: [&str; 16] = [
+    "png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff", "pbm", "pgm", "ppm", "pnm", "pam",
+];
+const NOT_READ: [&str; 30] = [
+    "heic", "heif", "hif", "avif", "avifs", "svg", "svgz", "jxl", "jp2", "j2k", "jpf", "jpx", "jxr", "psd", "psb",
+    "tga", "exr", "hdr", "pfm", "ico", "cur", "icns", "qoi", "dds", "pcx", "xcf", "xbm", "xpm", "bpg", "dcm",
+];
+const RAW: [&str; 23] = [
+    "nef", "nrw", "dng", "cr2", "cr3", "crw", "arw", "srf", "sr2", "srw", "rw2", "rwl", "raf", "orf", "pef", "x3f",
+    "3fr", "fff", "iiq", "erf", "kdc", "dcr", "mrw",
+];
+
+/// What the name of a file says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// That it is a picture.
+    Picture,
+    /// That it is something else.
+    Other,
+    /// Nothing.
+    Nothing,
+}
+
+/// What the name of a file says, by its ending.
+pub(super) fn named(path: &str) -> Named {
+    /// Endings are short; what stands behind a dot in "Dr. No, 1962" is none.
+    const LONGEST: usize = 8;
+    let extension = extension(path);
+    let extension = extension.as_str();
+    if [&READ[..], &NOT_READ, &RAW].iter().any(|known| known.contains(&extension)) {
+        return Named::Picture;
+    }
+    let is_ending = (1..=LONGEST).contains(&extension.len())
+        && extension.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && extension.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if is_ending { Named::Other } else { Named::Nothing }
+}
+
+fn extension(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(String::new(), |(_, extension)| extension.to_ascii_lowercase())
+}
+
+/// What a file is, by what it begins with; its name decides only where that is no picture, or may be a camera's raw file.
 pub(super) fn content(name: &str, bytes: &[u8]) -> Content {
-    if let Some(format) = format_of(bytes) {
+    let extension = extension(name);
+    let says = |known: &[&str]| known.contains(&extension.as_str());
+    let format = format_of(bytes).or_else(|| is_netpbm(bytes).then_some(ImageFormat::Pnm));
+    if says(&RAW) && format.is_none_or(|format| format == ImageFormat::Tiff) {
+        let extension = extension.to_uppercase();
+        return Content::Unreadable(format!(
+            "{extension} is a camera's raw file, which is not read; convert it to PNG or JPEG"
+        ));
+    }
+    if let Some(known) = unread(bytes) {
+        return Content::Unreadable(format!("it is {known}, which is not read; convert it to PNG or JPEG"));
+    }
+    if let Some(format) = format {
         return Content::Picture(format);
     }
-    let extension = name.rsplit_once('.').map_or(String::new(), |(_, extension)| extension.to_ascii_lowercase());
-    const READ: [&str; 10] = ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "gif", "tif", "tiff"];
-    const NOT_READ: [&str; 12] =
-        ["heic", "heif", "avif", "svg", "jxl", "jp2", "psd", "tga", "exr", "dng", "cr2", "nef"];
-    if NOT_READ.contains(&extension.as_str()) {
-        let extension = extension.to_uppercase();
-        return Content::Unreadable(format!("{extension} is not read; convert it to PNG or JPEG"));
+    if says(&NOT_READ) {
+        return Content::Unreadable(format!("{} is not read; convert it to PNG or JPEG", extension.to_uppercase()));
     }
-    if !READ.contains(&extension.as_str()) {
+    if !says(&READ) {
         return Content::Other;
     }
     let text =
@@ -63,10 +114,32 @@ pub(super) fn content(name: &str, bytes: &[u8]) -> Content {
             "it is a web page, not an image; download it again".to_string()
         }
         _ if text(b"<svg") || text(b"<?xml") => "it is SVG, which is not read; convert it to PNG".to_string(),
-        _ if bytes.get(4..8) == Some(b"ftyp") => {
-            "it is HEIC, AVIF or a video, which are not read; convert it to PNG or JPEG".to_string()
-        }
+        _ if bytes.get(4..8) == Some(b"ftyp") => "it is a video, which is not read; take pictures from it".to_string(),
         _ => format!("no image begins with \"{}\"; get it again", bytes[..bytes.len().min(8)].escape_ascii()),
+    })
+}
+
+/// What a file is that can only be a picture in a format that is not read.
+fn unread(bytes: &[u8]) -> Option<&'static str> {
+    const RAW: &str = "a camera's raw file";
+    Some(match bytes {
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.get(..4)? {
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1" => "HEIC",
+            b"avif" | b"avis" => "AVIF",
+            b"crx " => RAW,
+            _ => return None,
+        },
+        [b'I', b'I', 42, 0, _, _, _, _, b'C', b'R', ..] => RAW,
+        [b'I', b'I', b'U', 0, ..] | [b'I', b'I', b'R', b'O' | b'S', ..] => RAW,
+        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "JPEG XL",
+        [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => "JPEG 2000",
+        [b'8', b'B', b'P', b'S', 0, 1 | 2, ..] => "PSD",
+        [b'q', b'o', b'i', b'f', ..] => "QOI",
+        [0x76, 0x2f, 0x31, 0x01, ..] => "OpenEXR",
+        [b'D', b'D', b'S', b' ', 124, 0, 0, 0, ..] => "DDS",
+        bytes if bytes.starts_with(b"FUJIFILMCCD-RAW") => RAW,
+        bytes if bytes.starts_with(b"gimp xcf ") => "XCF",
+        _ => return None,
     })
 }
 
@@ -87,6 +160,29 @@ fn format_of(bytes: &[u8]) -> Option<ImageFormat> {
     }
 }
 
+/// Whether a file begins as Netpbm's do (PBM, PGM, PPM, and PAM's lines of words): a text may begin with the same two letters, but goes
+/// on with no two sizes.
+fn is_netpbm(bytes: &[u8]) -> bool {
+    let [b'P', kind @ b'1'..=b'7', rest @ ..] = bytes else { return false };
+    if *kind == b'7' {
+        return [&b"\n#"[..], b"\nWIDTH", b"\nHEIGHT", b"\nDEPTH"].iter().any(|line| rest.starts_with(line));
+    }
+    let mut rest = rest;
+    for _ in 0..2 {
+        let before = rest;
+        while let [b'#' | b' ' | b'\t' | b'\r' | b'\n', ..] = rest {
+            let line = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |end| end + 1);
+            rest = if rest[0] == b'#' { &rest[line..] } else { &rest[1..] };
+        }
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 || before.len() == rest.len() {
+            return false;
+        }
+        rest = &rest[digits..];
+    }
+    rest.first().is_none_or(u8::is_ascii_whitespace)
+}
+
 /// What a picture's header says, the right way up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Outline {
@@ -98,6 +194,7 @@ pub(super) struct Outline {
 
 /// The outline of a picture, of which nothing is decoded; else what is wrong with it and what to do.
 pub(super) fn outline(bytes: &[u8], format: ImageFormat, background: Background) -> Result<Outline, String> {
+    let broken = |error| broken(error, format);
     let mut decoder = open(bytes, format)?;
     let (width, height) = decoder.dimensions();
     let turned = matches!(
@@ -119,6 +216,7 @@ pub(super) fn square(
     channels: usize,
     reading: &Reading,
 ) -> Result<(Vec<u8>, bool), String> {
+    let broken = |error| broken(error, format);
     let mut decoder = open(bytes, format)?;
     let (width, height) = decoder.dimensions();
     let large = u64::from(width) * u64::from(height) > LARGE;
@@ -232,7 +330,7 @@ fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, String> 
     limits.max_alloc = Some(MOST_MEMORY);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    let decoder = reader.into_decoder().map_err(broken)?;
+    let decoder = reader.into_decoder().map_err(|error| broken(error, format))?;
     let (width, height) = decoder.dimensions();
     let pixels = u64::from(width) * u64::from(height);
     if pixels == 0 {
@@ -242,8 +340,12 @@ fn open(bytes: &[u8], format: ImageFormat) -> Result<impl ImageDecoder, String> 
         let most = MOST_PIXELS / 1_000_000;
         return Err(format!("it has {width} x {height} pixels, and at most {most} million are read; shrink it"));
     }
-    let dense = matches!(format, ImageFormat::Png | ImageFormat::Jpeg);
-    if dense && pixels > (bytes.len() as u64).saturating_mul(PIXELS_PER_BYTE) {
+    let dense = match format {
+        ImageFormat::Png | ImageFormat::Jpeg => PIXELS_PER_BYTE,
+        ImageFormat::Pnm => u8::BITS.into(),
+        _ => u64::MAX,
+    };
+    if pixels > (bytes.len() as u64).saturating_mul(dense) {
         return Err(format!("its header says {width} x {height} pixels, which {} bytes cannot hold", bytes.len()));
     }
     Ok(decoder)
@@ -274,11 +376,14 @@ fn has_end(bytes: &[u8]) -> bool {
     false
 }
 
-fn broken(error: image::ImageError) -> String {
+fn broken(error: image::ImageError, format: ImageFormat) -> String {
     match error {
         image::ImageError::Limits(_) => "it is larger than is read; shrink it".to_string(),
         image::ImageError::Unsupported(error) => {
             format!("it is of a kind that is not read ({error}); convert it to PNG")
+        }
+        error if format == ImageFormat::Tiff => {
+            format!("it is damaged, or a camera's raw file ({error}); get it again, or convert it to PNG")
         }
         error => format!("it is damaged ({error}); get it again"),
     }

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::kind::{Block, Kind};
+use super::store::Sink;
 use super::{Classes, Dataset, Images, Reading, Split, idx};
 use crate::error::{Error, Result};
 
@@ -138,7 +139,7 @@ pub(super) fn read(
     labels: Option<&Path>,
     reading: &Reading,
 ) -> Result<Dataset> {
-    let images = turned(idx::read_images(images)?);
+    let images = turned(idx::images(images, reading)?, reading)?;
     let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
     let labels = idx::read_labels(path, images.count, Some(set.first as usize + set.classes.len()))?;
     let label = |label: u32| {
@@ -150,16 +151,19 @@ pub(super) fn read(
 }
 
 /// Rows become columns.
-fn turned(images: Images) -> Images {
+fn turned(images: Images, reading: &Reading) -> Result<Images> {
     let [count, height, width, channels] = images.shape();
-    let pixels = images.pixels();
-    let at = |place: usize| {
-        let (channel, rest) = (place % channels, place / channels);
-        let (x, rest) = (rest % height, rest / height);
-        let (y, image) = (rest % width, rest / width);
-        pixels[((image * height + x) * width + y) * channels + channel]
-    };
-    Images::new([count, width, height, channels], (0..pixels.len()).map(at).collect())
+    let mut sink = Sink::new([count, width, height, channels], reading)?;
+    for index in 0..count {
+        let pixels = images.image(index);
+        let at = |place: usize| {
+            let (channel, rest) = (place % channels, place / channels);
+            let (x, y) = (rest % height, rest / height);
+            pixels[(x * width + y) * channels + channel]
+        };
+        sink.push(&(0..pixels.len()).map(at).collect::<Vec<u8>>())?;
+    }
+    sink.finish()
 }
 
 #[cfg(test)]

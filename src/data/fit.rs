@@ -15,8 +15,9 @@ const MNIST: usize = 28;
 /// The sizes of networks.
 const SMALLEST: usize = 16;
 const LARGEST: usize = 256;
-/// Images that are brought there at a time.
+/// Images that are brought there at a time, and the bytes that they may have.
 const CHUNK: usize = 1024;
+const MOST_BYTES: usize = 1 << 25;
 
 /// The side of the squares that pictures become while they are read: the networks', or one from which [`Dataset::fit`] goes there by
 /// doubling and halving.
@@ -30,9 +31,9 @@ pub(super) fn reading_side(small: bool, reading: &Reading) -> usize {
 }
 
 impl Images {
-    /// The side of the squares that the images become where no other is asked for: 32, or 64 for larger ones.
+    /// The side of the squares that the images become where no other is asked for: 32, or 64 where the shorter side is longer than that.
     pub fn fitting_size(&self) -> usize {
-        if self.height.max(self.width) > SMALL { 2 * SMALL } else { SMALL }
+        if self.height.min(self.width) > SMALL { LARGE } else { SMALL }
     }
 }
 
@@ -64,8 +65,9 @@ impl Dataset {
         }
         let reading = Reading { size: Some(size), ..self.reading.clone() };
         let mut sink = Sink::new([count, size, size, channels], &reading)?;
-        for first in (0..count).step_by(CHUNK) {
-            let some = self.images.select(&(first..count.min(first + CHUNK)).collect::<Vec<_>>());
+        let step = (MOST_BYTES / (height * width * own).max(1)).clamp(1, CHUNK);
+        for first in (0..count).step_by(step) {
+            let some = self.images.select(&(first..count.min(first + step)).collect::<Vec<_>>());
             let some = match (own, channels) {
                 (1, 3) => grey_to_rgb(&some),
                 (3, 1) => rgb_to_grey(&some),
@@ -83,6 +85,7 @@ fn scaled(images: Images, size: usize, reading: &Reading) -> Images {
     let nearest = reading.resample == Resample::Nearest;
     let mut images = match (height, width) {
         _ if (height, width) == (size, size) => return images,
+        (MNIST, MNIST) if nearest => squares(&pad(&images, SMALL), size, reading),
         (MNIST, MNIST) => pad(&images, SMALL),
         _ if height == width && height.is_power_of_two() && !nearest => images,
         _ => squares(&images, reading_side(height.min(width) <= SMALL, reading), reading),
@@ -236,6 +239,29 @@ mod tests {
                 let (y, x) = (place / size * 16 / size, place % size * 16 / size);
                 assert_eq!(value, art.images.image(1)[y * 16 + x], "{place} at {size}");
             }
+        }
+    }
+
+    #[test]
+    fn nearest_pixels_of_padded_images_stay_too() {
+        let mut digits = dataset(28, 28, 1);
+        digits.reading.resample = Resample::Nearest;
+        let padded = pad(&digits.images, 32);
+        for size in [32, 64, 128] {
+            let fitted = digits.clone().fit(size, 1).unwrap();
+            for (place, &value) in fitted.images.image(1).iter().enumerate() {
+                let (y, x) = (place / size * 32 / size, place % size * 32 / size);
+                assert_eq!(value, padded.image(1)[y * 32 + x], "{place} at {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shorter_side_decides_how_large_the_squares_are() {
+        for (height, width, expected) in
+            [(28, 28, 32), (40, 20, 32), (20, 40, 32), (32, 100, 32), (33, 40, 64), (64, 64, 64)]
+        {
+            assert_eq!(dataset(height, width, 1).images.fitting_size(), expected, "{height}x{width}");
         }
     }
 

@@ -1,12 +1,14 @@
 //! A folder of pictures of any size, with a sub-folder for each split, for each class, or without either.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
+use super::decode::{Named, named};
 use super::kind::{Block, Kind};
+use super::layout::Layout;
 use super::pictures;
-use super::tree::{Layout, Source, Tree, is_foreign};
+use super::tree::{Source, Tree, is_foreign};
 use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
@@ -35,55 +37,74 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
         )));
     }
     let mut tree = Tree::default();
-    walk(folder, String::new(), &mut Vec::new(), &mut tree)?;
-    let layout = Layout::of(tree, argument, None)?;
+    walk(folder, String::new(), &mut Vec::new(), &mut tree).map_err(Error::io("read", folder))?;
+    let layout = Layout::of(tree, argument, &|_| Ok(None))?;
     pictures::load(argument, layout, split, "put the images into its sub-folders train, val and test", reading)
 }
 
 /// Adds what lies in a folder, whose path below the root is `below`, to the tree. Links are followed, also out of the root; `above` are
 /// the folders that lead here.
-fn walk(folder: &Path, below: String, above: &mut Vec<PathBuf>, tree: &mut Tree) -> Result<()> {
-    let itself = folder.canonicalize().map_err(Error::io("read", folder))?;
-    if above.contains(&itself) || above.len() == DEEPEST {
-        let why = format!("it leads back to {} or too deep; remove the link", itself.display());
-        tree.files.push((below, Err(why)));
+fn walk(folder: &Path, below: String, above: &mut Vec<PathBuf>, tree: &mut Tree) -> io::Result<()> {
+    let itself = folder.canonicalize()?;
+    if above.contains(&itself) {
+        let why = format!("it leads back to {}; remove the link", itself.display());
+        tree.broken.push((below, why));
         return Ok(());
     }
-    above.push(itself);
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        entries.push(entry.map_err(Error::io("read", folder))?.path());
+    if above.len() == DEEPEST {
+        tree.broken.push((below, format!("it lies more than {DEEPEST} folders deep; move it up")));
+        return Ok(());
     }
-    entries.sort_unstable();
-    for path in entries {
+    if !below.is_empty() {
+        tree.folders.insert(below.clone());
+    }
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
+    paths.sort_unstable();
+    above.push(itself);
+    for path in paths {
         let name = path.file_name().unwrap_or(OsStr::new("")).to_string_lossy().into_owned();
         if is_foreign(&name) {
-            tree.foreign += usize::from(!name.starts_with('.'));
+            tree.foreign += files_in(&path, above.len());
             continue;
         }
         let inside = if below.is_empty() { name } else { format!("{below}/{name}") };
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => {
-                tree.folders.insert(inside.clone());
-                walk(&path, inside, above, tree)?;
+                if let Err(error) = walk(&path, inside.clone(), above, tree) {
+                    tree.broken.push((inside, format!("it cannot be read: {error}")));
+                }
             }
-            Ok(found) if found.is_file() => tree.files.push((inside, Ok(Source::Disk(path)))),
+            Ok(found) if found.is_file() => tree.files.push((inside, Source::Disk(path))),
             // A pipe or a device, of which nothing must be read.
             Ok(_) => tree.foreign += 1,
-            Err(error) => match fs::read_link(&path) {
-                Ok(target) => {
-                    let why = format!(
-                        "it is a link to {}, which is not there; fetch that or remove the link",
-                        target.display()
-                    );
-                    tree.files.push((inside, Err(why)));
-                }
-                Err(_) => return Err(Error::io("read", &path)(error)),
-            },
+            Err(_) if named(&inside) == Named::Other => tree.foreign += 1,
+            Err(error) => tree.broken.push((inside, unreached(&path, &error))),
         }
     }
     above.pop();
     Ok(())
+}
+
+/// Why there is nothing at a path that a folder lists.
+fn unreached(path: &Path, error: &io::Error) -> String {
+    match fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            format!("it is a link to {}, which is not there; fetch that or remove the link", target.display())
+        }
+        Ok(target) => {
+            format!("it is a link to {}, which cannot be followed ({error}); remove the link", target.display())
+        }
+        Err(_) => format!("it cannot be read: {error}"),
+    }
+}
+
+/// How many files there are at a path, and below it where it is a folder so deep; no link is followed.
+fn files_in(path: &Path, deep: usize) -> usize {
+    if deep >= DEEPEST || !fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
+        return 1;
+    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| files_in(&entry.path(), deep + 1)).sum()
 }
 
 #[cfg(test)]

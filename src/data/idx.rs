@@ -13,8 +13,9 @@ use std::path::Path;
 use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 
-use super::Images;
 use super::classes::MOST_CLASSES;
+use super::store::{Sink, affordable};
+use super::{Images, Reading};
 use crate::error::{Error, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -37,7 +38,16 @@ const WORD: usize = 4;
 /// [`Error::Format`], with the offset (in the decompressed bytes of a gzip file) and what was expected, where the
 /// file is not that, cut, too long or corrupt; [`Error::Io`] where it cannot be read.
 pub fn read_images(path: &Path) -> Result<Images> {
-    images_of(path, read(path, Content::Images)?)
+    images(path, &Reading::default())
+}
+
+/// The same, of which no more is in memory than the reading permits.
+///
+/// # Errors
+/// As [`read_images`].
+pub(super) fn images(path: &Path, reading: &Reading) -> Result<Images> {
+    let (source, stored) = open(path)?;
+    images_of(path, source, stored, reading)
 }
 
 /// The labels of an IDX file of one dimension, or the first column of one of two, which must be as many as `images` and each below
@@ -46,12 +56,24 @@ pub fn read_images(path: &Path) -> Result<Images> {
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(path: &Path, images: usize, classes: Option<usize>) -> Result<Vec<u32>> {
-    let Array { dimensions, width, signed, bytes } = read(path, Content::Labels)?;
+    let (source, stored) = open(path)?;
+    let mut parser = parser(path, source, stored)?;
+    let Header { dimensions, width, signed, length } = parser.header(Content::Labels)?;
     let start = WORD * (1 + dimensions.len());
     if dimensions[0] != images {
         let found = format!("{} labels", dimensions[0]);
         return Err(Error::format(path, WORD as u64, format!("{images} labels, one for each image"), found));
     }
+    affordable(
+        2 * length as u64,
+        format!("{}, which should hold labels,", path.display()),
+        "give each image one label",
+    )?;
+    let mut bytes = Vec::new();
+    parser.rest(length, length, |some| {
+        bytes = some;
+        Ok(())
+    })?;
     let classes = classes.unwrap_or(MOST_CLASSES);
     let columns: usize = dimensions[1..].iter().product();
     let rows = bytes.chunks_exact(width * columns).enumerate();
@@ -71,16 +93,21 @@ enum Content {
     Labels,
 }
 
-/// What an IDX file holds: numbers of `width` bytes, as many as the product of the dimensions.
-struct Array {
+/// What an IDX file says that it holds: numbers of `width` bytes, as many as the product of the dimensions, `length` bytes together.
+struct Header {
     dimensions: Vec<usize>,
     width: usize,
     signed: bool,
-    bytes: Vec<u8>,
+    length: usize,
 }
 
-fn images_of(path: &Path, array: Array) -> Result<Images> {
-    let (count, height, width, channels) = match array.dimensions[..] {
+/// The images in `source`, of which `stored` bytes exist.
+fn images_of(path: &Path, source: impl BufRead, stored: u64, reading: &Reading) -> Result<Images> {
+    /// Images that are read at a time have about this many bytes.
+    const CHUNK: usize = 1 << 22;
+    let mut parser = parser(path, source, stored)?;
+    let header = parser.header(Content::Images)?;
+    let (count, height, width, channels) = match header.dimensions[..] {
         [count, height, width] => (count, height, width, 1),
         [count, height, width, channels @ (1 | 3)] => (count, height, width, channels),
         [.., channels] => {
@@ -88,37 +115,42 @@ fn images_of(path: &Path, array: Array) -> Result<Images> {
         }
         [] => unreachable!("the magic number of images has three or four dimensions"),
     };
-    Ok(Images::new([count, height, width, channels], array.bytes))
+    let each = height * width * channels;
+    affordable(2 * each as u64, format!("{}: an image of {height}x{width}", path.display()), "name smaller images")?;
+    let mut sink = Sink::new([count, height, width, channels], reading)?;
+    parser.rest(header.length, (CHUNK / each).max(1) * each, |images| sink.push(&images))?;
+    sink.finish()
 }
 
-fn read(path: &Path, content: Content) -> Result<Array> {
+/// A file and how many bytes it has.
+fn open(path: &Path) -> Result<(BufReader<File>, u64)> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let stored = file.metadata().map_err(Error::io("read", path))?.len();
-    decode(path, BufReader::new(file), stored, content)
+    Ok((BufReader::new(file), stored))
 }
 
-/// Parses `source`, gzipped or not, of which `stored` bytes exist.
-fn decode(path: &Path, mut source: impl BufRead, stored: u64, content: Content) -> Result<Array> {
+/// A parser of `source`, gzipped or not, of which `stored` bytes exist.
+fn parser<'a>(path: &'a Path, mut source: impl BufRead + 'a, stored: u64) -> Result<Parser<'a>> {
     let start = source.fill_buf().map_err(Error::io("read", path))?;
-    if start.starts_with(&GZIP_MAGIC) {
+    Ok(if start.starts_with(&GZIP_MAGIC) {
         let most = stored.saturating_mul(DEFLATE_RATIO);
-        Parser { path, source: MultiGzDecoder::new(source), offset: 0, most }.array(content)
+        Parser { path, source: Box::new(MultiGzDecoder::new(source)), offset: 0, most }
     } else {
-        Parser { path, source, offset: 0, most: stored }.array(content)
-    }
+        Parser { path, source: Box::new(source), offset: 0, most: stored }
+    })
 }
 
-struct Parser<'a, R> {
+struct Parser<'a> {
     path: &'a Path,
-    source: R,
+    source: Box<dyn Read + 'a>,
     /// Bytes read so far.
     offset: u64,
     /// More bytes than this cannot come.
     most: u64,
 }
 
-impl<R: Read> Parser<'_, R> {
-    fn array(mut self, content: Content) -> Result<Array> {
+impl Parser<'_> {
+    fn header(&mut self, content: Content) -> Result<Header> {
         let magic = self.word("the magic number of an IDX file")?;
         let (kind, count) = (magic >> 8, magic & 0xff);
         let (fits, expected) = match content {
@@ -152,15 +184,14 @@ impl<R: Read> Parser<'_, R> {
                 dimension => dimensions.push(dimension),
             }
         }
-        let length = self.affordable(&dimensions, width)?;
-        let bytes = self.rest(length)?;
+        let length = self.held(&dimensions, width)?;
         // Each is at most the product, which fits.
         let dimensions = dimensions.into_iter().map(|dimension| dimension as usize).collect();
-        Ok(Array { dimensions, width, signed, bytes })
+        Ok(Header { dimensions, width, signed, length })
     }
 
     /// The product of the dimensions and the bytes of a number, where the file is long enough for that many bytes to follow.
-    fn affordable(&self, dimensions: &[u32], width: usize) -> Result<usize> {
+    fn held(&self, dimensions: &[u32], width: usize) -> Result<usize> {
         let claim =
             dimensions.iter().try_fold(width as u64, |product, &dimension| product.checked_mul(dimension.into()));
         let left = self.most.saturating_sub(self.offset);
@@ -175,20 +206,25 @@ impl<R: Read> Parser<'_, R> {
         })
     }
 
-    /// Exactly `length` bytes and then the end.
-    fn rest(&mut self, length: usize) -> Result<Vec<u8>> {
-        let start = self.offset;
-        // One byte more shows what trails, and makes a gzip decoder check its checksum.
-        let bytes = self.up_to(length as u64 + 1)?;
-        if bytes.len() < length {
-            return Err(Error::format(
-                self.path,
-                self.offset,
-                format!("{length} bytes from byte {start} on, as the dimensions in the header say"),
-                format!("the end of the file after {} of them", bytes.len()),
-            ));
+    /// Exactly `length` bytes, of which `step` at a time are taken, and then the end.
+    fn rest(&mut self, length: usize, step: usize, mut take: impl FnMut(Vec<u8>) -> Result<()>) -> Result<()> {
+        let (start, mut done) = (self.offset, 0);
+        while done < length {
+            let wanted = step.min(length - done);
+            let bytes = self.up_to(wanted as u64)?;
+            done += bytes.len();
+            if bytes.len() < wanted {
+                return Err(Error::format(
+                    self.path,
+                    self.offset,
+                    format!("{length} bytes from byte {start} on, as the dimensions in the header say"),
+                    format!("the end of the file after {done} of them"),
+                ));
+            }
+            take(bytes)?;
         }
-        if bytes.len() > length {
+        // One byte more shows what trails, and makes a gzip decoder check its checksum.
+        if !self.up_to(1)?.is_empty() {
             return Err(Error::format(
                 self.path,
                 self.offset - 1,
@@ -198,7 +234,7 @@ impl<R: Read> Parser<'_, R> {
                 "more bytes",
             ));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     fn word(&mut self, what: &str) -> Result<u32> {
@@ -255,7 +291,7 @@ mod tests {
 
     fn images(bytes: &[u8]) -> Result<Images> {
         let path = Path::new("images.idx");
-        images_of(path, decode(path, bytes, bytes.len() as u64, Content::Images)?)
+        images_of(path, bytes, bytes.len() as u64, &Reading::default())
     }
 
     /// The offset and the text of the format error that `bytes` must give.
@@ -277,6 +313,16 @@ mod tests {
         assert_eq!(images(&gzip(&small())).unwrap(), expected);
         let members = [gzip(&small()[..20]), gzip(&small()[20..])].concat();
         assert_eq!(images(&members).unwrap(), expected, "a gzip file of two members");
+    }
+
+    #[test]
+    fn images_beyond_the_memory_permitted_are_kept_on_disk() {
+        for bytes in [small(), gzip(&small())] {
+            let reading = Reading { memory: Some(0), ..Reading::default() };
+            let kept = images_of(Path::new("x"), &bytes[..], bytes.len() as u64, &reading).unwrap();
+            assert!(kept.is_on_disk());
+            assert_eq!(kept, images(&bytes).unwrap());
+        }
     }
 
     #[test]
@@ -442,8 +488,8 @@ mod tests {
         fn no_claim_is_afforded_beyond_what_the_file_can_hold(
             dimensions in prop::collection::vec(any::<u32>(), 1..5), offset in 0u64..100, most in 0u64..1_000_000,
         ) {
-            let parser = Parser { path: Path::new("claim"), source: std::io::empty(), offset, most };
-            if let Ok(length) = parser.affordable(&dimensions, 1) {
+            let parser = Parser { path: Path::new("claim"), source: Box::new(std::io::empty()), offset, most };
+            if let Ok(length) = parser.held(&dimensions, 1) {
                 prop_assert!(length as u64 + offset <= most);
             }
         }

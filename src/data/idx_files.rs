@@ -18,7 +18,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     if let Some(set) = emnist::Set::of_file(path) {
         return emnist::read(argument, set, path, labels, reading);
     }
-    let images = idx::read_images(path)?;
+    let images = idx::images(path, reading)?;
     let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
     let labels = idx::read_labels(path, images.count, None)?;
     let (classes, labels) = classes_of(path, vec![Labels::Numbers(labels.into_iter().map(u64::from).collect())])?;

@@ -54,6 +54,12 @@ impl Split {
         }
     }
 
+    /// That a data set, called `whose`, has no validation split, and what stands in its place.
+    pub(super) fn held_out_instead(whose: impl fmt::Display) -> Error {
+        let instead = "where one is needed, the last fifth of its train split is held out as one";
+        Error::NoSplit(format!("{whose} has no validation split of its own; {instead}"))
+    }
+
     /// That a data set, called `whose`, lacks this split; `advice` says how it would have one.
     pub(super) fn missing(self, whose: impl fmt::Display, advice: impl fmt::Display) -> Error {
         Error::NoSplit(format!("{whose} has no {self} split; {advice}"))

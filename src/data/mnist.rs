@@ -37,7 +37,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
         )));
     }
     if split == Split::Validation {
-        return Err(split.missing(argument, "a block of the training images stands in for it"));
+        return Err(Split::held_out_instead(argument));
     }
     let places =
         [find(folder, split, "images", &["idx3-ubyte"]), find(folder, split, "labels", &["idx1-ubyte", "idx2-int"])];
@@ -49,7 +49,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
         },
         [images, labels] => [images?, labels?],
     };
-    let images = idx::read_images(&images)?;
+    let images = idx::images(&images, reading)?;
     let labels = idx::read_labels(&labels, images.count, Some(CLASSES))?;
     Ok(Dataset::labelled(argument, images, labels, Classes::numbered(0..CLASSES)).read_by(reading))
 }

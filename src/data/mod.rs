@@ -16,6 +16,7 @@ pub mod idx;
 mod idx_files;
 mod images;
 mod kind;
+mod layout;
 pub(crate) mod light;
 pub mod matlab;
 mod mnist;
@@ -167,8 +168,8 @@ impl Dataset {
             return Err(Error::invalid(format!(
                 "{} has images of {}, and the classes here are {}",
                 self.name,
-                tree::counted("class", "classes", &strange),
-                tree::counted("only", "", &classes.names().iter().map(String::as_str).collect::<Vec<_>>()).trim(),
+                classes::counted("class", "classes", &strange),
+                classes::counted("only", "", &classes.names().iter().map(String::as_str).collect::<Vec<_>>()).trim(),
             )));
         }
         let labels = labels.iter().map(|&label| places[label as usize].expect("each has a place")).collect();

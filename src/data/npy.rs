@@ -1,10 +1,13 @@
 //! NumPy's arrays as data sets: `.npy` files of images, with another of labels where there are any.
 //!
-//! Nothing that a header claims is allocated before the length of what follows has borne it out.
+//! Nothing that a header claims is allocated before the length of what follows has borne it out, and of images no more than a few are held
+//! as they are stored.
 
+use std::fs::File;
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
-use super::array::{Array, Numbers, classes_of, images_of, labels_of};
+use super::array::{Array, Labels, Numbers, classes_of, images_of, labels_of};
 use super::kind::{Block, Kind};
 use super::{Dataset, Reading, Split, pair};
 use crate::error::{Error, Result};
@@ -23,26 +26,37 @@ fn check(argument: &str) -> Result<()> {
 
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let (images, labels) = pair::files(KIND.name, argument, split)?;
-    let images = images_of(images, "the array", read(images)?, reading)?;
+    let images = images_of(open(images)?, reading)?;
     let Some(path) = labels else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
-    let Some(labels) = labels_of(path, "the array", read(path)?, images.count)? else {
-        return Err(Error::format(path, 0, "one label an image", "several"));
+    let several =
+        || Error::invalid(format!("{}: rows say several things of an image; give it one label", path.display()));
+    let labels = match labels_of(open(path)?, Some(images.count))? {
+        Labels::Several => return Err(several()),
+        labels => labels,
     };
     let (classes, labels) = classes_of(path, vec![labels])?;
     let labels = labels.into_iter().next().expect("one for one");
+    if let Some(lacking) = classes.lacking(labels.iter().copied()) {
+        reading.listener.note(format!("{argument}: it has no images of {lacking}"));
+    }
     Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
 }
 
-fn read(path: &Path) -> Result<Array> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    parse(path, "", bytes)
+fn open(path: &Path) -> Result<Array<'_>> {
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
+    parse(path, "", BufReader::new(file), length)
 }
 
-/// The array in the bytes of a `.npy` file, which is `within` another where that is not empty.
+/// The array in a `.npy` file of so many bytes, which is `within` another where that is not empty. Nothing but its header is read.
 ///
 /// # Errors
 /// [`Error::Format`] with the place and what was expected there.
-pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Array> {
+pub(super) fn parse<'a>(path: &'a Path, within: &str, source: impl Read + 'a, length: u64) -> Result<Array<'a>> {
+    let what = if within.is_empty() { "the array".to_string() } else { format!("the array {within}") };
+    let mut array =
+        Array { path, what, shape: Vec::new(), numbers: Numbers::BYTES, fortran: false, source: Box::new(source) };
+    let bytes = array.up_to(MAGIC.len() + 6)?;
     let within = if within.is_empty() { String::new() } else { format!(" in {within}") };
     let wrong = |place: usize, expected: String, found: String| {
         Error::format(path, place as u64, format!("{expected}{within}"), found)
@@ -52,17 +66,23 @@ pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Arr
         let found = format!("\"{}\"", bytes[..bytes.len().min(MAGIC.len())].escape_ascii());
         return Err(wrong(0, "the magic string of a NumPy array, \"\\x93NUMPY\"".into(), found));
     }
-    let (length, start) = match bytes[MAGIC.len()..] {
+    let (size, start) = match bytes[MAGIC.len()..] {
         [1, _, low, high, ..] => (usize::from(u16::from_le_bytes([low, high])), MAGIC.len() + 4),
-        [2 | 3, _, a, b, c, d, ..] => (u32::from_le_bytes([a, b, c, d]) as usize, MAGIC.len() + 6),
+        [2 | 3, _, a, b, c, d] => (u32::from_le_bytes([a, b, c, d]) as usize, MAGIC.len() + 6),
         [1..=3, ..] | [] => return Err(cut(bytes.len())),
         [version, ..] => return Err(wrong(MAGIC.len(), "version 1, 2 or 3".into(), version.to_string())),
     };
-    if length > LONGEST_HEADER {
-        return Err(wrong(MAGIC.len() + 2, format!("a header of at most {LONGEST_HEADER} bytes"), length.to_string()));
+    if size > LONGEST_HEADER {
+        return Err(wrong(MAGIC.len() + 2, format!("a header of at most {LONGEST_HEADER} bytes"), size.to_string()));
     }
-    let header = bytes.get(start..start + length).ok_or_else(|| cut(bytes.len()))?;
-    let header = String::from_utf8_lossy(header).into_owned();
+    // Of version 1 the header begins earlier, within what is read.
+    let mut header = bytes[start..].to_vec();
+    header.extend(array.up_to(size.saturating_sub(header.len()))?);
+    if header.len() < size {
+        return Err(cut(start + header.len()));
+    }
+    let behind = header.split_off(size);
+    let header = String::from_utf8_lossy(&header).into_owned();
     let unlike = |what: &str| wrong(start, format!("{what} in the header"), format!("{:?}", header.trim()));
     let value = |key: &str| {
         let (_, rest) = header.split_once(&format!("'{key}':"))?;
@@ -87,13 +107,13 @@ pub(super) fn parse(path: &Path, within: &str, mut bytes: Vec<u8>) -> Result<Arr
     let shape =
         sizes.map(str::parse).collect::<Result<Vec<usize>, _>>().map_err(|_| unlike("whole numbers as 'shape'"))?;
     let claim = shape.iter().try_fold(numbers.size(), |product, &size| product.checked_mul(size));
-    let held = bytes.len() - start - length;
-    if claim != Some(held) {
+    let held = length.saturating_sub((start + size) as u64);
+    if claim.map(|claim| claim as u64) != Some(held) {
         let expected = format!("{shape:?} values of {} bytes, as the header says", numbers.size());
-        return Err(wrong(start + length, expected, format!("{held} bytes")));
+        return Err(wrong(start + size, expected, format!("{held} bytes")));
     }
-    bytes.drain(..start + length);
-    Ok(Array { shape, numbers, fortran, bytes })
+    let source = Box::new(Cursor::new(behind).chain(array.source));
+    Ok(Array { shape, numbers, fortran, source, ..array })
 }
 
 #[cfg(test)]
@@ -189,24 +209,85 @@ pub(super) mod tests {
             (npy("|u1", "False", "(99999999999, 99999999999)", &[0; 11]), None, "found 11 bytes"),
             (npy("|u1", "False", "(3, 5)", &[0; 15]), None, "[3, 5]"),
             (npy("|u1", "False", "(0, 2, 2)", &[]), None, "[0, 2, 2]"),
-            (npy("<f4", "False", "(1, 1, 1)", &2f32.to_le_bytes()), None, "numbers from 0 to 1"),
-            (npy("<f4", "False", "(1, 1, 1)", &f32::NAN.to_le_bytes()), None, "numbers from 0 to 1"),
-            (npy("<i2", "False", "(1, 1, 1)", &300i16.to_le_bytes()), None, "numbers from 0 to 255"),
-            (good.clone(), Some(npy("|u1", "False", "(2,)", &[0, 1])), "3 labels, one for each image"),
+            (
+                npy("<f4", "False", "(1, 1, 1)", &37f32.to_le_bytes()),
+                None,
+                "from 0 to 1, and the array has 37; divide by 255, or store it as uint8",
+            ),
+            (npy("<f4", "False", "(1, 1, 1)", &(-0.5f32).to_le_bytes()), None, "has -0.5; add 1 and divide by 2"),
+            (npy("<f4", "False", "(1, 1, 1)", &f32::NAN.to_le_bytes()), None, "has NaN; replace it"),
+            (npy("<f4", "False", "(1, 1, 1)", &1e4f32.to_le_bytes()), None, "has 10000; scale them to that"),
+            (
+                npy("<i2", "False", "(1, 1, 1)", &300i16.to_le_bytes()),
+                None,
+                "from 0 to 255, and the array has 300; scale",
+            ),
+            (good.clone(), Some(npy("|u1", "False", "(2,)", &[0, 1])), "the array has labels [2] for 3 images; give"),
             (good.clone(), Some(npy("|i1", "False", "(3,)", &[0, 0xff, 1])), "found -1"),
             (good.clone(), Some(npy("<i4", "False", "(3,)", &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])), "found 16777216"),
-            (good, Some(npy("|u1", "False", "(3, 2)", &[1, 1, 0, 1, 0, 0])), "one label an image"),
+            (good, Some(npy("|u1", "False", "(3, 2)", &[1, 1, 0, 1, 0, 0])), "give it one label"),
         ] {
             let text = load(&images, labels.as_deref()).unwrap_err().to_string();
             assert!(text.contains(part), "`{text}` lacks `{part}`");
+            assert!(!part.contains("has ") || !text.contains("get the file again"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_float_that_rounds_to_a_byte_is_one() {
+        for (value, expected) in [(1.0000001f32, 255), (1.0019, 255), (-0.0019, 0), (0.5, 128)] {
+            let images = load(&npy("<f4", "False", "(1, 1, 1)", &value.to_le_bytes()), None).unwrap().images;
+            assert_eq!(*images.pixels(), [expected], "{value}");
+        }
+    }
+
+    #[test]
+    fn where_the_images_of_an_array_are_kept_changes_nothing() {
+        use crate::data::Background;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        let values: Vec<u8> = (0..240u32).map(|place| (place * 7 % 256) as u8).collect();
+        for (order, shape) in
+            [("False", "(5, 4, 4, 3)"), ("True", "(5, 4, 4, 3)"), ("False", "(4, 3, 4, 5)"), ("False", "(15, 2, 2, 4)")]
+        {
+            std::fs::write(&path, npy("|u1", order, shape, &values)).unwrap();
+            let spec: Spec = format!("npy:{}", path.display()).parse().unwrap();
+            let read = |memory| {
+                let reading = Reading { memory: Some(memory), background: Background([9, 8, 7]), ..Reading::default() };
+                spec.read(Split::Train, &reading).unwrap().images
+            };
+            let [memory, disk] = [u64::MAX, 0].map(read);
+            assert!(disk.is_on_disk() && !memory.is_on_disk());
+            assert_eq!(memory, disk, "{shape} {order}");
+        }
+    }
+
+    #[test]
+    fn classes_without_images_are_said() {
+        use crate::data::{Heard, Listener};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("i"), npy("|u1", "False", "(2, 2, 2)", &[0; 8])).unwrap();
+        std::fs::write(path("l"), npy("|u1", "False", "(2,)", &[0, 2])).unwrap();
+        let said: std::sync::Arc<std::sync::Mutex<Vec<String>>> = Default::default();
+        let kept = said.clone();
+        let listener = Listener::new(move |heard| {
+            if let Heard::Note(note) = heard {
+                kept.lock().unwrap().push(note.to_string());
+            }
+        });
+        let spec: Spec = format!("npy:{},{}", path("i").display(), path("l").display()).parse().unwrap();
+        spec.read(Split::Train, &Reading { listener, ..Reading::default() }).unwrap();
+        assert!(said.lock().unwrap()[0].ends_with("it has no images of class 1"));
     }
 
     proptest! {
         #[test]
         fn any_header_is_parsed_without_a_panic(header in ".{0,80}", bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            let _ = parse(Path::new("x"), "", [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), &bytes].concat());
-            let _ = parse(Path::new("x"), "y", [MAGIC, &bytes].concat());
+            let headed = [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes(), header.as_bytes(), &bytes].concat();
+            for bytes in [headed, [MAGIC, &bytes].concat()] {
+                let _ = parse(Path::new("x"), "", &bytes[..], bytes.len() as u64);
+            }
         }
     }
 }

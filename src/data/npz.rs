@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::archive::Archive;
+use super::archive::{Archive, Entry};
 use super::array::{Labels, classes_of, images_of, labels_of};
+use super::decode::{Named, named};
 use super::kind::{Block, Kind};
 use super::{Dataset, Reading, Split, npy};
 use crate::error::{Error, Result};
@@ -51,43 +52,60 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let find = |split: Split, images: bool| {
         archive.entries().iter().position(|entry| meaning(&entry.name) == Some((split, images)))
     };
-    let array = |index: usize| npy::parse(path, &archive.entries()[index].name, archive.whole(index)?);
-    let Some(images) = find(split, true) else {
-        let names: Vec<&str> = archive.entries().iter().map(|entry| entry.name.as_str()).collect();
-        let advice = format!(
-            "it holds {}; call arrays as MedMNIST does: train_images, train_labels, val_images, .., test_labels",
-            names.join(", ")
-        );
-        return Err(match split {
-            Split::Train => Error::invalid(format!("{argument} has no images: {advice}")),
-            _ => split.missing(argument, advice),
-        });
+    let array = |index: usize| {
+        let entry = &archive.entries()[index];
+        let source = archive.unpack(index).map_err(|why| Error::format(path, 0, &entry.name, format!("that {why}")))?;
+        npy::parse(path, &entry.name, source, entry.size)
     };
-    let what = archive.entries()[images].name.clone();
-    let images = images_of(path, &what, array(images)?, reading)?;
-    let Some(own) = find(split, false) else { return Ok(Dataset::unlabelled(argument, images).read_by(reading)) };
-    // Its own labels first, then those of the other splits, which share its list of classes.
-    let mut splits = Vec::new();
-    for (of, index) in [(split, Some(own))]
-        .into_iter()
-        .chain(Split::ALL.into_iter().filter(|&other| other != split).map(|other| (other, find(other, false))))
-    {
-        let Some(index) = index else { continue };
-        let labels = array(index)?;
-        let count = if of == split { images.count } else { labels.shape.first().copied().unwrap_or(0) };
-        match labels_of(path, &archive.entries()[index].name, labels, count)? {
-            Some(labels) => splits.push(labels),
-            None if of == split => {
-                reading.listener.note(format!("{argument}: each image has several labels, which play no part"));
-                return Ok(Dataset::unlabelled(argument, images).read_by(reading));
-            }
-            None => {}
+    let Some(images) = find(split, true) else { return Err(without(argument, split, archive.entries())) };
+    let images = images_of(array(images)?, reading)?;
+    // All splits share one list of classes, and have several labels an image or one.
+    let mut labels = Vec::new();
+    for of in Split::ALL {
+        let Some(index) = find(of, false) else { continue };
+        labels.push((of, labels_of(array(index)?, (of == split).then_some(images.count))?));
+    }
+    let unlabelled = |images, why: &str| {
+        if !why.is_empty() {
+            reading.listener.note(format!("{argument}: {why}"));
+        }
+        Ok(Dataset::unlabelled(argument, images).read_by(reading))
+    };
+    if labels.iter().any(|(_, labels)| matches!(labels, Labels::Several)) {
+        return unlabelled(images, "each image has several labels, which play no part");
+    }
+    let (splits, labels): (Vec<Split>, Vec<Labels>) = labels.into_iter().unzip();
+    let Some(place) = splits.iter().position(|&of| of == split) else {
+        let why = if splits.is_empty() { String::new() } else { format!("the {split} split has no labels") };
+        return unlabelled(images, &why);
+    };
+    let (classes, mut labels) = classes_of(path, labels)?;
+    for (of, labels) in splits.iter().zip(&labels) {
+        if let Some(lacking) = classes.lacking(labels.iter().copied()) {
+            reading.listener.note(format!("{argument}: the {of} split has no images of {lacking}"));
         }
     }
-    let splits: Vec<Labels> = splits;
-    let (classes, labels) = classes_of(path, splits)?;
-    let labels = labels.into_iter().next().expect("its own");
-    Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
+    Ok(Dataset::labelled(argument, images, labels.swap_remove(place), classes).read_by(reading))
+}
+
+/// That no array has the images of a split.
+fn without(argument: &str, split: Split, entries: &[Entry]) -> Error {
+    const SHOWN: usize = 5;
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let holds = format!("it holds {}{more}", names[..names.len().min(SHOWN)].join(", "));
+    if split == Split::Train && names.iter().any(|name| named(name) == Named::Picture) {
+        return Error::invalid(format!(
+            "{argument} has no arrays of images: {holds}; name an archive of pictures as zip:{argument}"
+        ));
+    }
+    let advice =
+        format!("{holds}; call arrays as MedMNIST does: train_images, train_labels, val_images, .., test_labels");
+    match split {
+        Split::Train => Error::invalid(format!("{argument} has no images: {advice}")),
+        _ => split.missing(argument, advice),
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::decode::{self, Outline};
 use super::fit::{SMALL, reading_side};
+use super::layout::{Layout, Part, Picture};
 use super::reading::Heard;
 use super::store::Sink;
-use super::tree::{Layout, Picture};
+
 use super::{Classes, Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
@@ -29,18 +30,17 @@ struct Sound {
 /// [`Error::NoSplit`] where there is no such split; [`Error::Invalid`] where there is no picture in it;
 /// [`Error::BrokenImages`], listing all of them, where some cannot be read and are not to be left out.
 pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, reading: &Reading) -> Result<Dataset> {
-    let Layout { classes, mut parts, has_splits, broken, foreign, notes } = layout;
+    let Layout { classes, mut parts, has_splits, foreign, notes } = layout;
     let splits: Vec<Split> = Split::ALL.into_iter().filter(|split| has_splits && parts.contains_key(split)).collect();
-    let Some(pictures) = parts.remove(&split) else {
-        // Where nothing at all is there, the training split says so.
-        return Err(if split == Split::Train { none(whose, foreign) } else { split.missing(whose, advice) });
+    let Some(Part { pictures, mut broken }) = parts.remove(&split) else {
+        return Err(split.missing(whose, advice));
     };
-    // A broken file of another split is that split's.
-    let prefix = |split: Split| move |path: &str| path.split('/').next().and_then(Split::named) == Some(split);
-    let mut broken: Vec<(String, String)> =
-        broken.into_iter().filter(|(path, _)| !has_splits || prefix(split)(path)).collect();
+    let none = || match has_splits {
+        true => Error::invalid(format!("{whose}: the {split} split is empty; {advice}")),
+        false => none(whose, foreign),
+    };
     if pictures.is_empty() && broken.is_empty() {
-        return Err(none(whose, foreign));
+        return Err(none());
     }
     let total = pictures.len() + broken.len();
     let mut sound = Vec::new();
@@ -95,7 +95,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
     reading.listener.tell(Heard::Progress(2 * total, 2 * total));
     refuse(whose, total, &mut broken, reading)?;
     if kept.is_empty() {
-        return Err(none(whose, foreign));
+        return Err(none());
     }
     tell(whose, foreign, transparent, &notes, reading);
     let labels: Option<Vec<u32>> = kept.iter().map(|sound| sound.picture.label).collect();
@@ -139,9 +139,9 @@ fn tell(whose: &str, foreign: usize, transparent: usize, notes: &[String], readi
     }
     if foreign > 0 {
         let files = if foreign == 1 {
-            "1 file that is no image is".to_string()
+            "1 file that is none of its images is".to_string()
         } else {
-            format!("{foreign} files that are no images are")
+            format!("{foreign} files that are none of its images are")
         };
         reading.listener.note(format!("{whose}: {files} passed over"));
     }

@@ -113,7 +113,7 @@ impl Listener {
     }
 }
 
-/// A colour: `white`, `black`, `grey` or `#rrggbb`.
+/// A colour: `white`, `black`, `grey`, `#rgb` or `#rrggbb`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Background(pub [u8; 3]);
@@ -142,15 +142,18 @@ impl FromStr for Background {
     /// [`Error::Usage`] where the text is no colour.
     fn from_str(text: &str) -> Result<Background> {
         let named = NAMED.iter().find(|(name, _)| *name == text).map(|(_, colour)| *colour);
-        let digits = text
-            .strip_prefix('#')
-            .filter(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let written = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).map(|colour| {
-            let [_, red, green, blue] = colour.to_be_bytes();
-            [red, green, blue]
+        let digits = text.strip_prefix('#').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let written = number.zip(digits).and_then(|(colour, digits)| match (digits.len(), colour.to_be_bytes()) {
+            (6, [_, red, green, blue]) => Some([red, green, blue]),
+            // A digit stands for two.
+            (3, [.., red, rest]) => Some([red, rest >> 4, rest & 15].map(|digit| 17 * digit)),
+            _ => None,
         });
         named.or(written).map(Background).ok_or_else(|| {
-            Error::Usage(format!("`{text}` is no colour: give white, black, grey or #rrggbb in hexadecimal digits"))
+            Error::Usage(format!(
+                "`{text}` is no colour: give white, black, grey, #rgb or #rrggbb in hexadecimal digits"
+            ))
         })
     }
 }
@@ -213,7 +216,10 @@ mod tests {
             let background: Background = text.parse().unwrap();
             assert_eq!((background.0, background.to_string().as_str()), (colour, text));
         }
-        for text in ["", "pink", "#fff", "#gggggg", "ff8001", "#ff80011", "#éaaaa", "#+fffff"] {
+        for (text, colour) in [("#fff", [255; 3]), ("#08f", [0, 136, 255]), ("#000", [0; 3])] {
+            assert_eq!(text.parse::<Background>().unwrap().0, colour);
+        }
+        for text in ["", "pink", "#", "#ff", "#ffff", "#ggg", "#gggggg", "ff8001", "#ff80011", "#éaaaa", "#+fffff"] {
             assert!(matches!(text.parse::<Background>(), Err(Error::Usage(_))), "{text}");
         }
     }

@@ -57,6 +57,11 @@ impl Spec {
         Ok(Dataset { name: self.to_string(), ..dataset })
     }
 
+    /// Whether its images are pictures of any size, each a file of its own.
+    pub fn is_of_files(&self) -> bool {
+        [folder::KIND.name, zip::KIND.name].contains(&self.kind.name)
+    }
+
     /// What is held out of its training split where it has no validation split.
     pub fn block(&self) -> Block {
         self.kind.block

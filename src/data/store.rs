@@ -3,6 +3,7 @@
 //! What lies on disk was decoded once, ahead of training, into a file without a name that is gone with the process. A batch is read from
 //! it in the background while the one before is trained on. Results do not depend on where images are.
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -115,16 +116,17 @@ impl Sink {
     /// [`Error::Io`] where the images are too many for memory and there is no place for them on disk.
     pub fn new(shape: [usize; 4], reading: &Reading) -> Result<Sink> {
         let wanted = shape.iter().map(|&size| size as u64).product::<u64>();
-        let quarter = || crate::memory::available_memory().map_or(u64::MAX, |free| free / SHARE);
-        let bound = reading.memory.unwrap_or_else(quarter);
+        let free = crate::memory::available_memory().unwrap_or(u64::MAX);
+        // Nobody can be given more than there is.
+        let bound = reading.memory.unwrap_or(free / SHARE).min(free);
         if HELD.load(Ordering::Relaxed).saturating_add(wanted) <= bound {
             return Ok(Sink { shape, pushed: 0, target: Target::Memory(Vec::with_capacity(wanted as usize)) });
         }
         let (file, folder) = unnamed()?;
         reading.listener.note(format!(
-            "decoded images would take {} MiB of memory, of which {} may be taken: they are kept in {}",
-            wanted >> 20,
-            bound >> 20,
+            "decoded images take {}, and {} of memory may be taken: they are kept in {}",
+            in_units(wanted),
+            in_units(bound),
             folder.display()
         ));
         Ok(Sink { shape, pushed: 0, target: Target::Disk(BufWriter::with_capacity(1 << 20, file), folder) })
@@ -169,6 +171,36 @@ impl Sink {
     }
 }
 
+/// Refuses what would take more than half of the free memory at once, as an array does that can only be read whole.
+///
+/// # Errors
+/// [`Error::Invalid`], with how much it is and `advice`.
+pub(super) fn affordable(bytes: u64, what: impl Display, advice: &str) -> Result<()> {
+    let free = crate::memory::available_memory().unwrap_or(u64::MAX);
+    if bytes <= free / 2 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{what} would take {} of memory at once, and {} are free; {advice}",
+        in_units(bytes),
+        in_units(free)
+    )))
+}
+
+/// A number of bytes as people say it: `0 bytes`, `1 KiB`, `2.5 GiB`.
+fn in_units(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1024 => return format!("{bytes} bytes"),
+        1024..0x10_0000 => (1u64 << 10, "KiB"),
+        0x10_0000..0x4000_0000 => (1 << 20, "MiB"),
+        _ => (1 << 30, "GiB"),
+    };
+    if bytes.is_multiple_of(unit) {
+        return format!("{} {name}", bytes / unit);
+    }
+    format!("{:.1} {name}", bytes as f64 / unit as f64)
+}
+
 /// A file that is gone once nobody has it open, and the folder that it lies in.
 fn unnamed() -> Result<(File, PathBuf)> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -202,6 +234,20 @@ fn forget(_path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_said_in_the_unit_that_fits() {
+        let said = [0, 1000, 1024, 1536, 3 << 20, 6_000_000_000].map(in_units);
+        assert_eq!(said, ["0 bytes", "1000 bytes", "1 KiB", "1.5 KiB", "3 MiB", "5.6 GiB"]);
+    }
+
+    #[test]
+    fn what_can_only_be_read_whole_and_is_too_large_is_refused() {
+        affordable(1 << 10, "a", "b").unwrap();
+        let text = affordable(u64::MAX, "the array", "store it in parts").unwrap_err().to_string();
+        assert!(text.contains("the array would take 17179869184.0 GiB of memory at once, and "), "{text}");
+        assert!(text.ends_with("free; store it in parts"), "{text}");
+    }
 
     #[test]
     fn images_on_disk_are_those_in_memory() {

@@ -27,7 +27,7 @@ fn file_name(split: Split) -> Result<&'static str> {
     match split {
         Split::Train => Ok("train_32x32.mat"),
         Split::Test => Ok("test_32x32.mat"),
-        Split::Validation => Err(split.missing("SVHN", "a block of the training images stands in for it")),
+        Split::Validation => Err(Split::held_out_instead("SVHN")),
     }
 }
 

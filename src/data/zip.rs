@@ -1,16 +1,16 @@
 //! A ZIP archive of pictures, laid out as a folder is, or with labels in a `dataset.json` as StyleGAN2-ADA's tools write it.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::archive::Archive;
 use super::classes::MOST_CLASSES;
 use super::kind::{Block, Kind};
+use super::layout::{Labels, Layout};
 use super::pictures;
-use super::tree::{Layout, Source, Tree, is_foreign};
+use super::tree::{Source, Tree, is_foreign};
 use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
@@ -21,10 +21,16 @@ pub(super) const KIND: Kind = Kind { name: "zip", forms: &["zip:FILE"], check, l
 const LABELS: &str = "dataset.json";
 const MOST_BYTES: u64 = 1 << 30;
 
-/// What it holds that matters here: pairs of a path and a class.
+/// What it holds that matters here: pairs of a path and a class, or null where images have no classes.
 #[derive(Deserialize)]
-struct Labels {
-    labels: Option<Vec<(String, u32)>>,
+struct Written {
+    #[serde(default, deserialize_with = "said")]
+    labels: Option<Option<Vec<(String, u32)>>>,
+}
+
+/// What is said, be it null.
+fn said<'a, D: Deserializer<'a>, T: Deserialize<'a>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 fn check(argument: &str) -> Result<()> {
@@ -42,49 +48,38 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
         return Err(Error::invalid(format!("there is no archive {argument}{folder}")));
     }
     let archive = Arc::new(Archive::open(path)?);
-    let labels = labels(&archive)?;
     let mut tree = Tree::default();
+    let mut add = |folder: &str| {
+        if !folder.split('/').any(is_foreign) {
+            tree.folders.insert(folder.to_string());
+        }
+    };
+    for name in archive.entries().iter().map(|entry| &entry.name).chain(archive.folders()) {
+        name.match_indices('/').for_each(|(slash, _)| add(&name[..slash]));
+    }
+    archive.folders().iter().for_each(|folder| add(folder));
     for (index, entry) in archive.entries().iter().enumerate() {
         if entry.name.split('/').any(is_foreign) {
             tree.foreign += 1;
-            continue;
+        } else {
+            tree.files.push((entry.name.clone(), Source::Archive(archive.clone(), index)));
         }
-        for (slash, _) in entry.name.match_indices('/') {
-            tree.folders.insert(entry.name[..slash].to_string());
-        }
-        tree.files.push((entry.name.clone(), Ok(Source::Archive(archive.clone(), index))));
     }
-    if labels.is_none() {
-        unwrap(&mut tree);
-    }
-    let layout = Layout::of(tree, argument, labels.as_ref())?;
+    let layout = Layout::of(tree, argument, &|folder| labels(&archive, &format!("{folder}{LABELS}")))?;
     pictures::load(argument, layout, split, "put the images into folders train, val and test within it", reading)
 }
 
-/// Takes off the one folder that everything in an archive often lies in.
-fn unwrap(tree: &mut Tree) {
-    let Some(top) = tree.files.first().and_then(|(path, _)| path.split_once('/')).map(|(top, _)| format!("{top}/"))
-    else {
-        return;
-    };
-    if Split::named(top.trim_end_matches('/')).is_some() || !tree.files.iter().all(|(path, _)| path.starts_with(&top)) {
-        return;
-    }
-    let below = |path: &str| path.strip_prefix(&top).map(str::to_string);
-    tree.files.iter_mut().for_each(|(path, _)| *path = below(path).expect("all lie in it"));
-    tree.folders = tree.folders.iter().filter_map(|folder| below(folder)).collect();
-}
-
-/// The labels of `dataset.json` by the path of their image, where there are any.
-fn labels(archive: &Archive) -> Result<Option<HashMap<String, u32>>> {
-    let Some(index) = archive.entries().iter().position(|entry| entry.name == LABELS) else { return Ok(None) };
+/// The labels of a `dataset.json` by the path of their image, where it is there and says whether there are any.
+fn labels(archive: &Archive, name: &str) -> Result<Option<Labels>> {
+    let Some(index) = archive.entries().iter().position(|entry| entry.name == name) else { return Ok(None) };
     let wrong = |found: String| {
-        let expected = format!("in {LABELS} \"labels\": null, or a list of pairs of a path and a class number");
+        let expected = format!("in {name} \"labels\": null, or a list of pairs of a path and a class number");
         Error::format(archive.path(), 0, expected, found)
     };
     let bytes = archive.read(index, MOST_BYTES).map_err(wrong)?;
-    let labels: Labels = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let Some(pairs) = labels.labels.filter(|pairs| !pairs.is_empty()) else { return Ok(None) };
+    let written: Written = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let Some(pairs) = written.labels else { return Ok(None) };
+    let pairs = pairs.unwrap_or_default();
     if let Some((path, label)) = pairs.iter().find(|(_, label)| *label as usize >= MOST_CLASSES) {
         return Err(wrong(format!("class {label} of {path}; at most {MOST_CLASSES} classes are possible")));
     }

@@ -224,7 +224,10 @@ fn data_says_what_a_set_holds_and_draws_it() {
     assert_eq!(grid.cell(1, 1, SIDE).pixels, stored[16 + 5 * SIDE * SIDE..][..SIDE * SIDE], "image 5 of four columns");
 
     let said = desk.graft("data idx:images --out seen.png --count 10").ok();
-    assert!(said.contains(&format!("{IMAGES} images of 32x32x1 (stored as {SIDE}x{SIDE})\nno labels")), "{said}");
+    assert!(
+        said.contains(&format!("{IMAGES} images of 32x32x1 (--size 32; stored as {SIDE}x{SIDE})\nno labels")),
+        "{said}"
+    );
     assert_eq!(Picture::decode(&desk.read("seen.png")).width, 4 * (32 + 2) + 2, "as training sees them");
     for (spec, shape) in [("synthetic:strokes", "10000 images of 32x32x1"), ("synthetic:street", "32x32x3")] {
         let said = desk.graft(&format!("data {spec}")).ok();

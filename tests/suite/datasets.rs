@@ -84,7 +84,15 @@ fn data_shows_every_kind_of_data_set() {
         ("svhn:svhn/test_32x32.mat", &["(train): 3 images of 32x32x3"]),
         ("cifar10:cifar", &["(train): 10 images of 32x32x3", "classes: airplane: 10, automobile: 0"]),
         ("cifar10:cifar --split test", &["(test): 1 images of 32x32x3"]),
-        ("folder:pictures", &["(train): 5 images of 64x64x3", "classes: bar: 3, ring: 2"]),
+        (
+            "folder:pictures",
+            &[
+                "(train): 5 images of 64x64x3 (--size 64; graft train takes 32 unless it is told)",
+                "classes: bar: 3, ring: 2",
+                "files: ",
+            ],
+        ),
+        ("folder:pictures --size 32", &["(train): 5 images of 32x32x3 (--size 32"]),
         ("folder:pictures/ring", &["(train): 2 images of 64x64x3", "no labels"]),
     ]
     .into_iter()
@@ -124,11 +132,38 @@ fn what_is_wrong_with_them_is_named() {
         ("cifar10:svhn", &["svhn has no data_batch_1.bin", "put the train files of CIFAR-10"]),
         ("cifar10:cifar --split test", &["test_batch.bin, byte 0: expected records of 3073 bytes"]),
         ("folder:pictures", &["1 image of 6 cannot be read:", "ring/broken.png: no image begins with \"No image\""]),
-        ("folder:pictures/bar --split test", &["has no test split", "sub-folders train, val and test"]),
+        (
+            "folder:pictures/bar --split test",
+            &[
+                "has no test split",
+                "sub-folders train, val and test",
+                "compare take other images in its place with --held-out",
+            ],
+        ),
+        ("cifar10:cifar --split validation", &["the last fifth of its train split is held out as one; see them with"]),
         ("folder:svhn/gone", &["there is no folder svhn/gone", "put images there"]),
     ] {
         desk.refuses(1, &format!("data {arguments} --out grid.png"), parts);
     }
+}
+
+#[test]
+fn data_names_the_files_of_its_grid_and_refuses_what_it_cannot_show() {
+    let desk = desk();
+    let said = desk.graft("data folder:pictures --count 2 --json").ok();
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    // Classes take turns in proportion: three of bar and two of ring.
+    assert_eq!(said["files"], serde_json::json!(["bar/c.png", "ring/a.png"]));
+    assert_eq!(said["size"], 64);
+    let said = desk.graft("data cifar10:cifar --json").ok();
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap()["files"], serde_json::Value::Null);
+    let names: Vec<String> = (0..9).map(|index| format!("few/{index}.png")).collect();
+    let few = grey_folder(&names.iter().map(|name| (&name[..], 100)).collect::<Vec<_>>());
+    let said = few.graft("data folder:few").ok();
+    assert!(said.contains("files: 0.png, 1.png, 2.png, 3.png, 4.png and 4 more"), "{said}");
+    desk.refuses(2, "data folder:pictures --raw", &["--raw shows arrays", "leave it out"]);
+    desk.refuses(2, "data folder:pictures --out grid.jpg", &["name a file that ends in .png"]);
+    desk.graft("data folder:pictures --background #08f --out GRID.PNG").ok();
 }
 
 #[test]

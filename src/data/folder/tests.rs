@@ -399,7 +399,7 @@ fn files_that_are_no_pictures_are_passed_over_and_counted() {
         assert_eq!((data.len(), data.classes.len()), (1, inside.len() / 2));
         let said = notes.lock().unwrap().clone();
         assert_eq!(said.len(), 1, "{said:?}");
-        assert!(said[0].ends_with("9 files that are no images are passed over"), "{said:?}");
+        assert!(said[0].ends_with("10 files that are none of its images are passed over"), "{said:?}");
     }
 }
 
@@ -422,8 +422,8 @@ fn broken_pictures_are_listed_together_with_what_each_is_or_left_out() {
         ("d.png", &[0; 50], "nothing but zeros; copy it again"),
         ("e.jpg", b"<!DOCTYPE html><html>", "it is a web page, not an image; download it again"),
         ("f.png", b"version https://git-lfs.github.com/spec/v1", "run `git lfs pull`"),
-        ("g.heic", b"\0\0\0\x18ftypheic", "HEIC is not read; convert it to PNG or JPEG"),
-        ("h.jpg", b"\0\0\0\x18ftypheic", "HEIC, AVIF or a video, which are not read; convert it"),
+        ("g.heic", b"\0\0\0\x18ftypheic", "it is HEIC, which is not read; convert it to PNG or JPEG"),
+        ("h.jpg", b"\0\0\0\x18ftypheic", "it is HEIC, which is not read; convert it"),
         ("i.svg", b"<svg>", "SVG is not read; convert it"),
         ("j.png", &fine[..fine.len() - 30], "it is damaged"),
         ("k", &corrupt, "it is damaged"),

@@ -78,7 +78,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
         Split::Train => TRAIN_COUNT,
         Split::Test => TEST_COUNT,
         Split::Validation => {
-            return Err(split.missing(argument, "a block of the training images stands in for it"));
+            return Err(Split::held_out_instead(argument));
         }
     };
     Ok(domain.dataset(split, count).read_by(reading))
