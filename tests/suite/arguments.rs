@@ -188,6 +188,6 @@ fn numbers_that_settings_cannot_hold_are_refused() {
     desk.refuses(
         1,
         "judge --data idx:images,labels --batch 1000000 --width 4096",
-        &["a judge of --width 4096", "GiB", "--batch"],
+        &["a judge of width 4096", "GiB", "a smaller width or batch"],
     );
 }

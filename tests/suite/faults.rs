@@ -141,7 +141,7 @@ fn settings_that_cannot_train() {
 #[test]
 fn networks_larger_than_memory() {
     let desk = Desk::new();
-    let needs = ["GiB of memory", "--features"];
+    let needs = ["GiB of memory", " features and batch "];
     desk.refuses(1, "train --data idx:images --features 60000", &[&needs[..], &["use fewer features"]].concat());
     desk.refuses(
         1,
@@ -448,7 +448,7 @@ fn settings_that_were_edited() {
         ("seed = 3", "seed = -3", "line "),
         ("latent = 8", "latent = 70000", ": latent takes"),
         ("classes = 0", "classes = 4000000000", "65536 classes"),
-        ("classes = 0", "classes = 10", "no labels for --conditional"),
+        ("classes = 0", "classes = 10", "has no labels to condition the networks on"),
         ("lr = 0.0002", "lr = nan", ": lr takes"),
         ("lr = 0.0002", "lr = -inf", ": lr takes"),
         ("d-steps = 1", "d-steps = 1000000000", ": d-steps takes"),

@@ -287,7 +287,7 @@ fn a_transfer_is_reported_with_what_came_out() {
     let report = desk.text("run/report.html");
     assert_sound(&report);
     let parts = [
-        "At equal steps judge-FD 61.2 instead of scratch&#39;s 96.0; scratch&#39;s final judge-FD was reached by 4 of 4 steps.",
+        "At equal steps judge-FD 61.0 instead of scratch&#39;s 96.0; scratch&#39;s final judge-FD was reached by 4 of 4 steps.",
         "Judge-FD over target steps",
         "<span class=\"name\">real images 5.25</span>",
         "The judge is right on 87.5 % of these.",
