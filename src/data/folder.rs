@@ -46,7 +46,8 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
 /// the folders that lead here.
 fn walk(folder: &Path, below: String, above: &mut Vec<PathBuf>, tree: &mut Tree) -> io::Result<()> {
     let itself = folder.canonicalize()?;
-    if above.contains(&itself) {
+    // What a folder lies in leads to it again.
+    if above.iter().any(|folder| folder.starts_with(&itself)) {
         let why = format!("it leads back to {}; remove the link", itself.display());
         tree.broken.push((below, why));
         return Ok(());

@@ -84,6 +84,8 @@ impl Layout {
             let top = prefix.trim_end_matches('/');
             layout.notes.push(format!("all of its images lie in its folder {top}, which is read as the data set"));
         }
+        // What is made use of is not passed over.
+        layout.foreign -= usize::from(labels.is_some());
         match labels {
             Some(labels) => layout.label(pictures, broken, &prefix, &labels, whose)?,
             None => layout.arrange(pictures, broken, &prefix, &folders, whose)?,

@@ -152,6 +152,8 @@ fn labels_may_be_written_down_in_the_one_folder() {
             notes.lock().unwrap().iter().any(|note| note.ends_with("no images of class 1")),
             json.contains(", 2]")
         );
+        let passed_over = notes.lock().unwrap().iter().any(|note| note.contains("passed over"));
+        assert_eq!(passed_over, !json.contains("labels"), "what is read is not passed over");
         data
     };
     let json = r#"{"labels": [["0/0.png", 2], ["0/1.png", 0]]}"#;
@@ -185,14 +187,16 @@ fn what_cannot_be_reached_is_named_and_left_out() {
             fs::write(path, grey(1)).unwrap();
         }
         symlink(".", folder.join("back")).unwrap();
+        symlink("..", folder.join("up")).unwrap();
         symlink("/nowhere/x", folder.join("gone")).unwrap();
         symlink("itself", folder.join("itself")).unwrap();
         symlink("/nowhere/y", folder.join("README.md")).unwrap();
         let (data, _) = read(root, false);
         let text = data.unwrap_err().to_string();
         for part in [
-            "3 images of 5 cannot be read",
+            "4 images of 6 cannot be read",
             "back: it leads back to ",
+            "up: it leads back to ",
             "gone: it is a link to /nowhere/x, which is not there",
             "itself: it is a link to itself, which cannot be followed",
         ] {
@@ -209,7 +213,7 @@ fn what_cannot_be_reached_is_named_and_left_out() {
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read_dir(&locked).is_err() {
         let text = read("classes", false).0.unwrap_err().to_string();
-        assert!(text.contains("4 images of 6 cannot be read") && text.contains("c: it cannot be read: "), "{text}");
+        assert!(text.contains("5 images of 7 cannot be read") && text.contains("c: it cannot be read: "), "{text}");
         assert_eq!(read("classes", true).0.unwrap().len(), 2);
     }
     fs::set_permissions(&locked, fs::Permissions::from_mode(0o700)).unwrap();
