@@ -115,7 +115,6 @@ impl Compare {
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
             let judge_file = self.judge_file(&real)?;
-            say(&real.withheld);
             let seen = real.seen()?;
             if seen > 0 {
                 warn(format!(
@@ -131,6 +130,7 @@ impl Compare {
                 tell("plan", fields, tables::planned(&estimate, &design, jobs));
                 return Ok(());
             }
+            say(&real.withheld);
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             let lock = Lock::take(&self.out)?;
             lock.warning().into_iter().for_each(warn);

@@ -88,6 +88,7 @@ fn table(report: &Report) -> String {
         report.data,
         split = report.split,
     )];
+    lines.push(report.withheld.clone());
     lines.push(format!(
         "judge {}: {}trained on {} images",
         &report.judge.by.hash[..12],

@@ -58,6 +58,8 @@ pub struct Report {
     pub held_out: usize,
     /// How many of them the run trained on.
     pub held_out_seen_in_training: usize,
+    /// How many of the data set's training images are held out for validation, in a sentence.
+    pub withheld: String,
     /// How many images the run trained on, where it is known.
     pub training_images: Option<usize>,
     /// The judge.
@@ -139,7 +141,7 @@ impl Subject {
             return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
-        let _ = watcher(&Event::Note(&parts.withheld()?))?;
+        let withheld = parts.withheld()?;
         drop(parts);
         // Before a judge is trained for nothing.
         if let (HeldOut::Test, Err(why)) = (split, &real.test) {
@@ -192,6 +194,7 @@ impl Subject {
             class_names: reference.classes().names().to_vec(),
             split,
             held_out: reference.count(),
+            withheld,
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
             judge: Judged { by: reference.judged_by(), of_this_data },

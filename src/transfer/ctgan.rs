@@ -254,7 +254,10 @@ fn labels(
     };
     let given = labels.assigned.iter().flatten().count();
     let accuracy = match &truth {
-        _ if given == 0 => "so that nothing is learned of classes".to_string(),
+        _ if given == 0 => format!(
+            "as none is as sure as {confidence} of its class, so that nothing is learned of classes (a lower confidence or a longer \
+             training of the predictor gives some)"
+        ),
         // An image of a class that the source lacks cannot have a right one.
         Some(truth) => {
             let (share, partnered) = truth.accuracy(labels.assigned.iter().copied());
@@ -271,10 +274,7 @@ fn labels(
         format!("; the predictor is right on {:.1} % of {of}", 100.0 * share)
     });
     let note = format!("{how}: {given} of {} images have one, {accuracy}{}", target.len(), all.unwrap_or_default());
-    let hint = (given == 0).then(|| {
-        format!("warning: no image is as sure as {confidence} of its class: a lower confidence or a longer training of the predictor gives labels")
-    });
-    Ok((labels, std::iter::once(note).chain(hint).chain(without_partner(names, &target.classes)).collect()))
+    Ok((labels, std::iter::once(note).chain(without_partner(names, &target.classes)).collect()))
 }
 
 impl Method for CtGan {

@@ -237,7 +237,7 @@ fn training_that_diverges_keeps_no_broken_state() {
         assert!(losses["d_loss"].is_number() && losses["g_loss"].is_number(), "{line}");
     }
     assert!(desk.graft("train --resume run").refused(1).contains("training diverged"), "it begins again");
-    desk.refuses(1, "sample run", &["last.safetensors", "check the path"]);
+    desk.refuses(1, "sample run", &["run has no checkpoint yet", "continue its run with --resume run"]);
 }
 
 #[test]

@@ -182,8 +182,8 @@ fn sources_of_other_networks_and_sizes_are_refused_with_what_to_do() {
         assert!(error.contains(part), "{error} lacks {part}");
     };
     let dcgan = Architecture { network: NetworkKind::DCGAN, ..residual(32, 3) };
-    refused(dcgan, residual(32, 3), "take network as");
-    refused(residual(64, 3), residual(32, 3), "take size as");
+    refused(dcgan, residual(32, 3), "take network dcgan");
+    refused(residual(64, 3), residual(32, 3), "take size 64");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn labels_that_cannot_be_had_are_refused_before_a_predictor_learns() {
     desk.refuses(1, &labels(data, "idx:images", "true"), &["no labels of the source's 3 classes", "labels pseudo"]);
     desk.refuses(1, &labels("idx:images", data, "pseudo"), &["has no labels, which ctgan needs"]);
     let compare = "compare --arms ctgan{labels=fewshot:9} --subset 12 --seeds 1 --steps 2 --out all";
-    desk.refuses(1, &format!("{compare} --source {data} --target {data} --split validation"), &["needs 9 of each"]);
+    desk.refuses(1, &format!("{compare} --source {data} --target synthetic:street"), &["needs 9 of each"]);
 }
 
 #[test]
