@@ -5,7 +5,7 @@
 //! sums of all components, which meanwhile stay in its L2 cache with the lines. The parts of a block are added in order.
 
 use super::filter::taps;
-use super::scheme::{F43, MOST, Scheme};
+use super::scheme::{MOST, Scheme};
 use super::transform::{CoarseLines, FilterTaps, FineLines};
 use super::{Lines, SPACE, Tiling, Way};
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
@@ -23,13 +23,10 @@ const TILES: usize = 48;
 const TASKS: usize = 16;
 const MOST_PARTS: usize = 8;
 const PART: usize = 64;
-/// Tiles below which the parts would have little to share the writing of their sums.
-const LEAST: usize = 128;
 
 /// Whether it is faster than to share all transformed tiles.
 pub fn pays(way: Way, geometry: &Geometry) -> bool {
-    let tiles = Tiling::<F43>::new(geometry).count();
-    way == Way::F43 && geometry.fine_channels * geometry.coarse_channels <= NARROW && tiles >= LEAST
+    way == Way::F43 && geometry.fine_channels * geometry.coarse_channels <= NARROW
 }
 
 /// The cut into blocks and parts, and the order of a part: block by block, component by component, panel by panel, row by row.
