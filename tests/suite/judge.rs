@@ -210,7 +210,10 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     // Its classes are others than those of the data.
     let strange =
         "evaluate alone.safetensors --judge j.safetensors --data idx:images,labels --held-out idx:images,labels -q";
-    desk.refuses(1, strange, &["the judge knows 10 classes", "name a judge of these classes"]);
+    let ended = desk.graft(strange);
+    let said = ended.stderr.lines().last().unwrap();
+    assert_eq!(ended.code, Some(1), "{said}");
+    assert!(said.contains("the judge knows 10 classes, and idx:images,labels has 0, 1, 2"), "{said}");
     desk.refuses(1, "evaluate nothing", &["there is no nothing"]);
     desk.refuses(
         1,
