@@ -181,8 +181,8 @@ impl Side {
 }
 
 impl Reference {
-    /// Measures the real images. Of more than [`COUNT`] images of a set, that many are taken, evenly spaced; of a set of training
-    /// images too.
+    /// Measures the real images. Of more than [`COUNT`] images of a set, that many are drawn, one out of each of as many equal stretches; of a set
+    /// of training images too.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the images or their classes do not fit the judge, or fewer than ten are held out; the device's first
