@@ -39,7 +39,7 @@ fn main() -> Result<()> {
     // Continued where it was stopped, unless another run lies there.
     let folder = RunFolder::resume(&place).or_else(|_| RunFolder::create(&place, false))?;
     folder.write_settings(&plan)?;
-    let findings = transfer::run(&plan, &target, &ready, &folder, &Device::cpu(), &mut |event| {
+    let findings = transfer::run(&ready, &folder, &Device::cpu(), &mut |event| {
         match event {
             Event::Phase { name, from, to } => println!("{name}: step {from} to {to}"),
             Event::Losses { step, losses, .. } => println!("step {step}: {losses:?}"),

@@ -284,6 +284,17 @@ fn canonical_object(map: &serde_json::Map<String, Json>) -> String {
     format!("{{{}}}", sorted.into_iter().map(field).collect::<Vec<_>>().join(","))
 }
 
+/// The first place in which two headers, or settings, differ, and what stands there.
+pub(crate) fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(String, Json, Json)> {
+    match (ours, theirs) {
+        (Json::Object(ours), Json::Object(theirs)) => ours.keys().chain(theirs.keys()).find_map(|key| {
+            let of = |object: &serde_json::Map<String, Json>| object.get(key).cloned().unwrap_or(Json::Null);
+            difference(key, &of(ours), &of(theirs))
+        }),
+        _ => (ours != theirs).then(|| (name.to_string(), ours.clone(), theirs.clone())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

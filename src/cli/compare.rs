@@ -115,12 +115,8 @@ impl Compare {
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
             let judge_file = self.judge_file(&real)?;
-            let seen = real.seen()?;
-            if seen > 0 {
-                warn(format!(
-                    "warning: {seen} of the {} held-out images are among the training images: figures flatter runs that had them",
-                    real.held_out().len()
-                ));
+            if let Some(warning) = real.warning()? {
+                warn(format!("warning: {warning}"));
             }
             compare::inspect(&design, &real, device)?;
             compare::check_fits(&design, &real, device, jobs)?;

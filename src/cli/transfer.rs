@@ -115,7 +115,7 @@ impl Transfer {
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&plan)?;
-            run(&plan, &parts, &ready, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
+            run(&plan, &ready, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
 
@@ -141,7 +141,7 @@ impl Transfer {
             let ready = Ready::of(&plan, &parts, device)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
-            run(&plan, &parts, &ready, folder, device, self.quiet)
+            run(&plan, &ready, folder, device, self.quiet)
         })
     }
 
@@ -210,15 +210,15 @@ impl Transfer {
 }
 
 /// The transfer, and what came out.
-fn run(plan: &Plan, parts: &Parts, ready: &Ready, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
+fn run(plan: &Plan, ready: &Ready<'_>, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
     if let Some(why) = ready.unjudged().filter(|_| plan.evaluate_every.is_some()) {
         warn(format!("warning: nothing will be measured: {why}; name other held-out images with --held-out SPEC"));
     }
     let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
-    let findings = transfer::run(plan, parts, ready, folder, device, &mut |event| progress.watch(event));
+    let findings = transfer::run(ready, folder, device, &mut |event| progress.watch(event));
     progress.finish();
     let findings = findings.map_err(|error| advised_of_rates(error, plan.on_nan))?;
-    report::write(folder, &commands(plan)?, Some(&plan.choose(parts)?.images))?;
+    report::write(folder, &commands(plan)?, Some(&ready.target().images))?;
     let (run, report) = (named(folder.path()), named(folder.report()));
     match findings {
         Some(findings) => {

@@ -109,4 +109,4 @@ fn files_in(path: &Path, deep: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

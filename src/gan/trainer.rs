@@ -1,7 +1,5 @@
 //! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
 
-use std::collections::BTreeSet;
-
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
@@ -10,7 +8,7 @@ use super::losses::{Penalty, Terms};
 use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
 use super::{Average, Discriminator, Generator, GeneratorUpdate, Method, Plain, Recipe, Role, Schedule};
 use crate::backend::Device;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, difference};
 use crate::data::{Dataset, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Mode, Optimiser, Parameter, minimise};
@@ -79,19 +77,6 @@ pub struct Trainer {
     lecam: LeCam,
     step: u64,
     rollbacks: u32,
-}
-
-/// The first difference between two values, in words; what lies deeper is named by its way.
-fn difference(name: &str, theirs: Option<&Json>, ours: Option<&Json>) -> Option<String> {
-    if theirs == ours {
-        return None;
-    }
-    if let (Some(Json::Object(a)), Some(Json::Object(b))) = (theirs, ours) {
-        let names: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
-        return names.into_iter().find_map(|key| difference(&format!("{name}.{key}"), a.get(key), b.get(key)));
-    }
-    let text = |value: Option<&Json>| value.map_or("nothing".to_string(), Json::to_string);
-    Some(format!("its {name} is {}, this run's {}", text(theirs), text(ours)))
 }
 
 impl Trainer {
@@ -424,10 +409,13 @@ impl Trainer {
         let theirs = &checkpoint.header;
         let ours = self.header();
         for field in ["format", "recipe", "data", METHOD] {
-            if let Some(difference) = difference(field, theirs.get(field), ours.get(field)) {
+            let of = |header: &serde_json::Map<String, Json>| header.get(field).cloned().unwrap_or_default();
+            if let Some((name, own, other)) = difference(field, &of(&ours), &of(theirs)) {
                 let begun =
                     if field == METHOD { "; if an earlier build of graft began the run, begin it anew" } else { "" };
-                return Err(Error::invalid(format!("the checkpoint's {field} is not this run's: {difference}{begun}")));
+                return Err(Error::invalid(format!(
+                    "the checkpoint's {field} is not this run's: {name} is {other} there and {own} here{begun}"
+                )));
             }
         }
         let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);

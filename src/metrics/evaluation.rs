@@ -256,12 +256,7 @@ impl Reference {
 
     /// What a person should know of these figures, if some of the held-out images were trained on.
     pub fn warning(&self) -> Option<String> {
-        let (seen, count) = (self.seen, self.count());
-        (seen > 0).then(|| {
-            format!(
-                "{seen} of the {count} held-out images are among the run's training images: these figures flatter it"
-            )
-        })
+        flattery(self.seen, self.count())
     }
 
     /// The figures of a point on a curve.
@@ -440,6 +435,13 @@ fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
         )));
     }
     Ok(if classes.is_empty() { Classes::numbered(0..judge.classes()) } else { classes })
+}
+
+/// What a person should know of figures where so many of the held-out images were trained on.
+pub fn flattery(seen: usize, count: usize) -> Option<String> {
+    (seen > 0).then(|| {
+        format!("{seen} of the {count} held-out images are among the training images: these figures flatter what learned from them")
+    })
 }
 
 /// How many of the held-out images are among training images, byte for byte.

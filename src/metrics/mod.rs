@@ -27,7 +27,7 @@ mod real;
 
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
-    JudgeReport, RealImages, Reference, Samples, gan_train, seen, unjudged,
+    JudgeReport, RealImages, Reference, Samples, flattery, gan_train, seen, unjudged,
 };
 pub use features::Features;
 pub use figures::{Better, FIGURES, Figure, JUDGE_FD};

@@ -32,28 +32,28 @@ pub struct Trained {
 /// A transfer of which nothing is known beforehand that would keep it from its end: its arms, the target's images to train on, and the
 /// source's.
 #[derive(Debug)]
-pub struct Ready {
-    /// The arm, and `scratch` where it trains beside it.
-    arms: Vec<Plan>,
+pub struct Ready<'a> {
+    plan: &'a Plan,
+    parts: &'a Parts,
+    /// The arm `scratch`, where it trains beside the plan's.
+    scratch: Option<Plan>,
     unjudged: Option<String>,
     target: Dataset,
     source: SourceImages,
 }
 
-impl Ready {
+impl<'a> Ready<'a> {
     /// Looks at a plan before any folder is touched: what fails here leaves a run that is to be replaced as it was.
     ///
     /// `parts` is the plan's target.
     ///
     /// # Errors
     /// Those of [`inspect`]; a run that memory cannot hold.
-    pub fn of(plan: &Plan, parts: &Parts, device: &Device) -> Result<Ready> {
+    pub fn of(plan: &'a Plan, parts: &'a Parts, device: &Device) -> Result<Ready<'a>> {
         let (target, source) = (plan.choose(parts)?, SourceImages::of(plan));
-        let mut arms = vec![plan.clone()];
-        if plan.scratch {
-            arms.push(plan.with_arm(Arm::parse(SCRATCH)?.resolved()?));
-        }
-        for arm in &arms {
+        let scratch = || Ok(plan.with_arm(Arm::parse(SCRATCH)?.resolved()?));
+        let scratch = plan.scratch.then(scratch).transpose()?;
+        for arm in [plan].into_iter().chain(&scratch) {
             // First the networks alone: where those are too large, nothing else need be made.
             arm.check_fits(device)?;
             inspect(arm, &target, &source, device)?;
@@ -64,7 +64,12 @@ impl Ready {
             let Architecture { size, channels, .. } = plan.recipe.architecture;
             JudgeSettings::STANDARD.check_fits([size, channels], target.classes.len(), device)?;
         }
-        Ok(Ready { arms, unjudged, target, source })
+        Ok(Ready { plan, parts, scratch, unjudged, target, source })
+    }
+
+    /// The images that the run trains on.
+    pub fn target(&self) -> &Dataset {
+        &self.target
     }
 
     /// Why no judge will measure the run, if none will.
@@ -77,19 +82,17 @@ impl Ready {
 /// plan says so, a judge, out of the cache or trained now, measures both on their way and at their end. What came out is written into the folder
 /// and returned; None where the watcher stopped it.
 ///
-/// `parts` is the plan's target. A run that was split equals the unbroken one byte for byte.
+/// A run that was split equals the unbroken one byte for byte.
 ///
 /// # Errors
 /// Those of [`train`]; those of a test split that cannot be read; what files say.
 pub fn run(
-    plan: &Plan,
-    parts: &Parts,
-    ready: &Ready,
+    ready: &Ready<'_>,
     folder: &RunFolder,
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Findings>> {
-    let Ready { arms, target, source, .. } = ready;
+    let Ready { plan, parts, scratch, target, source, .. } = ready;
     if folder.step()? < plan.steps {
         Findings::remove(folder)?;
     }
@@ -98,7 +101,7 @@ pub fn run(
         let _ = watcher(&Event::Note(&parts.withheld()?))?;
     }
     let places = [folder.path().to_path_buf(), folder.path().join(SCRATCH)];
-    let arms: Vec<(&Plan, PathBuf)> = arms.iter().zip(places).collect();
+    let arms: Vec<(&Plan, PathBuf)> = [*plan].into_iter().chain(scratch).zip(places).collect();
     let mut findings = Findings { layers: Vec::new(), notes: Vec::new(), judged: Judged::Not(String::new()) };
     for (plan, path) in &arms {
         let arm = RunFolder::prepare(path)?;

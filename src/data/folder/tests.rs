@@ -19,7 +19,7 @@ fn train(folder: &Path) -> Result<Dataset> {
 }
 
 /// A reading, and the notes that it gives.
-fn heard(reading: Reading) -> (Reading, Arc<Mutex<Vec<String>>>) {
+pub fn heard(reading: Reading) -> (Reading, Arc<Mutex<Vec<String>>>) {
     let notes: Arc<Mutex<Vec<String>>> = Arc::default();
     let kept = notes.clone();
     let listener = Listener::new(move |heard| {

@@ -2,27 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use crate::data::archive::tests::{Packed, zip};
+use crate::data::folder::tests::heard;
 use crate::data::picture::encode_png;
-use crate::data::{Dataset, Heard, Images, Listener, Reading, Spec, Split};
+use crate::data::{Dataset, Images, Reading, Spec, Split};
 use crate::error::{Error, Result};
 
 fn grey(value: u8) -> Vec<u8> {
     encode_png(&Images::new([1, 8, 8, 1], vec![value; 64]), 0)
-}
-
-/// A reading, and the notes that it gives.
-fn heard(reading: Reading) -> (Reading, Arc<Mutex<Vec<String>>>) {
-    let notes: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = notes.clone();
-    let listener = Listener::new(move |heard| {
-        if let Heard::Note(note) = heard {
-            kept.lock().unwrap().push(note.to_string());
-        }
-    });
-    (Reading { listener, ..reading }, notes)
 }
 
 /// What is read of files in a folder and in an archive, and the notes. A path that ends in a slash is an empty folder, a picture has the

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::data::{Dataset, Parts};
 use crate::error::{Error, Result};
-use crate::metrics::{HeldOut, seen, unjudged};
+use crate::metrics::{HeldOut, flattery, seen, unjudged};
 use crate::transfer::SourceImages;
 
 /// The images of the target.
@@ -58,12 +58,13 @@ impl RealData {
         self.native.clone().fit(self.size, self.channels)
     }
 
-    /// How many of the images that headline figures are measured against may be learned from, byte for byte.
+    /// What a person should know of headline figures, if some of the images that they are measured against may be learned from.
     ///
     /// # Errors
     /// Where the images do not fit the networks.
-    pub fn seen(&self) -> Result<usize> {
-        Ok(seen(self.held_out(), &self.training()?))
+    pub fn warning(&self) -> Result<Option<String>> {
+        let held_out = self.held_out();
+        Ok(flattery(seen(held_out, &self.training()?), held_out.len()))
     }
 
     /// The images that the runs of a seed learn from.

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::Jobs;
 use crate::atomic;
+use crate::checkpoint::difference;
 use crate::data::{Parts, Reading};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
@@ -336,17 +337,6 @@ pub(super) fn run_folder(root: &Path, arm: &str, size: usize, seed: u64) -> Path
 fn repeated(names: impl Iterator<Item = String>) -> Option<String> {
     let names: Vec<String> = names.collect();
     (1..names.len()).find(|&place| names[..place].contains(&names[place])).map(|place| names[place].clone())
-}
-
-/// The first place in which two settings differ, and what stands there.
-fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(String, Json, Json)> {
-    match (ours, theirs) {
-        (Json::Object(ours), Json::Object(theirs)) => ours.keys().chain(theirs.keys()).find_map(|key| {
-            let of = |object: &serde_json::Map<String, Json>| object.get(key).cloned().unwrap_or(Json::Null);
-            difference(key, &of(ours), &of(theirs))
-        }),
-        _ => (ours != theirs).then(|| (name.to_string(), ours.clone(), theirs.clone())),
-    }
 }
 
 #[cfg(test)]
