@@ -433,8 +433,9 @@ pub(super) mod tests {
 
     #[test]
     fn splits_of_arrays_share_their_classes_and_whether_there_are_several() {
+        use crate::data::Reading;
+        use crate::data::folder::tests::heard;
         use crate::data::npy::tests::npy;
-        use crate::data::{Heard, Listener, Reading};
         let images = |count: u8| npy("|u1", "False", &format!("({count}, 2, 2)"), &vec![7; usize::from(count) * 4]);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.npz");
@@ -444,14 +445,7 @@ pub(super) mod tests {
             let entries: Vec<Packed> =
                 names.iter().zip(&parts).map(|(name, bytes)| Packed::stored(name, bytes)).collect();
             std::fs::write(&path, zip(&entries)).unwrap();
-            let notes: std::sync::Arc<std::sync::Mutex<Vec<String>>> = Default::default();
-            let kept = notes.clone();
-            let listener = Listener::new(move |heard| {
-                if let Heard::Note(note) = heard {
-                    kept.lock().unwrap().push(note.to_string());
-                }
-            });
-            let reading = Reading { listener, ..Reading::default() };
+            let (reading, notes) = heard(Reading::default());
             let data = format!("npz:{}", path.display()).parse::<Spec>().unwrap().read(split, &reading).unwrap();
             (data, notes.lock().unwrap().join("\n"))
         };

@@ -192,7 +192,8 @@ impl Layout {
         for (_, shelf) in shelves {
             if let (Some(class), Some(path)) = (shelf.with_pictures.first(), &shelf.beside) {
                 return Err(Error::invalid(format!(
-                    "{whose}: {path} lies beside the folder {}{class}, which has images too; put every image into the folder                      of its class, or none",
+                    "{whose}: {path} lies beside the folder {}{class}, which has images too; put every image into the folder \
+                     of its class, or none",
                     shelf.prefix
                 )));
             }
