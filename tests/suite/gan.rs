@@ -527,7 +527,9 @@ proptest! {
             let latents = normal(&mut generator(seed, Purpose::Latents, 0, 0), count * ARCHITECTURE.latent);
             let latents = Tensor::from_slice(&device, &latents, [count, ARCHITECTURE.latent]);
             let classes = Tensor::one_hot(&device, &labels, 5);
-            for mode in [Mode::TRAIN, Mode::Evaluate] {
+            // Evaluated with the batch's own statistics: with fresh ones nearly every ReLU may be closed, and what is left of an
+            // image is the rounding of sums that cancel.
+            for mode in [Mode::Train { momentum: 1.0 }, Mode::Evaluate] {
                 let images = plain.0.forward(&latents, None, mode);
                 let found = conditioned.0.forward(&latents, Some(&classes), mode);
                 prop_assert!(relative_error(&elements(&found), &elements(&images)) < tolerance);
