@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Parser;
 use graft::Device;
 use graft::data::{Dataset, Images};
-use graft::gan::{Architecture, Loss, Recipe, Trainer};
+use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer};
 use rand::RngExt;
 
 #[derive(Parser)]
@@ -64,6 +64,8 @@ fn run(options: &Options) -> graft::Result<()> {
         augment: Vec::new(),
         ema: 0.0,
         lecam: 0.0,
+        ada: 0.0,
+        penalty_step: PenaltyStep::Within,
     };
     let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
     let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();

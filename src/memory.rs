@@ -36,6 +36,15 @@ impl Need {
         Need { device: self.device.saturating_mul(jobs), host: self.host.saturating_mul(jobs), ..self }
     }
 
+    /// What two hold that are there together.
+    pub fn and(self, other: Need) -> Need {
+        Need {
+            device: self.device.saturating_add(other.device),
+            host: self.host.saturating_add(other.host),
+            largest: self.largest.max(other.largest),
+        }
+    }
+
     /// What two runs take that go on one after the other.
     pub fn or(self, other: Need) -> Need {
         Need {

@@ -43,12 +43,21 @@ pub enum Purpose {
     Labels,
     /// How a classifier's training images are changed.
     ClassifierJitter = 40,
+    /// A scene of a source image; the step is the batch, the index the image's place in it.
+    Scene,
+    /// How an image is changed that is shown without its label; the step is the batch, the index the image's place in it and which
+    /// change it is.
+    Views,
     /// Which held-out images stand against the training images; the step is the draw.
     Memorisation = 48,
     /// Which images of a data set its validation block holds; the seed is of the data's digest.
     Validation = 56,
     /// Which of many real images samples are measured against.
     RealImages,
+    /// The parts of sets of images by which a distance is extrapolated; the index is the side.
+    Extrapolation,
+    /// The values of an option that a search tries; the step is the trial, the index is of the option's name.
+    Search,
 }
 
 /// Whose initial weights are drawn: the step of a [`Purpose::Weights`] draw. Two networks of one seed never share a stream.
@@ -69,6 +78,12 @@ pub enum Network {
     Encoder,
     /// R_s, its decoder.
     Decoder,
+    /// Discriminators of a frozen network's maps.
+    Heads,
+    /// The projection in which a contrastive encoder's views are compared.
+    Projector,
+    /// The network that learns without labels what stands beside the judge's features.
+    ClassFree,
 }
 
 impl From<Network> for u64 {

@@ -23,7 +23,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result, Way};
 use crate::gan::Recipe;
-pub use event::{Event, State, Watcher, judge, of_classifier, unwatched};
+pub use event::{Event, State, Watcher, judge, of_classifier, panel, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
 pub use training::OnNan;

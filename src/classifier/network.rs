@@ -14,6 +14,8 @@ use crate::tensor::{Tensor, most_probable, no_grad};
 
 /// The side of the feature map that a trunk ends in.
 const MAP: usize = 4;
+/// Halvings between the largest map that [`FrozenTrunk::maps`] gives and the last one.
+const DEEPEST: usize = 2;
 /// The name of the map from features to logits.
 const LINEAR: &str = "linear";
 /// Images a forward pass, where nothing is trained.
@@ -31,6 +33,39 @@ pub struct Design {
     pub width: usize,
     /// The normalisation: batch for the judge; instance for what must not depend on a domain's contrast; layer or none.
     pub norm: NormKind,
+    /// Whether each image is brought to mean 0 and variance 1 at the input, and over what.
+    #[serde(default, skip_serializing_if = "Input::is_plain")]
+    pub input: Input,
+}
+
+/// What becomes of an image before a trunk's first layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Input {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// Each channel has mean 0 and variance 1 (instance norm): neither brightness nor contrast nor the colour of the light is left.
+    Channels,
+    /// The whole image has mean 0 and variance 1: colours stay apart.
+    Whole,
+}
+
+impl Input {
+    fn is_plain(&self) -> bool {
+        *self == Input::Plain
+    }
+
+    /// Images `[n, h, w, c]`, so changed.
+    pub fn of(self, images: &Tensor) -> Tensor {
+        /// Below this variance an image is flat, and stays so.
+        const FLAT: f64 = 1e-6;
+        match self {
+            Input::Plain => images.clone(),
+            Input::Channels => images.instance_norm(FLAT),
+            Input::Whole => images.layer_norm(FLAT),
+        }
+    }
 }
 
 impl Design {
@@ -46,7 +81,7 @@ impl Design {
     pub fn check(&self) -> Result<()> {
         const MOST: usize = 1 << 12;
         const SMALLEST: usize = 16;
-        let Design { size, channels, width, norm } = *self;
+        let Design { size, channels, width, norm, .. } = *self;
         let wrong = |what: String| Err(Error::invalid(format!("a classifier takes {what}")));
         match () {
             () if !size.is_power_of_two() || !(SMALLEST..=MOST).contains(&size) => {
@@ -76,6 +111,11 @@ impl Trunk {
         Trunk { design: *design, module: Module::new(builder, &trunk(design)) }
     }
 
+    /// The filters of a trunk.
+    pub fn slots(design: &Design) -> Vec<Slot> {
+        slots(&trunk(design))
+    }
+
     /// The shapes it was made for.
     pub fn design(&self) -> &Design {
         &self.design
@@ -89,9 +129,22 @@ impl Trunk {
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Tensor {
         let Design { size, channels, .. } = self.design;
         assert_eq!(images.shape()[1..], [size, size, channels], "Trunk::forward: images of another size");
-        let x = self.module.forward(images, &mut Pass::new(mode));
+        let x = self.module.forward(&self.design.input.of(images), &mut Pass::new(mode));
         debug_assert_eq!(x.shape()[1..3], [MAP, MAP]);
         x
+    }
+
+    /// The side and the channels of each map that a frozen one gives.
+    fn shapes(&self) -> Vec<[usize; 2]> {
+        let Design { size, width, .. } = self.design;
+        let halvings = (size / MAP).ilog2() as usize;
+        let level = |level: usize| [MAP << level, widths(level, width)];
+        (0..=halvings.min(DEEPEST)).rev().map(level).collect()
+    }
+
+    /// The trunk as it is now, of which nothing is trained any more.
+    pub fn frozen(&self) -> FrozenTrunk {
+        FrozenTrunk { design: self.design, shapes: self.shapes(), module: self.module.frozen() }
     }
 
     /// The parameters that training moves.
@@ -105,24 +158,64 @@ impl Trunk {
     }
 }
 
-fn trunk(design: &Design) -> Vec<Layer> {
-    let Design { size, channels, width, norm } = *design;
-    let halvings = (size / MAP).ilog2() as usize;
-    // Counted from the end.
-    let widths = |level: usize| match level {
+/// A trunk as it makes maps when nothing is trained: by the statistics that it had, so that each map is its image's alone.
+#[derive(Debug)]
+pub struct FrozenTrunk {
+    design: Design,
+    shapes: Vec<[usize; 2]>,
+    module: Module,
+}
+
+impl FrozenTrunk {
+    /// The side and the channels of each map.
+    pub fn shapes(&self) -> &[[usize; 2]] {
+        &self.shapes
+    }
+
+    /// The feature maps of sides 16, 8 and 4, of those that there are, `[n, side, side, channels]`.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    #[track_caller]
+    pub fn maps(&self, images: &Tensor) -> Vec<Tensor> {
+        let Design { size, channels, input, .. } = self.design;
+        assert_eq!(images.shape()[1..], [size, size, channels], "FrozenTrunk::maps: images of another size");
+        let mut maps: Vec<Tensor> = Vec::new();
+        let mut keep = |map: &Tensor| {
+            // Of two maps of a side the later one.
+            if maps.last().is_some_and(|last| last.shape()[1] == map.shape()[1]) {
+                maps.pop();
+            }
+            if map.shape()[1] <= MAP << DEEPEST {
+                maps.push(map.clone());
+            }
+        };
+        self.module.forward(&input.of(images), &mut Pass { seen: Some(&mut keep), ..Pass::new(Mode::Evaluate) });
+        maps
+    }
+}
+
+/// Channels of the map `level` halvings above the last.
+fn widths(level: usize, width: usize) -> usize {
+    match level {
         0 | 1 => 2 * width,
         2 => width,
         _ => width / 2,
-    };
+    }
+}
+
+fn trunk(design: &Design) -> Vec<Layer> {
+    let Design { size, channels, width, norm, .. } = *design;
+    let halvings = (size / MAP).ilog2() as usize;
     let stem = usize::from(halvings <= 3);
     let mut inputs = channels;
     let mut layers = Sequence::new("trunk");
     for (place, level) in (0..halvings + stem).rev().enumerate() {
         let (side, stride) = if level < halvings { (4, 2) } else { (3, 1) };
         let start = Initialiser::He { fan_in: side * side * inputs, slope: 0.0 };
-        let filter = Filter::new([inputs, widths(level)], side, stride, 1, start);
+        let filter = Filter::new([inputs, widths(level, width)], side, stride, 1, start);
         stage(&mut layers, &format!("trunk.{place}"), filter, norm);
-        inputs = widths(level);
+        inputs = widths(level, width);
     }
     layers.into_layers()
 }
@@ -145,6 +238,7 @@ fn stage(layers: &mut Sequence, name: &str, filter: Filter, norm: NormKind) {
         layers.beside(&format!("{name}.norm"), norm);
     }
     layers.beside("", LayerKind::Activation(Activation::Relu));
+    layers.beside("", LayerKind::Map);
 }
 
 /// A trunk, a dense layer from its whole map to features (where in the image something stands matters: SVHN's
@@ -234,9 +328,13 @@ impl Classifier {
     /// Where the images have another size.
     #[track_caller]
     pub fn forward(&self, images: &Tensor, mode: Mode) -> Outputs {
-        let map = self.trunk.forward(images, mode);
-        let features = self.dense.forward(&map, &mut Pass::new(mode));
-        let features = features.reshape([images.shape()[0], self.trunk.design.features()]);
+        self.of_map(&self.trunk.forward(images, mode), mode)
+    }
+
+    /// As [`Classifier::forward`], of the map that the trunk makes of images, `[n, 4, 4, features]`.
+    pub fn of_map(&self, map: &Tensor, mode: Mode) -> Outputs {
+        let features = self.dense.forward(map, &mut Pass::new(mode));
+        let features = features.reshape([map.shape()[0], self.trunk.design.features()]);
         Outputs { logits: self.linear.forward(&features) + self.bias.get(), features }
     }
 
@@ -311,11 +409,36 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_trunk_makes_the_maps_of_the_trunk_that_evaluates() {
+        for (norm, input) in
+            [(NormKind::Batch, Input::Channels), (NormKind::Layer, Input::Whole), (NormKind::None, Input::Plain)]
+        {
+            for (size, sides) in [(16, vec![16, 8, 4]), (32, vec![16, 8, 4]), (64, vec![16, 8, 4])] {
+                let device = Device::reference();
+                let design = Design { size, channels: 3, width: 4, norm, input };
+                let trunk = Trunk::new(&mut Builder::new(&device, 1, Network::Judge), &design);
+                let values: Vec<f64> = (0..2 * size * size * 3).map(|place| (place as f64 * 0.37).sin()).collect();
+                let images = Tensor::from_slice(&device, &values, [2, size, size, 3]);
+                // Statistics and scales that are not those of the start.
+                no_grad(|| drop(trunk.forward(&images, Mode::Train { momentum: 0.7 })));
+                let frozen = trunk.frozen();
+                let maps = frozen.maps(&images);
+                let shapes: Vec<[usize; 2]> = maps.iter().map(|map| [map.shape()[1], map.shape()[3]]).collect();
+                assert_eq!(shapes, frozen.shapes());
+                assert_eq!(shapes.iter().map(|[side, _]| *side).collect::<Vec<_>>(), sides);
+                let (last, whole) = (maps.last().unwrap(), trunk.forward(&images, Mode::Evaluate));
+                let (last, whole) = (last.to_vec::<f64>().unwrap(), whole.to_vec::<f64>().unwrap());
+                assert!(last.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-10), "{norm:?} {size}");
+            }
+        }
+    }
+
+    #[test]
     fn every_size_ends_in_a_map_of_four_by_four_under_every_norm() {
         let device = Device::reference();
         for size in [16, 32, 64, 128] {
             for norm in [NormKind::Batch, NormKind::Instance, NormKind::Layer, NormKind::None] {
-                let design = Design { size, channels: 3, width: 2, norm };
+                let design = Design { size, channels: 3, width: 2, norm, input: Default::default() };
                 design.check().unwrap();
                 let classifier = Classifier::new(&device, &design, 5, 1, Network::Judge);
                 let images = noise(&device, [2, size, size, 3]);
@@ -333,7 +456,7 @@ mod tests {
         const STEP: f64 = 1e-7;
         let device = Device::reference();
         for norm in [NormKind::Batch, NormKind::Instance] {
-            let design = Design { size: 32, channels: 1, width: 2, norm };
+            let design = Design { size: 32, channels: 1, width: 2, norm, input: Default::default() };
             let classifier = Classifier::new(&device, &design, 3, 1, Network::Judge);
             classifier.linear.weight.set(noise(&device, [1, 1, 4, 3]).reshape([4, 3]));
             let images = noise(&device, [2, 32, 32, 1]);
@@ -359,7 +482,7 @@ mod tests {
 
     #[test]
     fn fresh_classes_are_equally_probable_and_the_first_wins() {
-        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
+        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch, input: Default::default() };
         let classifier = Classifier::new(&Device::cpu(), &design, 4, 1, Network::Judge);
         let pixels: Vec<u8> = (0..3 * 32 * 32).map(|i| (i * 37 % 256) as u8).collect();
         let images = Images::new([3, 32, 32, 1], pixels);
@@ -370,7 +493,7 @@ mod tests {
 
     #[test]
     fn shapes_that_it_does_not_have_are_refused() {
-        let good = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch };
+        let good = Design { size: 32, channels: 1, width: 2, norm: NormKind::Batch, input: Default::default() };
         for bad in [
             Design { size: 28, ..good },
             Design { channels: 2, ..good },

@@ -1,6 +1,6 @@
 //! The loop that trains a classifier: Adam on the cross-entropy of jittered images, its rate falling along a half cosine.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -38,13 +38,45 @@ pub struct Options {
 }
 
 impl Options {
-    /// The rate of step `step` (from 0): linear over the first twentieth, then half a cosine down to zero
-    /// (Loshchilov & Hutter 2017, equation 5, without restarts).
+    /// The rate of step `step` (from 0).
     pub fn rate(&self, step: u64) -> f64 {
-        let (warm, total) = ((self.steps / 20).max(1) as f64, self.steps as f64);
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / total).cos());
-        self.lr * cosine * ((step + 1) as f64 / warm).min(1.0)
+        falling(self.lr, self.steps, step)
     }
+}
+
+/// The rate of step `step` (from 0): linear over the first twentieth, then half a cosine down to zero
+/// (Loshchilov & Hutter 2017, equation 5, without restarts).
+pub(super) fn falling(lr: f64, steps: u64, step: u64) -> f64 {
+    let (warm, total) = ((steps / 20).max(1) as f64, steps as f64);
+    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / total).cos());
+    lr * cosine * ((step + 1) as f64 / warm).min(1.0)
+}
+
+/// Makes the steps of a training, each of which gives its loss, up to the last, or until the watcher stops it: then it gives false.
+pub(super) fn make_steps(
+    who: &str,
+    steps: Range<u64>,
+    lr: f64,
+    mut step: impl FnMut() -> Tensor,
+    watcher: &mut Watcher<'_>,
+) -> Result<bool> {
+    let (start, first, last) = (Instant::now(), steps.start, steps.end);
+    for made in steps.map(|step| step + 1) {
+        let loss = step();
+        // The first step is shown at once: people wait for it.
+        let due = made == last || made == first + 1 || made.is_multiple_of(READ_EVERY);
+        let loss = due.then(|| loss.item()).transpose()?;
+        if let Some(broken) = loss.filter(|loss| !loss.is_finite()) {
+            return Err(Error::invalid(format!(
+                "{who}'s training diverged: its loss is {broken} at step {made}; use a smaller learning rate than {lr}"
+            )));
+        }
+        let rate = (made - first) as f64 / start.elapsed().as_secs_f64();
+        if watcher(Made { step: made, read: loss.map(|loss| (loss, rate)) })?.is_break() {
+            return Ok(made == last);
+        }
+    }
+    Ok(true)
 }
 
 /// What each image is to be classified as.
@@ -195,24 +227,8 @@ impl Training {
     /// # Errors
     /// [`Error::Invalid`] where a loss is no longer finite; the watcher's; the device's first failure.
     pub fn run(&mut self, watcher: &mut Watcher<'_>) -> Result<bool> {
-        let (start, first) = (Instant::now(), self.step);
-        while !self.is_done() {
-            let loss = self.step();
-            // The first step is shown at once: people wait for it.
-            let due = self.is_done() || self.step == first + 1 || self.step.is_multiple_of(READ_EVERY);
-            let loss = due.then(|| loss.item()).transpose()?;
-            if let Some(broken) = loss.filter(|loss| !loss.is_finite()) {
-                return Err(Error::invalid(format!(
-                    "the classifier's training diverged: its loss is {broken} at step {}; use a smaller learning rate than {}",
-                    self.step, self.options.lr
-                )));
-            }
-            let rate = (self.step - first) as f64 / start.elapsed().as_secs_f64();
-            if watcher(Made { step: self.step, read: loss.map(|loss| (loss, rate)) })?.is_break() {
-                break;
-            }
-        }
-        Ok(self.is_done())
+        let Options { steps, lr, .. } = self.options;
+        make_steps("the classifier", self.step..steps, lr, || self.step(), watcher)
     }
 
     /// Adds the whole state to a checkpoint: the network under `PREFIX.`, the moments under `adam.PREFIX.`. Which step it is of
@@ -282,10 +298,11 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::classifier::Input;
     use crate::data::{Spec, Split};
     use crate::nn::NormKind;
 
-    const DESIGN: Design = Design { size: 32, channels: 1, width: 4, norm: NormKind::Batch };
+    const DESIGN: Design = Design { size: 32, channels: 1, width: 4, norm: NormKind::Batch, input: Input::Plain };
     const OPTIONS: Options =
         Options { seed: 3, steps: 20, batch: 8, lr: 2e-3, weight_decay: 0.01, smoothing: 0.1, jitter: Jitter::SMALL };
 

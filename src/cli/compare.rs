@@ -1,6 +1,7 @@
 //! `graft compare`: arms against each other, at several numbers of target images, over several seeds.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -13,16 +14,16 @@ use super::lists::{arm_seeds, arms, seeds};
 use super::presets::OfCompare;
 use super::progress::{Progress, watch_for_interrupts};
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::{Compute, count, say, steps, tell, warn};
+use super::{Compute, count, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, CellEvent, Comparison, Design, Jobs, RealData, Settings, judge_path, standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Jobs, Judging, RealData, Search, Settings, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::Recipe;
-use crate::metrics::{HeldOut, Judge};
+use crate::metrics::{HeldOut, Judge, JudgeSettings, Judges, Panel, PanelSettings};
 use crate::run::{self, Ending, Lock};
 use crate::transfer::Learning;
 
@@ -37,7 +38,7 @@ const STOPPED: &str = "stopped; the same command continues";
     after_help = "docs/evaluation.md explains the protocol and every key of compare.json. The same command continues a comparison that was stopped, \
     and with more arms, sizes or seeds extends it.\n\nExamples:\n  \
     graft compare --source mnist:DIR --target svhn:DIR --arms scratch,scratch+augment,trgan --subset 100,1000 --seeds 5 --out runs/compare\n  \
-    graft compare --split validation --seeds 100,101 --arms scratch,a=trgan{freeze-d=1},b=trgan{lr=0.0002} --subset 100 --out runs/trials"
+    graft compare --search search.toml --source mnist:DIR --target svhn:DIR --subset 100 --out runs/search"
 )]
 pub struct Compare {
     /// What to learn from; `graft data --help` lists the kinds
@@ -49,6 +50,15 @@ pub struct Compare {
     /// Arms, comma-separated: names (scratch, scratch+augment, trgan, ..) or NAME=METHOD{option=value,..}
     #[arg(long, default_value = "scratch,scratch+augment,trgan", value_name = "LIST")]
     arms: String,
+    /// Search options of arms as a file says, by successive halving
+    #[arg(
+        long,
+        value_name = "FILE.toml",
+        conflicts_with_all = ["arms", "seeds", "arm_seeds"],
+        long_help = "Search options of arms as a file says, by successive halving: docs/evaluation.md describes it. The trials' runs are measured against the \
+            validation block; the file has the seeds"
+    )]
+    search: Option<PathBuf>,
     /// Numbers of target images, comma-separated
     #[arg(long, default_value = "100,1000", value_delimiter = ',', value_name = "LIST", value_parser = count)]
     subset: Vec<usize>,
@@ -71,12 +81,16 @@ pub struct Compare {
     #[arg(long, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
     looks: Option<Vec<u64>>,
     /// What to measure against at the end: the test split, or the validation block while settings are chosen (on seeds from 100
-    /// up), which does not open the test images
-    #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT", hide_short_help = true)]
-    split: HeldOut,
+    /// up), which does not open the test images [default: test; validation with --search]
+    #[arg(long, value_parser = one_of::<HeldOut>(), value_name = "SPLIT", hide_short_help = true)]
+    split: Option<HeldOut>,
     /// A judge that `graft judge` wrote [default: the one of the target, from the cache or trained now]
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
+    /// How many judges measure: three are of two seeds and two architectures, and a space that was learned without classes stands beside
+    /// them; a verdict says whether it holds under all. A comparison that one judge measured may go on under three
+    #[arg(long, value_parser = one_of::<Judges>(), default_value_t = Judges::One, value_name = "N", hide_short_help = true)]
+    judges: Judges,
     #[command(flatten)]
     recipe: Said<OfCompare, Recipe>,
     /// Runs at once, which share the threads; results do not depend on it
@@ -111,16 +125,25 @@ impl Compare {
         self.compute.run(|device| {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
-            compare::joined(&self.out, &design)?;
+            let joined = compare::joined(&self.out, &design)?;
+            compare::check_completable(&self.out, &joined)?;
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
-            let judge_file = self.judge_file(&real)?;
+            let known = self.known_judge(&real, device)?;
+            let judge_settings = known.as_ref().map_or(JudgeSettings::STANDARD, |judge| *judge.settings());
+            let panel = (joined.judges == Judges::Three).then(|| PanelSettings::beside(&judge_settings));
             if let Some(warning) = real.warning()? {
                 warn(format!("warning: {warning}"));
             }
             compare::inspect(&design, &real, device)?;
-            compare::check_fits(&design, &real, device, jobs)?;
+            compare::check_fits(&design, &real, panel.as_ref(), device, jobs)?;
             if self.plan {
+                if let Some(search) = &design.search {
+                    let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
+                    let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
+                    tell("plan", fields, search_tables::planned(&estimate, &design, jobs));
+                    return Ok(());
+                }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                 tell("plan", fields, tables::planned(&estimate, &design, jobs));
@@ -131,15 +154,19 @@ impl Compare {
             let lock = Lock::take(&self.out)?;
             lock.warning().into_iter().for_each(warn);
             compare::prepare(&self.out, &design)?;
-            let Some(judge) = self.judge(judge_file, &real, device)? else {
+            let Some(judging) = self.judging(known, joined.judges, &real, device)? else {
                 warn(STOPPED);
                 return Ok(());
             };
             let lines = Lines::new(self.quiet);
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
-            let (comparison, ending) = compare::run(&self.out, &design, &real, judge, device, jobs, watcher)?;
+            let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, jobs, watcher)?;
             let report = report_on(&self.out, &comparison, &real)?;
-            let text = format!("{}\nreport: {}", tables::results(&comparison), report.display());
+            let results = match &comparison.search {
+                Some(found) => search_tables::results(&comparison, found),
+                None => tables::results(&comparison),
+            };
+            let text = format!("{results}\nreport: {}", report.display());
             tell("comparison", serde_json::to_value(&comparison).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
                 warn(STOPPED);
@@ -149,6 +176,11 @@ impl Compare {
     }
 
     pub(super) fn design(&self) -> Result<(Design, Parts)> {
+        let search = self.search.as_deref().map(Search::read).transpose()?;
+        if search.is_some() && self.split == Some(HeldOut::Test) {
+            let problem = "--search chooses by the validation block and never opens the test split";
+            return Err(Error::Usage(format!("{problem}: leave out --split test")));
+        }
         let target: Spec = self.target.parse()?;
         let mut recipe = self.recipe.settings(OfCompare::usual())?;
         let reading = self.map.of(self.held_out.of(self.reading.reading())?);
@@ -169,37 +201,67 @@ impl Compare {
             subset_plain: self.subset_plain,
             steps: self.steps,
             looks,
-            split: self.split,
+            split: self.split.unwrap_or(HeldOut::Test),
             device: self.compute.device.clone(),
             reading: parts.reading(),
-            recipe,
+            recipe: Recipe { lr: learning.source_lr, ..recipe },
         };
+        if let Some(search) = search {
+            return Ok((Design::of_search(search, settings, &self.subset)?, parts));
+        }
         let arms = arms(&self.arms)?;
         let (seeds, fewer) = (seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
-        Ok((Design::new(settings, arms, &self.subset, &seeds, &fewer)?, parts))
+        let design = Design::new(settings, arms, &self.subset, &seeds, &fewer)?;
+        Ok((Design { judges: self.judges, ..design }, parts))
     }
 
-    /// The judge's file: the comparison's own where it has one.
-    fn judge_file(&self, real: &RealData) -> Result<Option<PathBuf>> {
+    /// The judge of a file: the comparison's own where it has one.
+    fn known_judge(&self, real: &RealData, device: &Device) -> Result<Option<Judge>> {
         let own = judge_path(&self.out);
         let file = self.judge.clone().or_else(|| own.exists().then_some(own));
         match &real.unjudged {
             Some(why) if file.is_none() => {
                 Err(Error::invalid(format!("nothing can be compared on {}: {why}", self.target)))
             }
-            _ => Ok(file),
+            _ => file.map(|path| Judge::read(&path, device)).transpose(),
         }
     }
 
-    /// The judge, of a file or trained now. None where its training was interrupted.
-    fn judge(&self, file: Option<PathBuf>, real: &RealData, device: &Device) -> Result<Option<Judge>> {
-        if let Some(path) = file {
-            return Judge::read(&path, device).map(Some);
-        }
+    /// The judge, known or trained now, and the panel beside it: the comparison's own, or out of the cache or trained now. None where a
+    /// training was interrupted.
+    fn judging(
+        &self,
+        known: Option<Judge>,
+        judges: Judges,
+        real: &RealData,
+        device: &Device,
+    ) -> Result<Option<Judging>> {
         let mut progress = Progress::new("judge", 0, self.quiet);
-        let judge = run::judge(&real.training()?, device, &mut |event| progress.watch(event));
+        let mut told = |event: &run::Event<'_>| progress.watch(event);
+        let judging = self.judging_told(known, judges, real, device, &mut told);
         progress.finish();
-        judge
+        judging
+    }
+
+    fn judging_told(
+        &self,
+        known: Option<Judge>,
+        judges: Judges,
+        real: &RealData,
+        device: &Device,
+        watcher: &mut run::Watcher<'_>,
+    ) -> Result<Option<Judging>> {
+        let judge = known.map_or_else(|| run::judge(&real.training()?, device, watcher), |judge| Ok(Some(judge)))?;
+        let Some(judge) = judge else { return Ok(None) };
+        let panel = match judges {
+            Judges::One => None,
+            Judges::Three if Panel::is_in(&self.out) => Some(Panel::read(&self.out, device)?),
+            Judges::Three => match run::panel(&real.training()?, judge.settings(), device, watcher)? {
+                Some(panel) => Some(panel),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Judging { judge: Arc::new(judge), panel: panel.map(Arc::new) }))
     }
 }
 

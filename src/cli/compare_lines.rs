@@ -70,16 +70,18 @@ impl Lines {
     fn ended(&self, cell: &Cell, record: &Record, comparison: &Comparison) {
         let (done, all) = comparison.progress();
         let Cell { arm, size, seed } = cell;
-        let fd = record.readings.as_ref().map(|readings| readings.last.distances.frechet.judge_fd);
-        let seconds = record.seconds;
-        emit(
-            "run",
-            json!({ "arm": arm.name, "images": size, "seed": seed, "judge_fd": fd, "seconds": seconds, "done": done, "of": all }),
-        );
+        let (fd, seconds) = (record.judge_fd(), record.seconds);
+        let mut said = json!({ "arm": arm.name, "images": size, "seed": seed, "judge_fd": fd, "seconds": seconds, "done": done, "of": all });
+        let step = record.curve.last().map_or(0, |look| look.step);
+        if comparison.search.is_some() {
+            said["step"] = json!(step);
+        }
+        emit("run", said);
         if self.quiet {
             return;
         }
         let how = fd.map_or("diverged".to_string(), |fd| format!("{} {}", JUDGE_FD.name, JUDGE_FD.text(fd)));
-        warn(format!("{done}/{all} {cell}: {how}, {:.0}s", record.seconds));
+        let place = if comparison.search.is_some() { format!(" at step {step}") } else { String::new() };
+        warn(format!("{done}/{all} {cell}: {how}{place}, {seconds:.0}s"));
     }
 }

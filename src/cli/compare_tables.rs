@@ -3,7 +3,7 @@
 use super::judge::percent;
 use crate::experiment::compare::{CellReport, Comparison, Design, Estimate, Jobs, Planned};
 use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
-use crate::metrics::JUDGE_FD;
+use crate::metrics::{FD_INFINITY, Figure, JUDGE_FD, OF_PANEL};
 
 /// What would run, and how long it takes.
 pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
@@ -35,7 +35,7 @@ fn listed(seeds: &[u64]) -> String {
 }
 
 /// Roughly: two numbers.
-fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match minutes {
         0 => format!("{seconds:.0} s"),
@@ -56,7 +56,8 @@ pub fn results(comparison: &Comparison) -> String {
         JUDGE_FD.text(comparison.floors.real.distances.frechet.judge_fd)
     )];
     let against: Vec<String> = protocol.claims.baselines.iter().map(|name| format!("/ {name}")).collect();
-    let head = ["arm", "images", JUDGE_FD.name, "by seed"].into_iter().map(str::to_string);
+    let head = ["arm", "images", JUDGE_FD.name, "by seed"].into_iter();
+    let head = head.chain(beside_judge_fd(comparison).into_iter().map(|figure| figure.name)).map(str::to_string);
     let mut rows = vec![head.chain(against).chain(["verdict", "copied", "min"].map(str::to_string)).collect()];
     let mut remarks = Vec::new();
     for &size in &protocol.sizes {
@@ -76,6 +77,12 @@ pub fn results(comparison: &Comparison) -> String {
     remarks.extend(comparison.remarks());
     lines.extend(remarks);
     lines.join("\n")
+}
+
+/// The distances that stand beside judge-FD.
+fn beside_judge_fd(comparison: &Comparison) -> Vec<Figure> {
+    let of_panel = comparison.protocol.panel.iter().flat_map(|_| OF_PANEL);
+    [FD_INFINITY].into_iter().chain(of_panel).collect()
 }
 
 fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>) -> Vec<String> {
@@ -110,6 +117,10 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     }
     let minutes: Vec<f64> = records.iter().map(|record| record.seconds / 60.0).collect();
     let mut row = vec![arm.clone(), size.to_string(), shown(&known, &text_of_fd), by_seed.join(" ")];
+    row.extend(beside_judge_fd(comparison).iter().map(|figure| {
+        let values = records.iter().filter_map(|record| (figure.of)(&record.readings.as_ref()?.last));
+        shown(&values.collect::<Vec<_>>(), &|value| figure.text(value))
+    }));
     row.extend(comparison.protocol.claims.baselines.iter().map(ratio));
     row.extend([
         finding.map_or("-".to_string(), |finding| finding.verdict.to_string()),
@@ -138,15 +149,16 @@ fn caveats(finding: &Finding) -> Vec<String> {
         said.push(format!("{name} would say {}", verdict));
     }
     match finding.transfer_helps {
-        Some(true) => said.push("better than its control too: transfer helps".to_string()),
-        Some(false) if finding.verdict == Verdict::Helps => said.push("not shown to beat its control".to_string()),
+        Some(true) => said.push("better than its controls too: transfer helps".to_string()),
+        Some(false) if finding.verdict == Verdict::Helps => said.push("not shown to beat its controls".to_string()),
         _ => {}
     }
+    said.extend(finding.agreement());
     said
 }
 
 /// Columns of one width each, the first to the left and the others to the right.
-fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let line = |row: &Vec<String>| {
         let cell = |(column, text): (usize, &String)| match column {

@@ -12,7 +12,10 @@ use super::reading::{HeldOutOption, ReadingOptions};
 use super::{Compute, tell};
 use crate::error::{Error, Result};
 use crate::experiment::evaluation::{Protocol, Report, Subject};
-use crate::metrics::{Evaluation, FIGURES, Figure, GAN_TRAIN_SEED, HeldOut};
+use crate::metrics::{Evaluation, FIGURES, Figure, GAN_TRAIN_SEED, HeldOut, Judges};
+
+/// The row below a figure of what it would be by chance.
+const BY_CHANCE: &str = "  by chance";
 
 /// Measure the samples of a checkpoint against held-out real images
 #[derive(Args)]
@@ -28,6 +31,10 @@ pub struct Evaluate {
     /// A judge that `graft judge` wrote [default: the one of these images, from the cache or trained now]
     #[arg(long, value_name = "FILE")]
     judge: Option<PathBuf>,
+    /// How many judges measure: three are of two seeds and two architectures, and a space that was learned without classes stands beside
+    /// them, all trained on the images that the judge learns from
+    #[arg(long, value_parser = one_of::<Judges>(), default_value_t = Judges::One, value_name = "N")]
+    judges: Judges,
     /// What to measure against: the test split, or the validation block while settings are chosen
     #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT")]
     split: HeldOut,
@@ -64,7 +71,8 @@ impl Evaluate {
             Some(reading) if said.is_usual() => self.reading.listening(reading),
             _ => said,
         };
-        let protocol = Protocol { data, reading: &reading, judge, split: self.split, count, seed: self.seed };
+        let protocol =
+            Protocol { data, reading: &reading, judge, judges: self.judges, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {
             let mut progress = Progress::new("judge", 0, self.quiet);
             let report = subject.evaluate(&protocol, device, &mut |event| progress.watch(event));
@@ -95,6 +103,15 @@ fn table(report: &Report) -> String {
         report.judge.by.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
         report.judge.by.trained_on
     ));
+    if let Some(panel) = &report.panel {
+        for (name, judge) in
+            [("of another seed", &panel.other_seed), ("of another architecture", &panel.other_architecture)]
+        {
+            let right = judge.accuracy.map_or(String::new(), |accuracy| format!(": {} right", percent(accuracy)));
+            lines.push(format!("judge {name} {}{right}", &judge.hash[..12]));
+        }
+        lines.push(format!("space without classes {}", &panel.class_free[..12]));
+    }
     let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
     lines.push(format!(
         "\n{:22}{:>12}{:>18}{}",
@@ -111,14 +128,19 @@ fn table(report: &Report) -> String {
         let shown = |evaluation: &Evaluation| (figure.of)(evaluation).map(|value| figure.text(value));
         let Some(own) = shown(samples) else { continue };
         lines.push(line(figure.name, own, shown(&floors.real), floors.copy.as_ref().and_then(shown)));
+        let chance = |evaluation: &Evaluation| (figure.chance)(evaluation).map(|value| figure.text(value));
+        if let Some(own) = chance(samples) {
+            lines.push(line(BY_CHANCE, own, chance(&floors.real), floors.copy.as_ref().and_then(chance)));
+        }
     }
     if samples.memorisation.is_some_and(|copies| copies.flagged()) {
         lines.push("flagged as copies: more than 30 % of the samples are too near to training images".to_string());
     }
-    let figure = Figure::gan_train(|report: &Report| report.gan_train);
+    let figure = Figure::gan_train(|report: &Report| report.gan_train, |report| report.gan_train_chance);
     if let Some(accuracy) = (figure.of)(report) {
         let of_real = report.judge.by.accuracy.map(|accuracy| figure.text(accuracy));
         lines.push(line(figure.name, figure.text(accuracy), of_real, None));
+        lines.extend((figure.chance)(report).map(|chance| line(BY_CHANCE, figure.text(chance), None, None)));
     }
     let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();

@@ -65,6 +65,7 @@ impl Judge {
         let standard = JudgeSettings::STANDARD.options;
         let settings = JudgeSettings {
             width: self.width,
+            norm: JudgeSettings::STANDARD.norm,
             options: Options { steps: self.steps, batch: self.batch, seed: self.seed, ..standard },
         };
         let reading = Reading { size: self.size, ..self.reading.reading() };

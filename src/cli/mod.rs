@@ -22,6 +22,7 @@ mod reading;
 mod report;
 mod resume;
 mod sample;
+mod search_tables;
 mod shell;
 mod train;
 mod train_command;

@@ -11,12 +11,13 @@ pub const STEPS: u64 = 4000;
 /// The preset `quick`, where neither source nor target is named: a few minutes on two cores.
 pub const QUICK_SOURCE: &str = "synthetic:strokes";
 pub const QUICK_TARGET: &str = "synthetic:street";
-pub const QUICK_SUBSET: usize = 500;
-pub const QUICK_STEPS: u64 = 1500;
+pub const QUICK_SUBSET: usize = 100;
+pub const QUICK_STEPS: u64 = 700;
+const QUICK_SOURCE_STEPS: u64 = 1000;
 const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// Options of the target's recipe alone: they become the arm's.
-pub const OF_ARM: [&str; 3] = ["augment", "lecam", "lr"];
+pub const OF_ARM: [&str; 4] = ["ada", "augment", "lecam", "lr"];
 
 /// `graft transfer`.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Preset<Recipe> for OfTransfer {
 
     fn default(name: &str) -> Option<String> {
         match name {
-            "lr" => Some("the method's".to_string()),
+            "augment" => Some("the method's".to_string()),
             "size" => Some(SIZE.to_string()),
             _ => None,
         }
@@ -41,7 +42,8 @@ impl Preset<Recipe> for OfTransfer {
 
 impl Preset<Learning> for OfTransfer {
     const SHOWN: &'static [&'static str] = &[];
-    const WITHOUT: &'static [&'static str] = &[];
+    // The command has one of its own.
+    const WITHOUT: &'static [&'static str] = &["source"];
 
     fn usual() -> Learning {
         Learning::default()
@@ -85,7 +87,7 @@ pub struct OfCompare;
 impl Preset<Recipe> for OfCompare {
     const SHOWN: &'static [&'static str] = &[];
     // Seeds and arms have those of their own.
-    const WITHOUT: &'static [&'static str] = &["seed", "channels", "lr", "augment", "lecam"];
+    const WITHOUT: &'static [&'static str] = &["seed", "channels", "lr", "augment", "lecam", "ada"];
 
     fn usual() -> Recipe {
         starting_recipe(0, 32, 3)
@@ -98,7 +100,7 @@ impl Preset<Recipe> for OfCompare {
 
 impl Preset<Learning> for OfCompare {
     const SHOWN: &'static [&'static str] = &[];
-    const WITHOUT: &'static [&'static str] = &[];
+    const WITHOUT: &'static [&'static str] = &["source"];
 
     fn usual() -> Learning {
         Learning::default()
@@ -110,5 +112,5 @@ pub const SIZE: &str = "32, or 64 for larger images";
 
 /// What the preset learns of its source.
 pub fn quick_learning() -> Learning {
-    Learning { source_steps: QUICK_STEPS, feature_steps: QUICK_FEATURE_STEPS, ..Learning::default() }
+    Learning { source_steps: QUICK_SOURCE_STEPS, feature_steps: QUICK_FEATURE_STEPS, ..Learning::default() }
 }

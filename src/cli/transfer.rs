@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
 use crate::gan::Recipe;
 use crate::run::{OnNan, RunFolder};
-use crate::transfer::{self, Arm, Findings, Learning, Plan, RATE, Ready, SCRATCH};
+use crate::transfer::{self, Arm, Findings, Learning, Plan, Ready, SCRATCH, SourceImages};
 
 /// Points on the curve of the judge's distance behind that of step 0.
 const CURVE_POINTS: u64 = 10;
@@ -32,10 +32,11 @@ const CURVE_POINTS: u64 = 10;
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  graft transfer\n  graft transfer --source mnist:DIR --target svhn:DIR --subset 1000 --scratch\n  \
-    graft transfer --source runs/trgan-street-0/source --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
+    graft transfer --method trgan --source runs/trgan-street-0/source --freeze-d 1\n  graft transfer --resume runs/trgan-street-0"
 )]
 pub struct Transfer {
-    /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: trgan]
+    /// How to transfer: a method (trgan, tgan, ctgan), or an arm of one (trgan-mission, tgan-untrained, ..) [default: ctgan where the
+    /// source has classes, else tgan; trgan from a checkpoint without its run]
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
     /// What to learn from: a data set (`graft data --help` lists the kinds), a checkpoint of `graft train`, or its run's folder
@@ -45,14 +46,14 @@ pub struct Transfer {
     /// What to transfer to; its size and channels become the networks' [default: synthetic:street]
     #[arg(long, value_name = "SPEC")]
     target: Option<String>,
-    /// Train on N of the target's images only, chosen by seed, in the classes' natural proportions [default: all; 500 without
+    /// Train on N of the target's images only, chosen by seed, in the classes' natural proportions [default: all; 100 without
     /// --source and --target]
     #[arg(long, value_name = "N", value_parser = count)]
     subset: Option<usize>,
     /// Choose the subset without looking at labels
     #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
-    /// Steps on the target [default: 4000; 1500 without --source and --target]
+    /// Steps on the target [default: 4000; 700 without --source and --target]
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
@@ -107,10 +108,10 @@ impl Transfer {
             resume::check(matches)?;
             return self.resume(&continued(folder, "transfer")?, matches);
         }
-        let (plan, parts) = self.plan()?;
+        let (plan, parts, source) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         self.compute.run(|device| {
-            let ready = Ready::of(&plan, &parts, device)?;
+            let ready = Ready::with_source(&plan, &parts, source, device)?;
             tell_command(&equivalent_command(&plan));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
@@ -145,15 +146,16 @@ impl Transfer {
         })
     }
 
-    /// The plan that the options stand for, and its target.
-    pub(super) fn plan(&self) -> Result<(Plan, Parts)> {
+    /// The plan that the options stand for, its target, and its source's images.
+    pub(super) fn plan(&self) -> Result<(Plan, Parts, SourceImages)> {
         let quick = self.source.is_none() && self.target.is_none();
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
         let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
         let base = self.recipe.settings(OfTransfer::usual())?;
-        let recipe = Recipe { lr: RATE, augment: Vec::new(), lecam: 0.0, ..base };
         let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
-        let arm = self.arm()?;
+        let recipe = Recipe { lr: learning.source_lr, augment: Vec::new(), lecam: 0.0, ada: 0.0, ..base };
+        // Which method suits is known once the source can be looked at.
+        let arm = self.method.as_deref().map_or_else(|| Arm::parse(SCRATCH), |method| self.arm(method))?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
             source_style: learning.source_style,
@@ -163,7 +165,7 @@ impl Transfer {
             subset: self.subset.or(quick.then_some(QUICK_SUBSET)),
             subset_plain: self.subset_plain,
             steps,
-            scratch: self.scratch || quick && arm.method != SCRATCH,
+            scratch: self.scratch || quick && self.method.as_deref() != Some(SCRATCH),
             device: self.compute.device.clone(),
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
@@ -175,6 +177,17 @@ impl Transfer {
             recipe,
         };
         plan.check()?;
+        plan.reading.size = self.recipe.get("size");
+        let parts = Parts::read(&target, &plan.reading)?;
+        plan.reading = parts.reading();
+        let native = &parts.whole().images;
+        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
+        plan.recipe.architecture.channels = native.channels;
+        let images = SourceImages::of(&plan);
+        if self.method.is_none() {
+            plan.arm = self.arm(transfer::suited(&plan.source, &images)?)?;
+        }
+        plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
         if trained && plan.learning()?.source_style.is_some() && !plan.arm.learns_from_images()? {
             return Err(Error::Usage(
@@ -182,29 +195,30 @@ impl Transfer {
                     .to_string(),
             ));
         }
+        if plan.arm.choices()?.extra_steps(&plan.learning()?) > 0 {
+            return Err(Error::Usage(format!(
+                "{} trains for longer than the arms beside it, and here is none: use --method scratch with more --steps",
+                plan.arm.name
+            )));
+        }
         if self.scratch && plan.arm.method == SCRATCH {
             return Err(Error::Usage(
                 "--scratch trains scratch beside a transfer: leave one of the two out".to_string(),
             ));
         }
-        plan.reading.size = self.recipe.get("size");
-        let parts = Parts::read(&target, &plan.reading)?;
-        plan.reading = parts.reading();
-        let native = &parts.whole().images;
-        plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
-        plan.recipe.architecture.channels = native.channels;
-        plan.check()?;
-        Ok((plan, parts))
+        Ok((plan, parts, images))
     }
 
-    /// The arm: what --method names, with the options that are given beside it.
-    fn arm(&self) -> Result<Arm> {
-        let named = Arm::parse(self.method.as_deref().unwrap_or("trgan"))?;
+    /// The arm of this name or notation, with the options that are given beside it.
+    fn arm(&self, method: &str) -> Result<Arm> {
+        let named = Arm::parse(method)?;
         let mut options = named.options;
         options.extend(self.options.0.clone());
-        let of_arm =
-            |(name, text): (&String, &String)| OF_ARM.contains(&name.as_str()).then(|| (name.clone(), text.clone()));
-        options.extend(self.recipe.0.iter().filter_map(of_arm));
+        // What an arm has by its name is replaced by what is said, which the source is trained by, too; what stands in braces holds.
+        let braced = method.contains('{');
+        let is_of_arm = |name: &String| OF_ARM.contains(&name.as_str()) || !braced && options.contains_key(name);
+        let said: Vec<_> = self.recipe.0.iter().filter(|(name, _)| is_of_arm(name)).collect();
+        options.extend(said.into_iter().map(|(name, text)| (name.clone(), text.clone())));
         Arm::new(&named.name, &named.method, options)?.resolved()
     }
 }

@@ -135,7 +135,7 @@ mod tests {
     const COMMANDS: [&str; 12] = [
         "graft transfer",
         "graft transfer --method trgan-mission --subset 100 --subset-plain --no-judge",
-        "graft transfer --method tgan --g-init fresh --feature-source mix --feature-length 16",
+        "graft transfer --method tgan --g-init fresh --extractor autoencoder --condition instance --feature-source mix --feature-length 16",
         "graft transfer --method ctgan --labels fewshot:3 --lr 1e-4 --lecam 0.1 --augment color,cutout --seed 7",
         "graft transfer --method 'trgan{r1=10,ema=0.9}' --r1 0.5",
         "graft transfer --method mine=trgan{anchor=cdc} --freeze-d 2 --batch 16 --d-norm spectral",

@@ -10,39 +10,48 @@
 //! | `comparison.toml` | the design |
 //! | `compare.json` | a [`Comparison`]: everything found so far |
 //! | `judge.safetensors` | the judge |
-//! | `cells/ARM-SIZE-seedK/` | a run, its figures on its way (`curve/`) and at its end (`evaluation.json`) |
+//! | `judge-other-seed.safetensors`, `judge-other-architecture.safetensors`, `class-free.safetensors` | those beside it, where three measure |
+//! | `search.toml` | a search's copy, which makes it again |
+//! | `cells/ARM-SIZE-seedK/` | a run, its figures on its way (`curve/`), where it was stopped (`rungs/`) and at its end (`evaluation.json`) |
 //! | `source-seedK/` | what that seed learned of the source |
 //! | `floors/` | the figures of real images |
 //!
-//! It can be stopped at any moment: [`run()`] continues with what is there.
+//! It can be stopped at any moment: [`run()`] continues with what is there. A [`Search`] is a comparison whose arms are trials, most of
+//! which are stopped on their way.
 
 mod cell;
+mod choice;
 mod estimate;
+mod halving;
 mod images;
+mod judging;
 mod memory;
 mod result;
+mod search;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Deserialize;
 
 pub use super::engine::Jobs;
 pub use cell::{Best, Look, Readings, Record};
-pub use estimate::{Estimate, Planned, estimate};
+pub use estimate::{Estimate, Planned, PlannedSearch, SearchEstimate, estimate, estimate_search};
+pub use halving::{Fate, Found, Ranking, Rung, Tried};
 pub use images::RealData;
+pub use judging::Judging;
 pub use memory::check_fits;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
+pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
 
 use crate::backend::Device;
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
-use crate::metrics::{Evaluation, Judge, RealImages, Reference};
+use crate::metrics::{Evaluation, Judges, Panel, RealImages, Reference};
 use crate::run::{self, Ending, Event};
 use crate::transfer;
 use cell::Runs;
@@ -113,7 +122,34 @@ pub fn inspect(design: &Design, real: &RealData, device: &Device) -> Result<()> 
     })
 }
 
-/// Does the runs of `asked` that have not ended, and writes `compare.json` behind each.
+/// Refuses a comparison under three judges of which one measured a run whose checkpoint is gone; writes nothing.
+///
+/// # Errors
+/// [`Error::Invalid`] naming the run, and what can be done; what files say.
+pub fn check_completable(root: &Path, design: &Design) -> Result<()> {
+    if design.judges == Judges::One {
+        return Ok(());
+    }
+    let missing = |cell: &Cell| -> Result<bool> {
+        let lacks = Record::read(root, cell)?.is_some_and(|record| record.lacks_panel());
+        let there = || run::RunFolder::open(&cell.folder(root)).is_ok_and(|folder| folder.checkpoint().exists());
+        Ok(lacks && !there())
+    };
+    for cell in design.cells() {
+        if missing(&cell)? {
+            return Err(Error::invalid(format!(
+                "{cell} was measured by one judge, and its checkpoint, which three would need, is not in {}: put it back, remove {} to have \
+                 the run made again, or compare under one judge",
+                cell.folder(root).display(),
+                cell::record_path(&cell.folder(root), None).display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Does the runs of `asked` that have not ended, and writes `compare.json` behind each. Of a search's runs all come to the first halving,
+/// and to each later one, and to the end, those of the trials that were best at the one before.
 ///
 /// # Errors
 /// The first of any run, except that it diverged; what files and devices say.
@@ -121,25 +157,27 @@ pub fn run(
     root: &Path,
     asked: &Design,
     real: &RealData,
-    judge: Judge,
+    judging: &Judging,
     device: &Device,
     jobs: Jobs,
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
-    let asked = Design { judge: Some(judge.hash().to_string()), ..asked.clone() };
+    let asked = Design { judge: Some(judging.judge.hash().to_string()), ..asked.clone() };
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {
-        judge.write(&judge_path(root))?;
+        judging.judge.write(&judge_path(root))?;
     }
-    let judge = Arc::new(judge);
+    if let Some(panel) = judging.panel.as_ref().filter(|_| !Panel::is_in(root)) {
+        panel.write(root)?;
+    }
     let (validation, halves) = (&real.validation, real.floor());
     let against = RealImages { held_out: validation, other: validation, training: None };
-    let validation = Reference::new(judge.clone(), &against)?;
-    let fresh = Reference::new(judge.clone(), &RealImages { held_out: &halves.0, other: &halves.1, training: None })?;
+    let validation = judging.reference(&against)?;
+    let fresh = judging.reference(&RealImages { held_out: &halves.0, other: &halves.1, training: None })?;
     let real_floor = real_floor(root, &fresh)?;
     // Without a test split, the headline is measured against the whole block.
     let headline = if real.test.is_some() { &fresh } else { &validation };
-    let (held_out, judged_by) = (headline.count(), headline.judged_by());
+    let (held_out, judged_by, panel) = (headline.count(), headline.judged_by(), headline.panel().cloned());
     let protocol = design.protocol();
     let described = Described {
         settings: design.settings.clone(),
@@ -149,6 +187,7 @@ pub fn run(
         held_out,
         validation: validation.count(),
         judge: judged_by,
+        panel,
         microkernel: device.backend().microkernel().to_string(),
     };
     drop(fresh);
@@ -159,9 +198,25 @@ pub fn run(
     };
     gather()?;
     let settings = &design.settings;
-    let runs = Runs { root, settings, real, judge, validation, device, jobs, gather: &gather, watcher };
-    let ending = engine::carry_out(&runs, asked.cells(), jobs)?;
+    let mut runs =
+        Runs { root, settings, real, judging, validation, device, jobs, until: None, gather: &gather, watcher };
+    let ending = match &asked.search {
+        None => engine::carry_out(&runs, asked.cells(), jobs)?,
+        Some(search) => climb(&mut runs, &asked, search)?,
+    };
     Ok((gather()?, ending))
+}
+
+/// Does the runs of a search, rung by rung.
+fn climb(runs: &mut Runs<'_>, asked: &Design, search: &Search) -> Result<Ending> {
+    for (number, rung) in halving::rungs(search, asked.settings.steps).iter().enumerate() {
+        runs.until = halving::until(rung);
+        let cells = halving::runs_of_rung(runs.root, asked, search, number)?;
+        if engine::carry_out(runs, cells, runs.jobs)? == Ending::Interrupted {
+            return Ok(Ending::Interrupted);
+        }
+    }
+    Ok(Ending::Finished)
 }
 
 /// What the comparison in a folder found so far, from what its runs left there; also while it goes on.
@@ -192,13 +247,15 @@ fn real_floor_path(root: &Path) -> PathBuf {
     root.join("floors").join("real.json")
 }
 
-/// The figures of fresh real images, measured once.
+/// The figures of fresh real images, measured once, and by a panel where that came later.
 fn real_floor(root: &Path, fresh: &Reference) -> Result<Evaluation> {
     let path = real_floor_path(root);
-    if let Some(floor) = read_json(&path)? {
-        return Ok(floor);
+    let known: Option<Evaluation> = read_json(&path)?;
+    if let Some(known) = known.as_ref().filter(|known| known.panel.is_some() || fresh.panel().is_none()) {
+        return Ok(known.clone());
     }
-    let floor = fresh.floors()?.real;
+    let measured = fresh.floors()?.real;
+    let floor = known.map_or_else(|| measured.clone(), |known| Evaluation { panel: measured.panel, ..known });
     write_json(&path, &floor)?;
     Ok(floor)
 }

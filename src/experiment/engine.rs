@@ -65,6 +65,9 @@ pub trait Experiment: Sync {
     /// What a cell shares with others and one of them at a time may make, by its folder.
     fn shares(&self, cell: &Self::Cell) -> Option<PathBuf>;
 
+    /// Whether a record has all that is asked for: else its cell is computed again, which may go on from the record.
+    fn is_whole(&self, record: &Self::Record) -> bool;
+
     /// Computes a cell's record, from wherever it was left; None where it was stopped. It should stop where
     /// [`Turn::is_over`] says so, and say where what it shares is [made](Turn::made).
     ///
@@ -79,14 +82,14 @@ pub trait Experiment: Sync {
     fn ended(&self, cell: &Self::Cell, record: &Self::Record) -> Result<()>;
 }
 
-/// Computes the cells that have no record, in their order as far as what they share allows.
+/// Computes the cells that have no whole record, in their order as far as what they share allows.
 ///
 /// # Errors
 /// The first of any cell.
 pub fn carry_out<E: Experiment>(experiment: &E, cells: Vec<E::Cell>, jobs: Jobs) -> Result<Ending> {
     let mut waiting = Vec::new();
     for cell in cells {
-        if read_json::<E::Record>(&experiment.record(&cell))?.is_none() {
+        if !read_json(&experiment.record(&cell))?.is_some_and(|record| experiment.is_whole(&record)) {
             waiting.push((experiment.shares(&cell), cell));
         }
     }
@@ -229,6 +232,7 @@ mod tests {
         computed: AtomicUsize,
         making: Mutex<HashSet<u64>>,
         stops_at: Option<u64>,
+        whole_below: u64,
     }
 
     impl Experiment for Squares {
@@ -241,6 +245,10 @@ mod tests {
 
         fn shares(&self, cell: &u64) -> Option<PathBuf> {
             Some(self.root.join(format!("shared-{}", cell % 3)))
+        }
+
+        fn is_whole(&self, record: &u64) -> bool {
+            *record < self.whole_below
         }
 
         fn compute(&self, cell: &u64, turn: &Turn<'_, u64>) -> Result<Option<u64>> {
@@ -272,6 +280,7 @@ mod tests {
                 computed: AtomicUsize::new(0),
                 making: Mutex::new(HashSet::new()),
                 stops_at,
+                whole_below: u64::MAX,
             };
             let jobs = Jobs { count, ..Jobs::ONE };
             let stopped = squares(Some(9));
@@ -282,6 +291,10 @@ mod tests {
             assert_eq!(carry_out(&rest, (0..12).collect(), jobs).unwrap(), Ending::Finished);
             assert_eq!(before + rest.computed.load(Ordering::Relaxed), 12);
             assert_eq!(read_json(&rest.record(&11)).unwrap(), Some(121u64));
+            let made = || Mutex::new((0..3).collect());
+            let again = Squares { making: made(), whole_below: 100, ..squares(None) };
+            assert_eq!(carry_out(&again, (0..12).collect(), jobs).unwrap(), Ending::Finished);
+            assert_eq!(again.computed.into_inner(), 2, "10 and 11, whose records lack something");
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
-    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, Real, RealImages, Reference,
-    gan_train, unjudged,
+    Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, JudgeSettings, Judges,
+    PanelReport, PanelSettings, Real, RealImages, Reference, gan_train, largest_share, unjudged,
 };
 use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
@@ -33,6 +33,8 @@ pub struct Protocol<'a> {
     pub reading: &'a Reading,
     /// The file of a judge; the images' own where none is named.
     pub judge: Option<&'a Path>,
+    /// How many judges measure.
+    pub judges: Judges,
     /// What samples are measured against.
     pub split: HeldOut,
     /// How many samples; as many as images are held out where nothing is said.
@@ -64,6 +66,9 @@ pub struct Report {
     pub training_images: Option<usize>,
     /// The judge.
     pub judge: Judged,
+    /// The judges beside it, where three measure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelReport>,
     /// The samples' figures.
     pub samples: Evaluation,
     /// What real images get.
@@ -71,6 +76,8 @@ pub struct Report {
     pub floors: Floors,
     /// The accuracy of a classifier trained on samples, of conditional generators.
     pub gan_train: Option<f64>,
+    /// What that would be by chance: the share of the largest class of the held-out images.
+    pub gan_train_chance: Option<f64>,
 }
 
 /// The judge of a [`Report`].
@@ -147,11 +154,21 @@ impl Subject {
         if let (HeldOut::Test, Err(why)) = (split, &real.test) {
             return Err(Error::NoSplit(why.clone()));
         }
-        let judge = match protocol.judge {
-            Some(path) => Some(Judge::read(path, device)?),
-            None => run::judge(&real.training, device, watcher)?,
-        };
+        let known = protocol.judge.map(|path| Judge::read(path, device)).transpose()?;
+        let settings = known.as_ref().map_or(JudgeSettings::STANDARD, |judge| *judge.settings());
+        if protocol.judges == Judges::Three {
+            let (images, classes) = ([architecture.size, architecture.channels], real.training.classes.len());
+            PanelSettings::beside(&settings).check_fits(images, classes, device)?;
+        }
+        let judge = known.map_or_else(|| run::judge(&real.training, device, watcher), |known| Ok(Some(known)))?;
         let Some(judge) = judge else { return Ok(None) };
+        let panel = match protocol.judges {
+            Judges::One => None,
+            Judges::Three => match run::panel(&real.training, &settings, device, watcher)? {
+                Some(panel) => Some(Arc::new(panel)),
+                None => return Ok(None),
+            },
+        };
         let of_this_data = judge.knows(&real.training);
         if !of_this_data {
             let text = format!("the judge was trained on other images than the training images of {data}");
@@ -159,7 +176,7 @@ impl Subject {
         }
         let (held_out, other) = real.sides(split)?;
         let real = RealImages { held_out: &held_out, other: &other, training: training.as_ref() };
-        let reference = Reference::new(Arc::new(judge), &real)?;
+        let reference = Reference::under(Arc::new(judge), panel.as_ref(), &real)?;
         if let Some(warning) = reference.warning() {
             let _ = watcher(&Event::Warning(&warning))?;
         }
@@ -177,7 +194,7 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let samples = reference.evaluate_generator(&network, &architecture, seed, count)?;
-        let gan_train = if architecture.classes > 0 && held_out.labels.is_some() {
+        let gan_train = if network.conditions().asks_for_classes() && held_out.labels.is_some() {
             let steps = reference.judge().settings().options.steps;
             let mut told = of_classifier("GAN-train", steps, watcher);
             let accuracy =
@@ -198,9 +215,11 @@ impl Subject {
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
             judge: Judged { by: reference.judged_by(), of_this_data },
+            panel: reference.panel().cloned(),
             samples,
             floors: reference.floors()?,
             gan_train,
+            gan_train_chance: gan_train.and(held_out.labels.as_deref()).map(largest_share),
         }))
     }
 }
@@ -219,7 +238,12 @@ pub(super) fn accuracy_after(
     device: &Device,
     watcher: &mut crate::classifier::Watcher<'_>,
 ) -> Result<Option<f64>> {
-    let (images, labels) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
+    let (images, asked) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
+    // Samples of no class teach nothing.
+    let of_class: Vec<(usize, u32)> =
+        asked.into_iter().flatten().enumerate().filter_map(|(sample, class)| Some((sample, class?))).collect();
+    let images = images.select(&of_class.iter().map(|(sample, _)| *sample).collect::<Vec<_>>());
+    let labels = Some(of_class.into_iter().map(|(_, class)| class).collect());
     let own = network.conditions().names().clone();
     let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
     let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;

@@ -63,6 +63,27 @@ pub struct Paired {
     pub below: f64,
     /// That of a mean above 0.
     pub above: f64,
+    /// The standard error of the mean.
+    pub error: f64,
+    /// The degrees of freedom of the test.
+    pub freedom: usize,
+}
+
+impl Paired {
+    /// The one-sided p value of a mean below `bound`: its chance were the mean `bound`.
+    pub fn p_below(&self, bound: f64) -> f64 {
+        student_below(self.t(bound), self.freedom)
+    }
+
+    /// That of a mean above `bound`.
+    pub fn p_above(&self, bound: f64) -> f64 {
+        student_below(-self.t(bound), self.freedom)
+    }
+
+    /// How many standard errors the mean lies above `bound`.
+    fn t(&self, bound: f64) -> f64 {
+        if self.mean == bound { 0.0 } else { (self.mean - bound) / self.error }
+    }
 }
 
 /// The t-test of a mean of 0 and the 95 % interval; none for fewer than two ratios.
@@ -76,10 +97,9 @@ pub fn paired(ratios: &[f64]) -> Option<Paired> {
     let mean = ratios.iter().sum::<f64>() / count;
     let variance = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / freedom as f64;
     let error = (variance / count).sqrt();
-    let t = if mean == 0.0 { 0.0 } else { mean / error };
     let half = student_quantile(0.975, freedom) * error;
-    let below = student_below(t, freedom);
-    Some(Paired { mean, interval: [mean - half, mean + half], below, above: student_below(-t, freedom) })
+    let test = Paired { mean, interval: [mean - half, mean + half], below: 0.5, above: 0.5, error, freedom };
+    Some(Paired { below: test.p_below(0.0), above: test.p_above(0.0), ..test })
 }
 
 /// Holm's step-down correction (1979): p values that may each be held against a level, while the chance that any true
@@ -121,6 +141,9 @@ mod tests {
             "{found:?}"
         );
         assert!((found.below - 0.037090).abs() < 1e-6 && (found.above - 0.962910).abs() < 1e-6, "{found:?}");
+        // One standard error above the mean: with two degrees of freedom 1/2 + 1 / (2 sqrt 3) lies below it.
+        let bound = -0.2 + 0.1 / 3f64.sqrt();
+        assert!((found.p_above(bound) - 0.788675).abs() < 1e-6 && (found.p_below(bound) - 0.211325).abs() < 1e-6);
     }
 
     #[test]

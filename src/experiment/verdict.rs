@@ -6,12 +6,13 @@
 //!
 //! - *helps*: better than every baseline (an intersection-union test: the largest p value counts);
 //! - *hurts*: worse than a baseline (the smallest p value counts, times the number of baselines);
-//! - *equivalent*: neither, and by the 95 % intervals at most 10 % worse than any baseline and at most 10 % better than
-//!   one of them;
+//! - *equivalent*: neither, and shown to be at most 10 % worse than any baseline and at most 10 % better than one of them (two
+//!   one-sided tests, Schuirmann 1987: the largest p value of not being worse counts, and the smallest of not being better, times
+//!   the number of baselines);
 //! - *undecided*: none of these.
 //!
-//! Each direction has a one-sided level of 2.5 %, held for all arms and sizes together by Holm's correction, so if no arm
-//! differs, a whole comparison says *helps* anywhere in at most 2.5 % of cases. Its hypotheses are those of the protocol,
+//! Each of the three claims has a one-sided level of 2.5 %, held for all arms and sizes together by Holm's correction, so if no
+//! arm differs, a whole comparison says *helps* anywhere in at most 2.5 % of cases. Its hypotheses are those of the protocol,
 //! whether their runs are there or not: a half-finished comparison is corrected as the whole one.
 
 use std::fmt;
@@ -20,12 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{Paired, holm, paired};
 use crate::error::{Error, Result};
+use crate::metrics::Measure;
 
 /// Seeds below which there is no verdict. One seed is no evidence; of two, the interval spans 12.7 standard errors that
 /// rest on a single difference.
 pub const MINIMUM_SEEDS: usize = 3;
 
-/// The one-sided level of *helps* and of *hurts*.
+/// The one-sided level of *helps*, of *hurts* and of either side of *equivalent*.
 const LEVEL: f64 = 0.025;
 
 /// The ratio within which arms are equivalent.
@@ -64,8 +66,9 @@ pub struct Measured {
 pub struct Candidate {
     /// The arm's name.
     pub arm: String,
-    /// The arm that has all of it but what is transferred, if that is none of the baselines.
-    pub control: Option<String>,
+    /// The arms that have all of it but something of what is transferred, if those are none of the baselines.
+    #[serde(default)]
+    pub controls: Vec<String>,
 }
 
 /// What a comparison sets out to claim, fixed before its runs.
@@ -136,7 +139,7 @@ pub struct Finding {
     pub size: usize,
     /// The claim, from the final step.
     pub verdict: Verdict,
-    /// Whether the arm helps and also beats its control; none for an arm without a control of its own.
+    /// Whether the arm helps and also beats its controls; none for an arm without controls of its own.
     pub transfer_helps: Option<bool>,
     /// Why there is no verdict, where there cannot be one.
     pub caveat: Option<String>,
@@ -144,12 +147,78 @@ pub struct Finding {
     pub helps: f64,
     /// The p value of *hurts* after Holm's correction, held against 0.025.
     pub hurts: f64,
-    /// Against each baseline in the protocol's order, then against the control.
+    /// The p value of *equivalent* after Holm's correction, held against 0.025.
+    pub equivalent: f64,
+    /// Against each baseline in the protocol's order, then against the controls.
     pub contrasts: Vec<Contrast>,
     /// The other readings measured that give the same verdict.
     pub stable_under: Vec<Reading>,
     /// Those that give another one, which a report has to say beside the verdict.
     pub changes_under: Vec<(Reading, Verdict)>,
+    /// What distances by other features than the judge's say, each corrected by itself, where those measured every run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by_measure: Vec<ByMeasure>,
+    /// Whether all of them say the same; none where the judge alone measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds_under_all: Option<bool>,
+}
+
+/// What distances by some features say of an arm at a size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct ByMeasure {
+    /// Whose features.
+    pub measure: Measure,
+    /// Their verdict, from the final step.
+    pub verdict: Verdict,
+    /// Whether by them the arm helps and also beats its controls; none for an arm without controls of its own.
+    pub transfer_helps: Option<bool>,
+}
+
+impl Finding {
+    /// With what other measures say of the same arm and size.
+    pub fn beside(mut self, by_measure: Vec<ByMeasure>) -> Finding {
+        let same = |other: &ByMeasure| {
+            // That an arm is not shown to beat its controls is no claim, which could fail to hold.
+            other.verdict == self.verdict
+                && (self.transfer_helps != Some(true) || other.transfer_helps == self.transfer_helps)
+        };
+        self.holds_under_all = (!by_measure.is_empty()).then(|| by_measure.iter().all(same));
+        self.by_measure = by_measure;
+        self
+    }
+
+    /// Whether its verdict holds under every judge and in the space without classes, in words; none where the judge alone measured,
+    /// and where all leave the arm undecided.
+    pub fn agreement(&self) -> Option<String> {
+        let claim = match (self.verdict, self.transfer_helps) {
+            (Verdict::Undecided, _) => "undecided".to_string(),
+            (verdict, Some(true)) => format!("{verdict}, transfer helps"),
+            (verdict, _) => verdict.to_string(),
+        };
+        if self.holds_under_all? {
+            let said = format!("{claim} under all three judges and in the space without classes");
+            return (self.verdict != Verdict::Undecided).then_some(said);
+        }
+        let others: Vec<String> = self.by_measure.iter().filter_map(|other| self.against(other)).collect();
+        Some(format!("{claim}, but not under every judge: {}", others.join("; ")))
+    }
+
+    /// What a measure says instead, in words; none where it says the same.
+    fn against(&self, other: &ByMeasure) -> Option<String> {
+        let whose = match other.measure {
+            Measure::Judge => "the judge",
+            Measure::OtherSeed => "a judge of another seed",
+            Measure::OtherArchitecture => "a judge of another architecture",
+            Measure::ClassFree => "the space without classes",
+        };
+        match () {
+            _ if other.verdict != self.verdict => Some(format!("{whose} would say {}", other.verdict)),
+            _ if self.transfer_helps == Some(true) && other.transfer_helps != Some(true) => {
+                Some(format!("by {whose} it is not shown to beat its controls"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A finding for each candidate at each size, by candidate, then size.
@@ -203,7 +272,7 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
     let cells = protocol.candidates.iter().flat_map(|arm| protocol.sizes.iter().map(move |&size| (arm, size)));
     let cells: Vec<(&Candidate, usize, Vec<Contrast>)> = cells
         .map(|(candidate, size)| {
-            let others = protocol.baselines.iter().chain(&candidate.control);
+            let others = protocol.baselines.iter().chain(&candidate.controls);
             let contrasts = others.map(|other| contrast(measured, reading, size, &candidate.arm, other));
             (candidate, size, contrasts.collect())
         })
@@ -222,14 +291,15 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
         })
         .collect();
     let hurts = holm(&hurts);
-    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].0.control.is_some()).collect();
+    let equivalent = holm(&cells.iter().map(|(.., contrasts)| equivalent(&contrasts[..baselines])).collect::<Vec<_>>());
+    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| !cells[i].0.controls.is_empty()).collect();
     let transfers = holm(&controlled.iter().map(|&i| worst(&cells[i].2)).collect::<Vec<_>>());
 
     let each = cells.into_iter().enumerate().map(|(i, (candidate, size, contrasts))| {
         let verdict = match () {
             _ if helps[i] <= LEVEL => Verdict::Helps,
             _ if hurts[i] <= LEVEL => Verdict::Hurts,
-            _ if equivalent(&contrasts[..baselines]) => Verdict::Equivalent,
+            _ if equivalent[i] <= LEVEL => Verdict::Equivalent,
             _ => Verdict::Undecided,
         };
         let transfer = controlled.iter().position(|&cell| cell == i).map(|place| transfers[place] <= LEVEL);
@@ -241,9 +311,12 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
             caveat: caveat(&contrasts[..baselines]),
             helps: helps[i],
             hurts: hurts[i],
+            equivalent: equivalent[i],
             contrasts,
             stable_under: Vec::new(),
             changes_under: Vec::new(),
+            by_measure: Vec::new(),
+            holds_under_all: None,
         }
     });
     each.collect()
@@ -270,12 +343,13 @@ fn contrast(measured: &[Measured], reading: Reading, size: usize, arm: &str, aga
     }
 }
 
-/// Whether the arm is within 10 % of the better baseline: not worse than any, and not better than all, by more.
-fn equivalent(contrasts: &[Contrast]) -> bool {
+/// The p value of being within 10 % of the better baseline: not worse than any, and not better than all, by more.
+fn equivalent(contrasts: &[Contrast]) -> f64 {
     let margin = EQUIVALENT.ln();
-    let intervals: Option<Vec<[f64; 2]>> = contrasts.iter().map(|c| c.evidence().map(|test| test.interval)).collect();
-    intervals
-        .is_some_and(|all| all.iter().all(|[_, high]| *high <= margin) && all.iter().any(|[low, _]| *low >= -margin))
+    let Some(tests) = contrasts.iter().map(Contrast::evidence).collect::<Option<Vec<_>>>() else { return 1.0 };
+    let not_worse = tests.iter().map(|test| test.p_below(margin)).fold(0.0, f64::max);
+    let not_better = tests.iter().map(|test| test.p_above(-margin)).fold(1.0, f64::min) * tests.len() as f64;
+    not_worse.max(not_better).min(1.0)
 }
 
 /// Why contrasts cannot decide, in words.

@@ -53,6 +53,8 @@ pub struct Conditions {
     features: usize,
     /// The probability of each class; the classes in turn where there is none.
     frequencies: Option<Vec<f64>>,
+    /// The share of samples whose class is unknown, as it is of some images that the networks were trained on.
+    null: f64,
     bank: Option<Bank>,
     feature_source: FeatureSource,
 }
@@ -61,7 +63,15 @@ impl Conditions {
     /// All classes in turn, and no features yet.
     pub fn in_turn(classes: usize, features: usize) -> Conditions {
         let names = Classes::numbered(0..classes);
-        Conditions { classes, names, features, frequencies: None, bank: None, feature_source: FeatureSource::Bank }
+        Conditions {
+            classes,
+            names,
+            features,
+            frequencies: None,
+            null: 0.0,
+            bank: None,
+            feature_source: FeatureSource::Bank,
+        }
     }
 
     /// Classes of these names.
@@ -92,6 +102,21 @@ impl Conditions {
     pub fn with_frequencies(self, frequencies: Vec<f64>) -> Conditions {
         assert_eq!(frequencies.len(), self.classes, "one probability a class");
         Conditions { frequencies: Some(frequencies), ..self }
+    }
+
+    /// A share of samples, of 0 to 1, that are of no class; the others' classes are drawn as before.
+    ///
+    /// # Panics
+    /// Where there are no probabilities of classes, or this is no share.
+    #[track_caller]
+    pub fn with_null(self, null: f64) -> Conditions {
+        assert!(self.frequencies.is_some() && (0.0..=1.0).contains(&null), "a share of samples without a class");
+        Conditions { null, ..self }
+    }
+
+    /// Whether some samples are of a class.
+    pub fn asks_for_classes(&self) -> bool {
+        self.classes > 0 && self.null < 1.0
     }
 
     /// Features from a bank.
@@ -174,6 +199,9 @@ impl Conditions {
             return None;
         }
         let Some(frequencies) = &self.frequencies else { return Some(number % self.classes) };
+        if self.null > 0.0 && random.random::<f64>() < self.null {
+            return None;
+        }
         let point = random.random::<f64>() * frequencies.iter().sum::<f64>();
         let mut sum = 0.0;
         let first = frequencies.iter().position(|probability| {
@@ -229,6 +257,9 @@ impl Conditions {
         }
         let labels = self.bank.as_ref().map(|bank| &bank.labels);
         let mut field = json!({ "frequencies": self.frequencies, "labels": labels });
+        if self.null > 0.0 {
+            field["null"] = json!(self.null);
+        }
         if self.feature_source != FeatureSource::Bank {
             field["feature-source"] = json!(self.feature_source);
         }
@@ -264,6 +295,11 @@ impl Conditions {
                 return Err(broken());
             }
             conditions.frequencies = Some(frequencies);
+            let null: Option<f64> = serde_json::from_value(part("null")).map_err(|_| broken())?;
+            conditions.null = null.unwrap_or(0.0);
+            if !(0.0..=1.0).contains(&conditions.null) {
+                return Err(broken());
+            }
         }
         if conditions.features > 0 {
             let bank = checkpoint.tensor(BANK, &Device::cpu())?;
@@ -320,6 +356,16 @@ mod tests {
         assert!((share(0) - 2.0 / 3.0).abs() < 0.026 && share(1) == 0.0, "{} {}", share(0), share(1));
         assert_eq!(rows(&conditions, 4, Some(1)), vec![vec![0.0, 1.0, 0.0]; 4], "the class that is asked for");
         assert_eq!(rows(&Conditions::in_turn(2, 0), 3, None), [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
+    }
+
+    #[test]
+    fn a_share_of_samples_is_of_no_class() {
+        let conditions = Conditions::in_turn(2, 0).with_frequencies(vec![0.5, 0.5]).with_null(0.25);
+        let none = rows(&conditions, 3000, None).iter().filter(|row| row.iter().all(|&v| v == 0.0)).count();
+        // Three standard deviations of a share of 1/4 among 3,000.
+        assert!((none as f64 / 3000.0 - 0.25).abs() < 0.024, "{none}");
+        assert_eq!(rows(&conditions, 3, Some(1)), vec![vec![0.0, 1.0]; 3], "a class that is asked for is given");
+        assert!(conditions.asks_for_classes() && !conditions.with_null(1.0).asks_for_classes());
     }
 
     #[test]

@@ -116,6 +116,15 @@ impl Loss {
         }
     }
 
+    /// The score, or of paired scores the difference, of an image that might as well be real as made; none where scores have no such.
+    pub fn neutral(self) -> Option<f64> {
+        match self {
+            Loss::NonSaturating | Loss::Hinge | Loss::R3gan => Some(0.0),
+            Loss::LeastSquares => Some(0.5),
+            Loss::WassersteinGp => None,
+        }
+    }
+
     /// The loss's terms.
     pub fn terms(self) -> Terms {
         self.row().terms

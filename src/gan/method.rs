@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Architecture, Conditions, Discriminator, Generator};
+use super::{Architecture, Conditions, Discriminator, FeatureMaps, Generator};
 use crate::data::{Classes, Dataset};
 use crate::nn::{Layer, Parameter, Slot, slots};
 use crate::tensor::{Tensor, one_hot};
@@ -75,6 +75,10 @@ pub struct GeneratorUpdate<'a> {
     pub round: u64,
     /// The generator, whose parameters the term is differentiated by.
     pub generator: &'a Generator,
+    /// The images that it made of the latents, `[n, size, size, channels]`, with their graph.
+    pub images: &'a Tensor,
+    /// What the frozen network under the heads makes of these, augmented, with their graph; none where there are no heads.
+    pub maps: &'a [Tensor],
     /// The latents of the round, `[n, latent]`.
     pub latents: &'a Tensor,
     /// The conditions of the round.
@@ -97,6 +101,11 @@ pub trait Method: std::fmt::Debug + Send {
     /// What of it determines results beside recipe and data, for the header of checkpoints; null where nothing does.
     fn settings(&self) -> Json {
         Json::Null
+    }
+
+    /// Settings as a checkpoint has them, in the words of this version.
+    fn read_settings(&self, written: Json) -> Json {
+        written
     }
 
     /// What the networks start from; None where they stay as they are drawn.
@@ -147,6 +156,11 @@ pub trait Method: std::fmt::Debug + Send {
     /// Networks of its own that travel in checkpoints, by name.
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
         Vec::new()
+    }
+
+    /// A frozen network on whose maps of images further discriminators train, and the weight of their loss in the generator's.
+    fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
+        None
     }
 
     /// A generator whose samples stand over this run's, from the same latents.

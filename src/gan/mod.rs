@@ -1,8 +1,10 @@
 //! Generative adversarial networks: the two networks, of a kind that `networks` registers, their losses, and the loop that trains them by a [`Method`].
 
+mod ada;
 mod architecture;
 mod augment;
 mod conditions;
+mod heads;
 mod lecam;
 mod losses;
 mod memory;
@@ -17,11 +19,12 @@ pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub(crate) use conditions::CLASSES;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
+pub use heads::FeatureMaps;
 pub use losses::{Loss, Penalty};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};
 pub use networks::NetworkKind;
 pub use pair::{Discriminator, Generator, Judgement};
-pub use recipe::Recipe;
+pub use recipe::{PenaltyStep, Recipe};
 pub use sampling::{
     Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
 };

@@ -7,6 +7,7 @@ use super::{Architecture, Augmentation, Loss, NetworkKind};
 use crate::error::{Error, Result};
 use crate::nn::NormKind;
 use crate::options::{Options, Range, Takes, either, options, words_of};
+use crate::words::words;
 
 const POSITIVE: Takes = Takes::Number(Range::Positive);
 const NOT_NEGATIVE: Takes = Takes::Number(Range::NotNegative);
@@ -50,6 +51,13 @@ options! {
         /// Weight of LeCam's regulariser of the discriminator (Tseng 2021); 0 for none
         #[serde(default, skip_serializing_if = "is_zero")]
         "lecam", "WEIGHT", NOT_NEGATIVE, "0", lecam: f64;
+        /// Change only a share of the images, which follows how surely the discriminator tells real ones: up while more than this share of
+        /// their scores is above 0, net (ADA, Karras 2020: 0.6); 0 to change all
+        #[serde(default, skip_serializing_if = "is_zero")]
+        "ada", "TARGET", BELOW_ONE, "0", ada: f64;
+        /// Whether a penalty joins the loss's update, or has one of its own with rate and decays made for it (Karras 2020)
+        #[serde(default, skip_serializing_if = "PenaltyStep::is_within")]
+        "penalty-step", "within|own", Takes::OneOf(words_of::<PenaltyStep>), "within", penalty_step: PenaltyStep;
     } {
         /// What kind of networks
         "network", "NETWORK", Takes::OneOf(NetworkKind::words), "dcgan", architecture.network;
@@ -63,6 +71,22 @@ options! {
         "latent", "N", Takes::Whole(1, MOST), "100", architecture.latent;
         /// Normalisation of the discriminator; auto: batch, none with R1 or r3gan, layer with wasserstein-gp
         "d-norm", "NORM", Takes::Auto(&Takes::OneOf(words_of::<NormKind>)), "auto", architecture.d_norm, set Recipe::take_norm;
+    }
+}
+
+words! {
+    /// When the discriminator moves by the penalty that is computed every so many rounds.
+    pub enum PenaltyStep {
+        /// With the loss, in one update.
+        Within = "within",
+        /// In an update of its own.
+        Own = "own",
+    } default Within
+}
+
+impl PenaltyStep {
+    fn is_within(&self) -> bool {
+        *self == PenaltyStep::Within
     }
 }
 
@@ -107,10 +131,21 @@ impl Recipe {
             _ if classes > MOST_CLASSES => refused("conditional", "takes data of at most 65536 classes"),
             _ if condition_features as u64 > MOST => refused("feature-length", "takes a whole number up to 65536"),
             Penalty::One { .. } if self.r1 > 0.0 => refused("r1", "does not go with wasserstein-gp, which has gp"),
+            _ if self.ada > 0.0 && self.augment.is_empty() => {
+                refused("ada", "is the share of images that are augmented: say augment, too")
+            }
+            _ if self.ada > 0.0 && self.loss.neutral().is_none() => refused(
+                "ada",
+                "needs a loss by whose scores real and made images can be told apart; wasserstein-gp has none",
+            ),
+            _ if self.penalty_step == PenaltyStep::Own && self.r1 == 0.0 => {
+                refused("penalty-step", "own is for a penalty that is not in every round's loss: it needs r1")
+            }
             Penalty::Zero { .. } if self.gp > 0.0 => refused("gp", "goes with wasserstein-gp; other losses have r1"),
             _ if d_norm == NormKind::Batch && self.loss.norm(self.r1) != NormKind::Batch => refused(
                 "d-norm",
-                "batch mixes the samples that a gradient penalty must keep apart; use auto, layer, instance, spectral or none",
+                "batch mixes the samples that a gradient penalty must keep apart; use auto, layer, instance, spectral or none, or another loss \
+                 without a penalty",
             ),
             _ => Ok(()),
         }

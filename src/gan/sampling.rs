@@ -123,7 +123,7 @@ pub fn sample(
     })
 }
 
-/// `count` samples of a seed, and the class that each was asked for where the network has classes.
+/// `count` samples of a seed, and the class that each was asked for where the network has classes; None of a sample of no class.
 ///
 /// # Errors
 /// The device's first failure.
@@ -132,7 +132,7 @@ pub fn sample_asked(
     architecture: &Architecture,
     seed: u64,
     count: usize,
-) -> Result<(Images, Option<Vec<u32>>)> {
+) -> Result<(Images, Option<Vec<Option<u32>>>)> {
     let purpose = Purpose::SampleLatents;
     let images = sample(network, architecture, seed, purpose, count, None)?;
     if architecture.classes == 0 {
@@ -141,8 +141,8 @@ pub fn sample_asked(
     let device = Device::cpu();
     let condition = network.conditions().draw(&device, (seed, purpose, 0), 0, count, None);
     let rows = condition.expect("a network with classes has conditions").to_vec::<f32>()?;
-    let asked =
-        rows.chunks_exact(rows.len() / count).map(|row| most_probable(&row[..architecture.classes]) as u32).collect();
+    let class = |row: &[f32]| row.iter().any(|&share| share != 0.0).then(|| most_probable(row) as u32);
+    let asked = rows.chunks_exact(rows.len() / count).map(|row| class(&row[..architecture.classes])).collect();
     Ok((images, Some(asked)))
 }
 

@@ -3,10 +3,15 @@
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
+use super::ada::Ada;
+use super::heads::Heads;
 use super::lecam::LeCam;
 use super::losses::{Penalty, Terms};
 use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
-use super::{Average, Discriminator, Generator, GeneratorUpdate, Method, Plain, Recipe, Role, Schedule};
+use super::{
+    Augmentation, Average, Discriminator, Generator, GeneratorUpdate, Method, PenaltyStep, Plain, Recipe, Role,
+    Schedule,
+};
 use crate::backend::Device;
 use crate::checkpoint::{Checkpoint, difference};
 use crate::data::{Dataset, Sampler};
@@ -40,6 +45,8 @@ enum Seen {
     Fake,
     FakeByGenerator,
     Penalty,
+    RealByHeads,
+    FakeByHeads,
 }
 
 /// The losses of one step, still on the device.
@@ -57,6 +64,8 @@ pub struct StepLosses {
     pub fake_score: Tensor,
     /// The latest gradient penalty, in steps that compute one.
     pub penalty: Option<Tensor>,
+    /// The loss of the discriminators of a frozen network's maps, where the method has them.
+    pub heads_loss: Option<Tensor>,
 }
 
 /// Both networks, their optimisers, the generator's average, and the data: the state of a run.
@@ -75,6 +84,8 @@ pub struct Trainer {
     g_adam: Adam,
     d_adam: Adam,
     lecam: LeCam,
+    heads: Option<Heads>,
+    ada: Option<Ada>,
     step: u64,
     rollbacks: u32,
 }
@@ -139,6 +150,8 @@ impl Trainer {
             order: Sampler::new(images.count, recipe.batch, recipe.seed),
             digest: data.digest(),
             lecam: LeCam::new(device, recipe.lecam),
+            heads: method.heads().map(|(maps, weight)| Heads::new(device, recipe, maps, weight)),
+            ada: (recipe.ada > 0.0).then(|| Ada::new(device, recipe.ada, recipe.batch)),
             schedule: method.schedule(),
             method,
             recipe: recipe.clone(),
@@ -183,7 +196,7 @@ impl Trainer {
     pub fn step(&mut self) -> StepLosses {
         self.step += 1;
         let rounds = self.recipe.d_steps as u64;
-        let (mut last, mut latest_penalty) = (None, None);
+        let (mut last, mut latest_penalty, mut heads_loss) = (None, None, None);
         for round in (self.step - 1) * rounds..self.step * rounds {
             // The last round's fake images serve the generator's update too, so their graph is kept.
             let keep = round + 1 == self.step * rounds && self.schedule.generator_rate(self.step) > 0.0;
@@ -193,13 +206,17 @@ impl Trainer {
             let fake = if keep { forward() } else { no_grad(forward) };
             let losses = self.update_discriminator(round, &batch, &fake.detach());
             latest_penalty = losses.penalty.clone().or(latest_penalty);
-            last = Some((round, batch, latents, fake, losses));
+            let maps = self.maps(round, &batch, &fake, keep);
+            if let (Some(heads), Some(maps)) = (&mut self.heads, &maps) {
+                heads_loss = Some(heads.update(self.recipe.loss, &maps.real, &maps.fake));
+            }
+            last = Some((round, batch, latents, fake, maps, losses));
         }
-        let (round, batch, latents, fake, losses) = last.expect("a step has a round");
-        let g_loss = self.update_generator(round, &batch, &latents, fake);
+        let (round, batch, latents, fake, maps, losses) = last.expect("a step has a round");
+        let g_loss = self.update_generator(round, &batch, &latents, fake, maps);
         self.average.update(&self.generator, self.step);
         let DiscriminatorLosses { loss: d_loss, real_score, fake_score, .. } = losses;
-        StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty }
+        StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty: latest_penalty, heads_loss }
     }
 
     /// Where the generator has been waiting, goes to the step with a penalty in which it waits no longer; whether it had.
@@ -230,11 +247,9 @@ impl Trainer {
         let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
         let images = Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape);
         self.data.images.prefetch(|| self.order.indices(round + 1));
-        Batch {
-            images,
-            generator: conditions.generator.as_deref().map(tensor),
-            discriminator: conditions.discriminator.as_deref().map(tensor).map(weighted),
-        }
+        let generator = conditions.generator.as_deref().map(tensor);
+        let discriminator = conditions.discriminator.as_deref().map(tensor).map(weighted);
+        Batch { indices, images, generator, discriminator }
     }
 
     fn latents(&self, round: u64) -> Tensor {
@@ -243,11 +258,36 @@ impl Trainer {
         Tensor::from_slice(&self.device, &normal(&mut random, shape[0] * shape[1]), shape)
     }
 
+    fn augmented(&self, images: &Tensor, round: u64, seen: Seen) -> Tensor {
+        let mut random = generator(self.recipe.seed, Purpose::Augmentation, round, seen as u64);
+        let changed = |images: Tensor, by: &Augmentation| {
+            let changed = by.apply(&images, &mut random);
+            match &self.ada {
+                None => changed,
+                Some(ada) => ada.some_of(&images, &changed, &mut random),
+            }
+        };
+        self.recipe.augment.iter().fold(images.clone(), changed)
+    }
+
     /// The discriminator's score of augmented images.
     fn score(&self, images: &Tensor, batch: &Batch, round: u64, seen: Seen) -> Tensor {
-        let mut random = generator(self.recipe.seed, Purpose::Augmentation, round, seen as u64);
-        let augmented = self.recipe.augment.iter().fold(images.clone(), |images, by| by.apply(&images, &mut random));
+        let augmented = self.augmented(images, round, seen);
         self.discriminator.forward(&augmented, batch.discriminator.as_ref(), Mode::TRAIN).score
+    }
+
+    /// What the frozen network makes of a round's real and generated images, changed as the discriminator's are. One pass over the generated
+    /// ones serves both updates.
+    fn maps(&mut self, round: u64, batch: &Batch, fake: &Tensor, keep: bool) -> Option<Maps> {
+        let heads = self.heads.as_mut()?;
+        let (network, _) = self.method.heads()?;
+        let kept = match self.recipe.augment.is_empty() {
+            true => heads.kept(network, &self.data, &batch.indices),
+            false => None,
+        };
+        let of_real = || no_grad(|| network.maps(&self.augmented(&batch.images, round, Seen::RealByHeads)));
+        let of_fake = || network.maps(&self.augmented(fake, round, Seen::FakeByHeads));
+        Some(Maps { real: kept.unwrap_or_else(of_real), fake: if keep { of_fake() } else { no_grad(of_fake) } })
     }
 
     fn update_discriminator(&mut self, round: u64, batch: &Batch, fake: &Tensor) -> DiscriminatorLosses {
@@ -257,6 +297,9 @@ impl Trainer {
             Terms::Apart { real: real_term, fake: fake_term, .. } => {
                 let score = self.score(&batch.images, batch, round, Seen::Real);
                 let (real_score, loss) = (mean(&score), real_term(&score));
+                if let Some(ada) = &self.ada {
+                    ada.steer(round, &(score.detach() - self.recipe.loss.neutral().unwrap_or(0.0)));
+                }
                 let real_loss = loss.detach();
                 let loss = if self.lecam.is_on() { loss + self.lecam.of_real(&score) } else { loss };
                 drop(score);
@@ -274,6 +317,9 @@ impl Trainer {
                 let fake = self.score(fake, batch, round, Seen::Fake);
                 let (real_score, fake_score, loss) = (mean(&real), mean(&fake), discriminator(&real, &fake));
                 let value = loss.detach();
+                if let Some(ada) = &self.ada {
+                    ada.steer(round, &(real.detach() - fake.detach()));
+                }
                 let lecam = self.lecam.is_on().then(|| self.lecam.of_real(&real) + self.lecam.of_fake(&fake));
                 let loss = lecam.map_or(loss.clone(), |lecam| loss + lecam);
                 drop((real, fake));
@@ -281,14 +327,29 @@ impl Trainer {
                 DiscriminatorLosses { loss: value, real_score, fake_score, penalty: None }
             }
         };
+        let penalised = self.penalised(round, batch, fake);
+        let own = self.recipe.penalty_step == PenaltyStep::Own;
+        let usual = self.d_adam.options();
+        if own {
+            // Of every LAZY + 1 updates one is the penalty's: together they are to move as LAZY updates do (Karras 2020, appendix B).
+            let share = LAZY as f64 / (LAZY + 1) as f64;
+            let AdamOptions { rate, beta1, beta2, epsilon } = usual;
+            let (rate, beta1, beta2) = (rate * share, beta1.powf(share), beta2.powf(share));
+            self.d_adam.set_options(AdamOptions { rate, beta1, beta2, epsilon });
+            if !penalised.is_empty() {
+                gradients.step(&mut self.d_adam);
+                gradients = Gradients::of(&self.d_adam);
+            }
+        }
         // One after the other, so that their graphs never live together.
-        for (images, weight) in self.penalised(round, batch, fake) {
+        for (images, weight) in penalised {
             let penalty = self.penalty(&images, batch, round);
             let value = penalty.detach();
             losses.penalty = Some(losses.penalty.take().map_or_else(|| value.clone(), |sum| sum + &value));
             gradients.add(penalty * weight);
         }
         gradients.step(&mut self.d_adam);
+        self.d_adam.set_options(usual);
         if self.lecam.is_on() {
             self.lecam.update(round, &losses.real_score, &losses.fake_score);
         }
@@ -329,9 +390,15 @@ impl Trainer {
     }
 
     /// One update of the generator, or where its rate is 0 only its loss.
-    fn update_generator(&mut self, round: u64, batch: &Batch, latents: &Tensor, fake: Tensor) -> Tensor {
+    fn update_generator(
+        &mut self,
+        round: u64,
+        batch: &Batch,
+        latents: &Tensor,
+        fake: Tensor,
+        maps: Option<Maps>,
+    ) -> Tensor {
         let score = self.score(&fake, batch, round, Seen::FakeByGenerator);
-        drop(fake);
         let loss = match self.recipe.loss.terms() {
             Terms::Apart { generator, .. } => generator(&score),
             Terms::Paired { generator, .. } => {
@@ -346,11 +413,14 @@ impl Trainer {
             return value;
         }
         let condition = batch.generator.as_ref();
-        let update = GeneratorUpdate { round, generator: &self.generator, latents, condition };
-        let loss = match self.method.generator_term(&update) {
-            Some(term) => loss + term,
-            None => loss,
-        };
+        let of_fake = maps.as_ref().map_or(&[][..], |maps| &maps.fake);
+        let update =
+            GeneratorUpdate { round, generator: &self.generator, images: &fake, maps: of_fake, latents, condition };
+        let term = self.method.generator_term(&update);
+        drop(fake);
+        let of_heads = self.heads.as_ref().zip(maps);
+        let of_heads = of_heads.map(|(heads, maps)| heads.of_generator(self.recipe.loss, &maps.real, &maps.fake));
+        let loss = [term, of_heads].into_iter().flatten().fold(loss, |loss, term| loss + term);
         self.g_adam.set_rate(self.rates().0 * rate);
         minimise(loss, &mut self.g_adam);
         value
@@ -410,7 +480,8 @@ impl Trainer {
         let ours = self.header();
         for field in ["format", "recipe", "data", METHOD] {
             let of = |header: &serde_json::Map<String, Json>| header.get(field).cloned().unwrap_or_default();
-            if let Some((name, own, other)) = difference(field, &of(&ours), &of(theirs)) {
+            let written = if field == METHOD { self.method.read_settings(of(theirs)) } else { of(theirs) };
+            if let Some((name, own, other)) = difference(field, &of(&ours), &written) {
                 let begun =
                     if field == METHOD { "; if an earlier build of graft began the run, begin it anew" } else { "" };
                 return Err(Error::invalid(format!(
@@ -428,7 +499,12 @@ impl Trainer {
         self.set_rollbacks(rollbacks);
         self.step = step;
         self.g_adam.set_updates(self.schedule.generator_updates(step));
-        self.d_adam.set_updates(step * self.recipe.d_steps as u64);
+        let rounds = step * self.recipe.d_steps as u64;
+        let own = if self.recipe.penalty_step == PenaltyStep::Own { rounds.div_ceil(LAZY) } else { 0 };
+        self.d_adam.set_updates(rounds + own);
+        if let Some(heads) = &mut self.heads {
+            heads.set_updates(rounds);
+        }
         let other = ["graft", "device", "microkernel"].into_iter().find(|&field| theirs.get(field) != ours.get(field));
         Ok(other.map(|field| {
             let text = |header: &serde_json::Map<String, Json>| header.get(field).and_then(Json::as_str).unwrap_or("?").to_string();
@@ -465,7 +541,11 @@ impl Trainer {
 
     fn set_rollbacks(&mut self, rollbacks: u32) {
         self.rollbacks = rollbacks;
-        self.d_adam.set_rate(self.rates().1);
+        let rate = self.rates().1;
+        self.d_adam.set_rate(rate);
+        if let Some(heads) = &mut self.heads {
+            heads.set_rate(rate);
+        }
     }
 
     /// What determines results, as the checkpoint's header has it.
@@ -505,6 +585,8 @@ impl Trainer {
         ];
         let lecam = self.lecam.parameters();
         slots.extend((!lecam.is_empty()).then_some(("lecam", lecam)));
+        slots.extend(self.ada.as_ref().map(|ada| ("ada", vec![ada.share().clone()])));
+        slots.extend(self.heads.iter().flat_map(Heads::slots));
         slots.extend(self.method.networks());
         slots
     }
@@ -512,10 +594,18 @@ impl Trainer {
 
 /// What a round of training sees of the data.
 struct Batch {
+    indices: Vec<usize>,
     images: Tensor,
     /// The condition of either network.
     generator: Option<Tensor>,
     discriminator: Option<Tensor>,
+}
+
+/// What a frozen network makes of a round's images.
+struct Maps {
+    real: Vec<Tensor>,
+    /// With their graph where the generator is to be updated.
+    fake: Vec<Tensor>,
 }
 
 struct DiscriminatorLosses {

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Judge, JudgeSettings};
+use super::judge::{Judge, JudgeReport, JudgeSettings};
+use super::panel::{Measure, Panel, PanelDistances, PanelReport, PanelSide};
 use super::random_convolution::RandomConvolution;
 use super::{
-    Features, Gaussian, Memorisation, PrecisionRecall, class_shares, conditional_accuracy, frechet_distance,
-    kernel_distance, memorisation, precision_recall, total_variation,
+    Features, Gaussian, Memorisation, PrecisionRecall, class_shares, conditional_accuracy, conditional_chance,
+    frechet_distance, frechet_infinity, kernel_distance, memorisation, precision_recall, total_variation,
 };
 use crate::backend::Device;
-use crate::classifier::{Design, Predictions, Targets, Training, Watcher};
+use crate::classifier::{Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, sample_asked};
-use crate::nn::NormKind;
 use crate::random::{Network, Purpose, generator};
 use crate::words::words;
 
@@ -59,7 +59,7 @@ pub struct Samples<'a> {
     /// The samples.
     pub images: &'a Images,
     /// The class that each was asked for, of a generator conditioned on one, and what its classes are called.
-    pub asked: Option<(&'a [u32], &'a Classes)>,
+    pub asked: Option<(&'a [Option<u32>], &'a Classes)>,
 }
 
 /// How far the features of samples are from those of real images.
@@ -107,6 +107,12 @@ pub struct Evaluation {
     /// Distances and classes.
     #[serde(flatten)]
     pub distances: Distances,
+    /// The Fréchet distance in the judge's features, extrapolated to infinitely many images ([`frechet_infinity`]); None of too few, and
+    /// in what was written before it was measured.
+    pub judge_fd_infinity: Option<f64>,
+    /// Distances by the features of two more judges and of a space without classes, where those measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelDistances>,
     /// The kernel distance (KID) in the judge's features.
     pub kid: f64,
     /// Precision, recall, density and coverage in the judge's features.
@@ -114,19 +120,22 @@ pub struct Evaluation {
     pub manifold: PrecisionRecall,
     /// The share of samples in which the judge sees the class that was asked for.
     pub conditional_accuracy: Option<f64>,
+    /// What that would be by chance ([`conditional_chance`]); None also in what was written before it was measured.
+    pub conditional_chance: Option<f64>,
     /// Copies of the training images, where those are known and no more than are held out.
     pub memorisation: Option<Copies>,
 }
 
-/// What has to be known of a judge to read its figures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
+impl Evaluation {
+    /// The Fréchet distance by some features; None where they did not measure.
+    pub fn fd(&self, measure: Measure) -> Option<f64> {
+        match measure {
+            Measure::Judge => Some(self.distances.frechet.judge_fd),
+            Measure::OtherSeed => self.panel.map(|panel| panel.other_seed),
+            Measure::OtherArchitecture => self.panel.map(|panel| panel.other_architecture),
+            Measure::ClassFree => self.panel.map(|panel| panel.class_free),
+        }
+    }
 }
 
 /// What the figures of real images would be.
@@ -153,6 +162,7 @@ pub struct Reference {
     other: Dataset,
     training: Option<TrainingSet>,
     seen: usize,
+    panel: Option<PanelSide>,
 }
 
 /// What the generator was trained on.
@@ -188,6 +198,14 @@ impl Reference {
     /// [`Error::Invalid`] where the images or their classes do not fit the judge, or fewer than ten are held out; the device's first
     /// failure.
     pub fn new(judge: Arc<Judge>, real: &RealImages<'_>) -> Result<Reference> {
+        Reference::under(judge, None, real)
+    }
+
+    /// As [`Reference::new`], with a panel that measures beside the judge.
+    ///
+    /// # Errors
+    /// As [`Reference::new`].
+    pub fn under(judge: Arc<Judge>, panel: Option<&Arc<Panel>>, real: &RealImages<'_>) -> Result<Reference> {
         let classes = classes_of(&judge, real.held_out)?;
         let held_out = all_over(real.held_out, COUNT);
         enough(&held_out.images, &format!("{} has", held_out.name))?;
@@ -212,6 +230,7 @@ impl Reference {
             held_out: side,
             other,
             training: training.transpose()?,
+            panel: panel.map(|panel| PanelSide::new(panel.clone(), &held_out)).transpose()?,
             random,
             judge,
             seen,
@@ -237,6 +256,11 @@ impl Reference {
     pub fn judged_by(&self) -> JudgeReport {
         let (hash, trained_on) = (self.judge.hash().to_string(), self.judge.trained_on());
         JudgeReport { hash, accuracy: self.accuracy, trained_on }
+    }
+
+    /// The panel in a few words, where one measures.
+    pub fn panel(&self) -> Option<&PanelReport> {
+        self.panel.as_ref().map(PanelSide::report)
     }
 
     /// The judge's accuracy on the held-out images, where they have labels.
@@ -299,21 +323,31 @@ impl Reference {
                 pixels: memorisation(&side.pixels, &training.side.pixels, &self.held_out.pixels, DRAW_SEED)?,
             })
         };
+        let asked_and_found = samples.asked.map(|(asked, names)| -> (Vec<u32>, Vec<u32>) {
+            let named = |asked: &Option<u32>| self.classes.named(&names.names()[(*asked)? as usize]);
+            asked.iter().zip(&said.labels).filter_map(|(asked, &found)| Some((named(asked)?, found))).unzip()
+        });
+        let asked_and_found = asked_and_found.filter(|(asked, _)| !asked.is_empty());
+        let distances = self.distances_of(samples.images, &said)?;
         Ok(Evaluation {
             count: samples.images.count,
-            distances: self.distances_of(samples.images, &said)?,
+            panel: self.by_panel(samples.images, distances.frechet.judge_fd)?,
+            distances,
+            judge_fd_infinity: frechet_infinity(&self.held_out.judge, &side.judge),
             kid: kernel_distance(&self.held_out.judge, &side.judge),
             manifold: precision_recall(&self.held_out.judge, &side.judge),
-            conditional_accuracy: samples.asked.and_then(|(asked, names)| {
-                let (asked, found): (Vec<u32>, Vec<u32>) = asked
-                    .iter()
-                    .zip(&said.labels)
-                    .filter_map(|(&asked, &found)| Some((self.classes.named(&names.names()[asked as usize])?, found)))
-                    .unzip();
-                (!asked.is_empty()).then(|| conditional_accuracy(&asked, &found))
-            }),
+            conditional_accuracy: asked_and_found.as_ref().map(|(asked, found)| conditional_accuracy(asked, found)),
+            conditional_chance: asked_and_found.as_ref().map(|(asked, found)| conditional_chance(asked, found)),
             memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
         })
+    }
+
+    /// What the panel says of images whose judge-FD is known; None where no panel measures.
+    ///
+    /// # Errors
+    /// As [`Reference::distances`].
+    pub fn by_panel(&self, images: &Images, judge_fd: f64) -> Result<Option<PanelDistances>> {
+        self.panel.as_ref().map(|panel| panel.distances(images, judge_fd)).transpose()
     }
 
     /// All figures of so many samples of a generator, each as the class that it was asked for where the generator has classes.
@@ -339,7 +373,9 @@ impl Reference {
     pub fn floors(&self) -> Result<Floors> {
         // Labels are places in their own data set's list of classes, which need not be the judge's.
         let evaluate = |data: &Dataset| {
-            let asked = data.labels.as_deref().map(|labels| (labels, &data.classes));
+            let asked: Option<Vec<Option<u32>>> =
+                data.labels.as_ref().map(|labels| labels.iter().copied().map(Some).collect());
+            let asked = asked.as_deref().map(|labels| (labels, &data.classes));
             self.evaluate(&Samples { images: &data.images, asked })
         };
         let training = self.training.as_ref().map(|training| &training.drawn);
@@ -351,7 +387,8 @@ impl Reference {
 }
 
 /// The accuracy on held-out real images of a classifier that was trained on samples and the classes they were asked for
-/// (GAN-train, Shmelkov 2018). None where the watcher stopped it.
+/// (GAN-train, Shmelkov 2018); by chance it is the [`largest_share`](super::largest_share) of those images' labels. None where the
+/// watcher stopped it.
 ///
 /// # Errors
 /// [`Error::Invalid`] where samples or held-out images have no classes, or the training diverged; the device's first failure.
@@ -366,7 +403,7 @@ pub fn gan_train(
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<f64>> {
     let Images { height, channels, .. } = samples.images;
-    let design = Design { size: height, channels, width: settings.width, norm: NormKind::Batch };
+    let design = settings.design([height, channels]);
     let mut training = Training::new(&design, &settings.options, samples, &Targets::Labels, Network::Judge, device)?;
     if !training.run(watcher)? {
         return Ok(None);

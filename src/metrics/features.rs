@@ -53,6 +53,16 @@ impl Features {
         &self.values
     }
 
+    /// Those of some samples.
+    ///
+    /// # Panics
+    /// Where there are none, or one is not below [`Features::count`].
+    #[track_caller]
+    pub fn select(&self, samples: &[usize]) -> Features {
+        assert!(!samples.is_empty(), "Features::select: no samples");
+        Features { values: samples.iter().flat_map(|&sample| self.row(sample)).copied().collect(), width: self.width }
+    }
+
     /// The features of one sample.
     ///
     /// # Panics
@@ -85,6 +95,7 @@ pub(super) mod tests {
     fn rows_are_samples() {
         let features = Features::from_slice(&[1u8, 2, 3, 4, 5, 6], 3).unwrap();
         assert_eq!((features.count(), features.width(), features.row(1)), (2, 3, &[4.0, 5.0, 6.0][..]));
+        assert_eq!(features.select(&[1, 0]).values(), [4.0, 5.0, 6.0, 1.0, 2.0, 3.0]);
     }
 
     #[test]

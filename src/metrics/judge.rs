@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use sha2::{Digest, Sha256};
 
+use super::cache::{self, Origin};
 use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Options, Predictions, Targets, Training, Watcher};
+use crate::classifier::{Classifier, Design, Input, Jitter, Options, Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::memory::{Amount, Limits, Need};
@@ -30,14 +30,26 @@ const PREFIX: &str = "judge";
 pub struct JudgeSettings {
     /// The classifier's width; it has twice as many features.
     pub width: usize,
+    /// Its normalisation. Files of judges that had no choice say nothing.
+    #[serde(default = "batch_norm", skip_serializing_if = "is_batch_norm")]
+    pub norm: NormKind,
     /// Its training.
     pub options: Options,
+}
+
+fn batch_norm() -> NormKind {
+    NormKind::Batch
+}
+
+fn is_batch_norm(norm: &NormKind) -> bool {
+    *norm == NormKind::Batch
 }
 
 impl JudgeSettings {
     /// 64 features and 1,000 steps: 99 % on MNIST and 88 % on 6,400 digits of SVHN, in less than 30 seconds on two cores.
     pub const STANDARD: JudgeSettings = JudgeSettings {
         width: 32,
+        norm: NormKind::Batch,
         options: Options {
             seed: 0,
             steps: 1000,
@@ -49,12 +61,17 @@ impl JudgeSettings {
         },
     };
 
+    /// The shapes of its network for images of `size` in `channels`.
+    pub fn design(&self, [size, channels]: [usize; 2]) -> Design {
+        Design { size, channels, width: self.width, norm: self.norm, input: Input::Plain }
+    }
+
     /// What the training takes on images of `size` in `channels` and so many classes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the network is none.
     pub fn need(&self, [size, channels]: [usize; 2], classes: usize, device: &Device) -> Result<Need> {
-        let design = Design { size, channels, width: self.width, norm: NormKind::Batch };
+        let design = self.design([size, channels]);
         // Where there are none, the training itself says so.
         let data = Dataset::blank(size, channels, classes.max(2));
         Need::of(device, |device| {
@@ -73,7 +90,7 @@ impl JudgeSettings {
     pub(crate) fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
         /// As of a GAN's batch.
         const MOST_IMAGES: usize = 1 << 20;
-        let JudgeSettings { width, options } = *self;
+        let JudgeSettings { width, options, .. } = *self;
         if !(1..=MOST_IMAGES).contains(&options.batch) {
             return Err(Error::option("batch", format!("takes a whole number from 1 to {MOST_IMAGES}")));
         }
@@ -91,6 +108,17 @@ pub struct Judge {
     classifier: Classifier,
     header: Header,
     hash: String,
+}
+
+/// What has to be known of a judge to read its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReport {
+    /// The hash of its weights.
+    pub hash: String,
+    /// Its accuracy on the held-out images.
+    pub accuracy: Option<f64>,
+    /// How many images it was trained on.
+    pub trained_on: usize,
 }
 
 /// What determines a judge, as its checkpoint's header has it.
@@ -122,7 +150,7 @@ impl Header {
             device: device.name().to_string(),
             microkernel: device.backend().microkernel().to_string(),
             settings: *settings,
-            design: Design { size: height, channels, width: settings.width, norm: NormKind::Batch },
+            design: settings.design([height, channels]),
             classes: training.classes.len(),
             class_names: match training.classes == Classes::numbered(0..training.classes.len()) {
                 true => Vec::new(),
@@ -139,22 +167,6 @@ impl Header {
             _ => unreachable!("a struct is an object"),
         }
     }
-
-    /// The name of the judge's file in the cache.
-    fn file_name(&self) -> String {
-        let hash = Sha256::digest(Json::Object(self.json()).to_string());
-        let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("judge-{name}.safetensors")
-    }
-}
-
-/// Where a judge came from.
-#[derive(Debug)]
-pub enum Origin {
-    /// This file of the cache.
-    Cache(PathBuf),
-    /// It was trained now, and is in this file of the cache from now on, or could not be kept for a reason.
-    Trained(Result<PathBuf>),
 }
 
 impl Judge {
@@ -208,21 +220,9 @@ impl Judge {
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
         let header = Header::new(settings, &training, device);
-        let file = folder.map(|folder| folder.join(header.file_name()));
-        if let Ok(path) = &file
-            && let Ok(judge) = Judge::read(path, device)
-            && judge.header == header
-        {
-            return Ok(Some((judge, Origin::Cache(path.clone()))));
-        }
-        let Some(judge) = Judge::train(training, settings, device, watcher)? else { return Ok(None) };
-        let kept = file.and_then(|path| {
-            let folder = path.parent().expect("a file in the cache's folder");
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-            judge.write(&path)?;
-            Ok(path)
-        });
-        Ok(Some((judge, Origin::Trained(kept))))
+        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, header.json())));
+        let read = |path: &Path| Judge::read(path, device).ok().filter(|judge| judge.header == header);
+        cache::cached(file, read, || Judge::train(training, settings, device, watcher), Judge::write)
     }
 
     fn new(classifier: Classifier, header: Header) -> Result<Judge> {

@@ -16,6 +16,33 @@ pub fn conditional_accuracy(asked: &[u32], found: &[u32]) -> f64 {
     right as f64 / asked.len() as f64
 }
 
+/// What [`conditional_accuracy`] would be by chance: if the class found were independent of the one asked for, both as frequent as
+/// they are. The sum over classes of the share of samples that were asked for it times the share in which it was found.
+///
+/// # Panics
+/// As [`conditional_accuracy`].
+#[track_caller]
+pub fn conditional_chance(asked: &[u32], found: &[u32]) -> f64 {
+    assert!(
+        !asked.is_empty() && asked.len() == found.len(),
+        "conditional_chance: {} classes asked for and {} found",
+        asked.len(),
+        found.len()
+    );
+    let classes = asked.iter().chain(found).max().map_or(0, |&largest| largest as usize + 1);
+    class_shares(asked, classes).iter().zip(class_shares(found, classes)).map(|(asked, found)| asked * found).sum()
+}
+
+/// The share of the most frequent class among labels: the accuracy of a classifier that always answers with it.
+///
+/// # Panics
+/// Where there are no labels.
+#[track_caller]
+pub fn largest_share(labels: &[u32]) -> f64 {
+    let largest = *labels.iter().max().expect("largest_share: no labels");
+    class_shares(labels, largest as usize + 1).into_iter().fold(0.0, f64::max)
+}
+
 /// The share of each of `classes` classes among labels; they add up to 1.
 ///
 /// # Panics
@@ -48,6 +75,20 @@ mod tests {
     #[test]
     fn accuracy_is_the_share_of_classes_found_as_asked() {
         assert_eq!(conditional_accuracy(&[0, 1, 2, 2], &[0, 1, 1, 2]), 0.75);
+    }
+
+    /// Asked for a half, a quarter, a quarter of the samples and found in a quarter, a half, a quarter: 1/8 + 1/8 + 1/16.
+    #[test]
+    fn chance_is_the_accuracy_where_asking_and_finding_are_independent() {
+        assert_eq!(conditional_chance(&[0, 0, 1, 2], &[1, 1, 2, 0]), 0.3125);
+        // A judge that sees one class everywhere is right as often as that is asked for, and that is all chance.
+        assert_eq!(conditional_chance(&[0, 1, 1, 2], &[1; 4]), conditional_accuracy(&[0, 1, 1, 2], &[1; 4]));
+    }
+
+    #[test]
+    fn the_largest_class_is_what_a_constant_answer_gets_right() {
+        assert_eq!(largest_share(&[3, 1, 3, 0, 3]), 0.6);
+        assert_eq!(largest_share(&[5]), 1.0);
     }
 
     #[test]

@@ -7,12 +7,17 @@
 //! | figure | says | source |
 //! | --- | --- | --- |
 //! | [`frechet_distance`] | how far apart the means and covariances are | Heusel et al. 2017 |
+//! | [`frechet_infinity`] | the same, of infinitely many images | Chong & Forsyth 2020 |
 //! | [`kernel_distance`] | how far apart the first three moments are, without bias | Bińkowski et al. 2018 |
 //! | [`precision_recall`] | how many samples look real, how much of the real images is reached | Kynkäänniemi et al. 2019, Naeem et al. 2020 |
 //! | [`memorisation`] | how many samples are copies of training images | |
 //! | [`conditional_accuracy`], [`total_variation`] | whether classes are the ones asked for, and as frequent as real ones | |
+//! | [`conditional_chance`], [`largest_share`] | what the accuracies would be by chance | |
 
+mod cache;
+mod class_free;
 mod evaluation;
+mod extrapolation;
 mod features;
 mod figures;
 mod frechet;
@@ -22,22 +27,27 @@ mod labels;
 mod manifold;
 mod memorisation;
 mod pairs;
+mod panel;
 mod random_convolution;
 mod real;
 
+pub use cache::Origin;
+pub use class_free::{ClassFree, ClassFreeSettings};
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
-    JudgeReport, RealImages, Reference, Samples, flattery, gan_train, seen, unjudged,
+    RealImages, Reference, Samples, flattery, gan_train, seen, unjudged,
 };
+pub use extrapolation::frechet_infinity;
 pub use features::Features;
-pub use figures::{Better, FIGURES, Figure, JUDGE_FD};
+pub use figures::{Better, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
 pub use frechet::{Gaussian, frechet_distance};
-pub use judge::{Judge, JudgeSettings, Origin};
+pub use judge::{Judge, JudgeReport, JudgeSettings};
 
 pub use crate::atomic::cache_folder;
 pub use kid::kernel_distance;
-pub use labels::{class_shares, conditional_accuracy, total_variation};
+pub use labels::{class_shares, conditional_accuracy, conditional_chance, largest_share, total_variation};
 pub use manifold::{PrecisionRecall, precision_recall};
 pub use memorisation::{Memorisation, memorisation};
+pub use panel::{Judges, Measure, Panel, PanelDistances, PanelReport, PanelSettings};
 pub use random_convolution::RandomConvolution;
 pub use real::Real;

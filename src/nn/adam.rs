@@ -68,6 +68,16 @@ impl Adam {
         self.updates
     }
 
+    /// The constants, as they are now.
+    pub fn options(&self) -> AdamOptions {
+        self.options
+    }
+
+    /// Goes on with other constants.
+    pub fn set_options(&mut self, options: AdamOptions) {
+        self.options = options;
+    }
+
     /// Sets the number of updates, as a resumed run finds it.
     pub fn set_updates(&mut self, updates: u64) {
         self.updates = updates;

@@ -68,7 +68,7 @@ impl Mode {
 }
 
 /// Batch normalisation with running statistics.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BatchNorm {
     /// The scale, `[c]`, named `NAME.weight`.
     pub gamma: Parameter,
@@ -119,11 +119,23 @@ impl BatchNorm {
                 normalised.output
             }
             Mode::Evaluate => {
-                let scale = gamma * (self.running_variance.get() + EPSILON).rsqrt();
-                let shift = beta - self.running_mean.get() * &scale;
+                let (scale, shift) = self.running(gamma, beta);
                 (x * scale + shift).activate(activation)
             }
         }
+    }
+
+    /// What a pass that evaluates multiplies by and adds, `[c]` each.
+    fn running(&self, gamma: &Tensor, beta: &Tensor) -> (Tensor, Tensor) {
+        let scale = gamma * (self.running_variance.get() + EPSILON).rsqrt();
+        let shift = beta - self.running_mean.get() * &scale;
+        (scale, shift)
+    }
+
+    /// A filter `[kh, kw, c, k]` before this norm as it is where it evaluates: with its scales within, and its shifts as biases `[k]`.
+    pub fn folded(&self, filter: &Tensor) -> (Tensor, Tensor) {
+        let (scale, shift) = self.running(&self.gamma.get(), &self.beta.get());
+        (filter * scale, shift)
     }
 }
 
@@ -151,7 +163,7 @@ impl NormKind {
 }
 
 /// A normalisation of activations.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Norm {
     /// Batch normalisation.
     Batch(BatchNorm),

@@ -1,15 +1,15 @@
 //! The module built from a list of layers: its parameters, and what it computes.
 
-use super::{BatchNorm, Builder, Filter, Layer, LayerKind, Linear, Mode, Norm, NormKind, Parameter, SlotKind};
+use super::{BatchNorm, Builder, Filter, Layer, LayerKind, Layout, Linear, Mode, Norm, NormKind, Parameter, SlotKind};
 use crate::backend::Activation;
-use crate::tensor::Tensor;
 use crate::tensor::ops::Convolution;
+use crate::tensor::{Tensor, no_grad};
 
 /// Rounds of power iteration a forward pass in training (Miyato 2018, section 2.1).
 const SPECTRAL_ROUNDS: usize = 1;
 
 /// A list of layers with parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Module {
     units: Vec<Unit>,
     parameters: Vec<(SlotKind, Parameter)>,
@@ -35,7 +35,7 @@ impl<'a> Pass<'a> {
 }
 
 /// One layer with its parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Unit {
     Convolution { filter: Filter, weight: Parameter, direction: Option<Parameter>, bias: Option<Parameter> },
     Norm { norm: Norm, condition: Option<(Linear, Linear)> },
@@ -80,6 +80,32 @@ impl Module {
             x = unit.forward(&x, activation, pass);
         }
         x
+    }
+
+    /// What it computes when it evaluates, from now on: convolutions have taken in the batch norms behind them, so that less is left to do.
+    /// It has nothing to train.
+    pub fn frozen(&self) -> Module {
+        let mut units: Vec<Unit> = Vec::new();
+        for unit in &self.units {
+            let folded = match (units.last(), unit) {
+                (
+                    Some(Unit::Convolution { filter, weight, direction: None, bias: None }),
+                    Unit::Norm { norm: Norm::Batch(norm), condition: None },
+                ) if !filter.transposed => no_grad(|| {
+                    let (filter, (tensor, shift)) = (Filter { bias: true, ..*filter }, norm.folded(&weight.get()));
+                    let own = |name: &str, tensor| Parameter::new(name, Layout::Plain, tensor);
+                    let bias = Some(own(norm.beta.name(), shift.detach()));
+                    let weight = own(weight.name(), tensor.detach());
+                    Some(Unit::Convolution { filter, weight, direction: None, bias })
+                }),
+                _ => None,
+            };
+            match folded {
+                Some(folded) => *units.last_mut().expect("a convolution") = folded,
+                None => units.push(unit.clone()),
+            }
+        }
+        Module { units, parameters: Vec::new() }
     }
 
     /// The parameters that training moves.

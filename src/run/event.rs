@@ -12,7 +12,7 @@ use crate::classifier::Made;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::Trainer;
-use crate::metrics::{Judge, JudgeSettings, Origin};
+use crate::metrics::{ClassFree, Judge, JudgeSettings, Origin, Panel, PanelSettings, cache_folder};
 
 /// One thing that happens in a run.
 pub enum Event<'a> {
@@ -120,6 +120,40 @@ pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> 
     let Some((judge, origin)) = found else { return Ok(None) };
     let _ = watcher(&Event::Judge(&origin))?;
     Ok(Some(judge))
+}
+
+/// The panel that stands beside a judge, out of the cache or trained now on the images that the judge of a target learns from. None
+/// where a training was stopped.
+///
+/// # Errors
+/// Those of [`PanelSettings::check_fits`], [`Judge::cached`] and [`ClassFree::cached_in`].
+pub fn panel(
+    training: &Dataset,
+    beside: &JudgeSettings,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Panel>> {
+    let settings = PanelSettings::beside(beside);
+    settings.check_fits([training.images.height, training.images.channels], training.classes.len(), device)?;
+    let mut judges = Vec::new();
+    for (name, judge) in ["judge of another seed", "judge of another architecture"].iter().zip(&settings.judges) {
+        let found = {
+            let mut told = of_classifier(name, judge.options.steps, watcher);
+            Judge::cached(training.clone(), judge, device, &mut told)?
+        };
+        let Some((judge, origin)) = found else { return Ok(None) };
+        let _ = watcher(&Event::Judge(&origin))?;
+        judges.push(judge);
+    }
+    let space = &settings.class_free;
+    let found = {
+        let mut told = of_classifier("space without classes", space.options.steps, watcher);
+        ClassFree::cached_in(cache_folder(), training.clone(), space, device, &mut told)?
+    };
+    let Some((class_free, origin)) = found else { return Ok(None) };
+    let _ = watcher(&Event::Judge(&origin))?;
+    let judges = judges.try_into().expect("two judges");
+    Ok(Some(Panel { judges, class_free }))
 }
 
 /// A trainer between two steps.

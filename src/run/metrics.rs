@@ -20,6 +20,7 @@ pub struct Numbers {
     real_score: f64,
     fake_score: f64,
     penalty: Option<f64>,
+    heads_loss: Option<f64>,
     seconds: f64,
     rollbacks: u32,
 }
@@ -34,6 +35,7 @@ impl Numbers {
             real_score: losses.real_score.item()?,
             fake_score: losses.fake_score.item()?,
             penalty: losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?,
+            heads_loss: losses.heads_loss.as_ref().map(|loss| loss.item()).transpose()?,
             seconds,
             rollbacks,
         })
@@ -45,6 +47,7 @@ impl Numbers {
             ("discriminator's loss", Some(self.d_loss)),
             ("generator's loss", Some(self.g_loss)),
             ("penalty", self.penalty),
+            ("loss of the heads", self.heads_loss),
             ("mean score of real images", Some(self.real_score)),
             ("mean score of generated images", Some(self.fake_score)),
         ];
@@ -62,8 +65,10 @@ impl Numbers {
             "fake_score": self.fake_score,
             "seconds": self.seconds,
         });
-        if let Some(penalty) = self.penalty {
-            line["penalty"] = json!(penalty);
+        for (name, value) in [("penalty", self.penalty), ("heads_loss", self.heads_loss)] {
+            if let Some(value) = value {
+                line[name] = json!(value);
+            }
         }
         if self.rollbacks > 0 {
             line["rollbacks"] = json!(self.rollbacks);

@@ -6,25 +6,44 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Choices, Kind, Learning, METHODS};
+use super::{Choices, Kind, Learning, METHODS, RATE};
 use crate::error::{Error, Result, did_you_mean};
 use crate::gan::Recipe;
-use crate::options::{AUTO, Options, Row, Texts};
+use crate::options::{AUTO, NONE, Options, Row, Takes, Texts, Value};
 
 /// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
 const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
 
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Written")]
 pub struct Arm {
     /// What it is called.
     pub name: String,
     /// The method's name.
     pub method: String,
     /// The options of the method and of the recipe that were said.
-    #[serde(default)]
     pub options: BTreeMap<String, String>,
+}
+
+/// An arm as a file has it, perhaps one of an earlier version.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    method: String,
+    #[serde(default)]
+    options: BTreeMap<String, String>,
+}
+
+impl From<Written> for Arm {
+    fn from(written: Written) -> Arm {
+        let Written { name, method, mut options } = written;
+        if let Some(kind) = METHODS.iter().find(|kind| kind.name == method) {
+            (kind.read_old)(&mut options);
+        }
+        Arm { name, method, options }
+    }
 }
 
 impl Arm {
@@ -84,11 +103,17 @@ impl Arm {
         self.check()?;
         let choices = self.choices()?;
         let mut options = choices.values();
-        options.insert("lr".to_string(), choices.rate().to_string());
+        let augment = choices.augment().text();
+        options.insert("lr".to_string(), RATE.to_string());
+        options.insert("augment".to_string(), augment.clone());
         options.extend(spelled::<Recipe>(&self.options)?);
         options.extend(spelled::<Learning>(&self.options)?);
         // What no arm has unless it says so.
-        options.retain(|name, value| !matches!((name.as_str(), value.as_str()), ("augment", "none") | ("lecam", "0")));
+        options.retain(|name, value| match name.as_str() {
+            "augment" => augment != NONE || value != NONE,
+            "lecam" => value != "0",
+            _ => true,
+        });
         Ok(Arm { options, ..self.clone() })
     }
 
@@ -104,8 +129,8 @@ impl Arm {
             return Ok(self.name.clone());
         }
         let mut plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
-        // The rate that is meant where none is said follows the other options.
-        plain.options.insert("lr".to_string(), own.choices()?.rate().to_string());
+        // The augmentation that is meant where none is said follows the other options.
+        plain.options.insert("augment".to_string(), own.choices()?.augment().text());
         let differs = |(name, value): &(&String, &String)| plain.options.get(*name) != Some(value);
         let options = own.options.iter().filter(differs).map(|(name, value)| format!("{name}={value}"));
         let name = match self.name.split_once('{') {
@@ -143,6 +168,18 @@ impl Arm {
         self.kind()?.choose(&of_method).map_err(|error| self.at_fault(error))
     }
 
+    /// What one of its options takes; none where it has no such option.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method or an option that was said is unknown.
+    pub fn takes(&self, option: &str) -> Result<Option<Takes>> {
+        let of_recipe = || Recipe::row(option).map(|row| row.about.takes);
+        let of_run = || of_recipe().or_else(|| Learning::row(option).map(|row| row.about.takes));
+        let of_method =
+            self.choices()?.abouts().into_iter().find(|about| about.name == option).map(|about| about.takes);
+        Ok(if Arm::is_of_run(option) { of_run() } else { of_method })
+    }
+
     /// Whether it learns from the source's images beside the GAN that a checkpoint can be.
     ///
     /// # Errors
@@ -156,12 +193,12 @@ impl Arm {
         self.choices().is_ok_and(|choices| choices.is_oracle())
     }
 
-    /// The recipe of this arm: `base` with the method's rate and what the options say.
+    /// The recipe of this arm: `base` with the usual rate, the method's augmentation, and what the options say.
     ///
     /// # Errors
     /// [`Error::Usage`] where that cannot train.
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
-        let mut recipe = Recipe { lr: self.choices()?.rate(), ..base.clone() };
+        let mut recipe = Recipe { lr: RATE, augment: self.choices()?.augment(), ..base.clone() };
         self.apply(&mut recipe)?;
         recipe.check().map_err(|error| self.at_fault(error))?;
         Ok(recipe)
@@ -249,7 +286,7 @@ fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::Augmentation;
+    use crate::gan::{Augmentation, Loss};
     use crate::transfer::starting_recipe;
 
     #[test]
@@ -258,13 +295,20 @@ mod tests {
         let documented = [
             "scratch",
             "scratch+augment",
+            "scratch-long",
             "trgan",
+            "trgan-unrelated",
             "trgan-mission",
+            "trgan-0.1",
             "tgan",
-            "tgan-mission",
             "tgan-untrained",
+            "tgan-target",
+            "tgan-mission",
+            "tgan-0.1",
             "ctgan",
             "ctgan-shuffled",
+            "ctgan-target",
+            "ctgan-0.1",
         ];
         assert_eq!(names, documented);
         for name in names {
@@ -277,7 +321,7 @@ mod tests {
     #[test]
     fn an_arm_differs_only_in_what_its_options_say() {
         let base = starting_recipe(3, 32, 3);
-        let arm = Arm::parse("mine=trgan{freeze-d=1,augment=color,translation,lr=0.0002}").unwrap();
+        let arm = Arm::parse("mine=trgan{freeze-d=1,augment=color,translation,lr=0.0005}").unwrap();
         assert_eq!((arm.name.as_str(), arm.method.as_str()), ("mine", "trgan"));
         let recipe = arm.recipe(&base).unwrap();
         let expected = Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ..base.clone() };
@@ -287,8 +331,15 @@ mod tests {
 
         assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), base);
-        assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..base.clone() });
-        assert_eq!(Arm::parse("tgan-mission").unwrap().recipe(&base).unwrap(), base);
+        let shifted = Recipe { augment: vec![Augmentation::Translation], ..base.clone() };
+        assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), shifted);
+        assert_eq!(Arm::parse("ctgan{heads=0}").unwrap().recipe(&base).unwrap(), base);
+        assert_eq!(Arm::parse("tgan{augment=none}").unwrap().resolved().unwrap().recipe(&base).unwrap(), base);
+        let old = Recipe { lr: 2e-4, d_lr: 2e-4, loss: Loss::NonSaturating, r1: 1.0, ..base.clone() };
+        for name in ["tgan-mission", "trgan-mission", "trgan-0.1", "ctgan-0.1"] {
+            assert_eq!(Arm::parse(name).unwrap().recipe(&base).unwrap(), old, "{name}");
+        }
+        assert_eq!(Arm::parse("tgan-0.1").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..old });
         assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
         assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().values()["d-init"], "fresh");
     }
@@ -303,24 +354,29 @@ mod tests {
                 "augment" => "cutout",
                 "d-norm" => "layer",
                 "network" => "residual",
+                "penalty-step" => "own",
                 _ => "0.25",
             };
             let other = if row.about.takes.fits(other) { other } else { "3" };
-            let arm = Arm::parse(&format!("a=scratch{{{name}={other}}}"));
+            // What is steered is there.
+            let beside = if name == "ada" { ",augment=cutout" } else { "" };
+            let arm = Arm::parse(&format!("a=scratch{{{name}={other}{beside}}}"));
             if OF_DATA.contains(&name) {
                 assert!(arm.is_err(), "{name}");
                 continue;
             }
             let given: Texts = [(name.to_string(), other.to_string())].into_iter().collect();
-            // No loss but one has this weight.
-            let base = if name == "gp" {
-                Recipe { loss: crate::gan::Loss::WassersteinGp, r1: 0.0, ..base.clone() }
-            } else {
-                base.clone()
+            let base = match name {
+                // No loss but one has this weight.
+                "gp" => Recipe { loss: Loss::WassersteinGp, r1: 0.0, ..base.clone() },
+                _ => base.clone(),
             };
             let recipe = arm.unwrap().recipe(&base).unwrap();
             let mut expected = base.texts();
             expected.extend(given);
+            if !beside.is_empty() {
+                expected.insert("augment".to_string(), "cutout".to_string());
+            }
             assert_eq!(recipe.texts(), expected, "{name}");
         }
         let penalised = Arm::parse("a=scratch{loss=wasserstein-gp}").unwrap().recipe(&base).unwrap();
@@ -330,12 +386,11 @@ mod tests {
     #[test]
     fn arms_that_train_alike_have_equal_options_however_they_are_written() {
         let options = |text: &str| Arm::parse(text).unwrap().resolved().unwrap().options;
-        assert_eq!(options("trgan"), options("a=trgan{lr=2e-4,d-init=source}"));
-        assert_eq!(options("ctgan"), options("ctgan{lr=0.0002}"));
-        assert_eq!(options("tgan"), options("tgan{g-init=source,lr=1e-4}"));
+        assert_eq!(options("trgan"), options("a=trgan{lr=5e-4,d-init=source}"));
+        assert_eq!(options("ctgan"), options("ctgan{lr=0.0005}"));
+        assert_eq!(options("tgan"), options("tgan{g-init=source,lr=5e-4}"));
         assert_ne!(options("tgan"), options("tgan{g-init=fresh}"));
         assert_eq!(options("trgan"), options("trgan{augment=none,lecam=0.0}"));
-        assert_eq!(options("tgan{g-init=fresh}")["lr"], "0.0002", "the rate follows the options");
         let again = Arm::parse("tgan-mission").unwrap().resolved().unwrap();
         assert_eq!(again.resolved().unwrap(), again);
     }
@@ -352,6 +407,33 @@ mod tests {
         let changed =
             Arm { options: [("lr".into(), "0.1".into())].into_iter().collect(), ..Arm::parse("ctgan").unwrap() };
         assert_eq!(changed.notation().unwrap(), "ctgan=ctgan{lr=0.1}");
+    }
+
+    #[test]
+    fn arms_of_version_0_1_are_read_as_what_they_were() {
+        let read = |text: &str| toml::from_str::<Arm>(text).unwrap();
+        let old = read(
+            "name = 'tgan'\nmethod = 'tgan'\n[options]\nbank = 'target'\nd-condition = 'instance'\nencoder = 'trained'\n\
+             feature-source = 'bank'\nfeature-length = '64'\nneighbours = '0'\ng-init = 'source'\nallow-colour-blind = 'false'\nlr = '0.0001'",
+        );
+        let header = old.options.clone();
+        let (old, now) = (old.choices().unwrap().values(), Arm::parse("tgan-0.1").unwrap().choices().unwrap().values());
+        assert!(now.keys().all(|name| header.contains_key(name)), "{header:?}");
+        assert_eq!(old["feature-length"], "64");
+        assert!(old.iter().all(|(name, value)| name == "feature-length" || now[name] == *value), "{old:?}");
+        let control = read("name = 'x'\nmethod = 'tgan'\noptions = { encoder = 'untrained' }");
+        assert_eq!(control.options["extractor"], "untrained-encoder");
+        assert_eq!((control.options["condition"].as_str(), control.options["heads"].as_str()), ("instance", "0"));
+        let said = "labels = 'pseudo'\nsoft-labels = 'false'\nconfidence = '0.5'\nbalance = '2'\nshuffle-labels = 'false'\n\
+             ctgan-features = 'false'\nprojection-ramp = '500'\nd-init = 'source'\nfreeze-d = '0'\nallow-colour-blind = 'false'";
+        let old = read(&format!("name = 'ctgan'\nmethod = 'ctgan'\n[options]\n{said}\nlr = '0.0002'"));
+        let now = Arm::parse("ctgan-0.1").unwrap().choices().unwrap().values();
+        // As a checkpoint's header, which has no defaults, is read.
+        assert!(now.keys().all(|name| old.options.contains_key(name)), "{:?}", old.options);
+        assert_eq!(old.choices().unwrap().values(), now);
+        // What is said of an arm of today is no arm of 0.1.
+        let own = read("name = 'c'\nmethod = 'ctgan'\noptions = { confidence = '0.7' }");
+        assert_eq!(own.options.len(), 1);
     }
 
     #[test]

@@ -1,34 +1,53 @@
-//! CTGAN, transfer of features and labels: a label predictor C_s that learned on the source labels the target's images, and
-//! both networks are conditioned on those labels.
+//! CTGAN, transfer of features and labels: TGAN with labels. A label predictor C_s that learned on the source, and perhaps went on on the
+//! target, labels the target's images; both networks are conditioned on those labels, and its feature maps are what D_t has heads on.
 //!
-//! `min over C_s of E_(x, y)[-log C_s(y | x)]`, then `min over G_t of E_(z, y ~ p_y)[-log D_t(G_t(z, y), y)]`, p_y the target's label
-//! distribution: made images reuse the labels of the real batch. G_t starts from G_s(z, y), pretrained with the source's labels.
+//! `min over C_s of E_(x, y)[-log C_s(y | x)]`, then `min over G_t of E_(z, y ~ p_y)[-log D_t(G_t(z, y), y) - w log C_s(y | G_t(z, y))]`,
+//! p_y the target's label distribution: made images reuse the labels of the real batch. G_t starts from G_s(z, y), pretrained with the
+//! source's labels; C_s is frozen then (the auxiliary term: Odena 2017).
 
 use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
+use super::clusters::Clusters;
+use super::extractor::{
+    ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, FrozenMaps, HEADS, Teaches, design, with_heads,
+};
 use super::features::bank_of;
-use super::labels::{LabelSource, Labels, Truth, few_shot, without_partner};
+use super::labels::{LabelSource, Labels, Truth, few_shot, known, without_partner};
 use super::options::{Choices, Table};
+use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::workshop::Pretraining;
 use super::{Grafted, Kind, Style, Workshop};
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{self, Classifier, Design, Jitter, Predictions, Targets, Training};
+use crate::classifier::{self, Classifier, Jitter, Predictions, Targets, Training};
 use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, Generator, Method, Origin, Schedule};
-use crate::nn::{NormKind, Parameter};
-use crate::options::{Range, Takes, options};
+use crate::gan::{
+    Architecture, Augmentation, Bank, BatchConditions, Conditions, FeatureMaps, Generator, GeneratorUpdate, Method,
+    Origin, Schedule,
+};
+use crate::nn::{Mode, NormKind, Parameter};
+use crate::options::{Range, Takes, Texts, options};
 use crate::random::{Network, Purpose, generator};
 use crate::tensor::Tensor;
 
 pub(super) const KIND: Kind = Kind {
     name: "ctgan",
     about: "features and labels: a classifier trained on the source labels the target, and both networks are given the labels",
-    arms: &[("ctgan", ""), ("ctgan-shuffled", "shuffle-labels=true")],
-    control: Some(("shuffle-labels", "true")),
+    arms: &[
+        ("ctgan", ""),
+        ("ctgan-shuffled", "shuffle-labels=true"),
+        ("ctgan-target", "extractor-data=target"),
+        (
+            "ctgan-0.1",
+            "extractor-style=source,adapt=none,heads=0,class-weight=0,null-samples=false,confidence=0.5,balance=2,projection-ramp=500,\
+             d-init=source,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+        ),
+    ],
+    controls: &[("shuffle-labels", "true"), ("extractor-data", "target")],
     labelled_source: true,
+    read_old,
     new: || Box::new(Options::default()),
 };
 
@@ -38,6 +57,10 @@ options! {
     struct Options {
         /// What the networks start from.
         from: From = From::SOURCE;
+        /// How the label predictor learns.
+        extraction: Extraction = Extraction::USUAL;
+        /// The weight of the heads.
+        heads: f64 = 1.0;
     } {
         /// Where the target's labels come from
         "labels", "SOURCE", Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"), "pseudo", labels: LabelSource;
@@ -47,20 +70,49 @@ options! {
         "confidence", "NUMBER", Takes::Number(Range::Share), "0.5", confidence: f64;
         /// A class keeps at most this many times its equal share of labels, the surest ones; 0 for all
         "balance", "NUMBER", Takes::Number(Range::NotNegative), "2", balance: f64;
-        /// Deal the labels out to other images at random: a control
+        /// Deal the labels out to other images, and what is asked of samples to other samples, at random: a control
         "shuffle-labels", "true|false", Takes::Flag, "false", shuffle_labels: bool;
         /// Give both networks the predictor's features too
         "ctgan-features", "true|false", Takes::Flag, "false", ctgan_features: bool;
         /// Steps over which the weight of the label in the discriminator rises from 0 to 1
         "projection-ramp", "N", Takes::Whole(0, u32::MAX as u64), "500", projection_ramp: u64;
+        /// Weight of the predictor's cross-entropy on made images in the generator's loss
+        "class-weight", "WEIGHT", Takes::Number(Range::NotNegative), "0.3", class_weight: f64;
+        /// Sample without a class as often as images without a label are trained on
+        "null-samples", "true|false", Takes::Flag, "true", null_samples: bool;
     } {} {
+        EXTRACTOR_STYLE, extraction.style;
+        ADAPT, extraction.adapt;
+        EXTRACTOR_DATA, extraction.data;
+        HEADS, heads;
         D_INIT, from.discriminator;
         FREEZE_D, from.freeze;
         COLOUR_BLIND, from.allow_colour_blind;
     }
 }
 
-/// The predictor's largest rate and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
+/// Version 0.1 had no heads, saw no target, and sampled no image without a class. Its files have all options that it had.
+fn read_old(options: &mut Texts) {
+    const OLD: [&str; 10] = [
+        "labels",
+        "soft-labels",
+        "confidence",
+        "balance",
+        "shuffle-labels",
+        "ctgan-features",
+        "projection-ramp",
+        "d-init",
+        "freeze-d",
+        "allow-colour-blind",
+    ];
+    if OLD.iter().all(|name| options.contains_key(*name)) && !options.contains_key(ADAPT.name) {
+        let rest = [("extractor-style", "source"), ("adapt", "none"), ("heads", "0"), ("class-weight", "0")];
+        let rest = rest.into_iter().chain([("null-samples", "false"), ("extractor-data", "source")]);
+        options.extend(rest.map(|(name, value)| (name.to_string(), value.to_string())));
+    }
+}
+
+/// The largest rate of version 0.1's predictor and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
 const PREDICTOR_RATE: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 0.01;
 /// The step under which the styles of the predictor's images are drawn: no other training gets there.
@@ -83,8 +135,8 @@ impl Pretraining for Predictor {
         self.training.steps()
     }
 
-    fn step(&mut self) -> Tensor {
-        self.training.step()
+    fn step(&mut self) -> Result<Tensor> {
+        Ok(self.training.step())
     }
 
     fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
@@ -96,12 +148,58 @@ impl Pretraining for Predictor {
     }
 }
 
+/// What says of an image which class it has.
+#[derive(Debug)]
+enum Predicts {
+    /// C_s.
+    Classifier(Classifier),
+    /// Clusters of the target's images: without a source.
+    Clusters(Clusters),
+}
+
+impl Predicts {
+    fn predict(&self, images: &Images) -> Result<Predictions> {
+        match self {
+            Predicts::Classifier(classifier) => classifier.predict(images),
+            Predicts::Clusters(clusters) => clusters.predict(images),
+        }
+    }
+
+    /// Logits of the last of the maps that the extractor makes of images.
+    fn logits(&self, map: &Tensor) -> Tensor {
+        match self {
+            Predicts::Classifier(classifier) => classifier.of_map(map, Mode::Evaluate).logits,
+            Predicts::Clusters(clusters) => clusters.logits(map),
+        }
+    }
+
+    fn state(&self) -> Vec<Parameter> {
+        match self {
+            Predicts::Classifier(classifier) => [classifier.parameters(), classifier.statistics()].concat(),
+            Predicts::Clusters(clusters) => clusters.encoder().parameters(),
+        }
+    }
+
+    fn maps(&self) -> FrozenMaps {
+        match self {
+            Predicts::Classifier(classifier) => FrozenMaps::of_classifier(classifier),
+            Predicts::Clusters(clusters) => FrozenMaps::of_encoder(clusters.encoder()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct CtGan {
     start: Start,
     /// G_s with the target's channels and conditions: frozen.
     source: Generator,
-    predictor: Classifier,
+    predictor: Predicts,
+    maps: FrozenMaps,
+    /// Whether labels say nothing.
+    shuffled: bool,
+    heads: f64,
+    class_weight: f64,
+    null_samples: bool,
     labels: Labels,
     soft: bool,
     /// The features of each image where the networks are given them, and their length.
@@ -114,7 +212,30 @@ struct CtGan {
 
 impl Choices for Options {
     fn check(&self) -> Result<()> {
+        self.extraction.check()?;
+        if self.extraction.data == Teaches::Target && self.labels != LabelSource::Pseudo {
+            let problem =
+                "target takes clusters of its images for classes, which have no names: it goes with labels pseudo";
+            return Err(Error::option("extractor-data", problem));
+        }
+        if self.extraction.style == Some(ExtractorStyle::Source) && self.extraction.adapt != Some(Adapt::None) {
+            let problem =
+                "source is version 0.1's predictor, which learns from the source alone: it goes with adapt none";
+            return Err(Error::option("extractor-style", problem));
+        }
         self.from.check()
+    }
+
+    fn augment(&self) -> Vec<Augmentation> {
+        with_heads(self.heads)
+    }
+
+    fn extractor_key(&self, images: Option<usize>) -> String {
+        let shots = match self.labels {
+            LabelSource::FewShot(shots) if self.extraction.adapts() => format!("-{shots}-known"),
+            _ => String::new(),
+        };
+        self.extraction.key(images) + &shots
     }
 
     fn learns_from_images(&self) -> bool {
@@ -126,6 +247,7 @@ impl Choices for Options {
     }
 
     fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        self.extraction.inspect(workshop)?;
         let source = workshop.source_architecture()?;
         if source.classes == 0 {
             return Err(Error::invalid(format!(
@@ -141,12 +263,24 @@ impl Choices for Options {
 
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-        let Some(predictor) = predictor(workshop)? else { return Ok(None) };
-        let classes = predictor.classes();
+        let predictor = match self.extraction.style {
+            _ if self.extraction.data == Teaches::Target => self.clusters(workshop)?.map(Predicts::Clusters),
+            Some(ExtractorStyle::Source) => predictor(workshop)?.map(Predicts::Classifier),
+            _ => {
+                let known = self.taught(workshop.target, &workshop.source_data()?.0.classes);
+                self.extraction.classifier(workshop, true, known)?.map(Predicts::Classifier)
+            }
+        };
+        let Some(predictor) = predictor else { return Ok(None) };
         let predictions = predictor.predict(&workshop.target.images)?;
 
         let soft = self.soft_labels;
-        let names = workshop.source_data()?.0.classes.clone();
+        let mut names = workshop.source_data()?.0.classes.clone();
+        let classes = names.len();
+        if let Predicts::Clusters(_) = predictor {
+            // They are no classes of the source's.
+            names = Classes::new((0..classes).map(|cluster| format!("cluster-{cluster}")));
+        }
         let (mut labels, mut notes) = labels(self, workshop.target, &predictions, &names)?;
         if self.shuffle_labels {
             let mut order: Vec<usize> = (0..workshop.target.len()).collect();
@@ -166,7 +300,12 @@ impl Choices for Options {
         let labels_digest = labels.digest();
         let mut method = CtGan {
             source: Generator::new(device, &target, seed),
+            maps: predictor.maps(),
             predictor,
+            shuffled: self.shuffle_labels,
+            heads: self.heads,
+            class_weight: self.class_weight,
+            null_samples: self.null_samples,
             labels,
             soft,
             features,
@@ -188,13 +327,32 @@ impl Choices for Options {
     }
 }
 
-/// C_s, trained on the source's images and labels.
+impl Options {
+    /// As many clusters of the target's images as the source has classes.
+    fn clusters(&self, workshop: &mut Workshop<'_>) -> Result<Option<Clusters>> {
+        let count = workshop.source_data()?.0.classes.len();
+        let Some(encoder) = self.extraction.encoder(workshop)? else { return Ok(None) };
+        Clusters::of(encoder, &workshop.target.images, count, workshop.seed()).map(Some)
+    }
+
+    /// The target images whose classes the predictor is taught: those that are known, where it learns of the target at all.
+    fn taught(&self, target: &Dataset, classes: &Classes) -> Vec<(usize, u32)> {
+        match self.labels {
+            LabelSource::FewShot(shots) if self.extraction.adapts() => {
+                let known = known(target, classes, shots).into_iter().enumerate();
+                known.filter_map(|(image, class)| Some((image, class?))).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// C_s as version 0.1 trained it: on one colouring of each of the source's images.
 fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
-    let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+    let (seed, device) = (workshop.seed(), workshop.device);
     let (steps, batch) = (workshop.plan.feature_steps, workshop.plan.recipe.batch);
-    let Architecture { size, channels, features, .. } = architecture;
-    // Half-widths must be whole. Instance normalisation: a label must not depend on a domain's contrast.
-    let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Instance };
+    // Instance normalisation: a label must not depend on a domain's contrast.
+    let design = design(&workshop.architecture(), NormKind::Instance);
     let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
     let options = classifier::Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
     let (data, style) = workshop.source_data()?;
@@ -230,6 +388,12 @@ fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
     Dataset { images: Images::new(data.images.shape(), pixels), ..data.clone() }
 }
 
+/// Each row of a batch where the one before it was: what one sample was asked for is asked of another.
+fn of_others(rows: &Tensor) -> Tensor {
+    let count = rows.shape()[0] as u32;
+    rows.gather(&(0..count).map(|row| (row + 1) % count).collect::<Vec<_>>())
+}
+
 /// The labels of the target's images, and what a person should know of them.
 fn labels(
     options: &Options,
@@ -245,6 +409,16 @@ fn labels(
         times => (times * target.len() as f64 / classes as f64).ceil() as usize,
     };
     let (labels, how) = match (options.labels, &truth) {
+        (LabelSource::FewShot(shots), _) if options.extraction.adapts() => {
+            let mut probabilities = predictions.probabilities.clone();
+            for (image, class) in options.taught(target, names) {
+                let row = &mut probabilities[image * classes..][..classes];
+                row.fill(0.0);
+                row[class as usize] = 1.0;
+            }
+            let how = format!("labels from a predictor that was taught {shots} known a class");
+            (Labels::assign(classes, probabilities, confidence, cap), how)
+        }
         (LabelSource::FewShot(shots), _) => {
             let probabilities = few_shot(predictions, target, names, shots)?;
             (Labels::assign(classes, probabilities, confidence, cap), format!("labels from {shots} known a class"))
@@ -306,7 +480,9 @@ impl Method for CtGan {
     }
 
     fn sampling(&self, classes: usize, features: usize) -> Conditions {
-        let conditions = Conditions::in_turn(classes, features).with_frequencies(self.labels.frequencies(self.soft));
+        let null = if self.null_samples { self.labels.share_without() } else { 0.0 };
+        let frequencies = self.labels.frequencies(self.soft);
+        let conditions = Conditions::in_turn(classes, features).with_frequencies(frequencies).with_null(null);
         match &self.features {
             Some((rows, _)) => {
                 conditions.with_bank(Bank { features: rows.clone(), labels: self.labels.assigned.clone() })
@@ -315,8 +491,33 @@ impl Method for CtGan {
         }
     }
 
+    fn read_settings(&self, mut written: Json) -> Json {
+        if let Some(options) = written.get_mut("options") {
+            let read = serde_json::from_value::<Texts>(options.clone());
+            *options = read.map_or(Json::Null, |mut texts| {
+                read_old(&mut texts);
+                json!(texts)
+            });
+        }
+        written
+    }
+
+    /// `w E[-log C_s(y | G_t(z, y))]`, the mean over the batch, of images as the heads see them, augmented, where there are heads; images without a label have no part in it.
+    fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
+        let rows = update.condition.filter(|_| self.class_weight > 0.0)?.slice(1, 0, self.labels.classes);
+        let rows = if self.shuffled { of_others(&rows) } else { rows };
+        // Heads have had the maps made already.
+        let own = if update.maps.is_empty() { self.maps.maps(update.images) } else { Vec::new() };
+        let map = update.maps.last().or(own.last())?;
+        Some(self.predictor.logits(map).cross_entropy_with(&rows) * self.class_weight)
+    }
+
+    fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
+        (self.heads > 0.0).then_some((&self.maps as &dyn FeatureMaps, self.heads))
+    }
+
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
-        let predictor = [self.predictor.parameters(), self.predictor.statistics()].concat();
+        let predictor = self.predictor.state();
         let source = [self.source.parameters(), self.source.statistics()].concat();
         vec![("netC", predictor), ("source.netG", source)]
     }
@@ -330,6 +531,7 @@ impl Method for CtGan {
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::classifier::Design;
     use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -347,16 +549,17 @@ mod tests {
         let source = || Generator::new(&device, &architecture, 0);
         let gan = SourceGan { architecture, generator: source(), discriminator: None, digest: String::new() };
         let from = From { generator: Init::Fresh, discriminator: Init::Fresh, ..From::SOURCE };
+        let design = Design { size: 32, channels: 1, width: 2, norm, input: Default::default() };
+        let classifier = Classifier::new(&device, &design, 2, 0, Network::Predictor);
         CtGan {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
-            predictor: Classifier::new(
-                &device,
-                &Design { size: 32, channels: 1, width: 2, norm },
-                2,
-                0,
-                Network::Predictor,
-            ),
+            maps: FrozenMaps::of_classifier(&classifier),
+            predictor: Predicts::Classifier(classifier),
+            shuffled: false,
+            heads: 0.0,
+            class_weight: 1.0,
+            null_samples: true,
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),
             soft,
             features,

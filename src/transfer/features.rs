@@ -4,17 +4,17 @@
 use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::style::Style;
+use super::shown::Shown;
 use super::workshop::Pretraining;
 use crate::backend::{Activation, Device};
 use crate::checkpoint::Checkpoint;
 use crate::classifier::{Design, Trunk};
-use crate::data::{Dataset, Images, Sampler};
+use crate::data::Images;
 use crate::error::Result;
 use crate::gan::normalised;
 use crate::nn::{
-    Adam, AdamOptions, Builder, Filter, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter, Pass,
-    Sequence, minimise,
+    Adam, AdamOptions, Builder, Filter, Gradients, Initialiser, LayerKind, Layout, Linear, Mode, Module, Parameter,
+    Pass, Sequence,
 };
 use crate::random::Network;
 use crate::tensor::{Tensor, no_grad};
@@ -61,9 +61,13 @@ impl Encoder {
     /// Where the images have another size.
     #[track_caller]
     pub fn forward(&self, images: &Tensor) -> Tensor {
-        let maps = self.trunk.forward(images, Mode::Evaluate);
-        let count = images.shape()[0];
-        self.linear.forward(&maps.reshape([count, maps.len() / count]))
+        self.of_map(&self.trunk.forward(images, Mode::Evaluate))
+    }
+
+    /// As [`Encoder::forward`], of the map that the trunk makes of images.
+    pub fn of_map(&self, map: &Tensor) -> Tensor {
+        let count = map.shape()[0];
+        self.linear.forward(&map.reshape([count, map.len() / count]))
     }
 
     /// The features of images as they are, row by row.
@@ -81,6 +85,21 @@ impl Encoder {
             rows.extend(no_grad(|| self.forward(&batch)).to_vec::<f32>()?);
         }
         Ok(rows)
+    }
+
+    /// The convolutions.
+    pub fn trunk(&self) -> &Trunk {
+        &self.trunk
+    }
+
+    /// The length of its features.
+    pub fn length(&self) -> usize {
+        self.linear.weight.stored_shape()[1]
+    }
+
+    /// The device that it is on.
+    pub fn device(&self) -> Device {
+        self.linear.weight.device()
     }
 
     /// The parameters that training moves; there are no statistics.
@@ -141,43 +160,35 @@ fn reconstruction_loss(images: &Tensor, reconstructions: &Tensor) -> Tensor {
     (images - reconstructions).powi(2).sum() * (1.0 / images.shape()[0] as f64)
 }
 
-/// The training of encoder and decoder on the source's images.
+/// The training of encoder and decoder on the images of one domain, or of two.
 #[derive(Debug)]
 pub(super) struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
     adam: Adam,
-    data: Dataset,
-    digest: String,
-    style: Style,
-    order: Sampler,
-    batch: usize,
-    seed: u64,
+    domains: Vec<Shown>,
+    settings: Json,
     step: u64,
 }
 
 impl Autoencoder {
-    pub fn new(
-        device: &Device,
-        design: &Design,
-        length: usize,
-        data: Dataset,
-        style: Style,
-        batch: usize,
-        seed: u64,
-    ) -> Self {
+    pub fn new(device: &Device, design: &Design, length: usize, domains: Vec<Shown>) -> Self {
+        let (batch, seed) = (domains[0].batch(), domains[0].seed());
         let encoder = Encoder::new(device, design, length, seed);
         let decoder = Decoder::new(device, design, length, seed);
+        let mut settings =
+            json!({ "name": "autoencoder", "design": design, "length": length, "batch": batch, "seed": seed });
+        for (name, domain) in ["", "-of-target"].into_iter().zip(&domains) {
+            let Json::Object(mut shown) = domain.settings() else { unreachable!("settings are an object") };
+            settings[format!("style{name}")] = shown.remove("style").unwrap_or_default();
+            settings[format!("data{name}")] = Json::Object(shown);
+        }
         Autoencoder {
             adam: Adam::new([encoder.parameters(), decoder.parameters()].concat(), AdamOptions::default()),
-            order: Sampler::new(data.len(), batch, seed),
-            batch,
-            digest: data.digest(),
             encoder,
             decoder,
-            data,
-            style,
-            seed,
+            domains,
+            settings,
             step: 0,
         }
     }
@@ -194,27 +205,29 @@ impl Autoencoder {
 
 impl Pretraining for Autoencoder {
     fn settings(&self) -> Json {
-        let data = json!({ "digest": self.digest, "count": self.data.len() });
-        let design = self.encoder.trunk.design();
-        let length = self.encoder.linear.weight.stored_shape()[1];
-        json!({ "name": "autoencoder", "design": design, "length": length, "style": self.style, "batch": self.batch, "seed": self.seed, "data": data })
+        self.settings.clone()
     }
 
     fn steps(&self) -> u64 {
         self.step
     }
 
-    fn step(&mut self) -> Tensor {
-        let indices = self.order.indices(self.step);
-        let Images { height, width, channels, .. } = self.data.images;
-        let mut values = self.data.batch(&indices);
-        self.style.apply(&mut values, height, self.seed, self.step);
-        standardise(&mut values, height * width * channels);
-        let device = self.encoder.linear.weight.device();
-        let images = Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]);
-        let loss = reconstruction_loss(&images, &self.decoder.forward(&self.encoder.forward(&images)));
+    fn step(&mut self) -> Result<Tensor> {
+        let device = self.encoder.device();
+        let mut gradients = Gradients::of(&self.adam);
+        let mut value: Option<Tensor> = None;
+        for shown in &mut self.domains {
+            let (indices, mut values) = shown.values_of(self.step, self.step);
+            let [height, width, channels] = shown.form();
+            standardise(&mut values, height * width * channels);
+            let images = Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]);
+            let loss = reconstruction_loss(&images, &self.decoder.forward(&self.encoder.forward(&images)));
+            let own = gradients.add(loss);
+            value = Some(value.map_or_else(|| own.clone(), |sum| sum + &own));
+        }
+        gradients.step(&mut self.adam);
         self.step += 1;
-        minimise(loss, &mut self.adam)
+        Ok(value.expect("a domain"))
     }
 
     fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
@@ -267,6 +280,7 @@ pub fn neighbourhood(images: usize) -> usize {
 mod tests {
     use super::*;
     use crate::nn::NormKind;
+    use crate::transfer::shown::ExtractorStyle;
 
     #[test]
     fn the_autoencoders_loss_is_the_hand_computed_number() {
@@ -302,12 +316,13 @@ mod tests {
 
     #[test]
     fn the_autoencoder_learns_and_its_features_tell_nothing_of_brightness() {
-        let design = Design { size: 32, channels: 1, width: 4, norm: NormKind::Layer };
+        let design = Design { size: 32, channels: 1, width: 4, norm: NormKind::Layer, input: Default::default() };
         let strokes =
             "synthetic:strokes".parse::<crate::data::Spec>().unwrap().load(crate::data::Split::Train).unwrap();
         let data = strokes.select(&(0..64).collect::<Vec<_>>()).fit(32, 1).unwrap();
-        let mut training = Autoencoder::new(&Device::cpu(), &design, 16, data.clone(), Style::None, 16, 1);
-        let mut loss = || training.step().item().unwrap();
+        let shown = Shown::new(&Device::cpu(), data.clone(), true, ExtractorStyle::None, (16, 1));
+        let mut training = Autoencoder::new(&Device::cpu(), &design, 16, vec![shown]);
+        let mut loss = || training.step().unwrap().item().unwrap();
         let first = loss();
         let last = (0..120).map(|_| loss()).fold(0.0, |_, loss| loss);
         // Of an image of 1,024 standardised pixels, mean alone explains nothing: 1,024 is the start for features of no use.

@@ -186,6 +186,12 @@ impl Labels {
         sums.into_iter().map(|sum| sum / total).collect()
     }
 
+    /// The share of images without a label.
+    pub fn share_without(&self) -> f64 {
+        let without = self.assigned.iter().filter(|label| label.is_none()).count();
+        without as f64 / self.assigned.len().max(1) as f64
+    }
+
     /// SHA-256, in hexadecimal, of what is believed of each image: equal digests are equal labels.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
@@ -196,6 +202,19 @@ impl Labels {
     }
 }
 
+/// The true class of the first `shots` images of each class; None of the others.
+pub fn known(data: &Dataset, classes: &Classes, shots: usize) -> Vec<Option<u32>> {
+    let truth = Truth::of(data, classes).map_or(vec![None; data.len()], |truth| truth.0);
+    let mut counts = vec![0; classes.len()];
+    let first = |label: Option<u32>| {
+        label.filter(|&class| {
+            counts[class as usize] += 1;
+            counts[class as usize] <= shots
+        })
+    };
+    truth.into_iter().map(first).collect()
+}
+
 /// The probabilities of a target's images by their nearness to the mean features of each class's first `shots` images, whose true
 /// labels are known: `p(y | x) = softmax over y of 10 cos(f(x) - m, c_y - m)`, m the mean of all features (prototypes, Snell
 /// 2017; cosines, Gidaris & Komodakis 2018).
@@ -204,19 +223,17 @@ impl Labels {
 /// [`Error::Invalid`] where a class has fewer images.
 pub fn few_shot(predictions: &Predictions, data: &Dataset, classes: &Classes, shots: usize) -> Result<Vec<f32>> {
     LabelSource::FewShot(shots).check(data, classes)?;
-    let truth = Truth::of(data, classes).map_or(Vec::new(), |truth| truth.0);
+    let known = known(data, classes, shots);
     let classes = classes.len();
     let length = predictions.dimensions;
     let features = super::features::bank_of(&predictions.features, length);
     let row = |image: usize| &features[image * length..][..length];
     let mut prototypes = Vec::new();
-    let mut known: Vec<Option<u32>> = vec![None; data.len()];
     for class in 0..classes {
-        let images: Vec<usize> = (0..data.len()).filter(|&i| truth[i] == Some(class as u32)).take(shots).collect();
+        let images: Vec<usize> = (0..data.len()).filter(|&image| known[image] == Some(class as u32)).collect();
         let mean = |axis: usize| images.iter().map(|&image| row(image)[axis]).sum::<f32>() / shots as f32;
         // A class that the target lacks has none.
         prototypes.push((!images.is_empty()).then(|| normalised((0..length).map(mean).collect())));
-        images.iter().for_each(|&image| known[image] = Some(class as u32));
     }
     let probabilities = |image: usize| {
         if known[image].is_some() {

@@ -2,9 +2,10 @@
 
 use std::fmt::Debug;
 
-use super::{Grafted, Kind, METHODS, RATE, Style, Workshop};
+use super::{Grafted, Kind, METHODS, Style, Workshop};
 use crate::error::{Error, Result, did_you_mean};
-use crate::options::{About, Options, Takes, Texts, options, words_of};
+use crate::gan::Augmentation;
+use crate::options::{About, Options, Range, Takes, Texts, options, words_of};
 use crate::words::words;
 
 /// No run makes more steps, and sums of a comparison's do not overflow.
@@ -14,10 +15,14 @@ options! {
     /// How long, and in which style, a run learns of its source.
     #[derive(Clone, Debug, PartialEq)]
     pub struct Learning {} {
+        /// What this arm learns from in place of the run's source: a data set, or a checkpoint
+        "source", "SPEC|CHECKPOINT", Takes::Auto(&Takes::Text("a data set or a checkpoint")), "auto", source: Option<String>;
         /// Steps of the source's GAN, where no checkpoint is the source
         "source-steps", "S", Takes::Whole(1, MOST_STEPS), "4000", source_steps: u64;
         /// Steps of a feature extractor or label predictor
         "feature-steps", "S", Takes::Whole(1, MOST_STEPS), "2000", feature_steps: u64;
+        /// Learning rate of the source's generator
+        "source-lr", "RATE", Takes::Number(Range::Positive), "0.0005", source_lr: f64;
         /// Colours for the source's images; auto: colour where a grey source meets a colour target, else none
         "source-style", "STYLE", Takes::Auto(&Takes::OneOf(words_of::<Style>)), "auto", source_style: Option<Style>;
     } {}
@@ -80,9 +85,20 @@ pub trait Choices: Table + Debug {
         false
     }
 
-    /// The generator's learning rate.
-    fn rate(&self) -> f64 {
-        RATE
+    /// Steps on the target beyond those of the other arms, given how they learn of the source.
+    fn extra_steps(&self, _learning: &Learning) -> u64 {
+        0
+    }
+
+    /// How images are augmented where the arm says nothing.
+    fn augment(&self) -> Vec<Augmentation> {
+        Vec::new()
+    }
+
+    /// What tells the extractor and label predictor that it learns from those that another arm learns, of so many target images (all where
+    /// None), for folders' names.
+    fn extractor_key(&self, _images: Option<usize>) -> String {
+        String::new()
     }
 
     /// Refuses what would fail only behind hours of what [`Choices::prepare`] does; trains and writes nothing.

@@ -3,19 +3,31 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Arm, Learning, RATE, SCRATCH, Style};
 use crate::backend::Device;
 use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Recipe};
+use crate::gan::{Architecture, Loss, Recipe};
 use crate::metrics::{HeldOut, unjudged};
 use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, SOURCE, Settings};
 
+/// Letters of a source's name in a folder's, at most.
+const LONGEST: usize = 60;
+
+/// SHA-256, in hexadecimal.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Gamma of R1 and R2, where nothing is said.
+const GAMMA: f64 = 0.1;
+
 /// The recipe from which all arms start, for 100 to 1,000 target images: the table's, with narrower networks and R1. Source and
-/// target share what is said here, so that the discriminator transfers; a method sets the generator's rate after a transfer.
+/// target share what is said here, so that the discriminator transfers; the generator's rate and the augmentation are the target's alone.
 pub fn starting_recipe(seed: u64, size: usize, channels: usize) -> Recipe {
-    let mut recipe = Recipe { seed, lr: RATE, r1: 1.0, ..Recipe::default() };
+    let mut recipe = Recipe { seed, lr: RATE, d_lr: RATE, loss: Loss::R3gan, r1: GAMMA, ..Recipe::default() };
     let d_norm = recipe.loss.norm(recipe.r1);
     recipe.architecture = Architecture { size, channels, features: 32, d_norm, ..recipe.architecture };
     recipe
@@ -170,7 +182,7 @@ impl Plan {
     /// How the source is learned where the arm says nothing else.
     pub fn base_learning(&self) -> Learning {
         let Plan { source_steps, feature_steps, source_style, .. } = *self;
-        Learning { source_steps, feature_steps, source_style }
+        Learning { source: None, source_steps, feature_steps, source_lr: self.recipe.lr, source_style }
     }
 
     /// How the arm learns of its source.
@@ -186,15 +198,16 @@ impl Plan {
     /// # Errors
     /// [`Error::Usage`] where the arm says what cannot be.
     pub fn of_arm(&self) -> Result<Plan> {
-        let Learning { source_steps, feature_steps, source_style } = self.learning()?;
+        let Learning { source, source_steps, feature_steps, source_lr, source_style } = self.learning()?;
+        let source = source.unwrap_or_else(|| self.source.clone());
         let architecture = self.arm.recipe(&self.recipe)?.architecture;
-        let recipe = Recipe { architecture, ..self.recipe.clone() };
-        Ok(Plan { source_steps, feature_steps, source_style, recipe, ..self.clone() })
+        let recipe = Recipe { architecture, lr: source_lr, ..self.recipe.clone() };
+        Ok(Plan { source, source_steps, feature_steps, source_style, recipe, ..self.clone() })
     }
 
     /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder.
     fn check_source(&self) -> Result<()> {
-        let Source::Checkpoint(path) = Source::parse(&self.source)? else { return Ok(()) };
+        let Source::Checkpoint(path) = Source::parse(&self.of_arm()?.source)? else { return Ok(()) };
         if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
             return Err(Error::Usage(format!(
                 "{} learns from the source's images, and {} lies in no run's folder that names them: give the folder of its run as \
@@ -292,20 +305,24 @@ impl Folders {
     }
 
     /// The target's run in one folder, what is learned of the source on a shelf that arms of the same seed and recipe share. A
-    /// source whose networks are conditioned on classes stands beside the plain one, and so do features of each length, and what an
-    /// arm learns in its own way.
+    /// source whose networks are conditioned on classes stands beside the plain one, and so does what an arm learns in its own way, or
+    /// from `images` of the target, too.
     ///
     /// # Errors
     /// [`Error::Usage`] where the arm's method is unknown.
-    pub fn shared(run: &Path, shelf: &Path, arm: &Arm) -> Result<Folders> {
-        let own: String = arm.of_source().map(|(name, text)| format!("-{name}={text}")).collect();
-        let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
-        let features = match arm.choices()?.values().get("feature-length") {
-            Some(length) => format!("{FEATURES}-{length}"),
-            None => FEATURES.to_string(),
+    pub fn shared(run: &Path, shelf: &Path, arm: &Arm, images: Option<usize>) -> Result<Folders> {
+        // A source may be a path.
+        let plain = |letter: char| if letter.is_alphanumeric() || "._".contains(letter) { letter } else { '-' };
+        let word = |text: &String| {
+            let word: String = text.chars().map(plain).take(LONGEST).collect();
+            if word == *text { word } else { format!("{word}-{}", &digest(text)[..8]) }
         };
+        let own: String = arm.of_source().map(|(name, text)| format!("-{name}={}", word(text))).collect();
+        let source = if arm.kind()?.labelled_source { "source-conditional" } else { "source" };
+        let key = arm.choices()?.extractor_key(images);
         let [source, features, classifier] =
-            [source, &features, CLASSIFIER].map(|name| shelf.join(format!("{name}{own}")));
+            [source.to_string(), format!("{FEATURES}{key}"), format!("{CLASSIFIER}{key}")]
+                .map(|name| shelf.join(format!("{name}{own}")));
         Ok(Folders { run: run.to_path_buf(), source, features, classifier })
     }
 }

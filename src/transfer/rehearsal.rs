@@ -4,13 +4,12 @@ use std::path::Path;
 
 use super::{Folders, Plan, SourceGan, SourceImages, Workshop};
 use crate::backend::Device;
-use crate::classifier::{Classifier, Design};
+use crate::classifier::Classifier;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::{Discriminator, Generator, Trainer};
 use crate::memory::{Limits, Need};
 use crate::metrics::JudgeSettings;
-use crate::nn::NormKind;
 use crate::random::Network;
 use crate::run::unwatched;
 
@@ -74,7 +73,7 @@ impl Workshop<'_> {
         recipe.architecture.condition_features = grafted.condition_features;
         let judge = plan.evaluate_every.map(|_| {
             let (size, channels) = (recipe.architecture.size, recipe.architecture.channels);
-            let design = Design { size, channels, width: JudgeSettings::STANDARD.width, norm: NormKind::Batch };
+            let design = JudgeSettings::STANDARD.design([size, channels]);
             Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0, Network::Judge)
         });
         let mut trainer = Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)?;

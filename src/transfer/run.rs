@@ -50,7 +50,15 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// Those of [`inspect`]; a run that memory cannot hold.
     pub fn of(plan: &'a Plan, parts: &'a Parts, device: &Device) -> Result<Ready<'a>> {
-        let (target, source) = (plan.choose(parts)?, SourceImages::of(plan));
+        Ready::with_source(plan, parts, SourceImages::of(plan), device)
+    }
+
+    /// As [`Ready::of`], of a plan whose source's images were looked at already.
+    ///
+    /// # Errors
+    /// Those of [`Ready::of`].
+    pub fn with_source(plan: &'a Plan, parts: &'a Parts, source: SourceImages, device: &Device) -> Result<Ready<'a>> {
+        let target = plan.choose(parts)?;
         let scratch = || Ok(plan.with_arm(Arm::parse(SCRATCH)?.resolved()?));
         let scratch = plan.scratch.then(scratch).transpose()?;
         for arm in [plan].into_iter().chain(&scratch) {

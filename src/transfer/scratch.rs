@@ -1,28 +1,36 @@
 //! Training on the target alone: what every transfer is measured against.
 
-use super::options::Choices;
+use super::options::{Choices, Learning};
 use super::{Grafted, Kind, Workshop};
 use crate::error::Result;
 use crate::gan::Plain;
-use crate::options::options;
+use crate::options::{Takes, options};
 use crate::transfer::surgery::LayerReport;
 
 pub(super) const KIND: Kind = Kind {
     name: "scratch",
     about: "nothing is transferred: the target's images alone",
-    arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation")],
-    control: None,
+    arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation"), ("scratch-long", "long=true")],
+    controls: &[],
     labelled_source: false,
-    new: || Box::new(Scratch {}),
+    read_old: |_| {},
+    new: || Box::new(Scratch::default()),
 };
 
 options! {
-    /// Scratch has no options.
+    /// The options of training from scratch.
     #[derive(Clone, Debug, PartialEq)]
-    struct Scratch {} {} {}
+    struct Scratch {} {
+        /// In a comparison, train on for as many steps as the other arms' source takes
+        "long", "true|false", Takes::Flag, "false", long: bool;
+    } {}
 }
 
 impl Choices for Scratch {
+    fn extra_steps(&self, learning: &Learning) -> u64 {
+        if self.long { learning.source_steps } else { 0 }
+    }
+
     fn prepare(&self, _workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         Ok(Some(Grafted {
             method: Box::new(Plain { classes: 0 }),

@@ -29,7 +29,8 @@ words! {
     }
 }
 
-type Colour = [f32; 3];
+/// Red, green and blue, in 0..1.
+pub(super) type Colour = [f32; 3];
 
 impl Style {
     /// Colour where a grey source meets a colour target, else none.
@@ -92,7 +93,7 @@ fn paint(
 }
 
 /// Two colours, components in 0..1, at least [`LEAST_CONTRAST`] apart.
-fn contrasting(random: &mut ChaCha12Rng) -> (Colour, Colour) {
+pub(super) fn contrasting(random: &mut ChaCha12Rng) -> (Colour, Colour) {
     let mut colour = || -> Colour { std::array::from_fn(|_| random.random()) };
     loop {
         let (background, foreground) = (colour(), colour());
@@ -103,7 +104,7 @@ fn contrasting(random: &mut ChaCha12Rng) -> (Colour, Colour) {
 }
 
 /// A Gaussian blur along both axes; the edge's pixel stands for what is outside.
-fn blurred(mask: &[f32], side: usize, deviation: f32) -> Vec<f32> {
+pub(super) fn blurred(mask: &[f32], side: usize, deviation: f32) -> Vec<f32> {
     let radius = (3.0 * deviation).ceil() as isize;
     let weights: Vec<f32> = (-radius..=radius).map(|d| (-0.5 * (d as f32 / deviation).powi(2)).exp()).collect();
     let total: f32 = weights.iter().sum();

@@ -1,40 +1,54 @@
-//! TGAN, transfer of features: an encoder F_s that learned on the source says what each target image is, and G_t makes images
-//! of given features.
+//! TGAN, transfer of features: a feature extractor F_s that learned on the source, and perhaps went on on the target, says what is in an
+//! image, and the target's discriminator is trained on what it says.
 //!
-//! `min over F_s of E_x ||x - R_s(F_s(x))||^2`, then `min over G_t of E_z[-log D_t(G_t(z, f))]`. By default f is of the target: a pair
-//! (x_j, f_i) is real where f_i is among the nearest to x_j's features, (G_t(z, f_i), f_i) is made (instance conditioning, Casanova
-//! 2021). The mission text's f are F_s(x) of source samples x, which D_t does not see.
+//! `min over G_t of E_z[-log D_t(F_s(G_t(z)))]`: D_t is the discriminator of pixels and a head on each of F_s's maps of sides 16, 8 and 4
+//! (projected GAN, Sauer 2021), their losses summed. By option G_t makes images of given features: a pair (x_j, f_i) is real where f_i is
+//! among the nearest to x_j's features, (G_t(z, f_i), f_i) is made (instance conditioning, Casanova 2021). In the mission text's form f
+//! are F_s(x) of source samples x, F_s half of an autoencoder, `min over F_s of E_x ||x - R_s(F_s(x))||^2`, and D_t sees pixels alone.
 
 use rand::RngExt;
 use serde_json::{Value as Json, json};
 
-use super::features::{Autoencoder, Encoder, bank_of, neighbourhood, neighbours};
+use super::extractor::{
+    ADAPT, EXTRACTOR, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, Extractor, ExtractorKind, HEADS, LENGTH, Teaches,
+    design, with_heads,
+};
+use super::features::{bank_of, neighbourhood, neighbours};
 use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, From, Grafting, Start};
-use super::{Grafted, Init, Kind, RATE, Workshop};
-use crate::classifier::Design;
+use super::{Grafted, Init, Kind, Workshop};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Bank, BatchConditions, Conditions, FeatureSource, Method, Origin};
+use crate::gan::{
+    Architecture, Augmentation, Bank, BatchConditions, Conditions, FeatureMaps, FeatureSource, Method, Origin,
+};
 use crate::nn::{NormKind, Parameter};
-use crate::options::{Takes, options, words_of};
+use crate::options::{Takes, Texts, options, words_of};
 use crate::random::{Purpose, generator};
 use crate::transfer::surgery::LayerReport;
 use crate::words::words;
 
-/// The generator's rate where it starts from the source's; with it the default won the trials (`docs/results.md`).
-const RATE_FROM_SOURCE: f64 = 1e-4;
-
 pub(super) const KIND: Kind = Kind {
     name: "tgan",
-    about: "features: an encoder trained on the source conditions both networks on what each image shows",
+    about: "features: the discriminator is trained on what a network that learned on the source sees in images",
     arms: &[
         ("tgan", ""),
-        ("tgan-mission", "bank=source,d-condition=none,g-init=fresh"),
-        ("tgan-untrained", "encoder=untrained"),
+        ("tgan-untrained", "extractor=untrained"),
+        ("tgan-target", "extractor-data=target"),
+        (
+            "tgan-mission",
+            "bank=source,condition=none,extractor=autoencoder,extractor-style=source,adapt=none,heads=0,g-init=fresh,\
+             loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+        ),
+        (
+            "tgan-0.1",
+            "bank=target,condition=instance,extractor=autoencoder,extractor-style=source,adapt=none,heads=0,g-init=source,\
+             loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0001,d-lr=0.0002",
+        ),
     ],
-    control: Some(("encoder", "untrained")),
+    controls: &[("extractor", "untrained"), ("extractor-data", "target")],
     labelled_source: false,
+    read_old,
     new: || Box::new(Options::default()),
 };
 
@@ -49,22 +63,12 @@ words! {
 }
 
 words! {
-    /// What the discriminator sees of the features.
+    /// What the discriminator of pixels sees of the features.
     enum Seen {
         /// Those of the image's neighbours.
         Instance = "instance",
-        /// Nothing: the mission text's.
+        /// Nothing.
         None = "none",
-    }
-}
-
-words! {
-    /// What became of the encoder.
-    enum EncoderKind {
-        /// It learned on the source.
-        Trained = "trained",
-        /// It is as it was drawn: a control.
-        Untrained = "untrained",
     }
 }
 
@@ -74,26 +78,48 @@ options! {
     struct Options {
         /// What the networks start from; the generator's holds for both.
         from: From = From::SOURCE;
+        /// How the extractor learns.
+        extraction: Extraction = Extraction::USUAL;
+        /// The weight of the heads.
+        heads: f64 = 1.0;
     } {
-        /// Whose features the generator is given; source is the mission text's
-        "bank", "WORD", Takes::OneOf(words_of::<BankOf>), "target", bank: BankOf;
-        /// Whether the discriminator sees the features too; none is the mission text's
-        "d-condition", "WORD", Takes::OneOf(words_of::<Seen>), "instance", d_condition: Seen;
-        /// Train the encoder on the source, or leave it as it is drawn: a control
-        "encoder", "WORD", Takes::OneOf(words_of::<EncoderKind>), "trained", encoder: EncoderKind;
+        /// Give both networks features of target images, to make what resembles them (IC-GAN)
+        "condition", "instance|none", Takes::OneOf(words_of::<Seen>), "none", condition: Seen;
+        /// Whose features the generator is given; auto: the target's with condition instance, else none; source is the mission text's
+        "bank", "WORD", Takes::Auto(&Takes::OneOf(words_of::<BankOf>)), "auto", bank: Option<BankOf>;
         /// How the features of samples are drawn: from the bank, from a normal distribution of its mean and covariance, or between
         /// two of its rows
         "feature-source", "WORD", Takes::OneOf(words_of::<FeatureSource>), "bank", feature_source: FeatureSource;
-        /// Length of the features
-        "feature-length", "N", Takes::Whole(1, 4096), "64", feature_length: usize;
+        /// Length of the features that an encoder gives; auto: 64
+        "feature-length", "N", Takes::Auto(&Takes::Whole(1, 4096)), "auto", feature_length: Option<usize>;
         /// Neighbours that an instance is drawn from, itself included; 0 for 5 of 100 images, 10 of 1,000
         "neighbours", "N", Takes::Whole(0, u32::MAX as u64), "0", neighbours: usize;
     } {
         /// Start both networks from the source's GAN, or fresh; fresh is the mission text's
         "g-init", "INIT", Takes::OneOf(words_of::<Init>), "source", from.generator;
     } {
+        EXTRACTOR, extraction.kind;
+        EXTRACTOR_STYLE, extraction.style;
+        ADAPT, extraction.adapt;
+        EXTRACTOR_DATA, extraction.data;
+        HEADS, heads;
         COLOUR_BLIND, from.allow_colour_blind;
     }
+}
+
+/// Version 0.1 named the options otherwise, and had no heads.
+fn read_old(options: &mut Texts) {
+    let (seen, encoder) = (options.remove("d-condition"), options.remove("encoder"));
+    if seen.is_none() && encoder.is_none() {
+        return;
+    }
+    let extractor = if encoder.as_deref() == Some("untrained") { "untrained-encoder" } else { "autoencoder" };
+    options.insert("condition".into(), seen.unwrap_or("instance".into()));
+    options.entry("bank".into()).or_insert("target".into());
+    let rest =
+        [("extractor", extractor), ("extractor-style", "source"), ("adapt", "none"), ("extractor-data", "source")];
+    let rest = rest.into_iter().chain([("heads", "0")]);
+    options.extend(rest.map(|(name, value)| (name.to_string(), value.to_string())));
 }
 
 /// Source images whose features make the bank of `--bank source`.
@@ -110,88 +136,137 @@ enum Pairing {
     Target(Vec<Vec<usize>>),
 }
 
+/// What the generator is given.
 #[derive(Debug)]
-struct TGan {
-    encoder: Encoder,
-    start: Option<Start>,
+struct Given {
     bank: Vec<f32>,
     length: usize,
     pairing: Pairing,
     instance: bool,
     feature_source: FeatureSource,
+}
+
+#[derive(Debug)]
+struct TGan {
+    extractor: Extractor,
+    heads: f64,
+    start: Option<Start>,
+    given: Option<Given>,
     settings: Json,
     seed: u64,
 }
 
 impl Options {
-    /// The shapes of the target's networks, which are given features.
-    fn target(&self, architecture: Architecture) -> Architecture {
-        Architecture { condition_features: self.feature_length, ..architecture }
+    /// Whose features the generator is given, if any.
+    fn bank(&self) -> Option<BankOf> {
+        self.bank.or((self.condition == Seen::Instance).then_some(BankOf::Target))
+    }
+
+    /// The length of an encoder's features.
+    fn length(&self) -> usize {
+        self.feature_length.unwrap_or(LENGTH)
+    }
+
+    /// The shapes of the target's networks.
+    fn target(&self, workshop: &Workshop<'_>) -> Result<Architecture> {
+        let architecture = workshop.architecture();
+        let condition_features = match self.bank() {
+            None => 0,
+            Some(_) if self.extraction.network(workshop)? == ExtractorKind::Classifier => {
+                design(&architecture, NormKind::Batch).features()
+            }
+            Some(_) => self.length(),
+        };
+        Ok(Architecture { condition_features, ..architecture })
+    }
+
+    fn given(&self, workshop: &Workshop<'_>, extractor: &Extractor, bank: BankOf) -> Result<Given> {
+        let (rows, length, pairing) = match bank {
+            BankOf::Source => {
+                let Architecture { size, channels, .. } = workshop.architecture();
+                let (data, style) = workshop.source_data()?;
+                let data = data.spaced(SOURCE_BANK);
+                let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
+                style.apply(&mut values, size, workshop.seed(), BANK_STEP);
+                let images = Images::from_batch(&values, [data.len(), size, size, channels]);
+                let (rows, length) = extractor.features(&images)?;
+                (bank_of(&rows, length), length, Pairing::Source)
+            }
+            BankOf::Target => {
+                let (rows, length) = extractor.features(&workshop.target.images)?;
+                let bank = bank_of(&rows, length);
+                let count = match self.neighbours {
+                    0 => neighbourhood(workshop.target.len()),
+                    count => count,
+                };
+                let near = neighbours(&bank, length, count);
+                (bank, length, Pairing::Target(near))
+            }
+        };
+        let (instance, feature_source) = (self.condition == Seen::Instance, self.feature_source);
+        Ok(Given { bank: rows, length, pairing, instance, feature_source })
     }
 }
 
 impl Choices for Options {
     fn check(&self) -> Result<()> {
-        if self.bank == BankOf::Source && self.d_condition == Seen::Instance {
-            let problem = "instance pairs target images with their own features: with bank source say d-condition none";
-            return Err(Error::option("d-condition", problem));
+        self.extraction.check()?;
+        if self.bank == Some(BankOf::Source) && self.condition == Seen::Instance {
+            let problem = "instance pairs target images with their own features: with bank source say condition none";
+            return Err(Error::option("condition", problem));
         }
-        Ok(())
+        if self.bank().is_some() {
+            return Ok(());
+        }
+        let usual = Options::default();
+        let said = [
+            ("feature-source", self.feature_source != usual.feature_source),
+            ("feature-length", self.feature_length != usual.feature_length),
+            ("neighbours", self.neighbours != usual.neighbours),
+        ];
+        match said.into_iter().find(|(_, said)| *said) {
+            Some((name, _)) => {
+                Err(Error::option(name, "is for generators that are given features: say condition instance, or a bank"))
+            }
+            None if self.heads == 0.0 => Err(Error::option(
+                "heads",
+                "0 leaves the extractor without a use where the generator is given no features",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn learns_from_images(&self) -> bool {
-        self.encoder == EncoderKind::Trained || self.bank == BankOf::Source
+        self.extraction.data == Teaches::Source || self.bank() == Some(BankOf::Source)
     }
 
-    fn rate(&self) -> f64 {
-        if self.from.generator == Init::Source { RATE_FROM_SOURCE } else { RATE }
+    fn augment(&self) -> Vec<Augmentation> {
+        with_heads(self.heads)
+    }
+
+    fn extractor_key(&self, images: Option<usize>) -> String {
+        let length = self.feature_length.map(|length| format!("-{length}"));
+        self.extraction.key(images) + &length.unwrap_or_default()
     }
 
     fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        self.extraction.inspect(workshop)?;
+        let classifies = || Ok(self.extraction.network(workshop)? == ExtractorKind::Classifier);
+        if self.bank().is_some() && self.feature_length.is_some() && classifies()? {
+            let problem = "is an encoder's: a classifier's features have twice the networks' width";
+            return Err(Error::option("feature-length", problem));
+        }
         if self.from.generator == Init::Fresh {
             return Ok(());
         }
-        let target = self.target(workshop.architecture());
-        Grafting::new(&workshop.source_architecture()?, &target, self.from).map(drop)
+        Grafting::new(&workshop.source_architecture()?, &self.target(workshop)?, self.from).map(drop)
     }
 
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-        let length = self.feature_length;
-        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
-        let Architecture { size, channels, features, .. } = architecture;
-        // Half-widths must be whole. Layer normalisation keeps images apart, so that a feature is the image's alone.
-        let design = Design { size, channels, width: features.next_multiple_of(2), norm: NormKind::Layer };
-        let target = self.target(architecture);
-        let encoder = if self.encoder == EncoderKind::Untrained {
-            Encoder::new(device, &design, length, seed)
-        } else {
-            let batch = workshop.plan.recipe.batch;
-            let (data, style) = workshop.source_data()?;
-            let mut training = Autoencoder::new(device, &design, length, (*data).clone(), style, batch, seed);
-            let folder = workshop.folders.features.clone();
-            if !workshop.pretrain(&folder, "features", &mut training)? {
-                return Ok(None);
-            }
-            training.into_encoder()
-        };
-
-        let (bank, pairing) = if self.bank == BankOf::Source {
-            let (data, style) = workshop.source_data()?;
-            let data = data.spaced(SOURCE_BANK);
-            let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
-            style.apply(&mut values, size, seed, BANK_STEP);
-            let images = Images::from_batch(&values, [data.len(), size, size, channels]);
-            (bank_of(&encoder.encode(&images)?, length), Pairing::Source)
-        } else {
-            let bank = bank_of(&encoder.encode(&workshop.target.images)?, length);
-            let count = match self.neighbours {
-                0 => neighbourhood(workshop.target.len()),
-                count => count,
-            };
-            let near = neighbours(&bank, length, count);
-            (bank, Pairing::Target(near))
-        };
-
+        let (seed, device) = (workshop.seed(), workshop.device);
+        let target = self.target(workshop)?;
+        let Some(extractor) = self.extraction.extractor(workshop, self.length())? else { return Ok(None) };
+        let given = self.bank().map(|bank| self.given(workshop, &extractor, bank)).transpose()?;
         let mut source = None;
         let start = if self.from.generator == Init::Source {
             let Some(gan) = workshop.source_gan()? else { return Ok(None) };
@@ -212,26 +287,25 @@ impl Choices for Options {
             "style": workshop.style_name()?,
             "source": source,
         });
-        if self.encoder == EncoderKind::Untrained {
-            // Builds from before this field drew another encoder: the bank would not be that of a checkpoint's run.
+        if self.extraction.kind == Some(ExtractorKind::UntrainedEncoder) {
+            // Early builds drew another encoder: the bank would not be that of a checkpoint's run.
             settings["encoder-drawn"] = json!(2);
         }
-        let (instance, feature_source) = (self.d_condition == Seen::Instance, self.feature_source);
-        let method = TGan { encoder, start, bank, length, pairing, instance, feature_source, settings, seed };
+        let method = TGan { extractor, heads: self.heads, start, given, settings, seed };
         Ok(Some(Grafted {
             method: Box::new(method),
             classes: 0,
-            condition_features: length,
+            condition_features: target.condition_features,
             report,
             notes: Vec::new(),
         }))
     }
 }
 
-impl TGan {
+impl Given {
     /// The row of the bank that image `place` of a round's batch is paired with.
-    fn row(&self, round: u64, place: usize, image: usize) -> usize {
-        let mut random = generator(self.seed, Purpose::Neighbours, round, place as u64);
+    fn row(&self, seed: u64, round: u64, place: usize, image: usize) -> usize {
+        let mut random = generator(seed, Purpose::Neighbours, round, place as u64);
         match &self.pairing {
             Pairing::Source => random.random_range(0..self.bank.len() / self.length),
             Pairing::Target(near) => near[image][random.random_range(0..near[image].len())],
@@ -244,28 +318,47 @@ impl Method for TGan {
         self.settings.clone()
     }
 
+    fn read_settings(&self, mut written: Json) -> Json {
+        if let Some(options) = written.get_mut("options") {
+            let read = serde_json::from_value::<Texts>(options.clone());
+            *options = read.map_or(Json::Null, |mut texts| {
+                read_old(&mut texts);
+                json!(texts)
+            });
+        }
+        written
+    }
+
     fn origin(&self) -> Option<&dyn Origin> {
         self.start.as_ref().map(|start| start as &dyn Origin)
     }
 
     fn conditions(&self, round: u64, indices: &[usize], _data: &Dataset) -> BatchConditions {
+        let Some(given) = &self.given else { return BatchConditions::default() };
         let row = |(place, &image): (usize, &usize)| {
-            let row = self.row(round, place, image);
-            &self.bank[row * self.length..][..self.length]
+            let row = given.row(self.seed, round, place, image);
+            &given.bank[row * given.length..][..given.length]
         };
         let rows: Vec<f32> = indices.iter().enumerate().flat_map(row).copied().collect();
         // The null condition's projection <V 0, h> is nothing: so the discriminator does not see features.
-        let discriminator = if self.instance { rows.clone() } else { vec![0.0; rows.len()] };
+        let discriminator = if given.instance { rows.clone() } else { vec![0.0; rows.len()] };
         BatchConditions { generator: Some(rows), discriminator: Some(discriminator) }
     }
 
     fn sampling(&self, classes: usize, features: usize) -> Conditions {
-        let bank = Bank { features: self.bank.clone(), labels: Vec::new() };
-        Conditions::in_turn(classes, features).with_bank(bank).with_feature_source(self.feature_source)
+        let conditions = Conditions::in_turn(classes, features);
+        let Some(given) = &self.given else { return conditions };
+        let bank = Bank { features: given.bank.clone(), labels: Vec::new() };
+        conditions.with_bank(bank).with_feature_source(given.feature_source)
     }
 
+    /// What gave the features that the generator is given. Heads need it, too, but only to train, and then it is in its phase's folder.
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
-        vec![("netF", self.encoder.parameters())]
+        self.given.iter().map(|_| ("netF", self.extractor.state())).collect()
+    }
+
+    fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
+        (self.heads > 0.0).then_some((&self.extractor as &dyn FeatureMaps, self.heads))
     }
 }
 
@@ -273,13 +366,15 @@ impl Method for TGan {
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::classifier::{Design, Input};
+    use crate::transfer::features::Encoder;
 
     fn tgan(pairing: Pairing, instance: bool) -> TGan {
-        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Layer };
-        let encoder = Encoder::new(&Device::cpu(), &design, 2, 0);
+        let design = Design { size: 32, channels: 1, width: 2, norm: NormKind::Layer, input: Input::Plain };
+        let extractor = Extractor::of_encoder(Encoder::new(&Device::cpu(), &design, 2, 0));
         let bank = vec![1.0, 1.0, -1.0, 1.0, 1.0, -1.0];
-        let feature_source = FeatureSource::Bank;
-        TGan { encoder, start: None, bank, length: 2, pairing, instance, feature_source, settings: Json::Null, seed: 3 }
+        let given = Given { bank, length: 2, pairing, instance, feature_source: FeatureSource::Bank };
+        TGan { extractor, heads: 0.0, start: None, given: Some(given), settings: Json::Null, seed: 3 }
     }
 
     fn no_data() -> Dataset {
@@ -310,5 +405,21 @@ mod tests {
             seen.insert(conditions.generator.unwrap().iter().map(|v| *v as i32).collect::<Vec<_>>());
         }
         assert_eq!(seen.len(), 3, "every row of the bank");
+    }
+
+    #[test]
+    fn options_that_have_no_use_are_refused() {
+        let refused = |given: &[(&str, &str)]| {
+            let given: Texts = given.iter().map(|(name, text)| (name.to_string(), text.to_string())).collect();
+            KIND.choose(&given).unwrap_err().to_string()
+        };
+        for given in [("neighbours", "5"), ("feature-source", "mix"), ("feature-length", "32")] {
+            assert!(refused(&[given]).contains("given features"), "{given:?}");
+        }
+        assert!(refused(&[("heads", "0")]).contains("without a use"));
+        assert!(refused(&[("adapt", "self"), ("extractor", "untrained")]).contains("untrained"));
+        assert!(refused(&[("adapt", "self"), ("extractor-data", "target")]).contains("there are none"));
+        assert!(refused(&[("extractor-data", "target"), ("extractor", "classifier")]).contains("no labels"));
+        assert!(refused(&[("bank", "source"), ("condition", "instance")]).contains("condition none"));
     }
 }

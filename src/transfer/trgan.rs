@@ -21,9 +21,21 @@ use crate::words::words;
 pub(super) const KIND: Kind = Kind {
     name: "trgan",
     about: "the model: both networks start from the source's, whose generator stays frozen beside them",
-    arms: &[("trgan", ""), ("trgan-mission", "d-init=fresh")],
-    control: None,
+    arms: &[
+        ("trgan", ""),
+        ("trgan-unrelated", "source=synthetic:textures"),
+        (
+            "trgan-mission",
+            "d-init=fresh,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+        ),
+        (
+            "trgan-0.1",
+            "d-init=source,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+        ),
+    ],
+    controls: &[("source", "synthetic:textures")],
     labelled_source: false,
+    read_old: |_| {},
     new: || Box::new(Options::default()),
 };
 
@@ -223,7 +235,14 @@ mod tests {
 
     fn term(method: &TrGan, generator: &Generator, round: u64) -> Option<Tensor> {
         let latents = Tensor::zeros(&Device::reference(), [4, SMALL.latent]);
-        method.generator_term(&GeneratorUpdate { round, generator, latents: &latents, condition: None })
+        method.generator_term(&GeneratorUpdate {
+            round,
+            generator,
+            images: &latents,
+            maps: &[],
+            latents: &latents,
+            condition: None,
+        })
     }
 
     #[test]

@@ -39,40 +39,61 @@ pub struct Workshop<'a> {
     pub(super) rehearsed: Option<u64>,
 }
 
+/// A source's images in the target's size and channels, their usual style, and whether they had no colours before.
+type Read = (Arc<Dataset>, Style, bool);
+
 /// The source's images in the target's size and channels, and their usual style: read when they are first asked for, once for all runs
 /// that have this.
 #[derive(Debug)]
 pub struct SourceImages {
-    source: String,
     map: BTreeMap<String, String>,
     reading: Reading,
     form: (usize, usize),
-    read: Mutex<Option<(Arc<Dataset>, Style)>>,
+    /// By the source's name: arms may have one of their own.
+    read: Mutex<BTreeMap<String, Read>>,
 }
 
 impl SourceImages {
-    /// Those of a source, for networks.
-    pub fn new(source: &str, reading: &Reading, architecture: &Architecture) -> SourceImages {
+    /// Those of sources that are read in one way, for networks.
+    pub fn new(reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
         let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
-        SourceImages { source: source.to_string(), map, reading, form, read: Mutex::default() }
+        SourceImages { map, reading, form, read: Mutex::default() }
     }
 
     /// Those of a run.
     pub fn of(plan: &Plan) -> SourceImages {
-        SourceImages::new(&plan.source, &plan.reading, &plan.recipe.architecture)
+        SourceImages::new(&plan.reading, &plan.recipe.architecture)
+    }
+
+    /// Whether a source can teach classes: it has two or more, and its networks, if they are trained already, know them. None where its
+    /// images are not known.
+    ///
+    /// # Errors
+    /// What reading the source says.
+    pub fn teach_classes(&self, source: &str) -> Result<Option<bool>> {
+        if let Source::Checkpoint(path) = Source::parse(source)? {
+            if RunFolder::around(&path).is_none() {
+                return Ok(None);
+            }
+            if read_checkpoint(&path, Architecture::of)?.classes == 0 {
+                return Ok(Some(false));
+            }
+        }
+        let (data, ..) = self.get(source)?;
+        Ok(Some(data.labels.is_some() && data.classes.len() > 1))
     }
 
     /// The images; of a checkpoint those that its run trained on.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
-    fn get(&self) -> Result<(Arc<Dataset>, Style)> {
+    fn get(&self, source: &str) -> Result<Read> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(images) = &*read {
+        if let Some(images) = read.get(source) {
             return Ok(images.clone());
         }
-        let (data, seen) = match Source::parse(&self.source)? {
+        let (data, seen) = match Source::parse(source)? {
             Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None),
             Source::Checkpoint(path) => {
                 let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
@@ -87,9 +108,10 @@ impl SourceImages {
         };
         let data = data.with_renamed(&self.map)?;
         let (size, channels) = self.form;
+        let grey = data.images.channels == 1;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
-        let images = (Arc::new(data.fit(size, channels)?), usual);
-        *read = Some(images.clone());
+        let images = (Arc::new(data.fit(size, channels)?), usual, grey);
+        read.insert(source.to_string(), images.clone());
         Ok(images)
     }
 }
@@ -135,9 +157,17 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
-        let (data, usual) = self.source.get()?;
+        let (data, usual, _) = self.source.get(&self.plan.source)?;
         let data = if self.rehearsed.is_some() { Arc::new(data.spaced(SOME_OF_SOURCE)) } else { data };
         Ok((data, self.plan.source_style.unwrap_or(usual)))
+    }
+
+    /// Whether the source's images have no colours, though they may have got three channels.
+    ///
+    /// # Errors
+    /// Those of [`Workshop::source_data`].
+    pub fn source_is_grey(&self) -> Result<bool> {
+        self.source.get(&self.plan.source).map(|(_, _, grey)| grey)
     }
 
     /// The shapes of the source's GAN, before it is read or trained.
@@ -204,9 +234,7 @@ impl<'a> Workshop<'a> {
     /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         if self.rehearsed.is_some() {
-            // One step, and one that finds what a step leaves.
-            (0..2).for_each(|_| drop(training.step()));
-            return Ok(true);
+            return training.rehearse().map(|()| true);
         }
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -229,7 +257,7 @@ impl<'a> Workshop<'a> {
         let mut stop = (self.watcher)(&Event::Phase { name: phase, from: training.steps(), to: steps })?.is_break();
         let (start, first) = (Instant::now(), training.steps());
         while training.steps() < steps {
-            let loss = training.step();
+            let loss = training.step()?;
             let step = training.steps();
             stop |= (self.watcher)(&Event::Made(step))?.is_break();
             let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
@@ -322,7 +350,17 @@ pub trait Pretraining {
     /// Steps made so far.
     fn steps(&self) -> u64;
     /// One step; gives its loss, still on the device.
-    fn step(&mut self) -> Tensor;
+    ///
+    /// # Errors
+    /// The device's first failure, where a step reads something back.
+    fn step(&mut self) -> Result<Tensor>;
+    /// The steps that take most memory: one, and one that finds what a step leaves.
+    ///
+    /// # Errors
+    /// Those of [`Pretraining::step`].
+    fn rehearse(&mut self) -> Result<()> {
+        (0..2).try_for_each(|_| self.step().map(drop))
+    }
     /// Adds the whole state to a checkpoint.
     ///
     /// # Errors

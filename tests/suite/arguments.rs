@@ -139,7 +139,7 @@ fn paths_that_are_no_text_are_paths_to_every_command() {
         ("evaluate ?run --judge ?gone", 1),
         (
             &format!(
-                "transfer --source idx:images --target idx:images --subset 20 --source-steps 2 {small} --no-judge --out ?moved"
+                "transfer --method trgan --source idx:images --target idx:images --subset 20 --source-steps 2 {small} --no-judge --out ?moved"
             ),
             0,
         ),

@@ -16,7 +16,7 @@ use crate::program::Desk;
 /// What all the runs share, and what those of the methods do.
 const SHORT: &str = "--sample-every 3 --checkpoint-every 4 --latent 100 --batch 16 --beta1 0.5 -q";
 const TRANSFER: &str = "transfer --source synthetic:strokes --target synthetic:street --subset 40 --no-judge --seed 7 --steps 6 \
-    --source-steps 5 --feature-steps 4 --features 16 --d-lr 0.0002 --source-style colour";
+    --source-steps 5 --feature-steps 4 --features 16 --d-lr 0.0002 --source-style colour --source-lr 0.0002";
 
 /// Each run's name and command.
 const RUNS: &[(&str, &str)] = &[
@@ -62,7 +62,8 @@ const RUNS: &[(&str, &str)] = &[
     (
         "tgan",
         "TRANSFER --method tgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
-         --bank target --d-condition instance --encoder trained --feature-length 64 --feature-source bank --g-init source --lr 0.0001 \
+         --bank target --condition instance --extractor autoencoder --extractor-style source --extractor-data source --adapt none \
+         --heads 0 --feature-length 64 --feature-source bank --g-init source --lr 0.0001 \
          --neighbours 5",
     ),
     (
@@ -73,15 +74,38 @@ const RUNS: &[(&str, &str)] = &[
         "ctgan",
         "TRANSFER --method ctgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
          --balance 2 --confidence 0.1 --ctgan-features=true --d-init source --freeze-d 0 --labels pseudo --lr 0.0002 \
-         --projection-ramp 4 --shuffle-labels=false --soft-labels=true",
+         --projection-ramp 4 --shuffle-labels=false --soft-labels=true --extractor-style source --adapt none --heads 0 --class-weight 0 \
+         --null-samples=false",
     ),
     (
         "ctgan-fewshot",
         "TRANSFER --method ctgan --loss r3gan --d-steps 1 --d-norm none --ema 0.995 --r1 0.1 --allow-colour-blind=false \
          --balance 2 --confidence 0.1 --ctgan-features=false --d-init fresh --freeze-d 0 --labels fewshot:1 --lr 0.0002 \
-         --projection-ramp 4 --shuffle-labels=true --soft-labels=false",
+         --projection-ramp 4 --shuffle-labels=true --soft-labels=false --extractor-style source --adapt none --heads 0 --class-weight 0 \
+         --null-samples=false",
     ),
 ];
+
+/// Named arms that are forms of 0.1, the run above whose bytes they give, and what that run says beside.
+const FORMS: &[(&str, &str, &str)] = &[
+    ("trgan-0.1", "trgan", ""),
+    ("tgan-0.1", "tgan", "--neighbours 5 --feature-length 64"),
+    ("ctgan-0.1", "ctgan", "--confidence 0.1 --ctgan-features=true --projection-ramp 4 --soft-labels=true"),
+];
+
+#[test]
+fn the_arms_of_version_0_1_write_out_what_it_did() {
+    let simd = Simd::available().into_iter().find(|simd| simd.name() == "avx2");
+    let Some(simd) = simd else { return println!("skipped: this machine lacks avx2") };
+    let golden = include_str!("../golden/bits.txt");
+    for (arm, run, said) in FORMS {
+        let command = format!(
+            "TRANSFER --method {arm} {said} --loss non-saturating --r1 1 --d-steps 1 --d-norm none --ema 0.995"
+        );
+        let line = format!("avx2 {run} {}", digest(&command, simd));
+        assert!(golden.lines().any(|known| known == line), "{arm} gives other bytes than {run} of 0.1: {line}");
+    }
+}
 
 #[test]
 fn runs_give_the_bytes_of_version_0_1() {

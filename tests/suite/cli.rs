@@ -305,6 +305,8 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--augment color",
         "--ema 0.995",
         "--lecam 0.1",
+        "--ada 0.6",
+        "--penalty-step own",
         "--checkpoint-every 500",
         "--sample-every 250",
         "--tensorboard",

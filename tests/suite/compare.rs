@@ -20,7 +20,7 @@ const COMPARE: &str = "compare --source mnist:target --target mnist:target --fea
 const ARMS: &str = "--arms scratch,trgan,warm=trgan{lr=0.0002},ctgan --seeds 2 --arm-seeds ctgan=1";
 
 /// A place with a target of two splits in ten classes, and its judge.
-fn desk() -> Desk {
+pub fn desk() -> Desk {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("target")).unwrap();
     for (split, count, shift) in [("train", TRAINING, 0), ("t10k", TEST, 7)] {
@@ -39,7 +39,7 @@ fn desk() -> Desk {
 }
 
 /// A file of a comparison without its times, which no two runs share.
-fn figures(desk: &Desk, folder: &str) -> Json {
+pub fn figures(desk: &Desk, folder: &str) -> Json {
     fn timeless(value: Json) -> Json {
         match value {
             Json::Object(map) => map
@@ -63,8 +63,8 @@ static UNBROKEN: LazyLock<(Desk, Json)> = LazyLock::new(|| {
     (desk, figures)
 });
 
-/// The comparison once more, killed without warning as soon as `moment` is there.
-fn kill_when(desk: &Desk, arguments: &str, moment: &str) {
+/// A comparison once more, killed without warning as soon as `moment` is there.
+pub fn kill_when(desk: &Desk, arguments: &str, moment: &str) {
     let mut child: Child = desk.command().args(arguments.split_whitespace()).spawn().unwrap();
     let start = Instant::now();
     while !desk.path(moment).exists() && child.try_wait().unwrap().is_none() {
@@ -112,6 +112,9 @@ fn every_run_is_measured_on_its_way_and_at_its_end() {
             assert!(figures["memorisation"]["judge"]["copied"].is_number(), "{cell}");
         }
         assert_eq!(readings["gan_train"].is_number(), cell["arm"] == "ctgan", "{cell}");
+        // Of 24 images in ten classes in turn the largest has three.
+        let chance = if cell["arm"] == "ctgan" { Json::from(0.125) } else { Json::Null };
+        assert_eq!(readings["gan_train_chance"], chance, "{cell}");
         assert_eq!(record["notes"].as_array().unwrap().len(), usize::from(cell["arm"] == "ctgan"), "{cell}");
         // The best step is the one of the least distance on the way, not counting the start.
         let points = record["curve"].as_array().unwrap()[1..].iter();
@@ -123,14 +126,18 @@ fn every_run_is_measured_on_its_way_and_at_its_end() {
             "{cell}"
         );
     }
-    // One source of a seed for both arms and sizes, and one with labels.
-    assert_eq!(desk.names("whole/source-seed0"), ["classifier", "source", "source-conditional"]);
+    // One source of a seed for both arms and sizes, and one with labels; classifiers learn of a size's images.
+    assert_eq!(
+        desk.names("whole/source-seed0"),
+        ["classifier-of-12", "classifier-of-20", "source", "source-conditional"]
+    );
     assert_eq!(desk.names("whole/source-seed1"), ["source"]);
     let findings = comparison["findings"].as_array().unwrap();
     assert_eq!(findings.len(), 3 * 2, "scratch is the baseline");
     assert!(findings.iter().all(|finding| finding["verdict"] == "undecided"), "two seeds decide nothing");
     let report = desk.text("whole/report.html");
     assert!(report.contains("undecided") && report.contains("data:image/png"));
+    assert!(report.contains("<small>chance 0.125</small>"), "beside GAN-train");
     assert_eq!(desk.graft("report whole").ok().trim(), "whole/report.html");
     assert!(desk.text("whole/report.html") == report, "it is written again from what is there");
 
@@ -151,7 +158,7 @@ fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
 
     let steps = begin.replace("--steps 6", "--steps 7");
     desk.refuses(1, &format!("{steps} --seeds 2"), &["steps 6", "7 is asked for", "another --out"]);
-    desk.refuses(1, &format!("{begin} --r1 10 --seeds 2"), &["r1 1.0", "10.0"]);
+    desk.refuses(1, &format!("{begin} --r1 10 --seeds 2"), &["r1 0.1", "10.0"]);
     desk.refuses(1, &begin.replace("scratch", "scratch=scratch{ema=0}"), &["the arm scratch"]);
     desk.refuses(1, &format!("{begin} --split validation"), &["split", "validation"]);
     let elsewhere = begin.replace("--out grows", "--out target");
@@ -175,6 +182,56 @@ fn a_plan_runs_nothing() {
     assert!(plan.contains("14 runs to go: 84 steps on the target"), "{plan}");
     let row = plan.lines().find(|line| line.starts_with("ctgan")).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["ctgan", "12", "-", "0"]);
+}
+
+#[test]
+fn three_judges_measure_from_its_checkpoints_what_one_did() {
+    let desk = desk();
+    // Copies of 8 images are too few to measure.
+    let compare = format!("{COMPARE} --arms scratch,trgan --seeds 1").replace("--subset 12,20", "--subset 8,12");
+    desk.graft(&format!("{compare} --judges 3 --out three")).ok();
+    desk.graft(&format!("{compare} --out one")).ok();
+    let (expected, before) = (figures(&desk, "three"), figures(&desk, "one"));
+    assert!(before["protocol"]["panel"].is_null() && before["floors"]["real"]["panel"].is_null());
+    let last = |comparison: &Json| comparison["cells"][0]["record"]["readings"]["last"].clone();
+    assert_eq!(last(&before)["judge_fd"], last(&expected)["judge_fd"]);
+    let networks = desk.read(checkpoint("one/cells/trgan-12-seed0"));
+
+    let said = desk.graft(&format!("{compare} --judges 3 --out one --json")).ok();
+    assert_eq!(said.matches("\"event\":\"run\"").count(), 4, "{said}");
+    assert_eq!(desk.read(checkpoint("one/cells/trgan-12-seed0")), networks, "nothing is trained again");
+    assert_eq!(figures(&desk, "one"), expected);
+    for cell in expected["cells"].as_array().unwrap() {
+        for reading in ["last", "best", "raw"] {
+            let panel = &cell["record"]["readings"][reading]["panel"];
+            for key in ["other_seed", "other_architecture", "mean", "deviation", "class_free"] {
+                assert!(panel[key].as_f64().unwrap() > 0.0, "{key} of {cell}");
+            }
+        }
+    }
+    let finding = &expected["findings"][0];
+    let measures: Vec<&Json> = finding["by_measure"].as_array().unwrap().iter().map(|by| &by["measure"]).collect();
+    assert_eq!(measures, ["other-seed", "other-architecture", "class-free"]);
+    assert_eq!((&finding["holds_under_all"], &finding["verdict"]), (&true.into(), &"undecided".into()), "of one seed");
+    assert!(before["findings"][0]["by_measure"].is_null());
+    let copies = &expected["floors"]["copies"];
+    assert!(copies[0]["evaluation"].is_null() && copies[1]["evaluation"]["panel"]["class_free"].is_number());
+    let judges = ["class-free.safetensors", "judge-other-architecture.safetensors", "judge-other-seed.safetensors"];
+    let there = desk.names("one");
+    assert!(judges.iter().all(|name| there.iter().any(|other| other == name)), "{there:?}");
+    let report = desk.text("one/report.html");
+    let words = report.replace("<span>", "").replace("</span>", "");
+    assert!(words.contains("class-free FD") && words.contains("--judges 3"), "it says what was measured, and how");
+    // One judge asked for, three already there: they stay.
+    desk.graft(&format!("{compare} --out one")).ok();
+    assert_eq!(figures(&desk, "one"), expected);
+
+    desk.graft(&format!("{compare} --out gone")).ok();
+    std::fs::remove_file(desk.path(checkpoint("gone/cells/trgan-12-seed0"))).unwrap();
+    let before = desk.snapshot();
+    let parts = ["trgan of 12 images, seed 0 was measured by one judge", "evaluation.json", "under one judge"];
+    desk.refuses(1, &format!("{compare} --judges 3 --out gone"), &parts);
+    assert_eq!(desk.snapshot(), before);
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn few_images_train_and_none_are_held_out_of_them() {
         let names: Vec<String> = (0..count).map(|index| format!("few/{index}.png")).collect();
         let desk = grey_folder(&names.iter().map(|name| (&name[..], 100)).collect::<Vec<_>>());
         desk.graft(&format!("train --data folder:few {TINY} --r1 1 --out source")).ok();
-        desk.graft(&format!("transfer --source source --target folder:few {TINY} --out run")).ok();
+        desk.graft(&format!("transfer --method trgan --source source --target folder:few {TINY} --out run")).ok();
         let header = Checkpoint::read(&desk.path("run/checkpoints/last.safetensors")).unwrap().header;
         assert_eq!(header["data"]["count"], count, "{count} images");
         desk.refuses(1, "evaluate run", &["no judge can measure by folder:few", "has no labels"]);

@@ -6,7 +6,7 @@ use std::path::Path;
 use graft::data::{Classes, Dataset, Images, Sampler, Spec, Split};
 use graft::gan::{
     Architecture, Augmentation, Average, BatchConditions, Discriminator, Generator, GeneratorUpdate, Loss, Method,
-    Plain, Recipe, Schedule, Trainer,
+    PenaltyStep, Plain, Recipe, Schedule, Trainer,
 };
 use graft::gradcheck::relative_error;
 use graft::memory::Limits;
@@ -40,6 +40,8 @@ fn recipe(architecture: Architecture) -> Recipe {
         augment: Vec::new(),
         ema: 0.995,
         lecam: 0.0,
+        ada: 0.0,
+        penalty_step: PenaltyStep::Within,
     }
 }
 

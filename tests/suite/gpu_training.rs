@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use graft::backend::gpu::{Choice, Gpu, choose};
 use graft::data::{Dataset, Spec, Split};
-use graft::gan::{Architecture, Loss, Recipe, Trainer, load_generator, sample};
+use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer, load_generator, sample};
 use graft::memory::Limits;
 use graft::nn::NormKind;
 use graft::random::Purpose;
@@ -28,6 +28,8 @@ fn recipe(features: usize, batch: usize) -> Recipe {
         augment: Vec::new(),
         ema: 0.995,
         lecam: 0.0,
+        ada: 0.0,
+        penalty_step: PenaltyStep::Within,
     }
 }
 

@@ -394,16 +394,20 @@ fn an_imported_generator_without_a_discriminator_is_a_source_of_generators() {
     desk.refuses(1, "export G.safetensors --raw --out raw", &["G.safetensors", "no weights but the average's"]);
 
     let small = "--target synthetic:street --subset 20 --features 4 --latent 8 --batch 8 --steps 2 --no-judge -q";
-    let transfer = |source: &str| format!("transfer --source {source} {small}");
+    let transfer = |source: &str| format!("transfer --method trgan --source {source} {small}");
     let command = transfer("G.safetensors");
-    let sentence = desk.graft(&format!("{command} --d-norm batch --r1 0 --out none"));
+    let sentence = desk.graft(&format!("{command} --loss non-saturating --d-norm batch --r1 0 --out none"));
     let sentence = sentence.stderr.lines().last().unwrap();
     assert!(sentence.contains("no discriminator") && sentence.contains("with d-init fresh"), "{sentence}");
     desk.graft(&format!("{command} --d-init fresh --out fresh")).ok();
 
     let import = "import export/netG.safetensors --discriminator export/netD.safetensors --out both.safetensors";
     desk.graft(import).ok();
-    desk.graft(&format!("{} --d-norm batch --r1 0 --freeze-d 1 --out transferred", transfer("both.safetensors"))).ok();
+    desk.graft(&format!(
+        "{} --loss non-saturating --d-norm batch --r1 0 --freeze-d 1 --out transferred",
+        transfer("both.safetensors")
+    ))
+    .ok();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use graft::metrics::{Judge, JudgeSettings, Origin, RealImages, Reference, Sample
 use graft::random::{Purpose, generator, normal};
 use graft::{Device, Result};
 
-use crate::program::{Desk, real_data};
+use crate::program::{Desk, Ended, real_data};
 
 fn unwatched(_: Made) -> Result<ControlFlow<()>> {
     Ok(ControlFlow::Continue(()))
@@ -112,9 +112,11 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
     let reference = street();
     assert_eq!((reference.count(), reference.seen()), (600, 0));
     let floors = reference.floors().unwrap();
-    let copy = floors.copy.unwrap();
+    let copy = floors.copy.clone().unwrap();
     assert_eq!((floors.real.count, copy.count), (600, 100));
     assert!(floors.real.distances.frechet.judge_fd < copy.distances.frechet.judge_fd);
+    assert!(floors.real.judge_fd_infinity.unwrap() < floors.real.distances.frechet.judge_fd, "{floors:?}");
+    assert_eq!(copy.judge_fd_infinity, None, "quarters of 100 images have no covariance of 64 features");
     assert!(!floors.real.memorisation.unwrap().judge.flagged);
     assert_eq!(copy.memorisation.unwrap().pixels.copied, 1.0);
     assert!((floors.real.conditional_accuracy.unwrap() - reference.accuracy().unwrap()).abs() < 0.1);
@@ -171,9 +173,9 @@ fn a_judge_is_trained_once_and_read_from_then_on() {
 fn a_judge_whose_weights_are_not_finite_is_none() {
     let data = "synthetic:strokes".parse::<Spec>().unwrap().load(Split::Test).unwrap();
     let data = data.select(&(0..20).collect::<Vec<_>>()).fit(32, 1).unwrap();
-    let JudgeSettings { width, options } = with_steps(1);
+    let settings = with_steps(1);
     // Of its one step the loss is the start's.
-    let settings = JudgeSettings { width, options: Options { lr: 1e300, ..options } };
+    let settings = JudgeSettings { options: Options { lr: 1e300, ..settings.options }, ..settings };
     let error = Judge::train(data, &settings, &Device::cpu(), &mut unwatched).unwrap_err().to_string();
     assert!(error.contains("the judge diverged: at step 1 judge.") && error.contains("first tensor"), "{error}");
 }
@@ -194,7 +196,17 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     assert_eq!((&report["samples"]["count"], &report["copy"]["count"]), (&40.into(), &60.into()));
     assert_eq!(report["judge"]["of_this_data"], true);
     for part in ["samples", "real", "copy"] {
-        for key in ["judge_fd", "random_fd", "kid", "precision", "recall", "density", "coverage", "class_distance"] {
+        for key in [
+            "judge_fd",
+            "judge_fd_infinity",
+            "random_fd",
+            "kid",
+            "precision",
+            "recall",
+            "density",
+            "coverage",
+            "class_distance",
+        ] {
             assert!(report[part][key].is_f64(), "{part}.{key} in {json}");
         }
         assert_eq!(report[part]["class_shares"].as_array().unwrap().len(), 10);
@@ -203,6 +215,45 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     let figure = |part: &str| report[part]["judge_fd"].as_f64().unwrap();
     assert!(figure("real") < figure("copy") && figure("copy") < figure("samples"), "{json}");
     assert!(report["samples"]["conditional_accuracy"].is_f64() && report["gan_train"].is_f64());
+    // The classes of the strokes are equally frequent, and so are those that are asked for, nearly.
+    assert_eq!(report["gan_train_chance"], 0.1);
+    let chance = report["real"]["conditional_chance"].as_f64().unwrap();
+    assert!((chance - 0.1).abs() < 0.02, "{chance}");
+    assert!(report["samples"]["conditional_chance"].is_f64());
+    let table = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 40 -q")).ok();
+    let rows: Vec<&str> = table.lines().collect();
+    let below = |name: &str| rows[1 + rows.iter().position(|row| row.starts_with(name)).unwrap()];
+    assert!(below("class as asked").starts_with("  by chance ") && below("GAN-train").ends_with(" 0.100"), "{table}");
+
+    let with_three = format!("evaluate {run} --judge j.safetensors --judges 3 --count 40 -q");
+    let cached = |arguments: &str| {
+        let mut command = desk.command();
+        command.args(arguments.split_whitespace()).env("GRAFT_CACHE", desk.path("cache"));
+        Ended::of(arguments, command.output().unwrap()).ok()
+    };
+    let of_three: serde_json::Value = serde_json::from_str(&cached(&format!("{with_three} --json"))).unwrap();
+    let names = desk.names("cache");
+    let starts: Vec<&str> = names.iter().map(|name| name.rsplit_once('-').unwrap().0).collect();
+    assert_eq!(starts, ["class-free", "judge", "judge"]);
+    for part in ["samples", "real", "copy"] {
+        let mut of_one = of_three[part].clone();
+        let panel = of_one.as_object_mut().unwrap().remove("panel").unwrap();
+        assert_eq!(of_one, report[part], "one judge's figures stay");
+        let of = |key: &str| panel[key].as_f64().unwrap();
+        let three = [of_one["judge_fd"].as_f64().unwrap(), of("other_seed"), of("other_architecture")];
+        let mean = three.iter().sum::<f64>() / 3.0;
+        let spread = three.iter().map(|fd| (fd - mean).powi(2)).sum::<f64>() / 2.0;
+        assert!((of("mean") - mean).abs() < 1e-9 * mean && (of("deviation").powi(2) - spread).abs() < 1e-9 * spread);
+        assert!(of("class_free") > 0.0 && three[0] != three[1] && three[1] != three[2], "{panel}");
+    }
+    let class_free = |part: &str| of_three[part]["panel"]["class_free"].as_f64().unwrap();
+    assert!(class_free("real") < class_free("samples"), "{of_three}");
+    let [first, second] = ["other_seed", "other_architecture"].map(|who| of_three["panel"][who]["hash"].clone());
+    assert!(first != second && first != of_three["judge"]["hash"] && of_three["panel"]["class_free"].is_string());
+    let kept = desk.snapshot();
+    let table = cached(&with_three);
+    assert!(table.contains("FD of 3 judges, mean") && table.contains("class-free FD"), "{table}");
+    assert_eq!(desk.snapshot(), kept, "none is trained again");
 
     let file = format!("{run}/checkpoints/last.safetensors");
     std::fs::rename(desk.path(&file), desk.path("alone.safetensors")).unwrap();

@@ -46,6 +46,8 @@ mod rooms;
 #[cfg(feature = "cli")]
 mod scripting;
 #[cfg(feature = "cli")]
+mod search;
+#[cfg(feature = "cli")]
 mod settings;
 #[cfg(feature = "cli")]
 mod survival;

@@ -85,7 +85,7 @@ fn growth(row: &str, folder: &Path) -> u64 {
     let data = small_images(folder);
     if network == "classifier" {
         let digits = data.parse::<Spec>().unwrap().load(Split::Train).unwrap().fit(size, 3).unwrap();
-        let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch };
+        let design = Design { size, channels: 3, width: JUDGE.width, norm: NormKind::Batch, input: Default::default() };
         return grown(|| {
             let mut training =
                 Training::new(&design, &JUDGE.options, digits, &Targets::Labels, Network::Judge, &Device::cpu())

@@ -20,7 +20,11 @@ fn a_broken_test_split_is_an_error_of_every_command_that_would_use_it() {
     let desk = with_test_split(11);
     desk.graft("train --data mnist:digits --features 4 --latent 8 --batch 8 --steps 2 -q --out gan").ok();
     let says = ["t10k-labels-idx1-ubyte", "expected 12 labels"];
-    desk.refuses(1, &format!("transfer --source idx:images,labels --target mnist:digits {SMALL}"), &says);
+    desk.refuses(
+        1,
+        &format!("transfer --method trgan --source idx:images,labels --target mnist:digits {SMALL}"),
+        &says,
+    );
     desk.refuses(1, "judge --data mnist:digits --steps 2 -q", &says);
     for split in ["test", "validation"] {
         desk.refuses(1, &format!("evaluate gan -q --split {split}"), &says);

@@ -236,7 +236,10 @@ fn a_transfer_is_reported_with_what_came_out() {
     let desk = Desk::new();
     let data = "idx:images,labels";
     let small = "--features 4 --latent 6 --batch 8 --steps 4 --source-steps 4 --no-judge -q";
-    desk.graft(&format!("transfer --source {data} --target {data} --subset 20 --scratch {small} --out run")).ok();
+    desk.graft(&format!(
+        "transfer --method trgan --source {data} --target {data} --subset 20 --scratch {small} --out run"
+    ))
+    .ok();
     let report = desk.text("run/report.html");
     assert_sound(&report);
     let parts = [
@@ -271,9 +274,12 @@ fn a_transfer_is_reported_with_what_came_out() {
             class_shares: vec![0.5, 0.5],
             class_distance: 0.0,
         },
+        judge_fd_infinity: Some(fd - 2.0),
+        panel: None,
         kid: 0.25,
         manifold: PrecisionRecall { precision: 0.5, recall: 0.5, density: 0.5, coverage: 0.5 },
         conditional_accuracy: None,
+        conditional_chance: None,
         memorisation: None,
     };
     let judged = Judged::Figures {

@@ -107,8 +107,9 @@ fn a_transfer_that_is_killed_again_and_again_ends_with_the_same_bytes() {
     let small = "--source idx:images,labels --target idx:images,labels --features 4 --latent 8 --batch 8 --seed 3 --no-judge --threads 1 -q";
     let often = "--steps 12 --source-steps 12 --feature-steps 12 --checkpoint-every 3 --sample-every 6 --scratch";
     let mut random = generator(16, Purpose::Shuffle, 0, 0);
-    for (method, phase) in [("ctgan", "classifier"), ("tgan", "features")] {
-        let (unbroken, killed) = (format!("{method}-unbroken"), format!("{method}-killed"));
+    for (method, phase) in [("ctgan", "classifier"), ("tgan --extractor contrastive", "features")] {
+        let name = method.split(' ').next().unwrap();
+        let (unbroken, killed) = (format!("{name}-unbroken"), format!("{name}-killed"));
         let begin = format!("transfer --method {method} {small} {often}");
         let start = Instant::now();
         desk.graft(&format!("{begin} --out {unbroken}")).ok();
@@ -346,7 +347,7 @@ fn a_transfer_that_is_interrupted_while_its_judge_learns_is_continued() {
 
     let desk = Desk::new();
     let small = "--subset 20 --features 4 --latent 6 --batch 8 --steps 4 --source-steps 4 --out run";
-    for arguments in [&*format!("transfer {small}"), "transfer --resume run"] {
+    for arguments in [&*format!("transfer --method trgan {small}"), "transfer --resume run"] {
         let mut command = desk.command();
         command.args(arguments.split(' ')).env("GRAFT_CACHE", desk.path("cache"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -9,10 +9,10 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     let desk = Desk::new();
     let said = desk.graft(&format!("transfer {SMALL}")).ok();
     assert!(
-        said.lines().next().unwrap().starts_with("graft transfer --method trgan --source synthetic:strokes"),
+        said.lines().next().unwrap().starts_with("graft transfer --method ctgan --source synthetic:strokes"),
         "{said}"
     );
-    let run = "runs/trgan-street-0";
+    let run = "runs/ctgan-street-0";
     for part in ["", "/source", "/scratch"] {
         assert!(desk.path(checkpoint(&format!("{run}{part}"))).is_file(), "{part}");
     }
@@ -51,11 +51,11 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
 #[test]
 fn samples_of_a_command_run_are_by_class_or_by_features() {
     let desk = Desk::new();
-    for method in ["tgan", "ctgan"] {
+    for (method, options) in [("tgan", "--condition instance"), ("ctgan", "")] {
         let made = "--source synthetic:strokes --target synthetic:street --subset 20";
-        desk.graft(&format!("transfer --method {method} {made} {SMALL} --out {method}")).ok();
+        desk.graft(&format!("transfer --method {method} {options} {made} {SMALL} --out {method}")).ok();
     }
-    let other = "transfer --method tgan --source synthetic:strokes --target synthetic:street --subset 20 --seed 1";
+    let other = "transfer --method tgan --condition instance --source synthetic:strokes --target synthetic:street --subset 20 --seed 1";
     desk.graft(&format!("{other} {SMALL} --out replaced")).ok();
     desk.graft(&format!("{} {SMALL} --out replaced --overwrite", other.replace(" --seed 1", ""))).ok();
     assert!(desk.checkpoint("replaced") == desk.checkpoint("tgan"), "nothing of what was replaced is used");
@@ -77,7 +77,7 @@ fn another_run_takes_the_place_of_all_phases_of_one_before() {
     let desk = Desk::new();
     let made = "--source synthetic:strokes --target synthetic:street --subset 20";
     let small = SMALL.replace("--batch 8 ", "");
-    for (method, learned) in [("tgan", "features"), ("ctgan", "classifier")] {
+    for (method, learned) in [("tgan --extractor autoencoder", "features"), ("ctgan", "classifier")] {
         let transfer = |options: &str| format!("transfer --method {method} {made} {small} {options}");
         desk.graft(&transfer("--batch 8 --seed 1 --out run --overwrite")).ok();
         desk.graft(&transfer("--batch 6 --out run --overwrite")).ok();
@@ -108,6 +108,10 @@ fn every_method_starts_from_a_checkpoint_in_its_runs_folder() {
     assert!(!desk.path("y").exists(), "refused before anything is written");
     let compare = "compare --source alone.safetensors --target synthetic:street --arms scratch,tgan --plan";
     desk.refuses(2, compare, &["no run's folder"]);
-    desk.refuses(2, &format!("transfer --source plain --source-style none {made} --out z"), &["--source-style"]);
+    desk.refuses(
+        2,
+        &format!("transfer --method trgan --source plain --source-style none {made} --out z"),
+        &["--source-style"],
+    );
     desk.refuses(2, &format!("transfer --method scratch --scratch {made} --out z"), &["leave one of the two out"]);
 }

@@ -1,16 +1,16 @@
 //! One run of a comparison: it is trained, measured on its way against the validation block, and at its end against the held-out
-//! images. What was measured stands in files, so that nothing is done twice.
+//! images. What was measured stands in files, so that nothing is done twice. A search's runs are stopped at some steps, perhaps to go
+//! on.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use super::images::RealData;
-use super::{Cell, CellEvent, Comparison, Settings, Watcher};
+use super::{Cell, CellEvent, Comparison, Judging, Settings, Watcher};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::classifier::Made;
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
 use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{Distances, Evaluation, Judge, RealImages, Reference};
+use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
 use crate::run::{Ending, Event, RunFolder};
 use crate::transfer;
 
@@ -27,6 +27,8 @@ use crate::transfer;
 const RECORD: &str = "evaluation.json";
 /// The figures of its way.
 const CURVE: &str = "curve";
+/// What became of it at the steps where it was stopped.
+const RUNGS: &str = "rungs";
 /// The generator that was best on validation.
 const BEST: &str = "best.safetensors";
 
@@ -63,16 +65,19 @@ pub struct Readings {
     pub raw: Evaluation,
     /// The accuracy of a classifier trained on samples, where the generator has the judge's classes.
     pub gan_train: Option<f64>,
+    /// What that would be by chance: the share of the largest class of the held-out images. None also in what was written before it
+    /// was measured.
+    pub gan_train_chance: Option<f64>,
 }
 
-/// What became of a run.
+/// What became of a run, at its end or where it was stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its figures; none where it diverged.
+    /// Its figures; none where it diverged, or was stopped.
     pub readings: Option<Readings>,
     /// Where it diverged, in words.
     pub diverged: Option<String>,
-    /// Against the validation block, from step 0 to the last.
+    /// Against the validation block, from the first look to the last.
     pub curve: Vec<Look>,
     /// What the method says of the run: the accuracy of labels, say.
     pub notes: Vec<String>,
@@ -86,7 +91,33 @@ impl Record {
     /// # Errors
     /// Where the file is not one that was written here.
     pub fn read(root: &Path, cell: &Cell) -> Result<Option<Record>> {
-        read_json(&cell.folder(root).join(RECORD))
+        Record::read_at(root, cell, None)
+    }
+
+    /// What became of a run up to a step where it was stopped, or to its end; none where it has not come there.
+    ///
+    /// # Errors
+    /// Where the file is not one that was written here.
+    pub(super) fn read_at(root: &Path, cell: &Cell, until: Option<u64>) -> Result<Option<Record>> {
+        read_json(&record_path(&cell.folder(root), until))
+    }
+
+    /// The distance at the last look, against the validation block; none where it diverged.
+    pub(super) fn last_look(&self) -> Option<f64> {
+        self.curve.last().filter(|_| self.diverged.is_none()).map(|look| look.distances.frechet.judge_fd)
+    }
+
+    /// The headline: the distance at the end, or at the last look where it was stopped; none where it diverged.
+    pub fn judge_fd(&self) -> Option<f64> {
+        match &self.readings {
+            Some(readings) => Some(readings.last.distances.frechet.judge_fd),
+            None => self.last_look(),
+        }
+    }
+
+    /// Whether its figures are one judge's alone.
+    pub fn lacks_panel(&self) -> bool {
+        self.readings.as_ref().is_some_and(|readings| readings.last.panel.is_none())
     }
 }
 
@@ -95,10 +126,12 @@ pub(super) struct Runs<'a> {
     pub root: &'a Path,
     pub settings: &'a Settings,
     pub real: &'a RealData,
-    pub judge: Arc<Judge>,
+    pub judging: &'a Judging,
     pub validation: Reference,
     pub device: &'a Device,
     pub jobs: Jobs,
+    /// The step where runs stop, with a checkpoint from which they may go on; none where they go to their end.
+    pub until: Option<u64>,
     /// Collects what was found so far, and writes it.
     pub gather: &'a (dyn Fn() -> Result<Comparison> + Sync),
     pub watcher: &'a Watcher<'a>,
@@ -109,16 +142,26 @@ impl Experiment for Runs<'_> {
     type Record = Record;
 
     fn record(&self, cell: &Cell) -> PathBuf {
-        cell.folder(self.root).join(RECORD)
+        record_path(&cell.folder(self.root), self.until)
     }
 
     fn shares(&self, cell: &Cell) -> Option<PathBuf> {
         cell.learned(self.root).ok().flatten()
     }
 
+    fn is_whole(&self, record: &Record) -> bool {
+        self.judging.panel.is_none() || !record.lacks_panel()
+    }
+
     fn compute(&self, cell: &Cell, turn: &Turn<'_, Cell>) -> Result<Option<Record>> {
+        if let Some(record) = Record::read(self.root, cell)?.filter(|_| self.until.is_none()) {
+            return self.completed(cell, record).map(Some);
+        }
         let subset = self.real.subset(cell.size, cell.seed)?;
         let mut way = Way::new(self, cell, turn)?;
+        if let Some(stopped) = way.stopped()? {
+            return Ok(Some(stopped));
+        }
         let plan = cell.plan(self.settings, self.jobs);
         let folders = cell.folders(self.root)?;
         let watcher = &mut |event: &Event<'_>| way.watch(event);
@@ -131,8 +174,17 @@ impl Experiment for Runs<'_> {
                 seconds: 0.0,
             })),
             Err(error) => Err(error),
-            Ok(trained) if trained.ending == Ending::Interrupted => Ok(None),
-            Ok(trained) => self.measure(way, &subset, trained.notes),
+            Ok(trained) if trained.ending == Ending::Finished && self.until.is_none() => {
+                self.measure(way, &subset, trained.notes)
+            }
+            Ok(trained) => match way.stopped()? {
+                None if way.has_come || trained.ending == Ending::Finished => Err(Error::invalid(format!(
+                    "{} is behind step {} and was not measured there; remove it and run again",
+                    cell.folder(self.root).display(),
+                    self.until.unwrap_or_default()
+                ))),
+                stopped => Ok(stopped),
+            },
         }
     }
 
@@ -144,15 +196,41 @@ impl Experiment for Runs<'_> {
 }
 
 impl Runs<'_> {
+    /// The record of a run that one judge measured, with what the panel says of its generators.
+    fn completed(&self, cell: &Cell, mut record: Record) -> Result<Record> {
+        let Some(readings) = &mut record.readings else { return Ok(record) };
+        let folder = RunFolder::open(&cell.folder(self.root))?;
+        let reference = self.reference(&self.real.subset(cell.size, cell.seed)?)?;
+        self.copy_floor(cell, &reference)?;
+        let measure = |network: &Generator, architecture: &Architecture, figures: &mut Evaluation| -> Result<()> {
+            let (images, _) = sample_asked(network, architecture, cell.seed, reference.count())?;
+            figures.panel = reference.by_panel(&images, figures.distances.frechet.judge_fd)?;
+            Ok(())
+        };
+        let checkpoint = folder.read_checkpoint()?;
+        let (architecture, network) = load_generator(&checkpoint, self.device)?;
+        measure(&network, &architecture, &mut readings.last)?;
+        let (_, raw) = load_raw_generator(&checkpoint, self.device)?;
+        measure(raw.network(), &architecture, &mut readings.raw)?;
+        let Best { step, evaluation } = &mut readings.best;
+        if *step == cell.steps(self.settings) {
+            evaluation.panel = readings.last.panel;
+        } else if best_path(&folder).exists() {
+            let (architecture, network) = load_generator(&best_checkpoint(&folder, *step)?, self.device)?;
+            measure(&network, &architecture, evaluation)?;
+        }
+        Ok(record)
+    }
+
     fn measure(&self, way: Way<'_>, subset: &Dataset, notes: Vec<String>) -> Result<Option<Record>> {
         let Way { cell, turn, mut points, .. } = way;
         let folder = RunFolder::open(&cell.folder(self.root))?;
-        let looking: f64 = points.values().filter(|point| point.step > 0).map(|point| point.seconds).sum();
+        let seconds = training_seconds(&folder, &points)?;
         let reference = self.reference(subset)?;
         self.copy_floor(cell, &reference)?;
         let checkpoint = folder.read_checkpoint()?;
         let (architecture, network) = load_generator(&checkpoint, self.device)?;
-        let last_step = self.settings.steps;
+        let last_step = cell.steps(self.settings);
         points.insert(last_step, self.look(&network, &architecture, cell.seed, last_step)?);
         let last = reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?;
         // Step 0 is no result of training; of equal ones the first.
@@ -162,44 +240,44 @@ impl Runs<'_> {
         let of_best = if best == last_step {
             last.clone()
         } else {
-            let path = best_path(&folder);
-            let checkpoint = Checkpoint::read(&path)?;
-            if checkpoint.header.get("step").and_then(serde_json::Value::as_u64) != Some(best) {
-                return Err(Error::invalid(format!(
-                    "{} is not of step {best}, which was best on validation; remove {} and run again",
-                    path.display(),
-                    folder.path().display()
-                )));
-            }
-            let (architecture, network) = load_generator(&checkpoint, self.device)?;
+            let (architecture, network) = load_generator(&best_checkpoint(&folder, best)?, self.device)?;
             reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?
         };
         let (_, raw) = load_raw_generator(&checkpoint, self.device)?;
         let raw = reference.evaluate_generator(raw.network(), &architecture, cell.seed, reference.count())?;
         let Some(gan_train) = self.gan_train(&network, &architecture, cell, turn)? else { return Ok(None) };
-        let readings = Readings { last, best: Best { step: best, evaluation: of_best }, raw, gan_train };
+        let labels = self.real.held_out().labels.as_deref();
+        let gan_train_chance = gan_train.and(labels).map(largest_share);
+        let readings =
+            Readings { last, best: Best { step: best, evaluation: of_best }, raw, gan_train, gan_train_chance };
         Ok(Some(Record {
             readings: Some(readings),
             diverged: None,
             curve: points.into_values().collect(),
             notes,
-            seconds: (folder.seconds()? - looking).max(0.0),
+            seconds,
         }))
     }
 
     /// The real side of a run's figures.
     fn reference(&self, subset: &Dataset) -> Result<Reference> {
         let (held_out, other) = (self.real.held_out(), &self.real.validation);
-        Reference::new(self.judge.clone(), &RealImages { held_out, other, training: Some(subset) })
+        self.judging.reference(&RealImages { held_out, other, training: Some(subset) })
     }
 
-    /// Measures the training images themselves, once a subset.
+    /// Measures the training images themselves, once a subset, and by a panel where that came later.
     fn copy_floor(&self, cell: &Cell, reference: &Reference) -> Result<()> {
         let path = copy_floor_path(self.root, cell.size, cell.seed);
-        if path.exists() {
-            return Ok(());
+        let known: Option<Option<Evaluation>> = read_json(&path)?;
+        let lacks_panel = |known: &Evaluation| known.panel.is_none() && reference.panel().is_some();
+        match known {
+            None => write_json(&path, &reference.floors()?.copy),
+            Some(Some(known)) if lacks_panel(&known) => {
+                let panel = reference.floors()?.copy.and_then(|copy| copy.panel);
+                write_json(&path, &Evaluation { panel, ..known })
+            }
+            Some(_) => Ok(()),
         }
-        write_json(&path, &reference.floors()?.copy)
     }
 
     fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Look> {
@@ -225,11 +303,15 @@ impl Runs<'_> {
     ) -> Result<Option<Option<f64>>> {
         let held_out = self.real.held_out();
         let named = |name: &String| held_out.classes.named(name).is_some();
-        if held_out.labels.is_none() || !network.conditions().names().names().iter().any(named) {
+        if held_out.labels.is_none()
+            || !network.conditions().asks_for_classes()
+            || !network.conditions().names().names().iter().any(named)
+        {
             return Ok(Some(None));
         }
         let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));
-        Ok(accuracy_after(network, architecture, cell.seed, held_out, &self.judge, self.device, told)?.map(Some))
+        Ok(accuracy_after(network, architecture, cell.seed, held_out, &self.judging.judge, self.device, told)?
+            .map(Some))
     }
 }
 
@@ -240,6 +322,9 @@ struct Way<'a> {
     turn: &'a Turn<'a, Cell>,
     folder: PathBuf,
     points: BTreeMap<u64, Look>,
+    /// Whether it is in its phase on the target, and whether it has come to where it is to stop.
+    on_target: bool,
+    has_come: bool,
 }
 
 impl<'a> Way<'a> {
@@ -250,22 +335,37 @@ impl<'a> Way<'a> {
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
         let points = points.collect::<Result<_>>()?;
-        Ok(Way { runs, cell, turn, folder, points })
+        Ok(Way { runs, cell, turn, folder, points, on_target: false, has_come: false })
     }
 
     fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
         match *event {
-            Event::Phase { name, .. } if name == self.cell.arm.name => self.turn.made(),
+            Event::Phase { name, .. } if name == self.cell.arm.name => {
+                self.turn.made();
+                self.on_target = true;
+            }
+            Event::Made(step) if self.on_target => self.has_come = self.runs.until.is_some_and(|until| step >= until),
             Event::State(state) if self.is_due(state.step()) => self.look(state.trainer())?,
             _ => {}
         }
-        Ok(self.runs.tell(self.cell, self.turn, event))
+        let wish = self.runs.tell(self.cell, self.turn, event);
+        Ok(if self.has_come { ControlFlow::Break(()) } else { wish })
+    }
+
+    /// What became of the run up to the step where it is to stop; none where it has none, or has not come there.
+    fn stopped(&self) -> Result<Option<Record>> {
+        let Some(until) = self.runs.until.filter(|until| self.points.contains_key(until)) else { return Ok(None) };
+        let points: BTreeMap<u64, Look> =
+            self.points.range(..=until).map(|(step, look)| (*step, look.clone())).collect();
+        let seconds = training_seconds(&RunFolder::open(&self.folder)?, &points)?;
+        let curve = points.into_values().collect();
+        Ok(Some(Record { readings: None, diverged: None, curve, notes: Vec::new(), seconds }))
     }
 
     /// Whether to measure the generator at a step.
     fn is_due(&self, step: u64) -> bool {
         let settings = self.runs.settings;
-        step < settings.steps && settings.looks.contains(&step) && !self.points.contains_key(&step)
+        step < self.cell.steps(settings) && settings.looks.contains(&step) && !self.points.contains_key(&step)
     }
 
     fn look(&mut self, trainer: &Trainer) -> Result<()> {
@@ -284,8 +384,35 @@ impl<'a> Way<'a> {
     }
 }
 
+/// What training took, without the looks on its way.
+fn training_seconds(folder: &RunFolder, points: &BTreeMap<u64, Look>) -> Result<f64> {
+    let looking: f64 = points.values().filter(|point| point.step > 0).map(|point| point.seconds).sum();
+    Ok((folder.seconds()? - looking).max(0.0))
+}
+
+pub(super) fn record_path(folder: &Path, until: Option<u64>) -> PathBuf {
+    match until {
+        Some(step) => folder.join(RUNGS).join(format!("step_{step:06}.json")),
+        None => folder.join(RECORD),
+    }
+}
+
 fn best_path(folder: &RunFolder) -> PathBuf {
     folder.checkpoint().with_file_name(BEST)
+}
+
+/// The generator of the step that was best on validation.
+fn best_checkpoint(folder: &RunFolder, step: u64) -> Result<Checkpoint> {
+    let path = best_path(folder);
+    let checkpoint = Checkpoint::read(&path)?;
+    if checkpoint.header.get("step").and_then(serde_json::Value::as_u64) != Some(step) {
+        return Err(Error::invalid(format!(
+            "{} is not of step {step}, which was best on validation; remove {} and run again",
+            path.display(),
+            folder.path().display()
+        )));
+    }
+    Ok(checkpoint)
 }
 
 fn point_path(folder: &Path, step: u64) -> PathBuf {

@@ -46,7 +46,7 @@ impl RealData {
         };
         let withheld = target.withheld()?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
-        let source = SourceImages::new(&settings.source, &settings.reading, architecture);
+        let source = SourceImages::new(&settings.reading, architecture);
         Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, source })
     }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cell::{Record, copy_floor_path};
+use super::halving::{self, Found};
 use super::settings::{Design, Settings, run_folder};
 use crate::error::Result;
 use crate::experiment::engine::read_json;
-use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
-use crate::metrics::{Evaluation, JudgeReport};
+use crate::experiment::verdict::{self, ByMeasure, Candidate, Contrast, Finding, Measured, Protocol, Reading};
+use crate::metrics::{Evaluation, JudgeReport, Measure, PanelReport};
 use crate::transfer::{Arm, Source};
 
 /// What was compared, with everything that determines it.
@@ -30,6 +31,9 @@ pub struct Described {
     pub validation: usize,
     /// The judge.
     pub judge: JudgeReport,
+    /// The judges beside it, where three measure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel: Option<PanelReport>,
     /// The device's microkernel.
     pub microkernel: String,
 }
@@ -109,6 +113,9 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
     /// The ratios of arms that no claim is about: baselines and controls.
     pub beside: Vec<Beside>,
+    /// Of a search, its trials and the best of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Found>,
 }
 
 impl Comparison {
@@ -134,14 +141,16 @@ impl Comparison {
         }
         copies.sort_by_key(|copy| (copy.size, copy.seed));
         let protocol = design.protocol();
-        let measured = measured(&cells);
+        let measured = measured(&cells, Measure::Judge);
         let findings = match protocol.baselines.is_empty() {
             true => Vec::new(),
-            false => verdict::findings(&protocol, &measured)?,
+            false => findings(&protocol, &cells, &measured)?,
         };
         let floors = ComparisonFloors { real, copies };
         let beside = beside(design, &protocol, &measured)?;
-        Ok(Comparison { graft: env!("CARGO_PKG_VERSION"), protocol: described, floors, cells, findings, beside })
+        let search = design.search.as_ref().map(|search| halving::found(root, design, search)).transpose()?;
+        let graft = env!("CARGO_PKG_VERSION");
+        Ok(Comparison { graft, protocol: described, floors, cells, findings, beside, search })
     }
 
     /// What a reader of its verdicts has to know of its arms.
@@ -150,6 +159,11 @@ impl Comparison {
         let mut remarks = Vec::new();
         let augments = |arm: &&Arm| claims.baselines.contains(&arm.name) && arm.options.contains_key("augment");
         match claims.baselines.len() {
+            _ if self.search.is_some() => remarks.push(
+                "these figures chose the best trials, and flatter them: compare the best on seeds that no trial had, against the test \
+                 split"
+                    .into(),
+            ),
             0 => {
                 remarks.push("no arm trains from scratch: there is nothing to hold arms against, and no verdict".into())
             }
@@ -157,6 +171,14 @@ impl Comparison {
                 "no arm trains from scratch with augmentation: helps means better than scratch without it only".into(),
             ),
             _ => {}
+        }
+        let ended = || self.cells.iter().filter_map(|cell| cell.record.as_ref());
+        let by_one = ended().filter(|record| record.lacks_panel()).count();
+        if self.protocol.panel.is_some() && by_one > 0 {
+            remarks.push(format!(
+                "one judge measured {by_one} of {} runs: whether verdicts hold under three is not said; ask for all arms, sizes and seeds",
+                ended().count()
+            ));
         }
         for arm in arms.iter().filter(|arm| arm.is_oracle()) {
             remarks.push(format!("{} is an oracle, which sees the true labels: nothing is claimed of it", arm.name));
@@ -169,23 +191,49 @@ impl Comparison {
         remarks
     }
 
-    /// The runs that have ended, and all of them.
+    /// The runs that have ended, and all of them; of a search, their stretches from halving to halving.
     pub fn progress(&self) -> (usize, usize) {
+        if let Some(Found { done, of, .. }) = self.search {
+            return (done, of);
+        }
         (self.cells.iter().filter(|cell| cell.record.is_some()).count(), self.cells.len())
     }
 }
 
-/// The distances of the runs that have ended; a diverged one has none.
-fn measured(cells: &[CellReport]) -> Vec<Measured> {
+/// What may be claimed by the judge's features, each with what a panel's say of the same, once that has measured every run that has ended.
+fn findings(protocol: &Protocol, cells: &[CellReport], by_judge: &[Measured]) -> Result<Vec<Finding>> {
+    let found = verdict::findings(protocol, by_judge)?;
+    let mut ended = cells.iter().filter_map(|cell| cell.record.as_ref()?.readings.as_ref());
+    if ended.clone().next().is_none() || ended.any(|readings| readings.last.panel.is_none()) {
+        return Ok(found);
+    }
+    let mut by_measure: Vec<Vec<ByMeasure>> = vec![Vec::new(); found.len()];
+    for measure in [Measure::OtherSeed, Measure::OtherArchitecture, Measure::ClassFree] {
+        let others = verdict::findings(protocol, &measured(cells, measure))?;
+        for (all, Finding { verdict, transfer_helps, .. }) in by_measure.iter_mut().zip(others) {
+            all.push(ByMeasure { measure, verdict, transfer_helps });
+        }
+    }
+    Ok(found.into_iter().zip(by_measure).map(|(finding, others)| finding.beside(others)).collect())
+}
+
+/// The distances, by some features, of the runs that have ended; a diverged one has none, and by a panel's features there are those of the last
+/// step alone.
+fn measured(cells: &[CellReport], measure: Measure) -> Vec<Measured> {
     let mut measured = Vec::new();
     for CellReport { arm, size, seed, record } in cells {
         let Some(record) = record else { continue };
-        for reading in [Reading::Final, Reading::Best, Reading::Raw] {
-            let fd = record.readings.as_ref().map(|readings| match reading {
-                Reading::Final => readings.last.distances.frechet.judge_fd,
-                Reading::Best => readings.best.evaluation.distances.frechet.judge_fd,
-                Reading::Raw => readings.raw.distances.frechet.judge_fd,
+        let readings: &[Reading] = match measure {
+            Measure::Judge => &[Reading::Final, Reading::Best, Reading::Raw],
+            _ => &[Reading::Final],
+        };
+        for &reading in readings {
+            let figures = record.readings.as_ref().map(|readings| match reading {
+                Reading::Final => &readings.last,
+                Reading::Best => &readings.best.evaluation,
+                Reading::Raw => &readings.raw,
             });
+            let fd = figures.and_then(|figures| figures.fd(measure));
             measured.push(Measured { arm: arm.clone(), size: *size, seed: *seed, reading, fd });
         }
     }
@@ -203,11 +251,71 @@ fn beside(design: &Design, protocol: &Protocol, measured: &[Measured]) -> Result
         }
         let alone = Protocol {
             baselines,
-            candidates: vec![Candidate { arm: arm.name.clone(), control: None }],
+            candidates: vec![Candidate { arm: arm.name.clone(), controls: Vec::new() }],
             sizes: protocol.sizes.clone(),
         };
         let found = verdict::findings(&alone, measured)?;
         beside.extend(found.into_iter().map(|f| Beside { arm: f.arm, size: f.size, contrasts: f.contrasts }));
     }
     Ok(beside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::verdict::Verdict;
+    use serde_json::{Value as Json, json};
+
+    /// A run that ended at such distances by the judge, the others and without classes; by the judge alone where there is one.
+    fn ended(arm: &str, seed: u64, fds: &[f64]) -> CellReport {
+        let mut figures = json!({
+            "count": 2000, "judge_fd": fds[0], "random_fd": 1, "class_shares": [1.0], "class_distance": 0, "kid": 0,
+            "precision": 0, "recall": 0, "density": 0, "coverage": 0, "conditional_accuracy": null, "memorisation": null
+        });
+        if let [_, other_seed, other_architecture, class_free] = *fds {
+            let (mean, deviation) = (1, 1);
+            figures["panel"] = json!({
+                "other_seed": other_seed, "other_architecture": other_architecture, "class_free": class_free, "mean": mean,
+                "deviation": deviation
+            });
+        }
+        let mut best = figures.clone();
+        best["step"] = Json::from(10);
+        let readings = json!({ "last": figures, "best": best, "raw": figures, "gan_train": null });
+        let record = json!({ "readings": readings, "diverged": null, "curve": [], "notes": [], "seconds": 1 });
+        let record = serde_json::from_value(record).expect("a record as 0.1 wrote it, and with a panel");
+        CellReport { arm: arm.into(), size: 100, seed, record: Some(record) }
+    }
+
+    #[test]
+    fn each_measure_gives_a_verdict_of_its_own_once_all_runs_have_it() {
+        let protocol = Protocol {
+            baselines: vec!["scratch".into()],
+            candidates: vec![Candidate { arm: "tgan".into(), controls: Vec::new() }],
+            sizes: vec![100],
+        };
+        // Half of scratch's distances by all judges, and twice those without classes.
+        let scale = |seed: u64| 10.0 + seed as f64 + 0.1 * (seed * seed) as f64;
+        let mut cells: Vec<CellReport> = (0..5)
+            .flat_map(|seed| {
+                let fd = scale(seed);
+                let jitter = 1.0 + 0.01 * (seed % 2) as f64;
+                let own = [0.5, 0.5, 0.5, 2.0].map(|factor| factor * fd * jitter);
+                [ended("scratch", seed, &[fd; 4]), ended("tgan", seed, &own)]
+            })
+            .collect();
+        let found =
+            |cells: &[CellReport]| findings(&protocol, cells, &measured(cells, Measure::Judge)).unwrap().remove(0);
+        let finding = found(&cells);
+        assert_eq!((finding.verdict, finding.holds_under_all), (Verdict::Helps, Some(false)));
+        let verdicts: Vec<(Measure, Verdict)> = finding.by_measure.iter().map(|by| (by.measure, by.verdict)).collect();
+        use Measure::{ClassFree, OtherArchitecture, OtherSeed};
+        let (helps, hurts) = (Verdict::Helps, Verdict::Hurts);
+        assert_eq!(verdicts, [(OtherSeed, helps), (OtherArchitecture, helps), (ClassFree, hurts)]);
+        assert_eq!(finding.stable_under, [Reading::Best, Reading::Raw]);
+
+        cells[3] = ended("tgan", 1, &[5.5]);
+        let finding = found(&cells);
+        assert_eq!((finding.verdict, finding.holds_under_all, finding.by_measure.len()), (Verdict::Helps, None, 0));
+    }
 }

@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::Jobs;
+use super::search::{Halving, Search};
 use crate::atomic;
 use crate::checkpoint::difference;
 use crate::data::{Parts, Reading};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
-use crate::metrics::HeldOut;
+use crate::metrics::{HeldOut, Judges};
 use crate::run::OnNan;
 use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Style};
 
@@ -32,7 +33,7 @@ pub struct Settings {
     pub source_style: Option<Style>,
     /// Steps of the source's GAN, which each seed trains once.
     pub source_steps: u64,
-    /// Steps of a feature extractor or classifier, which each seed trains once.
+    /// Steps of a feature extractor or classifier, which each seed trains once, or once a size where it learns of the target, too.
     pub feature_steps: u64,
     /// What is transferred to, as `--target` takes it.
     pub target: String,
@@ -65,7 +66,7 @@ impl Settings {
     /// How sources are learned where an arm says nothing else.
     pub fn learning(&self) -> Learning {
         let Settings { source_steps, feature_steps, source_style, .. } = *self;
-        Learning { source_steps, feature_steps, source_style }
+        Learning { source: None, source_steps, feature_steps, source_lr: self.recipe.lr, source_style }
     }
 }
 
@@ -93,12 +94,18 @@ pub struct Row {
 pub struct Design {
     /// The hash of the judge; none while it is not trained.
     pub judge: Option<String>,
+    /// How many judges measure.
+    #[serde(default, skip_serializing_if = "Judges::is_one")]
+    pub judges: Judges,
     /// What all runs share.
     pub settings: Settings,
     /// The arms.
     pub arms: Vec<Arm>,
     /// Which runs there are of them.
     pub cells: Vec<Row>,
+    /// The search whose trials the arms are; none where it is a comparison of arms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
 }
 
 /// One run of a comparison.
@@ -129,13 +136,19 @@ impl Cell {
     /// # Errors
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn folders(&self, root: &Path) -> Result<Folders> {
-        Folders::shared(&self.folder(root), &root.join(format!("source-seed{}", self.seed)), &self.arm)
+        Folders::shared(&self.folder(root), &root.join(format!("source-seed{}", self.seed)), &self.arm, Some(self.size))
     }
 
     /// The folder of what it learns of the source, which only one run at a time trains; none where it learns nothing.
     pub fn learned(&self, root: &Path) -> Result<Option<PathBuf>> {
         let folders = self.folders(root)?;
         Ok((self.arm.method != SCRATCH).then_some(folders.source))
+    }
+
+    /// The steps on the target: the comparison's, and what the arm has beyond them.
+    pub fn steps(&self, settings: &Settings) -> u64 {
+        let extra = || Some(self.arm.choices().ok()?.extra_steps(&self.arm.learning(settings.learning()).ok()?));
+        settings.steps + extra().unwrap_or(0)
     }
 
     /// Everything that determines its run.
@@ -148,15 +161,15 @@ impl Cell {
             target: settings.target.clone(),
             subset: Some(self.size),
             subset_plain: settings.subset_plain,
-            steps: settings.steps,
+            steps: self.steps(settings),
             scratch: false,
             device: settings.device.clone(),
             threads: jobs.threads_each(),
             checkpoint_every: jobs.checkpoint_every,
-            sample_every: settings.steps,
+            sample_every: self.steps(settings),
             on_nan: OnNan::Stop,
             // A judge measures it, so that it learns from what is not held out.
-            evaluate_every: Some(settings.steps),
+            evaluate_every: Some(self.steps(settings)),
             reading: settings.reading.clone(),
             arm: self.arm.clone(),
             recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },
@@ -201,9 +214,30 @@ impl Design {
         let seeds_of = |arm: &Arm| seeds[..fewer.get(&arm.name).copied().unwrap_or(seeds.len())].to_vec();
         let row = |arm: &Arm, &size: &usize| Row { arm: arm.name.clone(), size, seeds: seeds_of(arm) };
         let cells = arms.iter().flat_map(|arm| sizes.iter().map(move |size| row(arm, size))).collect();
-        let design = Design { judge: None, settings, arms, cells };
+        let design = Design { judge: None, judges: Judges::One, settings, arms, cells, search: None };
         design.check()?;
         Ok(design)
+    }
+
+    /// All trials of a search, at numbers of target images: against the validation block whatever `settings` say, with a look at each
+    /// halving.
+    ///
+    /// # Errors
+    /// Those of [`Design::new`] and [`Search::trials`]; [`Error::Usage`] where a halving is not before the runs' end.
+    pub fn of_search(search: Search, mut settings: Settings, sizes: &[usize]) -> Result<Design> {
+        if let Some(Halving { step, .. }) = search.halvings.last().filter(|halving| halving.step >= settings.steps) {
+            let steps = settings.steps;
+            return Err(Error::Usage(format!(
+                "a halving is at step {step}, and runs end at {steps}: halve before that"
+            )));
+        }
+        settings.split = HeldOut::Validation;
+        settings.looks.extend(search.halvings.iter().map(|halving| halving.step));
+        settings.looks.sort_unstable();
+        settings.looks.dedup();
+        let arms = search.trials()?.into_iter().map(|trial| trial.arm).collect();
+        let design = Design::new(settings, arms, sizes, &search.seeds, &BTreeMap::new())?;
+        Ok(Design { search: Some(search), ..design })
     }
 
     fn check(&self) -> Result<()> {
@@ -232,16 +266,18 @@ impl Design {
         let mut design: Design = toml::from_str(&text).map_err(|error| broken(&error.message()))?;
         design.arms = design.arms.iter().map(Arm::resolved).collect::<Result<_>>().map_err(|error| broken(&error))?;
         design.check().map_err(|error| broken(&error))?;
+        design.search.as_ref().map_or(Ok(()), Search::check).map_err(|error| broken(&error))?;
         Ok(Some(design))
     }
 
-    /// Writes it into the folder of its comparison.
+    /// Writes it into the folder of its comparison, and a search's copy beside it.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn write(&self, root: &Path) -> Result<()> {
         let text = toml::to_string(self).map_err(|error| Error::invalid(format!("{FILE}: {error}")))?;
-        atomic::write(&root.join(FILE), text.as_bytes())
+        atomic::write(&root.join(FILE), text.as_bytes())?;
+        self.search.as_ref().map_or(Ok(()), |search| search.write(root))
     }
 
     /// This design and the runs of another: what a comparison becomes when more of it is asked for.
@@ -260,8 +296,14 @@ impl Design {
         {
             return Err(refused("judge", &json!(ours), &json!(theirs)));
         }
-        let mut design = self.clone();
+        match (&self.search, &asked.search) {
+            (Some(_), None) => return Err("a search is in the folder, and none is asked for now".to_string()),
+            (None, Some(_)) => return Err("a comparison is in the folder, and a search is asked for now".to_string()),
+            _ => {}
+        }
+        let mut design = Design { search: asked.search.clone(), ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
+        design.judges = self.judges.max(asked.judges);
         for arm in &asked.arms {
             match self.arms.iter().find(|own| own.name == arm.name) {
                 Some(own) if own == arm => {}
@@ -301,25 +343,33 @@ impl Design {
         sizes
     }
 
-    /// The arm that has all of another but what is transferred: its method's control option beside the same others.
-    pub fn control(&self, arm: &Arm) -> Option<&Arm> {
-        let (option, value) = arm.kind().ok()?.control?;
-        let mut options = arm.options.clone();
-        if options.insert(option.to_string(), value.to_string()).is_some_and(|said| said == value) {
-            return None;
+    /// The arms that have all of another but something of what is transferred: one of its method's control options beside the same others.
+    pub fn controls(&self, arm: &Arm) -> Vec<&Arm> {
+        let controls = arm.kind().map_or(&[][..], |kind| kind.controls);
+        // A control has no controls.
+        if controls.iter().any(|(option, value)| arm.options.get(*option).is_some_and(|said| said == value)) {
+            return Vec::new();
         }
-        self.arms.iter().find(|other| other.method == arm.method && other.options == options)
+        let with = |(option, value): &(&str, &str)| {
+            let mut options = arm.options.clone();
+            options.insert(option.to_string(), value.to_string());
+            self.arms.iter().find(|other| other.method == arm.method && other.options == options)
+        };
+        controls.iter().filter_map(with).collect()
     }
 
     /// What the comparison may claim: every arm but those that train from scratch, those that are another's control and oracles is
-    /// a candidate.
+    /// a candidate. Nothing is claimed of a search's trials.
     pub fn protocol(&self) -> Protocol {
-        let is_control = |arm: &Arm| self.arms.iter().any(|other| self.control(other) == Some(arm));
+        if self.search.is_some() {
+            return Protocol { baselines: Vec::new(), candidates: Vec::new(), sizes: self.sizes() };
+        }
+        let is_control = |arm: &Arm| self.arms.iter().any(|other| self.controls(other).contains(&arm));
         let claims = |arm: &&Arm| arm.method != SCRATCH && !is_control(arm) && !arm.is_oracle();
         let candidates = self.arms.iter().filter(claims);
         let candidate = |arm: &Arm| Candidate {
             arm: arm.name.clone(),
-            control: self.control(arm).map(|control| control.name.clone()),
+            controls: self.controls(arm).into_iter().map(|control| control.name.clone()).collect(),
         };
         Protocol {
             baselines: self.arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.clone()).collect(),
@@ -367,18 +417,22 @@ mod tests {
     fn controls_are_found_by_what_options_mean_and_nothing_is_claimed_of_oracles() {
         let arms = [
             "scratch",
-            "a=ctgan{lr=2e-4}",
+            "a=ctgan{lr=5e-4}",
             "ctgan-shuffled",
-            "b=tgan{g-init=source,encoder=trained}",
+            "b=tgan{g-init=source,extractor=autoencoder}",
             "tgan-untrained",
+            "tgan-target",
+            "tgan",
             "c=ctgan{lr=0.1}",
             "d=ctgan{labels=true}",
         ];
         let Protocol { baselines, candidates, .. } = design(&arms).protocol();
         assert_eq!(baselines, ["scratch"]);
-        let found: Vec<(&str, Option<&str>)> =
-            candidates.iter().map(|candidate| (candidate.arm.as_str(), candidate.control.as_deref())).collect();
-        assert_eq!(found, [("a", Some("ctgan-shuffled")), ("b", Some("tgan-untrained")), ("c", None)]);
+        let found: Vec<(&str, String)> =
+            candidates.iter().map(|candidate| (candidate.arm.as_str(), candidate.controls.join(" "))).collect();
+        let expected =
+            [("a", "ctgan-shuffled"), ("b", "tgan-untrained"), ("tgan", "tgan-untrained tgan-target"), ("c", "")];
+        assert_eq!(found, expected.map(|(arm, controls)| (arm, controls.to_string())));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::number::{decimal, whole};
-use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
+use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict, search};
 use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{CellReport, Comparison, Readings};
@@ -17,8 +17,14 @@ const COLUMNS: usize = 10;
 
 /// Figures that are of runs, not of their samples.
 const OF_RUNS: [Figure<Readings>; 2] = [
-    Figure::gan_train(|readings| readings.gan_train),
-    Figure { name: "best step", digits: 0, better: Better::Down, of: |readings| Some(readings.best.step as f64) },
+    Figure::gan_train(|readings| readings.gan_train, |readings| readings.gan_train_chance),
+    Figure {
+        name: "best step",
+        digits: 0,
+        better: Better::Down,
+        of: |readings| Some(readings.best.step as f64),
+        chance: |_| None,
+    },
 ];
 
 /// The report of a comparison in a folder, as far as it got; `real` are images that its runs learn from.
@@ -33,7 +39,17 @@ pub fn of_comparison(root: &Path, comparison: &Comparison, real: &Images, comman
     }
     for &size in &comparison.protocol.sizes {
         page = page.heading(format!("{} target images", whole(size as u64)));
+        if let Some(found) = &comparison.search {
+            page = search::trials(found, size).into_iter().fold(page, Page::with);
+            if let Some(pictures) = grids(root, comparison, size, real)? {
+                page = page.with(pictures);
+            }
+            continue;
+        }
         page = page.with(verdicts(comparison, size));
+        for agreed in agreements(comparison, size) {
+            page = page.with(Note::new(agreed));
+        }
         for warning in warnings(comparison, size) {
             page = page.with(Note::warning(warning));
         }
@@ -56,7 +72,9 @@ fn outcome(comparison: &Comparison) -> Vec<String> {
     let mut sentences = Vec::new();
     let (ended, all) = comparison.progress();
     if ended < all {
-        sentences.push(format!("{ended} of {all} runs have ended; what follows rests on those."));
+        let runs =
+            if comparison.search.is_some() { "runs to a halving or the end are done" } else { "runs have ended" };
+        sentences.push(format!("{ended} of {all} {runs}; what follows rests on those."));
     }
     for (wanted, says) in [
         (Verdict::Helps, "Helps, beyond every baseline"),
@@ -70,6 +88,7 @@ fn outcome(comparison: &Comparison) -> Vec<String> {
             sentences.push(format!("{says}: {}.", names.join(", ")));
         }
     }
+    sentences.extend(comparison.search.iter().flat_map(search::outcome));
     sentences.extend(comparison.remarks().into_iter().map(|remark| sentence(&remark)));
     sentences
 }
@@ -123,7 +142,11 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let seeds: Vec<String> =
             runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits))).collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
-        let control = control.and_then(|candidate| candidate.control.as_deref()).map_or(Entry::Missing, ratio);
+        let controls = control.map_or(&[][..], |candidate| &candidate.controls);
+        // Of several the one that it beats least.
+        let of = |name: &&String| contrasts?.iter().find(|c| c.against == **name)?.ratio;
+        let nearest = controls.iter().max_by(|a, b| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
+        let control = nearest.map_or(Entry::Missing, |name| ratio(name));
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
         let minutes = Entry::maybe(mean(&seconds).map(|seconds| seconds / 60.0), 1);
         let mut cells = vec![Entry::text(arm), shown, Entry::text(seeds.join(", "))];
@@ -143,6 +166,13 @@ fn ratio(contrast: &Contrast) -> Entry {
         (Some(ratio), None) => Entry::number(*ratio, 2),
         _ => Entry::Missing,
     }
+}
+
+/// Which verdicts hold under all judges; of the others a warning says so.
+fn agreements(comparison: &Comparison, size: usize) -> Vec<String> {
+    let held =
+        comparison.findings.iter().filter(|finding| finding.size == size && finding.holds_under_all == Some(true));
+    held.filter_map(|finding| Some(format!("{}: {}.", finding.arm, finding.agreement()?))).collect()
 }
 
 /// What has to stand beside verdicts.
@@ -166,6 +196,9 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
                 Reading::Raw => "without averaging",
             };
             warnings.push(format!("{arm}: {name} the verdict would be {}.", other));
+        }
+        if finding.holds_under_all == Some(false) {
+            warnings.extend(finding.agreement().map(|text| format!("{arm}: {text}.")));
         }
         if finding.verdict == Verdict::Helps && finding.transfer_helps == Some(false) {
             warnings
@@ -232,10 +265,11 @@ fn grids(root: &Path, comparison: &Comparison, size: usize, real: &Images) -> Re
     let settings = &comparison.protocol.settings;
     let ended = |cell: &&CellReport| cell.size == size && cell.record.as_ref().is_some_and(|r| r.readings.is_some());
     let Some(seed) = comparison.cells.iter().filter(ended).map(|cell| cell.seed).next() else { return Ok(None) };
-    let title = format!("Samples at step {}, from the same latents (seed {seed})", whole(settings.steps));
+    let title = format!("Samples at the last step, from the same latents (seed {seed})");
     let mut pictures = Pictures::beside(title);
     for cell in comparison.cells.iter().filter(ended).filter(|cell| cell.seed == seed) {
-        let path = RunFolder::open(&cell.folder(root))?.picture(settings.steps);
+        let last = cell.record.as_ref().and_then(|record| record.curve.last()).map_or(settings.steps, |look| look.step);
+        let path = RunFolder::open(&cell.folder(root))?.picture(last);
         let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
         pictures = pictures.picture(Picture::png(cell.arm.clone(), bytes)?);
     }
@@ -250,21 +284,34 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
         .into_iter()
         .map(|arm| (arm, runs(comparison, arm, size).into_iter().map(|(_, readings)| readings).collect()))
         .collect();
-    type Shown = (&'static str, usize, Box<dyn Fn(&Readings) -> Option<f64>>);
+    type Of = Box<dyn Fn(&Readings) -> Option<f64>>;
+    struct Shown {
+        name: &'static str,
+        digits: usize,
+        of: Of,
+        chance: Of,
+    }
     let others = FIGURES.into_iter().filter(|figure| figure.name != JUDGE_FD.name);
-    let of_samples = others.map(|figure| -> Shown {
-        (figure.name, figure.digits, Box::new(move |readings: &Readings| (figure.of)(&readings.last)))
+    let of_samples = others.map(|Figure { name, digits, of, chance, .. }| Shown {
+        name,
+        digits,
+        of: Box::new(move |readings| of(&readings.last)),
+        chance: Box::new(move |readings| chance(&readings.last)),
     });
-    let of_runs = OF_RUNS.into_iter().map(|figure| -> Shown { (figure.name, figure.digits, Box::new(figure.of)) });
-    let measured = |figure: &Shown| all.iter().any(|(_, runs)| runs.iter().any(|r| (figure.2)(r).is_some()));
+    let of_runs = OF_RUNS.into_iter().map(|Figure { name, digits, of, chance, .. }| Shown {
+        name,
+        digits,
+        of: Box::new(of),
+        chance: Box::new(chance),
+    });
+    let measured = |figure: &Shown| all.iter().any(|(_, runs)| runs.iter().any(|r| (figure.of)(r).is_some()));
     let kept: Vec<Shown> = of_samples.chain(of_runs).filter(measured).collect();
-    let head: Vec<&str> = ["arm"].into_iter().chain(kept.iter().map(|figure| figure.0)).collect();
+    let head: Vec<&str> = ["arm"].into_iter().chain(kept.iter().map(|figure| figure.name)).collect();
     let mut table = Table::new("Other figures at the last step, means over seeds", &head);
     for (arm, runs) in &all {
-        let cell = |figure: &Shown| {
-            let values: Vec<f64> = runs.iter().filter_map(|readings| (figure.2)(readings)).collect();
-            Entry::maybe(mean(&values), figure.1)
-        };
+        let over_seeds = |of: &Of| mean(&runs.iter().filter_map(|readings| of(readings)).collect::<Vec<_>>());
+        let cell =
+            |figure: &Shown| Entry::maybe(over_seeds(&figure.of), figure.digits).by_chance(over_seeds(&figure.chance));
         table = table.row([Entry::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
     }
     table.note("docs/evaluation.md explains each figure.")
@@ -328,6 +375,18 @@ fn facts(comparison: &Comparison) -> Facts {
     facts = facts.fact("images of the validation block", described.validation);
     if let Some(accuracy) = judge.accuracy {
         facts = facts.fact("judge's accuracy", format!("{} %", decimal(100.0 * accuracy, 1)));
+    }
+    if let Some(panel) = &described.panel {
+        let others = [
+            ("judge of another seed", &panel.other_seed),
+            ("judge of another architecture", &panel.other_architecture),
+        ];
+        for (name, other) in others {
+            let right =
+                other.accuracy.map_or(String::new(), |share| format!(", {} % right", decimal(100.0 * share, 1)));
+            facts = facts.fact(name, format!("{}{right}", other.hash));
+        }
+        facts = facts.fact("space without classes", &panel.class_free);
     }
     facts.fact("judge", &judge.hash).fact("microkernel", &described.microkernel)
 }

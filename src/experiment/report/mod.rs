@@ -54,6 +54,7 @@ mod number;
 mod pictures;
 mod plot;
 mod run;
+mod search;
 mod series;
 mod table;
 mod transfer;

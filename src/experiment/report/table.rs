@@ -18,6 +18,8 @@ pub enum Entry {
         decimals: usize,
         /// The value that cannot be beaten, or should not be: shown below.
         floor: Option<f64>,
+        /// What it would be by chance: shown below.
+        chance: Option<f64>,
         /// The ends of its confidence interval: shown below.
         interval: Option<(f64, f64)>,
         /// Whether it stands out as the column's best.
@@ -37,7 +39,7 @@ impl Entry {
 
     /// A number with so many decimals.
     pub fn number(value: f64, decimals: usize) -> Entry {
-        Entry::Number { value, decimals, floor: None, interval: None, best: false }
+        Entry::Number { value, decimals, floor: None, chance: None, interval: None, best: false }
     }
 
     /// A number with so many decimals, or nothing.
@@ -49,6 +51,14 @@ impl Entry {
     pub fn floor(mut self, value: f64) -> Entry {
         if let Entry::Number { floor, .. } = &mut self {
             *floor = Some(value);
+        }
+        self
+    }
+
+    /// A number with what it would be by chance below, where that is known; other cells stay as they are.
+    pub fn by_chance(mut self, value: Option<f64>) -> Entry {
+        if let Entry::Number { chance, .. } = &mut self {
+            *chance = value;
         }
         self
     }
@@ -72,7 +82,7 @@ impl Entry {
     fn render(&self, html: &mut Html) {
         match self {
             Entry::Text(text) => html.text(text),
-            Entry::Number { value, decimals, floor, interval, best } => {
+            Entry::Number { value, decimals, floor, chance, interval, best } => {
                 let tag = if *best { "strong" } else { "span" };
                 html.leaf(tag, &[], &decimal(*value, *decimals));
                 if let Some((low, high)) = interval {
@@ -81,6 +91,9 @@ impl Entry {
                 }
                 if let Some(floor) = floor {
                     html.leaf("small", &[], &format!("floor {}", decimal(*floor, *decimals)));
+                }
+                if let Some(chance) = chance {
+                    html.leaf("small", &[], &format!("chance {}", decimal(*chance, *decimals)));
                 }
             }
             Entry::Verdict(verdict) => {

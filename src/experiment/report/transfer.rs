@@ -182,7 +182,7 @@ fn figures(findings: &Findings) -> Option<Table> {
         let Some(best) = figure.better.best(own()) else { continue };
         let cells = columns.iter().enumerate().map(|(place, (_, evaluation))| {
             let value = (figure.of)(evaluation);
-            let cell = Entry::maybe(value, figure.digits);
+            let cell = Entry::maybe(value, figure.digits).by_chance((figure.chance)(evaluation));
             if arms.len() > 1 && place < arms.len() && value == Some(best) { cell.best() } else { cell }
         });
         table = table.row([Entry::text(figure.name)].into_iter().chain(cells).collect());

@@ -4,8 +4,10 @@ use super::*;
 use crate::random::{self, Purpose};
 
 fn protocol(baselines: &[&str], candidates: &[(&str, Option<&str>)], sizes: &[usize]) -> Protocol {
-    let candidate =
-        |&(arm, control): &(&str, Option<&str>)| Candidate { arm: arm.into(), control: control.map(Into::into) };
+    let candidate = |&(arm, control): &(&str, Option<&str>)| Candidate {
+        arm: arm.into(),
+        controls: control.into_iter().map(Into::into).collect(),
+    };
     Protocol {
         baselines: baselines.iter().map(|&name| name.into()).collect(),
         candidates: candidates.iter().map(candidate).collect(),
@@ -59,6 +61,47 @@ fn an_arm_is_held_against_the_better_baseline() {
         let finding = only(&both(), &three_arms(augment, ratio, Reading::Final));
         assert_eq!(finding.verdict, expected, "{augment} {ratio}: {finding:?}");
         assert_eq!((finding.caveat, finding.transfer_helps), (None, None));
+    }
+}
+
+/// Log ratios -d, 0, d have the error d / sqrt 3, so ln 1.1 lies t = ln 1.1 sqrt 3 / d errors off, and with two degrees of freedom
+/// p = 1/2 - t / (2 sqrt(2 + t^2)): 0.00718 for d = 0.02, 0.01574 for 0.03, 0.02700 for 0.04.
+#[test]
+fn equivalence_is_held_for_all_arms_together() {
+    let arm = |name: &str, d: f64| {
+        let distances: Vec<f64> = [-d, 0.0, d].iter().zip(SCRATCH).map(|(log, fd)| fd * log.exp()).collect();
+        measured(name, Reading::Final, &distances)
+    };
+    let said = |deviations: &[f64]| -> Vec<(Verdict, f64)> {
+        let names = ["trgan", "tgan", "ctgan"];
+        let candidates: Vec<(&str, Option<&str>)> =
+            names[..deviations.len()].iter().map(|&name| (name, None)).collect();
+        let mut all = measured("scratch", Reading::Final, &SCRATCH);
+        all.extend(names.iter().zip(deviations).flat_map(|(name, &d)| arm(name, d)));
+        let found = findings(&protocol(&["scratch"], &candidates, &[100]), &all).unwrap();
+        found.into_iter().map(|finding| (finding.verdict, (finding.equivalent * 1e5).round())).collect()
+    };
+    let (yes, no) = (Verdict::Equivalent, Verdict::Undecided);
+    assert_eq!(said(&[0.03]), [(yes, 1574.0)]);
+    assert_eq!(said(&[0.04]), [(no, 2700.0)]);
+    assert_eq!(said(&[0.03, 0.03]), [(no, 3147.0), (no, 3147.0)], "each alone would be equivalent");
+    assert_eq!(said(&[0.02, 0.03]), [(yes, 1436.0), (yes, 1574.0)], "the second is held against what is left");
+    assert_eq!(said(&[0.02, 0.03, 0.03]), [(yes, 2154.0), (no, 3147.0), (no, 3147.0)]);
+}
+
+/// Log ratios -d, 0, d against scratch; augmentation is at 1.5 times scratch, so that the arm lies within 10 % of scratch alone, and
+/// the side that asks for one of two baselines has twice its p value.
+#[test]
+fn equivalence_to_one_of_two_baselines_pays_for_the_choice() {
+    for (d, expected) in [(0.02, Verdict::Equivalent), (0.03, Verdict::Undecided)] {
+        let scaled = |factors: [f64; 3]| std::array::from_fn::<f64, 3, _>(|i| SCRATCH[i] * factors[i]);
+        let all = [
+            measured("scratch", Reading::Final, &SCRATCH[..3]),
+            measured("scratch+augment", Reading::Final, &scaled([1.5; 3])),
+            measured("trgan", Reading::Final, &scaled([-d, 0.0, d].map(f64::exp))),
+        ];
+        let finding = only(&both(), &all.concat());
+        assert_eq!(finding.verdict, expected, "{d}: {finding:?}");
     }
 }
 
@@ -123,6 +166,42 @@ fn a_verdict_says_under_which_readings_it_holds() {
     assert_eq!(finding.changes_under, [(Reading::Raw, Verdict::Hurts)]);
     let json = serde_json::to_value(&finding).unwrap();
     assert_eq!((&json["verdict"], &json["stable_under"][0]), (&"helps".into(), &"best".into()));
+}
+
+#[test]
+fn a_verdict_says_whether_it_holds_under_every_judge_and_without_classes() {
+    use Measure::{ClassFree, OtherArchitecture, OtherSeed};
+    let finding = only(&both(), &three_arms(0.9, 0.7, Reading::Final));
+    assert_eq!((finding.agreement(), finding.holds_under_all), (None, None), "one judge");
+    let others = |verdicts: [Verdict; 3], transfer_helps: [Option<bool>; 3]| -> Vec<ByMeasure> {
+        let measures = [OtherSeed, OtherArchitecture, ClassFree].into_iter().zip(verdicts).zip(transfer_helps);
+        measures.map(|((measure, verdict), transfer_helps)| ByMeasure { measure, verdict, transfer_helps }).collect()
+    };
+    let (helps, open) = (Verdict::Helps, Verdict::Undecided);
+    let held = finding.clone().beside(others([helps; 3], [None; 3]));
+    assert_eq!(held.holds_under_all, Some(true));
+    assert_eq!(held.agreement().unwrap(), "helps under all three judges and in the space without classes");
+    let alone = finding.clone().beside(others([helps, open, Verdict::Hurts], [None; 3]));
+    assert_eq!(alone.holds_under_all, Some(false));
+    assert_eq!(
+        alone.agreement().unwrap(),
+        "helps, but not under every judge: a judge of another architecture would say undecided; the space without classes would say \
+         hurts"
+    );
+    let json = serde_json::to_value(&alone).unwrap();
+    assert_eq!((&json["by_measure"][2]["measure"], &json["holds_under_all"]), (&"class-free".into(), &false.into()));
+
+    let transfers = Finding { transfer_helps: Some(true), ..finding };
+    let held = transfers.clone().beside(others([helps; 3], [Some(true); 3]));
+    assert!(held.agreement().unwrap().starts_with("helps, transfer helps under all three judges"));
+    let alone = transfers.beside(others([helps; 3], [Some(true), Some(false), Some(true)]));
+    let said = "helps, transfer helps, but not under every judge: by a judge of another architecture it is not shown to beat its controls";
+    assert_eq!(alone.agreement().unwrap(), said);
+
+    let undecided = Finding { verdict: open, transfer_helps: Some(false), ..held };
+    assert_eq!(undecided.clone().beside(others([open; 3], [None; 3])).agreement(), None, "nothing is claimed");
+    let differs = undecided.beside(others([open, helps, open], [None; 3])).agreement().unwrap();
+    assert_eq!(differs, "undecided, but not under every judge: a judge of another architecture would say helps");
 }
 
 #[test]
