@@ -17,7 +17,7 @@ const TEST: usize = 24;
 /// Two arms that share a source and one without, at two sizes, over two seeds: tiny networks, and a judge of a few steps.
 const COMPARE: &str = "compare --source mnist:target --target mnist:target --features 4 --latent 6 --batch 8 --steps 6 \
     --source-steps 4 --feature-steps 4 --looks 0,2,4 --subset 12,20 --judge judge.safetensors --checkpoint-every 2 -q";
-const ARMS: &str = "--arms scratch,trgan,warm=trgan{lr=0.0002},ctgan --seeds 2 --arm-seeds ctgan=1";
+const ARMS: &str = "--arms scratch,trgan,warm=trgan{lr=0.0002},ctgan=ctgan{confidence=0} --seeds 2 --arm-seeds ctgan=1";
 
 /// A place with a target of two splits in ten classes, and its judge.
 pub fn desk() -> Desk {

@@ -210,7 +210,7 @@ fn source_steps(root: &Path, design: &Design, cell: &Cell) -> Result<Option<(Pat
     let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
     let Some(source) = cell.learned(root)?.filter(|source| of_data && !source.exists()) else { return Ok(None) };
     let learning = cell.arm.learning(settings.learning())?;
-    Ok(Some((source, learning.source_steps + learning.feature_steps)))
+    Ok(Some((source, learning.source_steps.max(learning.feature_steps))))
 }
 
 /// What a step takes, and making a look's samples, while all jobs do the same.
