@@ -142,9 +142,11 @@ impl Trunk {
         (0..=halvings.min(DEEPEST)).rev().map(level).collect()
     }
 
-    /// The trunk as it is now, of which nothing is trained any more.
-    pub fn frozen(&self) -> FrozenTrunk {
-        FrozenTrunk { design: self.design, shapes: self.shapes(), module: self.module.frozen() }
+    /// The trunk as it is now, of which nothing is trained any more, to be shown images that are brought to `input`: what its design says,
+    /// or what somebody had done to the images that it learned from.
+    pub fn frozen(&self, input: Input) -> FrozenTrunk {
+        let design = Design { input, ..self.design };
+        FrozenTrunk { design, shapes: self.shapes(), module: self.module.frozen() }
     }
 
     /// The parameters that training moves.
@@ -312,6 +314,11 @@ impl Classifier {
         &self.trunk
     }
 
+    /// Its trunk as it is now, of which nothing is trained any more.
+    pub fn frozen(&self) -> FrozenTrunk {
+        self.trunk.frozen(self.trunk.design.input)
+    }
+
     /// The number of classes.
     pub fn classes(&self) -> usize {
         self.bias.stored_shape()[0]
@@ -421,7 +428,7 @@ mod tests {
                 let images = Tensor::from_slice(&device, &values, [2, size, size, 3]);
                 // Statistics and scales that are not those of the start.
                 no_grad(|| drop(trunk.forward(&images, Mode::Train { momentum: 0.7 })));
-                let frozen = trunk.frozen();
+                let frozen = trunk.frozen(input);
                 let maps = frozen.maps(&images);
                 let shapes: Vec<[usize; 2]> = maps.iter().map(|map| [map.shape()[1], map.shape()[3]]).collect();
                 assert_eq!(shapes, frozen.shapes());

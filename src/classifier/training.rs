@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Classifier, Design, Jitter};
 use crate::backend::Device;
-use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Mode, Optimiser, Parameter, minimise};
@@ -188,20 +187,9 @@ impl Training {
         let loss = self.classifier.forward(&images, Mode::TRAIN).logits.cross_entropy_with(&targets);
         self.adam.set_rate(rate);
         let value = minimise(loss, &mut self.adam);
-        self.decay(rate * self.options.weight_decay);
+        decay(&self.classifier, rate * self.options.weight_decay);
         self.step += 1;
         value
-    }
-
-    /// Takes a share off every filter and matrix; scales, shifts and biases are left.
-    fn decay(&self, share: f64) {
-        if share > 0.0 {
-            no_grad(|| {
-                for parameter in self.classifier.parameters().iter().filter(|parameter| parameter.get().rank() > 1) {
-                    parameter.set(parameter.get() * (1.0 - share));
-                }
-            });
-        }
     }
 
     fn batch(&mut self) -> (Tensor, Tensor) {
@@ -231,45 +219,28 @@ impl Training {
         make_steps("the classifier", self.step..steps, lr, || self.step(), watcher)
     }
 
-    /// Adds the whole state to a checkpoint: the network under `PREFIX.`, the moments under `adam.PREFIX.`. Which step it is of
-    /// ([`Training::steps`]) is for the checkpoint's header to say.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where a tensor is not finite; the device's first failure.
-    pub fn save(&self, checkpoint: &mut Checkpoint, prefix: &str) -> Result<()> {
-        for (prefix, parameters) in self.slots(prefix) {
-            for parameter in &parameters {
-                if !parameter.is_finite()? {
-                    return Err(Error::invalid(format!(
-                        "the classifier's training diverged: {prefix}.{} is not finite at step {}; use a smaller learning rate \
-                         than {}",
-                        parameter.name(),
-                        self.step,
-                        self.options.lr
-                    )));
-                }
-            }
-            checkpoint.insert_parameters(&prefix, &parameters)?;
-        }
-        Ok(())
+    /// The whole state: the network under `PREFIX`, the moments under `adam.PREFIX`. Which step it is of ([`Training::steps`]) is for
+    /// whoever keeps it to say.
+    pub fn slots(&self, prefix: &str) -> Vec<(String, Vec<Parameter>)> {
+        let network = [self.classifier.parameters(), self.classifier.statistics()].concat();
+        vec![(prefix.to_string(), network), (format!("adam.{prefix}"), self.adam.moments().cloned().collect())]
     }
 
-    /// Continues at `step` from a state that [`Training::save`] wrote, as if it had never stopped.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where tensors are missing or of other shapes.
-    pub fn restore(&mut self, checkpoint: &Checkpoint, prefix: &str, step: u64) -> Result<()> {
-        for (prefix, parameters) in self.slots(prefix) {
-            checkpoint.load_parameters(&prefix, &parameters)?;
-        }
+    /// Goes on as one that made so many steps, its slots being those of then: as if it had never stopped.
+    pub fn go_on_from(&mut self, step: u64) {
         self.adam.set_updates(step);
         self.step = step;
-        Ok(())
     }
+}
 
-    fn slots(&self, prefix: &str) -> [(String, Vec<Parameter>); 2] {
-        let network = [self.classifier.parameters(), self.classifier.statistics()].concat();
-        [(prefix.to_string(), network), (format!("adam.{prefix}"), self.adam.moments().cloned().collect())]
+/// Takes a share off every filter and matrix of a classifier; scales, shifts and biases are left.
+pub(crate) fn decay(classifier: &Classifier, share: f64) {
+    if share > 0.0 {
+        no_grad(|| {
+            for parameter in classifier.parameters().iter().filter(|parameter| parameter.get().rank() > 1) {
+                parameter.set(parameter.get() * (1.0 - share));
+            }
+        });
     }
 }
 
@@ -298,6 +269,7 @@ fn rows(data: &Dataset, targets: &Targets) -> Result<(usize, Vec<f32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Checkpoint;
     use crate::classifier::Input;
     use crate::data::{Spec, Split};
     use crate::nn::NormKind;
@@ -318,7 +290,9 @@ mod tests {
 
     fn state(training: &Training) -> Checkpoint {
         let mut checkpoint = Checkpoint::new(serde_json::Map::new());
-        training.save(&mut checkpoint, "judge").unwrap();
+        for (prefix, slots) in training.slots("judge") {
+            checkpoint.insert_parameters(&prefix, &slots).unwrap();
+        }
         checkpoint
     }
 
@@ -330,7 +304,10 @@ mod tests {
         (0..10).for_each(|_| drop(first.step()));
         assert_ne!(state(&first), state(&unbroken));
         let mut second = training(&Targets::Labels);
-        second.restore(&state(&first), "judge", first.steps()).unwrap();
+        for (prefix, slots) in second.slots("judge") {
+            state(&first).load_parameters(&prefix, &slots).unwrap();
+        }
+        second.go_on_from(first.steps());
         (0..10).for_each(|_| drop(second.step()));
         assert_eq!(state(&second), state(&unbroken));
         assert!(second.is_done());

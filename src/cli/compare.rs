@@ -54,7 +54,7 @@ pub struct Compare {
     #[arg(
         long,
         value_name = "FILE.toml",
-        conflicts_with_all = ["arms", "seeds", "arm_seeds"],
+        conflicts_with_all = ["arms", "seeds", "arm_seeds", "judges"],
         long_help = "Search options of arms as a file says, by successive halving: docs/evaluation.md describes it. The trials' runs are measured against the \
             validation block; the file has the seeds"
     )]

@@ -12,16 +12,15 @@ pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
         "{} to {}: {} steps each, measured against the {} images; {} at once",
         settings.source, settings.target, settings.steps, settings.split, jobs.count
     )];
-    let mut rows = vec![["arm", "images", "seeds ended", "seeds to run"].map(str::to_string).to_vec()];
-    for Planned { arm, size, ended, left } in &estimate.rows {
-        rows.push(vec![arm.clone(), size.to_string(), listed(ended), listed(left)]);
+    let mut rows = vec![["arm", "images", "seeds ended", "seeds to run", "ms a step"].map(str::to_string).to_vec()];
+    for Planned { arm, size, ended, left, seconds_per_step } in &estimate.rows {
+        rows.push(vec![arm.clone(), size.to_string(), listed(ended), listed(left), milliseconds(*seconds_per_step)]);
     }
     lines.extend(aligned(&rows));
     let runs: usize = estimate.rows.iter().map(|row| row.left.len()).sum();
     let [target, source] = estimate.steps;
     lines.push(format!(
-        "{runs} runs to go: {target} steps on the target and about {source} on sources at {:.3} s a step and run, {} in all",
-        estimate.seconds_per_step,
+        "{runs} runs to go: {target} steps on the target and about {source} on sources, {} in all",
         duration(estimate.seconds)
     ));
     lines.join("\n")
@@ -31,6 +30,15 @@ fn listed(seeds: &[u64]) -> String {
     match seeds {
         [] => "-".to_string(),
         _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
+    }
+}
+
+/// Of a step; none where it is not known.
+pub fn milliseconds(seconds: f64) -> String {
+    match seconds {
+        0.0 => "-".to_string(),
+        ..0.01 => format!("{:.1}", 1e3 * seconds),
+        _ => format!("{:.0}", 1e3 * seconds),
     }
 }
 

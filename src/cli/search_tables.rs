@@ -1,7 +1,7 @@
 //! What `graft compare --search` prints: its plan, every trial, and the best of each base arm.
 
 use super::command::quoted;
-use super::compare_tables::{aligned, duration};
+use super::compare_tables::{aligned, duration, milliseconds};
 use crate::experiment::compare::{Comparison, Design, Fate, Found, Jobs, Ranking, SearchEstimate, Tried};
 use crate::metrics::JUDGE_FD;
 
@@ -12,19 +12,19 @@ pub fn planned(estimate: &SearchEstimate, design: &Design, jobs: Jobs) -> String
         "{} to {}: {} steps at most, measured against the {} images; {} at once",
         settings.source, settings.target, settings.steps, settings.split, jobs.count
     )];
-    let head = ["base arm", "images", "to step", "trials", "runs", "ended", "steps"];
+    let head = ["base arm", "images", "to step", "trials", "runs", "ended", "steps", "ms a step"];
     let mut rows = vec![head.map(str::to_string).to_vec()];
     for row in &estimate.rows {
         let numbers = [row.size as u64, row.step, row.trials as u64, row.runs as u64, row.ended as u64, row.steps];
-        rows.push([row.base.clone()].into_iter().chain(numbers.iter().map(u64::to_string)).collect());
+        let numbers = numbers.iter().map(u64::to_string).chain([milliseconds(row.seconds_per_step)]);
+        rows.push([row.base.clone()].into_iter().chain(numbers).collect());
     }
     lines.extend(aligned(&rows));
     let [target, source] = estimate.steps;
     lines.push(format!(
-        "{} trials, {} steps on the target; {target} of them to go and about {source} on sources at {:.3} s a step and run, {} in all",
+        "{} trials, {} steps on the target; {target} of them to go and about {source} on sources, {} in all",
         design.arms.len(),
         estimate.target_steps,
-        estimate.seconds_per_step,
         duration(estimate.seconds)
     ));
     lines.join("\n")

@@ -29,6 +29,7 @@ mod memory;
 mod result;
 mod search;
 mod settings;
+mod times;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -46,6 +47,7 @@ pub use memory::check_fits;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
+pub use times::{ArmTime, EqualMinutes, ScratchThen, Times};
 
 use crate::backend::Device;
 use crate::error::{Error, Result, Way};
@@ -53,7 +55,7 @@ use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
 use crate::metrics::{Evaluation, Judges, Panel, RealImages, Reference};
 use crate::run::{self, Ending, Event};
-use crate::transfer;
+use crate::transfer::{self, Shelf};
 use cell::Runs;
 
 const RESULT: &str = "compare.json";
@@ -197,9 +199,9 @@ pub fn run(
         Ok(comparison)
     };
     gather()?;
-    let settings = &design.settings;
+    let (settings, shelf) = (&design.settings, Shelf::of_cache());
     let mut runs =
-        Runs { root, settings, real, judging, validation, device, jobs, until: None, gather: &gather, watcher };
+        Runs { root, settings, real, judging, validation, device, jobs, shelf, until: None, gather: &gather, watcher };
     let ending = match &asked.search {
         None => engine::carry_out(&runs, asked.cells(), jobs)?,
         Some(search) => climb(&mut runs, &asked, search)?,

@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 /// A frozen network that makes feature maps of images.
 pub trait FeatureMaps: Debug + Send {
     /// The side and the channels of each map, of sides that are powers of two from 4 up.
-    fn shapes(&self) -> Vec<[usize; 2]>;
+    fn shapes(&self) -> &[[usize; 2]];
 
     /// The maps `[n, side, side, channels]` of images `[n, size, size, channels]`, each image's its own alone; differentiable by the images.
     fn maps(&self, images: &Tensor) -> Vec<Tensor>;
@@ -74,9 +74,10 @@ impl Heads {
     pub fn new(device: &Device, recipe: &Recipe, maps: &dyn FeatureMaps, weight: f64) -> Heads {
         let mut builder = Builder::new(device, recipe.seed, Network::Heads);
         let width = WIDTHS * recipe.architecture.features;
-        let shapes = maps.shapes().into_iter();
-        let heads: Vec<Module> =
-            shapes.map(|shape| Module::new(&mut builder, &head(&format!("side{}", shape[0]), shape, width))).collect();
+        let mut of = |&[side, channels]: &[usize; 2]| {
+            Module::new(&mut builder, &head(&format!("side{side}"), [side, channels], width))
+        };
+        let heads: Vec<Module> = maps.shapes().iter().map(&mut of).collect();
         let options = AdamOptions { rate: recipe.d_lr, beta1: recipe.beta1, ..AdamOptions::DCGAN };
         let adam = Adam::new(heads.iter().flat_map(Module::parameters).collect(), options);
         Heads { heads, adam, weight, kept: None }
@@ -91,7 +92,7 @@ impl Heads {
         let device = self.adam.parameters()[0].device();
         let kept = self.kept.get_or_insert_with(|| no_grad(|| all_maps(maps, data, &device)));
         let rows: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-        let looked_up = |(all, [side, channels]): (&Tensor, [usize; 2])| {
+        let looked_up = |(all, &[side, channels]): (&Tensor, &[usize; 2])| {
             all.gather(&rows).reshape([rows.len(), side, side, channels])
         };
         Some(no_grad(|| kept.iter().zip(maps.shapes()).map(looked_up).collect()))
@@ -99,13 +100,6 @@ impl Heads {
 
     fn scores(&self, maps: &[Tensor]) -> Vec<Tensor> {
         self.heads.iter().zip(maps).map(|(head, map)| head.forward(map, &mut Pass::new(Mode::TRAIN))).collect()
-    }
-
-    /// The mean over the heads of what a loss makes of their scores of real and generated images.
-    fn mean(&self, real: &[Tensor], fake: &[Tensor], of: impl Fn(&Tensor, &Tensor) -> Tensor) -> Tensor {
-        let (real, fake) = (self.scores(real), self.scores(fake));
-        let sum = real.iter().zip(&fake).map(|(real, fake)| of(real, fake)).reduce(|a, b| a + b);
-        sum.expect("there are heads") * (1.0 / self.heads.len() as f64)
     }
 
     /// What a loss is for heads: a critic's, which nothing would bound here, is the hinge loss.
@@ -117,23 +111,24 @@ impl Heads {
     pub fn update(&mut self, loss: Loss, real: &[Tensor], fake: &[Tensor]) -> Tensor {
         let fake: Vec<Tensor> = fake.iter().map(Tensor::detach).collect();
         let mut gradients = Gradients::of(&self.adam);
-        let value = gradients.add(self.mean(real, &fake, |real, fake| match Heads::terms(loss) {
-            Terms::Apart { real: of_real, fake: of_fake, .. } => of_real(real) + of_fake(fake),
-            Terms::Paired { discriminator, .. } => discriminator(real, fake),
-        }));
+        let pairs = self.scores(real).into_iter().zip(self.scores(&fake));
+        let value = gradients.add(mean(pairs.map(|(real, fake)| match Heads::terms(loss) {
+            Terms::Apart { real: of_real, fake: of_fake, .. } => of_real(&real) + of_fake(&fake),
+            Terms::Paired { discriminator, .. } => discriminator(&real, &fake),
+        })));
         gradients.step(&mut self.adam);
         value
     }
 
     /// Their weighted part of the generator's loss.
     pub fn of_generator(&self, loss: Loss, real: &[Tensor], fake: &[Tensor]) -> Tensor {
+        let fake = self.scores(fake).into_iter();
         let mean = match Heads::terms(loss) {
-            Terms::Apart { generator, .. } => {
-                let scores = self.scores(fake);
-                let sum = scores.iter().map(generator).reduce(|a, b| a + b);
-                sum.expect("there are heads") * (1.0 / self.heads.len() as f64)
+            Terms::Apart { generator, .. } => mean(fake.map(|fake| generator(&fake))),
+            Terms::Paired { generator, .. } => {
+                let real = no_grad(|| self.scores(real));
+                mean(real.iter().zip(fake).map(|(real, fake)| generator(real, &fake)))
             }
-            Terms::Paired { generator, .. } => self.mean(real, fake, generator),
         };
         mean * self.weight
     }
@@ -153,6 +148,12 @@ impl Heads {
         let heads = self.heads.iter().flat_map(Module::parameters).collect();
         [("netH", heads), ("adam.netH", self.adam.moments().cloned().collect())]
     }
+}
+
+/// The mean of the heads' losses.
+fn mean(losses: impl ExactSizeIterator<Item = Tensor>) -> Tensor {
+    let share = 1.0 / losses.len() as f64;
+    losses.reduce(|a, b| a + b).expect("there are heads") * share
 }
 
 /// The maps of all images of a data set, a row an image.
@@ -180,8 +181,8 @@ mod tests {
     struct Pooled;
 
     impl FeatureMaps for Pooled {
-        fn shapes(&self) -> Vec<[usize; 2]> {
-            vec![[16, 3], [8, 3], [4, 3]]
+        fn shapes(&self) -> &[[usize; 2]] {
+            &[[16, 3], [8, 3], [4, 3]]
         }
 
         fn maps(&self, images: &Tensor) -> Vec<Tensor> {

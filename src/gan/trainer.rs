@@ -1,19 +1,18 @@
 //! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
 
+mod state;
+
 use rand::RngExt;
-use serde_json::{Value as Json, json};
 
 use super::ada::Ada;
 use super::heads::Heads;
 use super::lecam::LeCam;
 use super::losses::{Penalty, Terms};
-use super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
 use super::{
     Augmentation, Average, Discriminator, Generator, GeneratorUpdate, Method, PenaltyStep, Plain, Recipe, Role,
     Schedule,
 };
 use crate::backend::Device;
-use crate::checkpoint::{Checkpoint, difference};
 use crate::data::{Dataset, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Mode, Optimiser, Parameter, minimise};
@@ -22,21 +21,6 @@ use crate::tensor::{Tensor, grad_graph, no_grad};
 
 /// The penalty is computed every so many updates of the discriminator, and weighted by as much (Karras 2020, appendix B).
 const LAZY: u64 = 8;
-
-/// The version of the checkpoint's layout.
-const FORMAT: u64 = 1;
-
-/// The header's field of the method's settings.
-const METHOD: &str = "method";
-
-/// The header's field that counts rollbacks; missing where there was none.
-const ROLLBACKS: &str = "rollbacks";
-
-/// What a rollback makes of both learning rates.
-const ROLLBACK_FACTOR: f64 = 0.5;
-
-/// No run gets there, and updates of the discriminator can be counted up to it.
-const MOST_STEPS: u64 = 1 << 48;
 
 /// Which images of a step an augmentation is drawn for.
 #[derive(Clone, Copy)]
@@ -424,171 +408,6 @@ impl Trainer {
         self.g_adam.set_rate(self.rates().0 * rate);
         minimise(loss, &mut self.g_adam);
         value
-    }
-
-    /// All of the run's state: networks, optimisers, and the average with statistics made for it.
-    ///
-    /// # Errors
-    /// [`Error::Diverged`] where a tensor is not finite: such a state is never written. The device's first failure.
-    pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let state = self.state()?;
-        match state.first_broken() {
-            None => Ok(state),
-            Some(name) => Err(Error::Diverged(format!(
-                "training diverged: at step {} {name} is the first tensor that is not finite",
-                self.step
-            ))),
-        }
-    }
-
-    /// The first tensor of the state, in a checkpoint's order, that is not finite.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn first_broken(&self) -> Result<Option<String>> {
-        Ok(self.state()?.first_broken().map(str::to_string))
-    }
-
-    fn state(&self) -> Result<Checkpoint> {
-        self.average.estimate_statistics(self.step);
-        let mut checkpoint = Checkpoint::new(self.header());
-        self.generator.conditions().store(&mut checkpoint, &self.device)?;
-        for (prefix, parameters) in self.slots() {
-            checkpoint.insert_parameters(prefix, &parameters)?;
-        }
-        Ok(checkpoint)
-    }
-
-    /// The averaged generator alone, with the statistics that it has: enough to sample from.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn average_checkpoint(&self) -> Result<Checkpoint> {
-        let mut checkpoint = Checkpoint::new(self.header());
-        self.generator.conditions().store(&mut checkpoint, &self.device)?;
-        let average = self.average.network();
-        checkpoint.insert_parameters(AVERAGE, average.parameters().iter().chain(&average.statistics()))?;
-        Ok(checkpoint)
-    }
-
-    /// Continues from a checkpoint, as if the run had never stopped. Returns a warning where results may differ in rounding.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where the checkpoint is of another recipe or other data, or tensors are missing.
-    pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Option<String>> {
-        let theirs = &checkpoint.header;
-        let ours = self.header();
-        for field in ["format", "recipe", "data", METHOD] {
-            let of = |header: &serde_json::Map<String, Json>| header.get(field).cloned().unwrap_or_default();
-            let written = if field == METHOD { self.method.read_settings(of(theirs)) } else { of(theirs) };
-            if let Some((name, own, other)) = difference(field, &of(&ours), &written) {
-                let begun =
-                    if field == METHOD { "; if an earlier build of graft began the run, begin it anew" } else { "" };
-                return Err(Error::invalid(format!(
-                    "the checkpoint's {field} is not this run's: {name} is {other} there and {own} here{begun}"
-                )));
-            }
-        }
-        let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);
-        let step = step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))?;
-        let rollbacks = theirs.get(ROLLBACKS).map_or(Some(0), Json::as_u64).and_then(|count| u32::try_from(count).ok());
-        let rollbacks = rollbacks.ok_or_else(|| Error::invalid("the checkpoint's header counts no rollbacks"))?;
-        for (prefix, parameters) in self.slots() {
-            checkpoint.load_parameters(prefix, &parameters)?;
-        }
-        self.set_rollbacks(rollbacks);
-        self.step = step;
-        self.g_adam.set_updates(self.schedule.generator_updates(step));
-        let rounds = step * self.recipe.d_steps as u64;
-        let own = if self.recipe.penalty_step == PenaltyStep::Own { rounds.div_ceil(LAZY) } else { 0 };
-        self.d_adam.set_updates(rounds + own);
-        if let Some(heads) = &mut self.heads {
-            heads.set_updates(rounds);
-        }
-        let other = ["graft", "device", "microkernel"].into_iter().find(|&field| theirs.get(field) != ours.get(field));
-        Ok(other.map(|field| {
-            let text = |header: &serde_json::Map<String, Json>| header.get(field).and_then(Json::as_str).unwrap_or("?").to_string();
-            format!(
-                "the checkpoint was written with {field} {}, this is {}: results will differ in rounding from an unbroken run",
-                text(theirs),
-                text(&ours)
-            )
-        }))
-    }
-
-    /// Goes back to a checkpoint of this run after numbers were no longer finite, and halves both learning rates.
-    ///
-    /// # Errors
-    /// Those of [`Trainer::restore`].
-    pub fn roll_back(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        // The checkpoint may be from before earlier rollbacks.
-        let rollbacks = self.rollbacks + 1;
-        self.restore(checkpoint)?;
-        self.set_rollbacks(rollbacks);
-        Ok(())
-    }
-
-    /// How often the run went back.
-    pub fn rollbacks(&self) -> u32 {
-        self.rollbacks
-    }
-
-    /// The learning rates of generator and discriminator as they are now.
-    pub fn rates(&self) -> (f64, f64) {
-        let factor = ROLLBACK_FACTOR.powi(self.rollbacks as i32);
-        (self.recipe.lr * factor, self.recipe.d_lr * factor)
-    }
-
-    fn set_rollbacks(&mut self, rollbacks: u32) {
-        self.rollbacks = rollbacks;
-        let rate = self.rates().1;
-        self.d_adam.set_rate(rate);
-        if let Some(heads) = &mut self.heads {
-            heads.set_rate(rate);
-        }
-    }
-
-    /// What determines results, as the checkpoint's header has it.
-    fn header(&self) -> serde_json::Map<String, Json> {
-        let data =
-            json!({ "digest": self.digest, "count": self.data.images.count, "classes": self.data.classes.len() });
-        let header = json!({
-            "format": FORMAT,
-            "graft": env!("CARGO_PKG_VERSION"),
-            "step": self.step,
-            "recipe": self.recipe,
-            "data": data,
-            "device": self.device.name(),
-            "microkernel": self.device.backend().microkernel(),
-        });
-        let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
-        if self.rollbacks > 0 {
-            header.insert(ROLLBACKS.to_string(), json!(self.rollbacks));
-        }
-        let method = self.method.settings();
-        if !method.is_null() {
-            header.insert(METHOD.to_string(), method);
-        }
-        header
-    }
-
-    /// Every slot of the state with its prefix in checkpoints.
-    fn slots(&self) -> Vec<(&'static str, Vec<Parameter>)> {
-        let all = |parameters: Vec<Parameter>, statistics: Vec<Parameter>| [parameters, statistics].concat();
-        let average = self.average.network();
-        let mut slots = vec![
-            (RAW, all(self.generator.parameters(), self.generator.statistics())),
-            (DISCRIMINATOR, all(self.discriminator.parameters(), self.discriminator.statistics())),
-            (AVERAGE, all(average.parameters(), average.statistics())),
-            ("adam.netG", self.g_adam.moments().cloned().collect()),
-            ("adam.netD", self.d_adam.moments().cloned().collect()),
-        ];
-        let lecam = self.lecam.parameters();
-        slots.extend((!lecam.is_empty()).then_some(("lecam", lecam)));
-        slots.extend(self.ada.as_ref().map(|ada| ("ada", vec![ada.share().clone()])));
-        slots.extend(self.heads.iter().flat_map(Heads::slots));
-        slots.extend(self.method.networks());
-        slots
     }
 }
 

@@ -3,9 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 
 /// Where a judge, or a space without classes, came from.
@@ -17,9 +20,28 @@ pub enum Origin {
     Trained(Result<PathBuf>),
 }
 
+/// What determines something, as the header of its checkpoint.
+pub(super) fn as_header(of: &impl Serialize) -> serde_json::Map<String, Json> {
+    match json!(of) {
+        Json::Object(header) => header,
+        _ => unreachable!("a struct is an object"),
+    }
+}
+
+/// What determined what a checkpoint holds, of a kind and a format; else why it is none.
+pub(super) fn header<T: DeserializeOwned>(checkpoint: &Checkpoint, kind: &str, format: u64) -> Result<T, String> {
+    let header = Json::Object(checkpoint.header.clone());
+    let (theirs, version) = (header["kind"].clone(), header["format"].clone());
+    let read = serde_json::from_value(header).map_err(|error| error.to_string())?;
+    match theirs == kind && version == format {
+        true => Ok(read),
+        false => Err(format!("it is a {} of format {version}", theirs.as_str().unwrap_or_default())),
+    }
+}
+
 /// The name of a file in the cache, by what it holds and what determines that.
-pub(super) fn file_name(kind: &str, header: serde_json::Map<String, Json>) -> String {
-    let hash = Sha256::digest(Json::Object(header).to_string());
+pub(super) fn file_name(kind: &str, header: &impl Serialize) -> String {
+    let hash = Sha256::digest(Json::Object(as_header(header)).to_string());
     let name: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("{kind}-{name}.safetensors")
 }

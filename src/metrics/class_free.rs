@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
 
 use super::cache::{self, Origin};
 use super::features::Features;
@@ -126,13 +125,6 @@ impl Header {
             count,
         }
     }
-
-    fn json(&self) -> serde_json::Map<String, Json> {
-        match json!(self) {
-            Json::Object(header) => header,
-            _ => unreachable!("a struct is an object"),
-        }
-    }
 }
 
 impl ClassFree {
@@ -171,7 +163,7 @@ impl ClassFree {
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(ClassFree, Origin)>> {
         let header = Header::new(settings, &training, device);
-        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, header.json())));
+        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, &header)));
         let read = |path: &Path| ClassFree::read(path, device).ok().filter(|space| space.header == header);
         cache::cached(file, read, || ClassFree::train(training, settings, device, watcher), ClassFree::write)
     }
@@ -189,7 +181,7 @@ impl ClassFree {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
-        let mut checkpoint = Checkpoint::new(self.header.json());
+        let mut checkpoint = Checkpoint::new(cache::as_header(&self.header));
         checkpoint.insert_parameters(PREFIX, &self.network.state())?;
         Ok(checkpoint)
     }
@@ -211,11 +203,7 @@ impl ClassFree {
         let none = |why: &dyn std::fmt::Display| {
             Error::invalid(format!("{} holds no space without classes ({why}); remove it", path.display()))
         };
-        let header: Header =
-            serde_json::from_value(Json::Object(checkpoint.header.clone())).map_err(|error| none(&error))?;
-        if header.format != FORMAT || header.kind != PREFIX {
-            return Err(none(&format!("it is a {} of format {}", header.kind, header.format)));
-        }
+        let header: Header = cache::header(&checkpoint, PREFIX, FORMAT).map_err(|why| none(&why))?;
         header.design.check().map_err(|error| none(&error))?;
         checkpoint.check_slots(PREFIX, &Contrastive::slots(&header.design)).map_err(|error| none(&error))?;
         let network = Contrastive::new(device, &header.design, header.settings.options.seed);

@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
 
 use super::cache::{self, Origin};
 use crate::atomic::cache_folder;
@@ -160,13 +159,6 @@ impl Header {
             count,
         }
     }
-
-    fn json(&self) -> serde_json::Map<String, Json> {
-        match json!(self) {
-            Json::Object(header) => header,
-            _ => unreachable!("a struct is an object"),
-        }
-    }
 }
 
 impl Judge {
@@ -220,7 +212,7 @@ impl Judge {
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
         let header = Header::new(settings, &training, device);
-        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, header.json())));
+        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, &header)));
         let read = |path: &Path| Judge::read(path, device).ok().filter(|judge| judge.header == header);
         cache::cached(file, read, || Judge::train(training, settings, device, watcher), Judge::write)
     }
@@ -240,7 +232,7 @@ impl Judge {
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
-        let mut checkpoint = Checkpoint::new(self.header.json());
+        let mut checkpoint = Checkpoint::new(cache::as_header(&self.header));
         let (parameters, statistics) = (self.classifier.parameters(), self.classifier.statistics());
         checkpoint.insert_parameters(PREFIX, parameters.iter().chain(&statistics))?;
         Ok(checkpoint)
@@ -263,11 +255,7 @@ impl Judge {
         let none = |why: &dyn std::fmt::Display| {
             Error::invalid(format!("{} holds no judge ({why}); name a file that `graft judge` wrote", path.display()))
         };
-        let header: Header =
-            serde_json::from_value(Json::Object(checkpoint.header.clone())).map_err(|error| none(&error))?;
-        if header.format != FORMAT || header.kind != PREFIX {
-            return Err(none(&format!("it is a {} of format {}", header.kind, header.format)));
-        }
+        let header: Header = cache::header(&checkpoint, PREFIX, FORMAT).map_err(|why| none(&why))?;
         header.design.check().map_err(|error| none(&error))?;
         let slots = Classifier::slots(&header.design, header.classes);
         checkpoint.check_slots(PREFIX, &slots).map_err(|error| none(&error))?;

@@ -9,27 +9,24 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::clusters::Clusters;
-use super::extractor::{
-    ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, FrozenMaps, HEADS, Teaches, design, with_heads,
-};
+use super::extractor::{ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, HEADS, Teaches, with_heads};
 use super::features::bank_of;
 use super::labels::{LabelSource, Labels, Truth, few_shot, known, without_partner};
-use super::options::{Choices, Table};
+use super::options::{Choices, Table, renamed};
+use super::predictor::predictor;
 use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
-use super::workshop::Pretraining;
-use super::{Grafted, Kind, Style, Workshop};
-use crate::checkpoint::Checkpoint;
-use crate::classifier::{self, Classifier, Jitter, Predictions, Targets, Training};
+use super::{Grafted, Kind, Workshop};
+use crate::classifier::{Classifier, FrozenTrunk, Predictions};
 use crate::data::{Classes, Dataset, Images};
 use crate::error::{Error, Result};
 use crate::gan::{
     Architecture, Augmentation, Bank, BatchConditions, Conditions, FeatureMaps, Generator, GeneratorUpdate, Method,
     Origin, Schedule,
 };
-use crate::nn::{Mode, NormKind, Parameter};
+use crate::nn::{Mode, Parameter};
 use crate::options::{Range, Takes, Texts, options};
-use crate::random::{Network, Purpose, generator};
+use crate::random::{Purpose, generator};
 use crate::tensor::Tensor;
 
 pub(super) const KIND: Kind = Kind {
@@ -112,42 +109,6 @@ fn read_old(options: &mut Texts) {
     }
 }
 
-/// The largest rate of version 0.1's predictor and its weight decay; its objective is the cross-entropy as it is written, without smoothing.
-const PREDICTOR_RATE: f64 = 1e-3;
-const WEIGHT_DECAY: f64 = 0.01;
-/// The step under which the styles of the predictor's images are drawn: no other training gets there.
-const STYLE_STEP: u64 = u64::MAX - 1;
-/// Images that are styled at once.
-const STYLED: usize = 1024;
-
-/// The training of C_s.
-struct Predictor {
-    training: Training,
-    settings: Json,
-}
-
-impl Pretraining for Predictor {
-    fn settings(&self) -> Json {
-        self.settings.clone()
-    }
-
-    fn steps(&self) -> u64 {
-        self.training.steps()
-    }
-
-    fn step(&mut self) -> Result<Tensor> {
-        Ok(self.training.step())
-    }
-
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        self.training.save(checkpoint, "netC")
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
-        self.training.restore(checkpoint, "netC", step)
-    }
-}
-
 /// What says of an image which class it has.
 #[derive(Debug)]
 enum Predicts {
@@ -180,10 +141,10 @@ impl Predicts {
         }
     }
 
-    fn maps(&self) -> FrozenMaps {
+    fn trunk(&self) -> FrozenTrunk {
         match self {
-            Predicts::Classifier(classifier) => FrozenMaps::of_classifier(classifier),
-            Predicts::Clusters(clusters) => FrozenMaps::of_encoder(clusters.encoder()),
+            Predicts::Classifier(classifier) => classifier.frozen(),
+            Predicts::Clusters(clusters) => clusters.encoder().frozen(),
         }
     }
 }
@@ -194,7 +155,7 @@ struct CtGan {
     /// G_s with the target's channels and conditions: frozen.
     source: Generator,
     predictor: Predicts,
-    maps: FrozenMaps,
+    trunk: FrozenTrunk,
     /// Whether labels say nothing.
     shuffled: bool,
     heads: f64,
@@ -300,7 +261,7 @@ impl Choices for Options {
         let labels_digest = labels.digest();
         let mut method = CtGan {
             source: Generator::new(device, &target, seed),
-            maps: predictor.maps(),
+            trunk: predictor.trunk(),
             predictor,
             shuffled: self.shuffle_labels,
             heads: self.heads,
@@ -345,47 +306,6 @@ impl Options {
             _ => Vec::new(),
         }
     }
-}
-
-/// C_s as version 0.1 trained it: on one colouring of each of the source's images.
-fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier>> {
-    let (seed, device) = (workshop.seed(), workshop.device);
-    let (steps, batch) = (workshop.plan.feature_steps, workshop.plan.recipe.batch);
-    // Instance normalisation: a label must not depend on a domain's contrast.
-    let design = design(&workshop.architecture(), NormKind::Instance);
-    let (jitter, lr, weight_decay) = (Jitter::SMALL, PREDICTOR_RATE, WEIGHT_DECAY);
-    let options = classifier::Options { seed, steps, batch, lr, weight_decay, smoothing: 0.0, jitter };
-    let (data, style) = workshop.source_data()?;
-    let settings = json!({
-        "name": "classifier",
-        "design": design,
-        "options": options,
-        "style": style,
-        "data": { "digest": data.digest(), "count": data.len() },
-    });
-    let styled = styled(&data, style, seed);
-    let training = Training::new(&design, &options, styled, &Targets::Labels, Network::Predictor, device)?;
-    let mut predictor = Predictor { training, settings };
-    let folder = workshop.folders.classifier.clone();
-    let done = workshop.pretrain(&folder, "classifier", &mut predictor)?;
-    Ok(done.then(|| predictor.training.into_classifier()))
-}
-
-/// A data set with a style of its own for each image.
-fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
-    if style == Style::None {
-        return data.clone();
-    }
-    let Images { height, width, channels, .. } = data.images;
-    let mut pixels = Vec::with_capacity(data.len() * data.images.bytes_per_image());
-    for start in (0..data.len()).step_by(STYLED) {
-        let indices: Vec<usize> = (start..data.len().min(start + STYLED)).collect();
-        let mut values = data.batch(&indices);
-        // Each block of images is another step's, so that no two images share a style.
-        style.apply(&mut values, height, seed, STYLE_STEP - (start / STYLED) as u64);
-        pixels.extend(Images::from_batch(&values, [indices.len(), height, width, channels]).into_pixels());
-    }
-    Dataset { images: Images::new(data.images.shape(), pixels), ..data.clone() }
 }
 
 /// Each row of a batch where the one before it was: what one sample was asked for is asked of another.
@@ -491,15 +411,8 @@ impl Method for CtGan {
         }
     }
 
-    fn read_settings(&self, mut written: Json) -> Json {
-        if let Some(options) = written.get_mut("options") {
-            let read = serde_json::from_value::<Texts>(options.clone());
-            *options = read.map_or(Json::Null, |mut texts| {
-                read_old(&mut texts);
-                json!(texts)
-            });
-        }
-        written
+    fn read_settings(&self, written: Json) -> Json {
+        renamed(written, read_old)
     }
 
     /// `w E[-log C_s(y | G_t(z, y))]`, the mean over the batch, of images as the heads see them, augmented, where there are heads; images without a label have no part in it.
@@ -507,13 +420,13 @@ impl Method for CtGan {
         let rows = update.condition.filter(|_| self.class_weight > 0.0)?.slice(1, 0, self.labels.classes);
         let rows = if self.shuffled { of_others(&rows) } else { rows };
         // Heads have had the maps made already.
-        let own = if update.maps.is_empty() { self.maps.maps(update.images) } else { Vec::new() };
+        let own = if update.maps.is_empty() { self.trunk.maps(update.images) } else { Vec::new() };
         let map = update.maps.last().or(own.last())?;
         Some(self.predictor.logits(map).cross_entropy_with(&rows) * self.class_weight)
     }
 
     fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
-        (self.heads > 0.0).then_some((&self.maps as &dyn FeatureMaps, self.heads))
+        (self.heads > 0.0).then_some((&self.trunk as &dyn FeatureMaps, self.heads))
     }
 
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
@@ -532,6 +445,8 @@ mod tests {
     use super::*;
     use crate::Device;
     use crate::classifier::Design;
+    use crate::nn::NormKind;
+    use crate::random::Network;
     use crate::transfer::{Init, SourceGan};
 
     /// A method for three images: of class 0, not sure enough, and of class 1.
@@ -554,7 +469,7 @@ mod tests {
         CtGan {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
-            maps: FrozenMaps::of_classifier(&classifier),
+            trunk: classifier.frozen(),
             predictor: Predicts::Classifier(classifier),
             shuffled: false,
             heads: 0.0,

@@ -1,9 +1,11 @@
 //! F_s, the network whose feature maps of images the target's discriminator is trained on, and the options of how it learns.
 
-use super::contrastive::Contrastive;
-use super::features::{Autoencoder, Encoder};
+use super::autoencoder::autoencoder;
+use super::contrastive::contrastive;
+use super::features::Encoder;
 use super::recogniser::Recogniser;
 use super::shown::{ExtractorStyle, Shown};
+use super::unlabelled::{Objective, Unlabelled};
 use super::{Style, Workshop};
 use crate::classifier::{Classifier, Design, FrozenTrunk, Input};
 use crate::data::{Dataset, Images};
@@ -129,6 +131,10 @@ impl Extraction {
             if !matches!(self.kind, None | Some(ExtractorKind::Contrastive | ExtractorKind::Autoencoder)) {
                 let problem = "target has no labels to learn from: it goes with extractor contrastive or autoencoder";
                 return Err(Error::option("extractor-data", problem));
+            }
+            if self.style.is_some() {
+                let problem = "is how source images are shown: with extractor-data target there are none";
+                return Err(Error::option("extractor-style", problem));
             }
             if self.adapt == Some(Adapt::OnItself) {
                 return Err(Error::option(
@@ -271,15 +277,13 @@ impl Extraction {
 
     fn contrastive(&self, workshop: &mut Workshop<'_>, length: usize) -> Result<Option<Encoder>> {
         let design = design(&workshop.architecture(), NormKind::Layer);
-        let mut training = Contrastive::new(workshop.device, &design, length, self.domains(workshop)?)?;
-        let folder = workshop.folders.features.clone();
-        let done = workshop.pretrain(&folder, "features", &mut training)?;
-        Ok(done.then(|| training.into_encoder()))
+        let training = contrastive(workshop.device, &design, length, self.domains(workshop)?)?;
+        learned(workshop, training)
     }
 
     /// F_s, trained or continued where its folder stands; encoders give features of `length`. None where that was interrupted.
     pub fn extractor(&self, workshop: &mut Workshop<'_>, length: usize) -> Result<Option<Extractor>> {
-        let (device, seed, folder) = (workshop.device, workshop.seed(), workshop.folders.features.clone());
+        let (device, seed) = (workshop.device, workshop.seed());
         // Layer normalisation keeps images apart, so that a feature is the image's alone.
         let design = design(&workshop.architecture(), NormKind::Layer);
         let trained = !self.is_untrained();
@@ -288,9 +292,8 @@ impl Extraction {
                 Ok(self.classifier(workshop, trained, Vec::new())?.map(Extractor::of_classifier))
             }
             ExtractorKind::Autoencoder => {
-                let mut training = Autoencoder::new(device, &design, length, self.domains(workshop)?);
-                let done = workshop.pretrain(&folder, "features", &mut training)?;
-                Ok(done.then(|| Extractor::of_encoder(training.into_encoder())))
+                let training = autoencoder(device, &design, length, self.domains(workshop)?);
+                Ok(learned(workshop, training)?.map(Extractor::of_encoder))
             }
             ExtractorKind::Contrastive if trained => Ok(self.contrastive(workshop, length)?.map(Extractor::of_encoder)),
             ExtractorKind::Contrastive | ExtractorKind::Untrained | ExtractorKind::UntrainedEncoder => {
@@ -298,6 +301,13 @@ impl Extraction {
             }
         }
     }
+}
+
+/// The encoder of a training, once it is done. None where that was interrupted.
+fn learned<O: Objective>(workshop: &mut Workshop<'_>, mut training: Unlabelled<O>) -> Result<Option<Encoder>> {
+    let folder = workshop.folders.features.clone();
+    let done = workshop.pretrain(&folder, "features", &mut training)?;
+    Ok(done.then(|| training.into_encoder()))
 }
 
 /// The shapes of an extractor beside a GAN's: half-widths must be whole.
@@ -310,7 +320,7 @@ pub(super) fn design(architecture: &Architecture, norm: NormKind) -> Design {
 #[derive(Debug)]
 pub(super) struct Extractor {
     network: Extracts,
-    maps: FrozenMaps,
+    trunk: FrozenTrunk,
 }
 
 /// What gives vectors of features.
@@ -325,12 +335,12 @@ enum Extracts {
 impl Extractor {
     /// A classifier's.
     pub fn of_classifier(classifier: Classifier) -> Extractor {
-        Extractor { maps: FrozenMaps::of_classifier(&classifier), network: Extracts::Classifier(classifier) }
+        Extractor { trunk: classifier.frozen(), network: Extracts::Classifier(classifier) }
     }
 
     /// An encoder's.
     pub fn of_encoder(encoder: Encoder) -> Extractor {
-        Extractor { maps: FrozenMaps::of_encoder(&encoder), network: Extracts::Encoder(encoder) }
+        Extractor { trunk: encoder.frozen(), network: Extracts::Encoder(encoder) }
     }
 
     /// The feature vectors of images as they are, row by row, and their length.
@@ -357,40 +367,21 @@ impl Extractor {
 }
 
 impl FeatureMaps for Extractor {
-    fn shapes(&self) -> Vec<[usize; 2]> {
-        self.maps.shapes()
+    fn shapes(&self) -> &[[usize; 2]] {
+        self.trunk.shapes()
     }
 
     fn maps(&self, images: &Tensor) -> Vec<Tensor> {
-        self.maps.maps(images)
+        self.trunk.maps(images)
     }
 }
 
-/// The frozen trunk of a network, and what becomes of images before it.
-#[derive(Debug)]
-pub(super) struct FrozenMaps {
-    trunk: FrozenTrunk,
-    input: Input,
-}
-
-impl FrozenMaps {
-    /// Those of a classifier, which takes images as they are.
-    pub fn of_classifier(classifier: &Classifier) -> FrozenMaps {
-        FrozenMaps { trunk: classifier.trunk().frozen(), input: Input::Plain }
-    }
-
-    /// Those of an encoder, which learned from images that were brought to mean 0 and variance 1.
-    pub fn of_encoder(encoder: &Encoder) -> FrozenMaps {
-        FrozenMaps { trunk: encoder.trunk().frozen(), input: Input::Whole }
-    }
-}
-
-impl FeatureMaps for FrozenMaps {
-    fn shapes(&self) -> Vec<[usize; 2]> {
-        self.trunk.shapes().to_vec()
+impl FeatureMaps for FrozenTrunk {
+    fn shapes(&self) -> &[[usize; 2]] {
+        self.shapes()
     }
 
     fn maps(&self, images: &Tensor) -> Vec<Tensor> {
-        self.trunk.maps(&self.input.of(images))
+        self.maps(images)
     }
 }

@@ -5,6 +5,7 @@
 
 #[doc(hidden)]
 pub mod arm;
+mod autoencoder;
 mod clusters;
 mod contrastive;
 mod ctgan;
@@ -15,17 +16,21 @@ mod findings;
 pub mod labels;
 pub mod options;
 mod plan;
+mod predictor;
 mod recogniser;
 mod rehearsal;
 mod run;
 mod scene;
 mod scratch;
+mod shelf;
 mod shown;
 mod start;
 pub mod style;
 pub mod surgery;
 mod tgan;
+mod timing;
 mod trgan;
+mod unlabelled;
 mod workshop;
 
 #[doc(hidden)]
@@ -36,7 +41,9 @@ pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub use rehearsal::need;
 pub(crate) use run::go_on;
 pub use run::{Ready, Trained, inspect, run, train};
+pub use shelf::Shelf;
 pub use style::Style;
+pub use timing::{Learned, Paces, Timed};
 pub use workshop::{Pretraining, SourceGan, SourceImages, Workshop};
 
 use crate::error::Result;

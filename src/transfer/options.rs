@@ -2,6 +2,9 @@
 
 use std::fmt::Debug;
 
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
 use super::{Grafted, Kind, METHODS, Style, Workshop};
 use crate::error::{Error, Result, did_you_mean};
 use crate::gan::Augmentation;
@@ -115,6 +118,18 @@ pub trait Choices: Table + Debug {
     /// # Errors
     /// What training or reading says; [`Error::Invalid`] where the source does not fit.
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>>;
+}
+
+/// A method's settings as a checkpoint has them, its options in the words of this version.
+pub(super) fn renamed(mut settings: Json, read_old: fn(&mut Texts)) -> Json {
+    let options = settings.get_mut("options");
+    if let Some((options, mut texts)) =
+        options.and_then(|options| Texts::deserialize(&*options).ok().map(|texts| (options, texts)))
+    {
+        read_old(&mut texts);
+        *options = json!(texts);
+    }
+    settings
 }
 
 impl Kind {

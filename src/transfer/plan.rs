@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Arm, Learning, RATE, SCRATCH, Style};
+use super::{Arm, Learning, RATE, SCRATCH, Shelf, Style};
 use crate::backend::Device;
 use crate::data::{Block, Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -291,6 +291,8 @@ pub struct Folders {
     pub features: PathBuf,
     /// The label predictor.
     pub classifier: PathBuf,
+    /// Where what is learned of sources is looked for before it is learned, and kept.
+    pub shelf: Option<Shelf>,
 }
 
 impl Folders {
@@ -301,6 +303,7 @@ impl Folders {
             source: run.join(SOURCE),
             features: run.join(FEATURES),
             classifier: run.join(CLASSIFIER),
+            shelf: None,
         }
     }
 
@@ -323,6 +326,6 @@ impl Folders {
         let [source, features, classifier] =
             [source.to_string(), format!("{FEATURES}{key}"), format!("{CLASSIFIER}{key}")]
                 .map(|name| shelf.join(format!("{name}{own}")));
-        Ok(Folders { run: run.to_path_buf(), source, features, classifier })
+        Ok(Folders { run: run.to_path_buf(), source, features, classifier, shelf: None })
     }
 }

@@ -12,8 +12,7 @@ use super::scene::{View, views};
 use super::shown::Shown;
 use super::workshop::Pretraining;
 use crate::backend::Device;
-use crate::checkpoint::Checkpoint;
-use crate::classifier::{Classifier, Design, Jitter, Options};
+use crate::classifier::{Classifier, Design, Jitter, Options, decay};
 use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Layout, Mode, Optimiser, Parameter};
@@ -174,16 +173,6 @@ impl Recogniser {
         let labels = lessons(&said.to_vec::<f32>()?, &shares);
         Ok(one_hot(labels.into_iter(), classes))
     }
-
-    fn slots(&self) -> [(&'static str, Vec<Parameter>); 4] {
-        let network = |of: &Classifier| [of.parameters(), of.statistics()].concat();
-        [
-            ("netC", network(&self.student)),
-            ("average", network(&self.teacher)),
-            ("adam.netC", self.adam.moments().cloned().collect()),
-            ("target", vec![self.mean.clone()]),
-        ]
-    }
 }
 
 /// The class of each row of probabilities that is surely of one, once they are brought half of the way to equal shares of all classes:
@@ -231,14 +220,11 @@ impl Pretraining for Recogniser {
         }
         self.adam.set_rate(rate);
         gradients.step(&mut self.adam);
-        let decayed = rate * self.options.weight_decay;
+        decay(&self.student, rate * self.options.weight_decay);
         // As in training: short at the start.
         let share = 1.0 - AVERAGE.min((1.0 + self.step as f64) / (10.0 + self.step as f64));
         no_grad(|| {
             for (own, average) in self.student.parameters().iter().zip(self.teacher.parameters()) {
-                if own.get().rank() > 1 {
-                    own.set(own.get() * (1.0 - decayed));
-                }
                 average.set(average.get().lerp(&own.get(), share));
             }
         });
@@ -255,21 +241,27 @@ impl Pretraining for Recogniser {
         Ok(())
     }
 
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.insert_parameters(prefix, slots))
+    fn slots(&self) -> Vec<(String, Vec<Parameter>)> {
+        let network = |of: &Classifier| [of.parameters(), of.statistics()].concat();
+        let slots = [
+            ("netC", network(&self.student)),
+            ("average", network(&self.teacher)),
+            ("adam.netC", self.adam.moments().cloned().collect()),
+            ("target", vec![self.mean.clone()]),
+        ];
+        slots.map(|(prefix, slots)| (prefix.to_string(), slots)).to_vec()
     }
 
-    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
-        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.load_parameters(prefix, slots))?;
+    fn go_on_from(&mut self, step: u64) {
         self.adam.set_updates(step);
         self.step = step;
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Checkpoint;
     use crate::classifier::Input;
     use crate::data::{Spec, Split};
     use crate::nn::NormKind;

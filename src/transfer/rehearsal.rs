@@ -7,7 +7,7 @@ use crate::backend::Device;
 use crate::classifier::Classifier;
 use crate::data::Dataset;
 use crate::error::Result;
-use crate::gan::{Discriminator, Generator, Trainer};
+use crate::gan::{Architecture, Discriminator, Generator, Trainer};
 use crate::memory::{Limits, Need};
 use crate::metrics::JudgeSettings;
 use crate::random::Network;
@@ -65,18 +65,12 @@ fn need_at(batch: usize, plan: &Plan, target: &Dataset, source: &SourceImages, d
 impl Workshop<'_> {
     /// All phases; gives the bytes that the largest checkpoint has on the host.
     fn rehearse(&mut self, batch: usize) -> Result<u64> {
-        let plan = self.plan;
-        let Some(grafted) = plan.arm.choices()?.prepare(self)? else { unreachable!("nobody interrupts a rehearsal") };
-        let mut recipe = plan.arm.recipe(&plan.recipe)?;
-        recipe.batch = batch;
-        recipe.architecture.classes = grafted.classes;
-        recipe.architecture.condition_features = grafted.condition_features;
-        let judge = plan.evaluate_every.map(|_| {
-            let (size, channels) = (recipe.architecture.size, recipe.architecture.channels);
+        let mut trainer = self.rehearsed_trainer(batch)?;
+        let judge = self.plan.evaluate_every.map(|_| {
+            let Architecture { size, channels, .. } = trainer.recipe().architecture;
             let design = JudgeSettings::STANDARD.design([size, channels]);
             Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0, Network::Judge)
         });
-        let mut trainer = Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)?;
         let host = trainer.rehearse();
         if let Some(judge) = judge {
             judge.predict(&self.target.spaced(SOME_OF_SOURCE).images)?;
@@ -84,12 +78,33 @@ impl Workshop<'_> {
         Ok(host.max(self.rehearsed.unwrap_or_default()))
     }
 
+    /// The trainer of the phase on the target.
+    pub(super) fn rehearsed_trainer(&mut self, batch: usize) -> Result<Trainer> {
+        let plan = self.plan;
+        let Some(grafted) = plan.arm.choices()?.prepare(self)? else { unreachable!("nobody interrupts a rehearsal") };
+        let mut recipe = plan.arm.recipe(&plan.recipe)?;
+        recipe.batch = batch;
+        recipe.architecture.classes = grafted.classes;
+        recipe.architecture.condition_features = grafted.condition_features;
+        Trainer::with_method(&recipe, grafted.method, self.target.clone(), self.device)
+    }
+
     /// The source's GAN as it is drawn, after steps in place of its training.
     pub(super) fn rehearse_source(&mut self) -> Result<SourceGan> {
         let (recipe, method, data) = self.source_training()?;
-        let bytes = bytes(&data);
-        let host = bytes + Trainer::with_method(&recipe, Box::new(method), data, self.device)?.rehearse();
-        self.rehearsed = self.rehearsed.max(Some(host));
+        let (bytes, folder, steps) = (bytes(&data), &self.folders.source, self.plan.source_steps);
+        let trainer = || Trainer::with_method(&recipe, Box::new(method), data, self.device);
+        match &mut self.stopwatch {
+            Some(watch) if watch.knows(folder) => watch.note(folder, steps),
+            Some(watch) => {
+                let mut trainer = trainer()?;
+                watch.time(folder, steps, &mut || Ok(trainer.step().g_loss))?;
+            }
+            None => {
+                let host = bytes + trainer()?.rehearse();
+                self.rehearsed = self.rehearsed.max(Some(host));
+            }
+        }
         let architecture = recipe.architecture;
         Ok(SourceGan {
             generator: Generator::new(self.device, &architecture, recipe.seed),

@@ -14,7 +14,7 @@ use super::extractor::{
     design, with_heads,
 };
 use super::features::{bank_of, neighbourhood, neighbours};
-use super::options::{Choices, Table};
+use super::options::{Choices, Table, renamed};
 use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Grafted, Init, Kind, Workshop};
 use crate::data::{Dataset, Images};
@@ -318,15 +318,8 @@ impl Method for TGan {
         self.settings.clone()
     }
 
-    fn read_settings(&self, mut written: Json) -> Json {
-        if let Some(options) = written.get_mut("options") {
-            let read = serde_json::from_value::<Texts>(options.clone());
-            *options = read.map_or(Json::Null, |mut texts| {
-                read_old(&mut texts);
-                json!(texts)
-            });
-        }
-        written
+    fn read_settings(&self, written: Json) -> Json {
+        renamed(written, read_old)
     }
 
     fn origin(&self) -> Option<&dyn Origin> {
@@ -420,6 +413,7 @@ mod tests {
         assert!(refused(&[("adapt", "self"), ("extractor", "untrained")]).contains("untrained"));
         assert!(refused(&[("adapt", "self"), ("extractor-data", "target")]).contains("there are none"));
         assert!(refused(&[("extractor-data", "target"), ("extractor", "classifier")]).contains("no labels"));
+        assert!(refused(&[("extractor-data", "target"), ("extractor-style", "scene")]).contains("there are none"));
         assert!(refused(&[("bank", "source"), ("condition", "instance")]).contains("condition none"));
     }
 }

@@ -4,23 +4,28 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use super::plan::{Folders, Plan, Source, TrainedOn};
 use super::rehearsal::SOME_OF_SOURCE;
 use super::style::{Style, Styled};
+use super::timing::Stopwatch;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::run::{Ending, Event, RunFolder, Settings, Watcher};
+use crate::nn::Parameter;
+use crate::run::{Ending, Event, RunFolder, SOURCE, Settings, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.
 const READ_EVERY: u64 = 16;
+
+/// Counts up where a build learns other bytes from the same settings, so that those of earlier ones are not taken off a shelf.
+const LEARNED: u64 = 1;
 
 /// The means of a run's preparation.
 pub struct Workshop<'a> {
@@ -37,6 +42,8 @@ pub struct Workshop<'a> {
     source: &'a SourceImages,
     /// The bytes of the largest checkpoint that a rehearsal would have made: none is made, and nothing trained, where there is such.
     pub(super) rehearsed: Option<u64>,
+    /// Takes the time of a rehearsal's steps, where that is what it is for.
+    pub(super) stopwatch: Option<Stopwatch<'a>>,
 }
 
 /// A source's images in the target's size and channels, their usual style, and whether they had no colours before.
@@ -139,7 +146,7 @@ impl<'a> Workshop<'a> {
         device: &'a Device,
         watcher: &'a mut Watcher<'a>,
     ) -> Workshop<'a> {
-        Workshop { plan, target, folders, device, watcher, source, rehearsed: None }
+        Workshop { plan, target, folders, device, watcher, source, rehearsed: None, stopwatch: None }
     }
 
     /// The networks' shapes, unconditional.
@@ -234,13 +241,19 @@ impl<'a> Workshop<'a> {
     /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training; what writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         if self.rehearsed.is_some() {
-            return training.rehearse().map(|()| true);
+            match &mut self.stopwatch {
+                Some(watch) => watch.time(folder, self.plan.feature_steps, &mut || training.step())?,
+                None => training.rehearse()?,
+            }
+            return Ok(true);
         }
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let path = RunFolder::prepare(folder)?.checkpoint();
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
         let settings = json!({ "steps": steps, "of": training.settings() });
+        let identity = self.identity(&settings);
+        self.bring(&identity, &path, phase)?;
         if path.exists() {
             let checkpoint = Checkpoint::read(&path)?;
             let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
@@ -294,7 +307,38 @@ impl<'a> Workshop<'a> {
                 return Ok(false);
             }
         }
+        self.keep(&identity, &path, phase, start.elapsed())?;
         Ok(true)
+    }
+
+    /// What determines a phase's checkpoint on this device.
+    fn identity(&self, of: &Json) -> Json {
+        json!({
+            "graft": env!("CARGO_PKG_VERSION"),
+            "format": LEARNED,
+            "of": of,
+            "device": self.device.name(),
+            "microkernel": self.device.backend().microkernel(),
+        })
+    }
+
+    /// Takes a phase that is learned already off the shelf, where there is one.
+    fn bring(&mut self, identity: &Json, checkpoint: &Path, phase: &str) -> Result<()> {
+        let Some(shelf) = &self.folders.shelf else { return Ok(()) };
+        if let Some(kept) = shelf.bring(identity, checkpoint)? {
+            let note = format!("{phase}: learned before, from {}", kept.display());
+            let _ = (self.watcher)(&Event::Note(&note))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a phase's last checkpoint on the shelf, where there is one. That it cannot be kept ends no run.
+    fn keep(&mut self, identity: &Json, checkpoint: &Path, phase: &str, took: Duration) -> Result<()> {
+        let Some(shelf) = &self.folders.shelf else { return Ok(()) };
+        if let Err(error) = shelf.keep(identity, checkpoint, took) {
+            let _ = (self.watcher)(&Event::Note(&format!("{phase} is not kept for other comparisons: {error}")))?;
+        }
+        Ok(())
     }
 
     /// The recipe, the method and the data of the source's training.
@@ -326,13 +370,19 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        let ending = folder.go_on("source", &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+        let identity = self.identity(&json!({ "steps": plan.source_steps, "of": trainer.identity() }));
+        self.bring(&identity, &folder.checkpoint(), SOURCE)?;
+        let start = Instant::now();
+        let ending = folder.go_on(SOURCE, &mut trainer, &settings, &settings.pace(), &mut |event| match event {
             // These are for the target alone.
             Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
             event => (self.watcher)(event),
         });
         drop(trainer);
         self.device.release_idle();
+        if matches!(ending, Ok(Ending::Finished)) {
+            self.keep(&identity, &folder.checkpoint(), SOURCE, start.elapsed())?;
+        }
         ending
     }
 }
@@ -361,16 +411,26 @@ pub trait Pretraining {
     fn rehearse(&mut self) -> Result<()> {
         (0..2).try_for_each(|_| self.step().map(drop))
     }
+    /// The whole state, each part under its prefix in checkpoints: networks with their statistics, and moments.
+    fn slots(&self) -> Vec<(String, Vec<Parameter>)>;
+    /// Goes on as one that made so many steps, its slots being those of then.
+    fn go_on_from(&mut self, step: u64);
     /// Adds the whole state to a checkpoint.
     ///
     /// # Errors
     /// The device's first failure.
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()>;
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.insert_parameters(prefix, slots))
+    }
     /// Continues at `step` from a state that [`Pretraining::save`] wrote.
     ///
     /// # Errors
     /// [`Error::Invalid`] where tensors are missing or of other shapes.
-    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()>;
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
+        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.load_parameters(prefix, slots))?;
+        self.go_on_from(step);
+        Ok(())
+    }
 }
 
 impl SourceGan {

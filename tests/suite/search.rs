@@ -133,6 +133,7 @@ fn what_no_search_is_made_of_is_refused() {
     desk.refuses(2, &format!("{command} --split test"), &["--search", "leave out --split test"]);
     desk.refuses(2, &format!("{command} --arms scratch"), &["--arms"]);
     desk.refuses(2, &format!("{command} --seeds 100,"), &["--seeds"]);
+    desk.refuses(2, &format!("{command} --judges 3"), &["--judges"]);
     desk.refuses(1, &command.replace("search.toml", "gone.toml"), &["gone.toml", "check the path"]);
     desk.refuses(2, &command.replace("--steps 6", "--steps 5"), &["halving is at step 5", "runs end at 5"]);
 

@@ -11,7 +11,7 @@ use graft::gan::{
 };
 use graft::gradcheck::relative_error;
 use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
-use graft::nn::{Mode, NormKind, Parameter};
+use graft::nn::{Layout, Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
 use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
 use graft::transfer::curve::{Curve, Measuring};
@@ -627,14 +627,12 @@ impl Pretraining for Broken {
         Ok(Tensor::zeros(&Device::cpu(), [1]))
     }
 
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        checkpoint.insert("a.weight", &Tensor::zeros(&Device::cpu(), [2]))?;
-        checkpoint.insert("b.weight", &Tensor::full(&Device::cpu(), [2], f64::NAN))
+    fn slots(&self) -> Vec<(String, Vec<Parameter>)> {
+        let weight = |value| Parameter::new("weight", Layout::Plain, Tensor::full(&Device::cpu(), [2], value));
+        [("a", 0.0), ("b", f64::NAN)].map(|(prefix, value)| (prefix.to_string(), vec![weight(value)])).to_vec()
     }
 
-    fn restore(&mut self, _: &Checkpoint, _: u64) -> Result<()> {
-        Ok(())
-    }
+    fn go_on_from(&mut self, _: u64) {}
 }
 
 #[test]

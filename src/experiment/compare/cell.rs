@@ -21,7 +21,7 @@ use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
 use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
 use crate::run::{Ending, Event, RunFolder};
-use crate::transfer;
+use crate::transfer::{self, Folders, Shelf};
 
 /// The figures of a run's end, in its folder.
 const RECORD: &str = "evaluation.json";
@@ -130,6 +130,8 @@ pub(super) struct Runs<'a> {
     pub validation: Reference,
     pub device: &'a Device,
     pub jobs: Jobs,
+    /// What other comparisons learned of sources.
+    pub shelf: Option<Shelf>,
     /// The step where runs stop, with a checkpoint from which they may go on; none where they go to their end.
     pub until: Option<u64>,
     /// Collects what was found so far, and writes it.
@@ -163,7 +165,7 @@ impl Experiment for Runs<'_> {
             return Ok(Some(stopped));
         }
         let plan = cell.plan(self.settings, self.jobs);
-        let folders = cell.folders(self.root)?;
+        let folders = Folders { shelf: self.shelf.clone(), ..cell.folders(self.root)? };
         let watcher = &mut |event: &Event<'_>| way.watch(event);
         match transfer::go_on(&plan, subset.clone(), &self.real.source, &folders, self.device, watcher) {
             Err(Error::Diverged(text)) => Ok(Some(Record {

@@ -1,6 +1,6 @@
-//! What a comparison would take, before it runs: from runs that have ended, else from a few steps now.
+//! What a comparison would take, before it runs: from runs that have ended, and a few steps of each arm now.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use super::cell::Record;
 use super::search::Search;
+use super::times::{learned_by, of_each_arm, timed};
 use super::{Cell, Design, Jobs, RealData, halving};
 use crate::backend::Device;
 use crate::error::Result;
-use crate::gan::{Trainer, sample_asked};
-use crate::transfer::Source;
+use crate::gan::sample_asked;
+use crate::transfer::{Learned, Paces};
 
-/// Steps before and while the time is taken; of each eight, one computes a penalty.
-const WARM: u64 = 2;
-const TIMED: u64 = 16;
+/// Of each eight steps one computes a penalty.
+const FEW: Paces = Paces { warm: 1, timed: 8 };
 /// Samples whose making is timed.
 const SAMPLES: usize = 128;
 /// Measuring takes about as long again as making the samples; the last step's figures as long as so many looks.
@@ -34,6 +34,8 @@ pub struct Planned {
     pub ended: Vec<u64>,
     /// The seeds whose runs have not.
     pub left: Vec<u64>,
+    /// What a step of one run takes while all jobs are at work; 0 where none is left.
+    pub seconds_per_step: f64,
 }
 
 /// What would run.
@@ -43,8 +45,6 @@ pub struct Estimate {
     pub rows: Vec<Planned>,
     /// Steps on the target, and on sources, that are left.
     pub steps: [u64; 2],
-    /// What a step of one run takes while all jobs are at work.
-    pub seconds_per_step: f64,
     /// What all of it takes.
     pub seconds: f64,
 }
@@ -66,6 +66,8 @@ pub struct PlannedSearch {
     pub ended: usize,
     /// The steps of all of them, from the rung before.
     pub steps: u64,
+    /// What a step of one run takes while all jobs are at work; 0 where none is left.
+    pub seconds_per_step: f64,
 }
 
 /// What a search would run.
@@ -77,8 +79,6 @@ pub struct SearchEstimate {
     pub target_steps: u64,
     /// Steps on the target, and on sources, that are left.
     pub steps: [u64; 2],
-    /// What a step of one run takes while all jobs are at work.
-    pub seconds_per_step: f64,
     /// What all that is left takes.
     pub seconds: f64,
 }
@@ -89,48 +89,42 @@ pub struct SearchEstimate {
 /// What reading its folder, or a few steps, say.
 pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, jobs: Jobs) -> Result<Estimate> {
     let settings = &design.settings;
-    let (mut rows, mut sources) = (Vec::<Planned>::new(), HashMap::new());
-    let (mut left, mut steps_left, mut taken) = (0u64, 0u64, Vec::new());
+    let (mut rows, mut left, mut known) = (Vec::<Planned>::new(), Vec::new(), Known::default());
     for cell in design.cells() {
         let record = Record::read(root, &cell)?;
         let (arm, size) = (cell.arm.name.clone(), cell.size);
         let place = rows.iter().position(|row| (&row.arm, row.size) == (&arm, size)).unwrap_or_else(|| {
-            rows.push(Planned { arm, size, ended: Vec::new(), left: Vec::new() });
+            rows.push(Planned { arm, size, ended: Vec::new(), left: Vec::new(), seconds_per_step: 0.0 });
             rows.len() - 1
         });
         match record {
             Some(record) => {
                 rows[place].ended.push(cell.seed);
-                let looks: f64 = record.curve.iter().map(|point| point.seconds).sum();
-                let each = record.seconds / cell.steps(settings) as f64;
-                taken.extend(record.readings.is_some().then_some((each, looks)));
+                known.take(&cell.arm.name, &record, cell.steps(settings));
             }
             None => {
                 rows[place].left.push(cell.seed);
-                left += 1;
-                steps_left += cell.steps(settings);
-                sources.extend(source_steps(root, design, &cell)?);
+                left.push(cell);
             }
         }
     }
     rows.sort_by_key(|row| row.size);
+    let rates = Rates::measure(design, &of_each_arm(design, &left), known, real, device, jobs)?;
+    for row in rows.iter_mut().filter(|row| !row.left.is_empty()) {
+        row.seconds_per_step = rates.step(&row.arm);
+    }
+    let (mut steps, mut work, mut learned) = ([0, 0], 0.0, BTreeMap::new());
     let looks = settings.looks.len() as f64 + LAST_LOOKS;
-    let (seconds_per_step, measuring) = match (taken.len(), left) {
-        (0, 0) => (0.0, 0.0),
-        (0, _) => {
-            let (step, sampling) = calibrate(design, real, device, jobs)?;
-            (step, MEASURING * looks * sampling)
-        }
-        (count, _) => {
-            let mean = |part: fn(&(f64, f64)) -> f64| taken.iter().map(part).sum::<f64>() / count as f64;
-            let each = mean(|taken| taken.1) / (settings.looks.len() + 1) as f64;
-            (mean(|taken| taken.0), each * looks)
-        }
-    };
-    let steps = [steps_left, sources.values().sum()];
-    let work = steps.iter().sum::<u64>() as f64 * seconds_per_step + left as f64 * measuring;
-    let at_once = (jobs.count as u64).min(left.max(1)) as f64;
-    Ok(Estimate { rows, steps, seconds_per_step, seconds: work / at_once })
+    for cell in &left {
+        let own = cell.steps(settings);
+        steps[0] += own;
+        work += own as f64 * rates.step(&cell.arm.name) + looks * rates.look;
+        rates.learn(cell, &cell.arm.name, root, &mut learned)?;
+    }
+    steps[1] = learned.values().map(|(steps, _)| steps).sum();
+    work += learned.values().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>();
+    let at_once = jobs.count.min(left.len().max(1)) as f64;
+    Ok(Estimate { rows, steps, seconds: work / at_once })
 }
 
 /// Estimates what is left of a search; writes nothing.
@@ -147,19 +141,18 @@ pub fn estimate_search(
 ) -> Result<SearchEstimate> {
     let settings = &design.settings;
     let found = halving::found(root, design, search)?;
-    let (mut rows, mut sources) = (Vec::new(), HashMap::new());
-    let (mut target_steps, mut left, mut looks_left) = (0, 0u64, 0.0);
-    let mut taken = Vec::new();
     let cells = design.cells();
-    for cell in &cells {
-        sources.extend(source_steps(root, design, cell)?);
-    }
+    let of_base = |ranking: &halving::Ranking| -> Vec<&Cell> {
+        let of_trial = |cell: &Cell| ranking.trials.iter().any(|trial| trial.arm == cell.arm.name);
+        let here = |cell: &&Cell| of_trial(cell) && cell.size == ranking.size && search.seeds.contains(&cell.seed);
+        cells.iter().filter(here).collect()
+    };
+    let (mut rows, mut known) = (Vec::new(), Known::default());
+    // Of each base arm, the trial of which a few steps are made.
+    let mut shown: Vec<(&str, &Cell)> = Vec::new();
+    let (mut target_steps, mut left, mut looks_left) = (0, 0u64, 0.0);
     for ranking in &found.rankings {
-        let of_base = |cell: &&Cell| {
-            let of_trial = ranking.trials.iter().any(|trial| trial.arm == cell.arm.name);
-            of_trial && cell.size == ranking.size && search.seeds.contains(&cell.seed)
-        };
-        let runs_of_base: Vec<&Cell> = cells.iter().filter(of_base).collect();
+        let runs_of_base = of_base(ranking);
         let mut before = 0;
         for (rung, &trials) in found.rungs.iter().zip(&ranking.counts) {
             let until = halving::until(rung);
@@ -170,10 +163,7 @@ pub fn estimate_search(
             };
             let records = runs_of_base.iter().map(|cell| Record::read_at(root, cell, until));
             let records: Vec<Record> = records.filter_map(Result::transpose).collect::<Result<_>>()?;
-            for record in records.iter().filter(|record| record.diverged.is_none()) {
-                let looks: f64 = record.curve.iter().map(|point| point.seconds).sum();
-                taken.push((record.seconds / end as f64, looks / record.curve.len() as f64));
-            }
+            records.iter().for_each(|record| known.take(&ranking.base, record, end));
             let (runs, ended) = (trials * search.seeds.len(), records.len());
             let to_go = runs.saturating_sub(ended) as u64;
             let is_here = |step: &&u64| (**step > before || before == 0) && **step <= end;
@@ -184,55 +174,124 @@ pub fn estimate_search(
             let steps = runs as u64 * (end - before);
             target_steps += steps;
             let (base, size) = (ranking.base.clone(), ranking.size);
-            rows.push(PlannedSearch { base, size, step: end, trials, runs, ended, steps });
+            rows.push(PlannedSearch { base, size, step: end, trials, runs, ended, steps, seconds_per_step: 0.0 });
             before = end;
+            if let (1.., Some(cell)) = (to_go, runs_of_base.first())
+                && !shown.iter().any(|(base, _)| *base == ranking.base)
+            {
+                shown.push((&ranking.base, cell));
+            }
         }
     }
-    let steps = [left, sources.values().sum()];
-    let (seconds_per_step, look) = match (taken.len(), steps) {
-        (_, [0, 0]) => (0.0, 0.0),
-        (0, _) => {
-            let (step, sampling) = calibrate(design, real, device, jobs)?;
-            (step, MEASURING * sampling)
-        }
-        (count, _) => {
-            let mean = |part: fn(&(f64, f64)) -> f64| taken.iter().map(part).sum::<f64>() / count as f64;
-            (mean(|taken| taken.0), mean(|taken| taken.1))
-        }
-    };
-    let work = steps.iter().sum::<u64>() as f64 * seconds_per_step + looks_left * look;
-    Ok(SearchEstimate { rows, target_steps, steps, seconds_per_step, seconds: work / jobs.count as f64 })
+    let named = shown.iter().map(|(base, cell)| {
+        let mut cell = (*cell).clone();
+        cell.arm.name = base.to_string();
+        cell
+    });
+    let rates = Rates::measure(design, &named.collect::<Vec<_>>(), known, real, device, jobs)?;
+    let (mut work, mut learned) = (looks_left * rates.look, BTreeMap::new());
+    for row in rows.iter_mut().filter(|row| row.ended < row.runs) {
+        row.seconds_per_step = rates.step(&row.base);
+        work += row.steps as f64 * (row.runs - row.ended) as f64 / row.runs as f64 * row.seconds_per_step;
+    }
+    for ranking in &found.rankings {
+        of_base(ranking).into_iter().try_for_each(|cell| rates.learn(cell, &ranking.base, root, &mut learned))?;
+    }
+    work += learned.values().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>();
+    let steps = [left, learned.values().map(|(steps, _)| steps).sum()];
+    Ok(SearchEstimate { rows, target_steps, steps, seconds: work / jobs.count as f64 })
 }
 
-/// The folder of what a run learns of its source and the steps of that, where it is not there yet.
-fn source_steps(root: &Path, design: &Design, cell: &Cell) -> Result<Option<(PathBuf, u64)>> {
-    let settings = &design.settings;
-    let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
-    let Some(source) = cell.learned(root)?.filter(|source| of_data && !source.exists()) else { return Ok(None) };
-    let learning = cell.arm.learning(settings.learning())?;
-    Ok(Some((source, learning.source_steps.max(learning.feature_steps))))
+/// What runs that have ended took.
+#[derive(Default)]
+struct Known {
+    /// Seconds of a step, by arm.
+    steps: BTreeMap<String, Vec<f64>>,
+    /// Seconds of a look.
+    looks: Vec<f64>,
 }
 
-/// What a step takes, and making a look's samples, while all jobs do the same.
-fn calibrate(design: &Design, real: &RealData, device: &Device, jobs: Jobs) -> Result<(f64, f64)> {
-    let size = design.sizes().into_iter().min().unwrap_or(1);
-    let recipe = &design.settings.recipe;
-    let subset = real.subset(size, recipe.seed)?;
-    let times = jobs.each(|| {
-        let mut trainer = Trainer::new(recipe, subset.clone(), device)?;
-        let mut run = |steps: u64| {
-            let losses = (0..steps).map(|_| trainer.step()).last();
-            losses.map_or(Ok(0.0), |losses| losses.g_loss.item())
+impl Known {
+    /// Takes a run that came to a step.
+    fn take(&mut self, arm: &str, record: &Record, step: u64) {
+        if record.diverged.is_none() && !record.curve.is_empty() {
+            self.steps.entry(arm.to_string()).or_default().push(record.seconds / step as f64);
+            let looks: f64 = record.curve.iter().map(|look| look.seconds).sum();
+            self.looks.push(looks / record.curve.len() as f64);
+        }
+    }
+}
+
+/// What runs take while all jobs are at work.
+struct Rates {
+    /// Seconds of a step on the target, and the run that was timed with what it learns of its source, by arm.
+    arms: BTreeMap<String, (f64, Cell, Vec<Learned>)>,
+    /// Seconds of a look.
+    look: f64,
+}
+
+impl Rates {
+    /// Makes a few steps of each of some runs, in every job at once; the times of runs that have ended take their place.
+    fn measure(
+        design: &Design,
+        cells: &[Cell],
+        known: Known,
+        real: &RealData,
+        device: &Device,
+        jobs: Jobs,
+    ) -> Result<Rates> {
+        let measured = jobs.each(|| {
+            let (mut seconds, mut arms, mut sampling) = (BTreeMap::new(), Vec::new(), 0.0);
+            for cell in cells {
+                let mut run = timed(cell, design, real, device, (FEW, &mut seconds))?;
+                let step = run.step(FEW)?;
+                if arms.is_empty() {
+                    let (trainer, start) = (run.trainer(), Instant::now());
+                    trainer.average().estimate_statistics(trainer.steps());
+                    sample_asked(trainer.average().network(), &trainer.recipe().architecture, cell.seed, SAMPLES)?;
+                    let samples = real.validation.len().min(crate::metrics::COUNT) as f64;
+                    sampling = start.elapsed().as_secs_f64() * samples / SAMPLES as f64;
+                }
+                arms.push((step, run.learned().to_vec()));
+            }
+            Ok((arms, sampling))
+        })?;
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let over_jobs = |of: &dyn Fn(&[(f64, Vec<Learned>)]) -> f64| {
+            mean(&measured.iter().map(|(arms, _)| of(arms)).collect::<Vec<_>>())
         };
-        run(WARM)?;
-        let start = Instant::now();
-        run(TIMED)?;
-        let step = start.elapsed().as_secs_f64() / TIMED as f64;
-        let start = Instant::now();
-        sample_asked(trainer.average().network(), &recipe.architecture, recipe.seed, SAMPLES)?;
-        let samples = real.validation.len().min(crate::metrics::COUNT) as f64;
-        Ok((step, start.elapsed().as_secs_f64() * samples / SAMPLES as f64))
-    })?;
-    let mean = |part: fn(&(f64, f64)) -> f64| times.iter().map(part).sum::<f64>() / times.len() as f64;
-    Ok((mean(|time| time.0), mean(|time| time.1)))
+        let arms = cells.iter().enumerate().map(|(place, cell)| {
+            let step = match known.steps.get(&cell.arm.name) {
+                Some(steps) => mean(steps),
+                None => over_jobs(&|arms| arms[place].0),
+            };
+            let learned = measured[0].0[place].1.iter().enumerate().map(|(part, learned)| {
+                let step = over_jobs(&|arms| arms[place].1[part].step);
+                Learned { step, ..learned.clone() }
+            });
+            (cell.arm.name.clone(), (step, cell.clone(), learned.collect()))
+        });
+        let arms = arms.collect();
+        let look = match known.looks.is_empty() {
+            true => MEASURING * mean(&measured.iter().map(|(_, sampling)| *sampling).collect::<Vec<_>>()),
+            false => mean(&known.looks),
+        };
+        Ok(Rates { arms, look })
+    }
+
+    /// Seconds of a step on the target; 0 of an arm that was not timed.
+    fn step(&self, arm: &str) -> f64 {
+        self.arms.get(arm).map_or(0.0, |(step, ..)| *step)
+    }
+
+    /// Notes the steps and seconds of what a cell of a timed arm learns of its source, by folder, where that is not there yet.
+    fn learn(&self, cell: &Cell, arm: &str, root: &Path, learned: &mut BTreeMap<PathBuf, (u64, f64)>) -> Result<()> {
+        let Some((_, timed, parts)) = self.arms.get(arm) else { return Ok(()) };
+        for Learned { folder, steps, step } in learned_by(cell, root, timed, parts)? {
+            if !folder.exists() {
+                learned.insert(folder, (steps, step));
+            }
+        }
+        Ok(())
+    }
 }

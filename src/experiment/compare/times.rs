@@ -1,0 +1,222 @@
+//! What a step of each arm takes, measured in turns so that a machine's moods meet all of them alike, and kept in the comparison's
+//! folder; and what training from scratch came to in as many minutes as another arm had.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cell, CellReport, Design, Jobs, RealData};
+use crate::backend::Device;
+use crate::error::{Error, Result};
+use crate::experiment::engine::{read_json, write_json};
+use crate::transfer::{Folders, Learned, Paces, SCRATCH, Timed};
+
+const FILE: &str = "times.json";
+
+/// Of each eight steps one computes a penalty; what is kept of real images fills in the first ones.
+const MEASURED: Paces = Paces { warm: 8, timed: 16 };
+/// How often all arms take turns.
+const ROUNDS: usize = 5;
+
+/// What a step of an arm takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ArmTime {
+    /// The arm's name.
+    pub arm: String,
+    /// The seconds of a step on the target.
+    pub step: f64,
+    /// The seconds of all that it learns of its source.
+    pub learned: f64,
+}
+
+/// What a step of each arm takes on a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// The device, as it names itself.
+    pub device: String,
+    /// Its microkernel.
+    pub microkernel: String,
+    /// The threads of the run that was timed.
+    pub threads: usize,
+    /// The number of target images of which the runs were.
+    pub size: usize,
+    /// The arms.
+    pub arms: Vec<ArmTime>,
+}
+
+/// Training from scratch by the time at which another arm had ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScratchThen {
+    /// The arm from scratch, the best one that was then.
+    pub arm: String,
+    /// The step up to which it had come, at its last look.
+    pub step: u64,
+    /// Its distance there, against the validation block.
+    pub judge_fd: f64,
+    /// Whether it had ended long before: it would have had time for more.
+    pub had_ended: bool,
+}
+
+/// A run's minutes, and what scratch came to in as many.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EqualMinutes {
+    /// The arm's name.
+    pub arm: String,
+    /// The number of target images.
+    pub size: usize,
+    /// The seed.
+    pub seed: u64,
+    /// The distance at the end, against the validation block.
+    pub judge_fd: f64,
+    /// Its minutes on the target.
+    pub on_target: f64,
+    /// Its minutes, with all that was learned of its source.
+    pub in_all: f64,
+    /// Scratch after as many minutes as it had on the target; none where scratch was not measured by then.
+    pub scratch_on_target: Option<ScratchThen>,
+    /// Scratch after as many minutes as it had in all.
+    pub scratch_in_all: Option<ScratchThen>,
+}
+
+impl Times {
+    /// Those that were kept in a comparison's folder.
+    ///
+    /// # Errors
+    /// Where the file is not what was written there.
+    pub fn read(root: &Path) -> Result<Option<Times>> {
+        read_json(&root.join(FILE))
+    }
+
+    /// Keeps them in a comparison's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where they cannot be written.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        write_json(&root.join(FILE), self)
+    }
+
+    /// Measures the arms of a design in turns, one run at a time on all threads; `told` hears of each arm. Trains nothing.
+    ///
+    /// # Errors
+    /// Those of [`Timed::new`].
+    pub fn measure(design: &Design, real: &RealData, device: &Device, told: &dyn Fn(&str)) -> Result<Times> {
+        let mut learned = BTreeMap::new();
+        let cells = of_each_arm(design, &design.cells());
+        let size = cells.iter().map(|cell| cell.size).max().unwrap_or_default();
+        let mut runs = Vec::new();
+        for cell in &cells {
+            told(&format!("{}: its networks, and what it learns of its source", cell.arm.name));
+            runs.push((cell.arm.name.clone(), timed(cell, design, real, device, (MEASURED, &mut learned))?));
+        }
+        let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); runs.len()];
+        for round in 0..ROUNDS {
+            told(&format!("round {} of {ROUNDS}", round + 1));
+            for ((_, run), steps) in runs.iter_mut().zip(&mut rounds) {
+                steps.push(run.step(MEASURED)?);
+            }
+        }
+        let arms = runs.iter().zip(rounds).map(|((arm, run), mut steps)| {
+            steps.sort_by(f64::total_cmp);
+            let learned = run.learned().iter().map(|learned| learned.steps as f64 * learned.step).sum();
+            ArmTime { arm: arm.clone(), step: steps[ROUNDS / 2], learned }
+        });
+        Ok(Times {
+            device: device.name().to_string(),
+            microkernel: device.backend().microkernel().to_string(),
+            threads: rayon::current_num_threads(),
+            size,
+            arms: arms.collect(),
+        })
+    }
+
+    fn of(&self, arm: &str) -> Option<&ArmTime> {
+        self.arms.iter().find(|time| time.arm == arm)
+    }
+
+    /// The minutes of each run that has ended, and what scratch came to in as many; `scratch` names the arms from scratch.
+    pub fn equal_minutes(&self, cells: &[CellReport], scratch: &[&str]) -> Vec<EqualMinutes> {
+        let ended = |cell: &CellReport| cell.record.clone().filter(|record| record.diverged.is_none());
+        let mut rows = Vec::new();
+        for cell in cells.iter().filter(|cell| !scratch.contains(&cell.arm.as_str())) {
+            let (Some(time), Some(record)) = (self.of(&cell.arm), ended(cell)) else { continue };
+            let Some(last) = record.curve.last() else { continue };
+            let on_target = last.step as f64 * time.step;
+            let in_all = on_target + time.learned;
+            let paired = |other: &&CellReport| {
+                scratch.contains(&other.arm.as_str()) && (other.size, other.seed) == (cell.size, cell.seed)
+            };
+            let then = |seconds: f64| {
+                let of_arm = |other: &CellReport| {
+                    let (step, record) = (self.of(&other.arm)?.step, ended(other)?);
+                    let is_by_then = |look: &&super::Look| look.step > 0 && look.step as f64 * step <= seconds;
+                    let look = record.curve.iter().rfind(is_by_then)?;
+                    let is_last = record.curve.last().is_some_and(|last| last.step == look.step);
+                    // A twentieth more steps would not be seen in the figure.
+                    let had_ended = is_last && look.step as f64 * step < 0.95 * seconds;
+                    let judge_fd = look.distances.frechet.judge_fd;
+                    Some(ScratchThen { arm: other.arm.clone(), step: look.step, judge_fd, had_ended })
+                };
+                let all = cells.iter().filter(paired).filter_map(of_arm);
+                all.min_by(|a, b| a.judge_fd.total_cmp(&b.judge_fd))
+            };
+            rows.push(EqualMinutes {
+                arm: cell.arm.clone(),
+                size: cell.size,
+                seed: cell.seed,
+                judge_fd: last.distances.frechet.judge_fd,
+                on_target: on_target / 60.0,
+                in_all: in_all / 60.0,
+                scratch_on_target: then(on_target),
+                scratch_in_all: then(in_all),
+            });
+        }
+        rows
+    }
+
+    /// The steps that scratch would make in the minutes of the arm that takes most, with what that learns of its source, and that arm;
+    /// none where no arm is timed beside scratch.
+    pub fn of_most_expensive(&self, steps: u64, scratch: &[&str]) -> Option<(u64, &str)> {
+        let own = scratch.iter().find_map(|name| self.of(name))?;
+        let others = self.arms.iter().filter(|time| !scratch.contains(&time.arm.as_str()));
+        let seconds = |time: &ArmTime| steps as f64 * time.step + time.learned;
+        let most = others.max_by(|a, b| seconds(a).total_cmp(&seconds(b)))?;
+        Some(((seconds(most) / own.step).ceil() as u64, &most.arm))
+    }
+}
+
+/// The arms that train from scratch.
+pub(super) fn from_scratch(design: &Design) -> Vec<&str> {
+    design.arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.as_str()).collect()
+}
+
+/// Of each arm that has a cell the one of most target images.
+pub(super) fn of_each_arm(design: &Design, cells: &[Cell]) -> Vec<Cell> {
+    let of_arm = |name: &str| cells.iter().filter(|cell| cell.arm.name == name).max_by_key(|cell| cell.size).cloned();
+    design.arms.iter().filter_map(|arm| of_arm(&arm.name)).collect()
+}
+
+/// A run of a cell at its first step on the target, and the folders, by [`Cell::folders`] in an empty path, of what it learns.
+pub(super) fn timed(
+    cell: &Cell,
+    design: &Design,
+    real: &RealData,
+    device: &Device,
+    paces: (Paces, &mut BTreeMap<PathBuf, f64>),
+) -> Result<Timed> {
+    let (plan, subset) = (cell.plan(&design.settings, Jobs::ONE), real.subset(cell.size, cell.seed)?);
+    let folders: Folders = cell.folders(Path::new(""))?;
+    Timed::new(&plan, &subset, &real.source, &folders, device, paces)
+}
+
+/// What a cell learns of its source, in the folders of its own seed and size in `root`, given what the timed cell of its arm learns.
+pub(super) fn learned_by(cell: &Cell, root: &Path, timed: &Cell, learned: &[Learned]) -> Result<Vec<Learned>> {
+    let (theirs, own) = (timed.folders(Path::new(""))?, cell.folders(root)?);
+    let places = [(theirs.source, own.source), (theirs.features, own.features), (theirs.classifier, own.classifier)];
+    let moved = learned.iter().map(|learned| {
+        let place = places.iter().find(|(theirs, _)| *theirs == learned.folder);
+        let (_, folder) = place.ok_or_else(|| Error::invalid("a run learned where it has no folder for it"))?;
+        Ok(Learned { folder: folder.clone(), ..learned.clone() })
+    });
+    moved.collect()
+}

@@ -1,0 +1,75 @@
+//! What was learned of sources, kept over comparisons: the checkpoints of finished phases, each in a file named by a hash of all that
+//! determines its bytes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use crate::atomic;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+
+/// The cache's folder of it.
+const FOLDER: &str = "sources";
+/// What is learned sooner is not worth its place.
+const LEAST: Duration = Duration::from_secs(20);
+
+/// A folder of what was learned of sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shelf {
+    folder: PathBuf,
+    least: Duration,
+}
+
+impl Shelf {
+    /// That of the [cache](crate::atomic::cache_folder), for what takes longer than 20 seconds; none where there is no cache.
+    pub fn of_cache() -> Option<Shelf> {
+        atomic::cache_folder().ok().map(|cache| Shelf::new(cache.join(FOLDER), LEAST))
+    }
+
+    /// In a folder, which is made when it is needed, for what takes at least so long.
+    pub fn new(folder: PathBuf, least: Duration) -> Shelf {
+        Shelf { folder, least }
+    }
+
+    /// Where what these settings determine is kept.
+    fn place(&self, settings: &Json) -> PathBuf {
+        let hash = Sha256::digest(settings.to_string());
+        let name: String = hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{name}.safetensors"))
+    }
+
+    /// Copies what these settings determine to `checkpoint`, if nothing is there yet; gives where it was kept, None where it was not. A file
+    /// that cannot be read whole is as none.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the copy cannot be written.
+    pub(super) fn bring(&self, settings: &Json, checkpoint: &Path) -> Result<Option<PathBuf>> {
+        let kept = self.place(settings);
+        if checkpoint.exists() || Checkpoint::read(&kept).is_err() {
+            return Ok(None);
+        }
+        let Ok(bytes) = std::fs::read(&kept) else { return Ok(None) };
+        if let Some(folder) = checkpoint.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        atomic::write(checkpoint, &bytes)?;
+        Ok(Some(kept))
+    }
+
+    /// Keeps a copy of what took so long.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub(super) fn keep(&self, settings: &Json, checkpoint: &Path, took: Duration) -> Result<()> {
+        let place = self.place(settings);
+        if took < self.least || place.exists() {
+            return Ok(());
+        }
+        let bytes = std::fs::read(checkpoint).map_err(Error::io("read", checkpoint))?;
+        std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
+        atomic::write(&place, &bytes)
+    }
+}
