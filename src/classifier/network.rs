@@ -390,6 +390,25 @@ impl Classifier {
         Ok(self.predict(&data.images)?.accuracy(labels))
     }
 
+    /// Its shapes.
+    pub fn design(&self) -> &Design {
+        self.trunk.design()
+    }
+
+    /// Takes the weights and statistics of another of the same shapes.
+    ///
+    /// # Panics
+    /// Where its shapes are others.
+    #[track_caller]
+    pub fn copy_from(&self, other: &Classifier) {
+        assert!(
+            self.design() == other.design() && self.classes() == other.classes(),
+            "Classifier::copy_from: a classifier of the same shapes"
+        );
+        let all = |of: &Classifier| [of.parameters(), of.statistics()].concat();
+        all(self).iter().zip(all(other)).for_each(|(own, theirs)| own.set(theirs.get()));
+    }
+
     /// The parameters that training moves.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut parameters = self.trunk.parameters();

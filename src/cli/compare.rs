@@ -19,7 +19,8 @@ use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, CellEvent, Comparison, Design, Jobs, Judging, RealData, Search, Settings, judge_path, standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Jobs, Judging, RealData, Search, Settings, Times, judge_path,
+    standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::Recipe;
@@ -105,6 +106,10 @@ pub struct Compare {
     /// Print what would run and about how long it takes, and write nothing
     #[arg(long)]
     plan: bool,
+    /// Measure in turns what a step of each arm takes, keep it with the comparison, and train nothing: runs are then also held
+    /// against scratch in as many minutes
+    #[arg(long, conflicts_with_all = ["plan", "search"], hide_short_help = true)]
+    time: bool,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -154,6 +159,9 @@ impl Compare {
             let lock = Lock::take(&self.out)?;
             lock.warning().into_iter().for_each(warn);
             compare::prepare(&self.out, &design)?;
+            if self.time {
+                return self.measure_times(&joined, &real, device);
+            }
             let Some(judging) = self.judging(known, joined.judges, &real, device)? else {
                 warn(STOPPED);
                 return Ok(());
@@ -173,6 +181,21 @@ impl Compare {
             }
             Ok(())
         })
+    }
+
+    /// Measures what a step of each arm takes, and keeps it.
+    fn measure_times(&self, design: &Design, real: &RealData, device: &Device) -> Result<()> {
+        let told = |text: &str| {
+            if !self.quiet {
+                warn(text);
+            }
+        };
+        let times = Times::measure(design, real, device, &told)?;
+        times.write(&self.out)?;
+        let fields = serde_json::to_value(&times).expect("times are JSON");
+        let scratch = compare::from_scratch(&design.arms);
+        tell("times", fields, tables::times(&times, design.settings.steps, &scratch));
+        Ok(())
     }
 
     pub(super) fn design(&self) -> Result<(Design, Parts)> {

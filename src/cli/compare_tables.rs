@@ -1,7 +1,9 @@
 //! What `graft compare` prints: its plan, and what it found.
 
 use super::judge::percent;
-use crate::experiment::compare::{CellReport, Comparison, Design, Estimate, Jobs, Planned};
+use crate::experiment::compare::{
+    self, AgainstScratch, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
+};
 use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
 use crate::metrics::{FD_INFINITY, Figure, JUDGE_FD, OF_PANEL};
 
@@ -78,6 +80,7 @@ pub fn results(comparison: &Comparison) -> String {
         }
     }
     lines.extend(aligned(&rows));
+    lines.extend(minutes(comparison));
     let (ended, all) = comparison.progress();
     if ended < all {
         remarks.push(format!("{ended} of {all} runs have ended"));
@@ -85,6 +88,50 @@ pub fn results(comparison: &Comparison) -> String {
     remarks.extend(comparison.remarks());
     lines.extend(remarks);
     lines.join("\n")
+}
+
+/// What a step of each arm took.
+pub fn times(times: &Times, steps: u64, scratch: &[&str]) -> String {
+    let mut rows = vec![["arm", "ms a step", "min on the target", "min in all"].map(str::to_string).to_vec()];
+    for time in &times.arms {
+        let on_target = steps as f64 * time.step;
+        let minutes = [on_target, on_target + time.learned].map(|seconds| format!("{:.1}", seconds / 60.0));
+        rows.push([time.arm.clone(), milliseconds(time.step)].into_iter().chain(minutes).collect());
+    }
+    let mut lines = aligned(&rows);
+    let (device, threads) = (&times.device, times.threads);
+    lines.push(format!("{steps} steps on the target; {device}, {}, {threads} threads", times.microkernel));
+    if let Some((more, arm)) = times.of_most_expensive(steps, scratch) {
+        let option = more.saturating_sub(steps);
+        lines.push(format!(
+            "in the minutes of {arm} scratch makes {more} steps: compare with scratch-minutes=scratch{{more-steps={option}}}, too"
+        ));
+    }
+    lines.join("\n")
+}
+
+/// Each arm beside scratch in as many minutes.
+fn minutes(comparison: &Comparison) -> Vec<String> {
+    let means = compare::means(&comparison.equal_minutes);
+    if means.is_empty() {
+        return Vec::new();
+    }
+    let head = ["equal minutes", "images", "on the target", "/ scratch then", "in all", "/ scratch then"];
+    let mut rows = vec![head.map(str::to_string).to_vec()];
+    let against = |against: Option<AgainstScratch>| match against {
+        Some(AgainstScratch { ratio, had_ended }) => format!("{ratio:.2}{}", if had_ended { " *" } else { "" }),
+        None => "-".to_string(),
+    };
+    for MeanMinutes { arm, size, on_target, in_all } in means {
+        let [target, all] = [on_target, in_all].map(|(minutes, then)| [format!("{minutes:.1}"), against(then)]);
+        rows.push([arm.to_string(), size.to_string()].into_iter().chain(target).chain(all).collect());
+    }
+    let mut lines = aligned(&rows);
+    lines.push(format!(
+        "{} against the validation block; * scratch had ended by then, and would have had time for more",
+        JUDGE_FD.name
+    ));
+    lines
 }
 
 /// The distances that stand beside judge-FD.

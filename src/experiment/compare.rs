@@ -47,7 +47,7 @@ pub use memory::check_fits;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
-pub use times::{ArmTime, EqualMinutes, ScratchThen, Times};
+pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, from_scratch, means};
 
 use crate::backend::Device;
 use crate::error::{Error, Result, Way};

@@ -5,26 +5,29 @@
 //! p_y the target's label distribution: made images reuse the labels of the real batch. G_t starts from G_s(z, y), pretrained with the
 //! source's labels; C_s is frozen then (the auxiliary term: Odena 2017).
 
+use std::sync::Arc;
+
 use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::clusters::Clusters;
 use super::extractor::{ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, HEADS, Teaches, with_heads};
 use super::features::bank_of;
+use super::labeller::{Labeller, Predicts};
 use super::labels::{LabelSource, Labels, Truth, few_shot, known, without_partner};
 use super::options::{Choices, Table, renamed};
 use super::predictor::predictor;
 use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::{Grafted, Kind, Workshop};
-use crate::classifier::{Classifier, FrozenTrunk, Predictions};
-use crate::data::{Classes, Dataset, Images};
+use crate::classifier::{FrozenTrunk, Predictions};
+use crate::data::{Classes, Dataset};
 use crate::error::{Error, Result};
 use crate::gan::{
     Architecture, Augmentation, Bank, BatchConditions, Conditions, FeatureMaps, Generator, GeneratorUpdate, Method,
     Origin, Schedule,
 };
-use crate::nn::{Mode, Parameter};
+use crate::nn::Parameter;
 use crate::options::{Range, Takes, Texts, options};
 use crate::random::{Purpose, generator};
 use crate::tensor::Tensor;
@@ -109,52 +112,12 @@ fn read_old(options: &mut Texts) {
     }
 }
 
-/// What says of an image which class it has.
-#[derive(Debug)]
-enum Predicts {
-    /// C_s.
-    Classifier(Classifier),
-    /// Clusters of the target's images: without a source.
-    Clusters(Clusters),
-}
-
-impl Predicts {
-    fn predict(&self, images: &Images) -> Result<Predictions> {
-        match self {
-            Predicts::Classifier(classifier) => classifier.predict(images),
-            Predicts::Clusters(clusters) => clusters.predict(images),
-        }
-    }
-
-    /// Logits of the last of the maps that the extractor makes of images.
-    fn logits(&self, map: &Tensor) -> Tensor {
-        match self {
-            Predicts::Classifier(classifier) => classifier.of_map(map, Mode::Evaluate).logits,
-            Predicts::Clusters(clusters) => clusters.logits(map),
-        }
-    }
-
-    fn state(&self) -> Vec<Parameter> {
-        match self {
-            Predicts::Classifier(classifier) => [classifier.parameters(), classifier.statistics()].concat(),
-            Predicts::Clusters(clusters) => clusters.encoder().parameters(),
-        }
-    }
-
-    fn trunk(&self) -> FrozenTrunk {
-        match self {
-            Predicts::Classifier(classifier) => classifier.frozen(),
-            Predicts::Clusters(clusters) => clusters.encoder().frozen(),
-        }
-    }
-}
-
 #[derive(Debug)]
 struct CtGan {
     start: Start,
     /// G_s with the target's channels and conditions: frozen.
     source: Generator,
-    predictor: Predicts,
+    predictor: Arc<Predicts>,
     trunk: FrozenTrunk,
     /// Whether labels say nothing.
     shuffled: bool,
@@ -232,13 +195,13 @@ impl Choices for Options {
                 self.extraction.classifier(workshop, true, known)?.map(Predicts::Classifier)
             }
         };
-        let Some(predictor) = predictor else { return Ok(None) };
+        let Some(predictor) = predictor.map(Arc::new) else { return Ok(None) };
         let predictions = predictor.predict(&workshop.target.images)?;
 
         let soft = self.soft_labels;
         let mut names = workshop.source_data()?.0.classes.clone();
         let classes = names.len();
-        if let Predicts::Clusters(_) = predictor {
+        if let Predicts::Clusters(_) = *predictor {
             // They are no classes of the source's.
             names = Classes::new((0..classes).map(|cluster| format!("cluster-{cluster}")));
         }
@@ -259,6 +222,7 @@ impl Choices for Options {
         let target = Architecture { classes, condition_features, ..architecture };
         let start = Start::new(&gan, &target, self.from, device)?;
         let labels_digest = labels.digest();
+        let labeller = Some(Labeller::new(predictor.clone(), names.clone()));
         let mut method = CtGan {
             source: Generator::new(device, &target, seed),
             trunk: predictor.trunk(),
@@ -284,7 +248,7 @@ impl Choices for Options {
         method.start.apply_to_generator(&method.source);
         method.source.set_conditions(method.sampling(classes, condition_features));
         let report = method.start.report();
-        Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes }))
+        Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes, labeller }))
     }
 }
 
@@ -444,7 +408,8 @@ impl Method for CtGan {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::classifier::Design;
+    use crate::classifier::{Classifier, Design};
+    use crate::data::Images;
     use crate::nn::NormKind;
     use crate::random::Network;
     use crate::transfer::{Init, SourceGan};
@@ -470,7 +435,7 @@ mod tests {
             start: Start::new(&gan, &architecture, from, &device).unwrap(),
             source: source(),
             trunk: classifier.frozen(),
-            predictor: Predicts::Classifier(classifier),
+            predictor: Arc::new(Predicts::Classifier(classifier)),
             shuffled: false,
             heads: 0.0,
             class_weight: 1.0,

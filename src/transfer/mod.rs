@@ -13,7 +13,8 @@ pub mod curve;
 mod extractor;
 pub mod features;
 mod findings;
-pub mod labels;
+pub mod labeller;
+mod labels;
 pub mod options;
 mod plan;
 mod predictor;
@@ -36,6 +37,7 @@ mod workshop;
 #[doc(hidden)]
 pub use arm::Arm;
 pub use findings::{Findings, Judged};
+pub use labeller::Labeller;
 pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub use rehearsal::need;
@@ -105,4 +107,6 @@ pub struct Grafted {
     pub report: LayerReport,
     /// What else a person should read: the accuracy of labels, say.
     pub notes: Vec<String>,
+    /// What labels the target's images, where the method has that.
+    pub labeller: Option<Labeller>,
 }

@@ -1,11 +1,13 @@
-//! The training of a classifier on a source's scenes, and then on a target's unlabelled images, too.
+//! The training of a classifier on a source's scenes, on a target's images, labelled or not, and on samples of a generator.
 //!
 //! `min over C_s of E_(x, y)[-log C_s(y | scene of x)]`. Adapted to a target (FixMatch, Sohn 2020, with distribution alignment, Berthelot
 //! 2020): the moving average of the classifier says of a weakly changed target image which class it has, and where it is sure, a strongly
 //! changed one is taught that. Source and target go through the network apart, each by the statistics of its own batches. What is left at
-//! the end is the moving average, with statistics of the target where it was adapted, of the source's scenes where not.
+//! the end is the moving average, with statistics of the target where it was adapted, of the source's scenes where not. Target images whose
+//! classes are known, and samples of a conditional generator, teach by strong changes of them.
 
 use rand::RngExt;
+use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
 
 use super::scene::{View, views};
@@ -13,7 +15,7 @@ use super::shown::Shown;
 use super::workshop::Pretraining;
 use crate::backend::Device;
 use crate::classifier::{Classifier, Design, Jitter, Options, decay};
-use crate::data::{Dataset, Images, Sampler};
+use crate::data::{Classes, Dataset, Images, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Layout, Mode, Optimiser, Parameter};
 use crate::random::{Network, Purpose, generator};
@@ -32,8 +34,9 @@ const SURE: f32 = 0.9;
 /// How much of the way predictions are brought to equal shares of all classes, and the decay of the mean of them.
 const ALIGNED: f32 = 0.5;
 const MEAN_DECAY: f64 = 0.99;
-/// The number of the draws of images whose classes are known, among those of a step.
+/// The numbers of the draws of images whose classes are known, and of samples, among those of a step.
 const KNOWN: u64 = 2;
+const MADE: u64 = 4;
 /// The index under which it is drawn which of these a batch holds: no view's.
 const DRAWN: u64 = u64::MAX;
 /// Batches over which the statistics of the last average are taken.
@@ -43,19 +46,68 @@ const STATISTICS_STEP: u64 = u64::MAX - STATISTICS;
 /// Statistics that a pass leaves as they are.
 const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
 
+/// What a target's images teach.
+#[derive(Clone, Debug)]
+pub(crate) struct OfTarget {
+    /// The images.
+    pub images: Dataset,
+    /// Those whose classes are known, with these.
+    pub known: Vec<(usize, u32)>,
+    /// When, and how much, all of them teach by what the moving average is sure of; None for never.
+    pub unlabelled: Option<Rise>,
+    /// Whether what is known teaches from the first step on, and not as what is unlabelled does.
+    pub known_at_once: bool,
+}
+
+/// How the weight of what is unlabelled rises from 0 to 1: shares of all steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Rise {
+    /// Steps before it.
+    pub alone: f64,
+    /// Steps over which it rises.
+    pub over: f64,
+}
+
+impl Rise {
+    /// Behind what the source teaches.
+    pub const USUAL: Rise = Rise { alone: ALONE, over: RISE };
+}
+
+/// Samples of a generator, which teach the classes that were asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct OfGenerator {
+    /// The samples.
+    pub images: Images,
+    /// The class of each.
+    pub labels: Vec<u32>,
+    /// The weight of their loss beside that of known images.
+    pub weight: f64,
+}
+
+/// All that teaches a classifier, in steps of a batch of each.
+#[derive(Debug)]
+pub(crate) struct Teachers {
+    /// The number of classes.
+    pub classes: usize,
+    /// The source's labelled images in a style.
+    pub source: Option<Shown>,
+    /// The target's.
+    pub target: Option<OfTarget>,
+    /// A generator's.
+    pub made: Option<OfGenerator>,
+}
+
 /// The state of a training.
 #[derive(Debug)]
-pub(super) struct Recogniser {
+pub(crate) struct Recogniser {
     student: Classifier,
     /// The moving average of its weights.
     teacher: Classifier,
     adam: Adam,
     options: Options,
-    source: Shown,
-    labels: Vec<u32>,
-    target: Option<(Images, Sampler)>,
-    /// Target images whose classes are known, with these.
-    known: Vec<(usize, u32)>,
+    source: Option<(Shown, Vec<u32>)>,
+    target: Option<(OfTarget, Sampler)>,
+    made: Option<OfGenerator>,
     /// The running mean of what the teacher says of target images, `[classes]`.
     mean: Parameter,
     settings: Json,
@@ -76,39 +128,98 @@ impl Recogniser {
         known: Vec<(usize, u32)>,
         steps: u64,
     ) -> Result<Self> {
-        let (seed, batch) = (source.seed(), source.batch());
-        let data = source.data();
-        let (Some(labels), classes @ 2..) = (data.labels.clone(), data.classes.len()) else {
-            return Err(Error::invalid(format!(
-                "{} has no labels of two classes or more, from which a classifier learns",
-                data.name
-            )));
-        };
-        let jitter = Jitter::NONE;
-        let options = Options { seed, steps, batch, lr: RATE, weight_decay: WEIGHT_DECAY, smoothing: 0.0, jitter };
-        let mut settings = json!({
-            "name": "recogniser",
-            "design": design,
-            "options": options,
-            "source": source.settings(),
-            "target": target.map(|target| json!({ "digest": target.digest(), "count": target.len() })),
-        });
+        let mut settings = json!({ "target": target.map(of_data) });
         if !known.is_empty() {
             settings["known"] = json!(known);
         }
+        let target = target.map(|target| OfTarget {
+            images: target.clone(),
+            known,
+            unlabelled: Some(Rise::USUAL),
+            known_at_once: false,
+        });
+        let (classes, by) = (source.data().classes.len(), (source.batch(), source.seed()));
+        let teachers = Teachers { classes, source: Some(source), target, made: None };
+        Recogniser::with_settings(device, design, teachers, by, steps, settings)
+    }
+
+    /// A fresh training for `steps` by batches of so many images of each teacher and a seed, from the weights of `start`, or as they are drawn.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the source has no labels, there are fewer than two classes, or nothing teaches any.
+    pub fn taught(
+        device: &Device,
+        design: &Design,
+        teachers: Teachers,
+        by: (usize, u64),
+        steps: u64,
+        start: Option<&Classifier>,
+    ) -> Result<Self> {
+        let mut settings = json!({ "target": null, "start": start.is_some() });
+        if let Some(OfTarget { images, known, unlabelled, known_at_once }) = &teachers.target {
+            settings["target"] = of_data(images);
+            settings["known"] = json!(known);
+            settings["unlabelled"] = json!(unlabelled.map(|Rise { alone, over }| [alone, over]));
+            settings["known-at-once"] = json!(known_at_once);
+        }
+        if let Some(OfGenerator { images, labels, weight }) = &teachers.made {
+            let made = Dataset::labelled("samples", images.clone(), labels.clone(), Classes::numbered(0..teachers.classes));
+            settings["made"] = json!({ "digest": made.digest(), "count": images.count, "weight": weight });
+        }
+        let training = Recogniser::with_settings(device, design, teachers, by, steps, settings)?;
+        if let Some(start) = start {
+            training.student.copy_from(start);
+            training.teacher.copy_from(start);
+        }
+        Ok(training)
+    }
+
+    fn with_settings(
+        device: &Device,
+        design: &Design,
+        teachers: Teachers,
+        (batch, seed): (usize, u64),
+        steps: u64,
+        mut settings: Json,
+    ) -> Result<Self> {
+        let Teachers { classes, source, target, made } = teachers;
+        let source = source.map(|shown| {
+            let labels = shown.data().labels.clone().filter(|_| classes >= 2);
+            let unlabelled = || {
+                Error::invalid(format!(
+                    "{} has no labels of two classes or more, from which a classifier learns",
+                    shown.data().name
+                ))
+            };
+            let labels = labels.ok_or_else(unlabelled)?;
+            Ok::<_, Error>((shown, labels))
+        });
+        let source = source.transpose()?;
+        let knows = target.as_ref().is_some_and(|target| !target.known.is_empty());
+        if classes < 2 || (source.is_none() && !knows && made.is_none()) {
+            return Err(Error::invalid("there are no labels of two classes or more, from which a classifier learns"));
+        }
+        let jitter = Jitter::NONE;
+        let options = Options { seed, steps, batch, lr: RATE, weight_decay: WEIGHT_DECAY, smoothing: 0.0, jitter };
+        settings["name"] = json!("recogniser");
+        settings["design"] = json!(design);
+        settings["options"] = json!(options);
+        settings["source"] = json!(source.as_ref().map(|(shown, _)| shown.settings()));
         let network = || Classifier::new(device, design, classes, seed, Network::Predictor);
         let (student, teacher) = (network(), network());
         let equal = vec![1.0 / classes as f32; classes];
         Ok(Recogniser {
             adam: Adam::new(student.parameters(), AdamOptions::default()),
-            target: target.map(|target| (target.images.clone(), Sampler::new(target.len(), batch, seed))),
-            known,
+            target: target.map(|target| {
+                let order = Sampler::new(target.images.len(), batch, seed);
+                (target, order)
+            }),
+            made,
             mean: Parameter::new("mean", Layout::Plain, Tensor::from_slice(device, &equal, [classes])),
             student,
             teacher,
             options,
             source,
-            labels,
             settings,
             step: 0,
         })
@@ -116,25 +227,39 @@ impl Recogniser {
 
     /// The average, once nothing is to be trained any more, with statistics of the domain that it is for.
     pub fn into_classifier(mut self) -> Classifier {
+        self.average()
+    }
+
+    /// A copy of the average as it stands, with statistics of the domain that it is for; the training is as it was.
+    pub fn average(&mut self) -> Classifier {
+        let (device, classes) = (self.student.device(), self.teacher.classes());
+        let copy = Classifier::new(&device, self.teacher.design(), classes, self.options.seed, Network::Predictor);
+        copy.copy_from(&self.teacher);
+        self.estimate_statistics(&copy);
+        copy
+    }
+
+    fn estimate_statistics(&mut self, network: &Classifier) {
         no_grad(|| {
             for number in 0..STATISTICS {
-                let images = match self.target {
-                    Some(_) => self.of_target(View::Weak, number, STATISTICS_STEP + number).0,
-                    None => self.source.batch_of(number, STATISTICS_STEP + number).1,
+                let step = STATISTICS_STEP + number;
+                let images = match (&self.target, &mut self.source) {
+                    (None, Some((source, _))) => source.batch_of(number, step).1,
+                    (None, None) => self.of_generator(step).0,
+                    (Some(_), _) => self.of_target(View::Weak, number, step).0,
                 };
                 // The mean over the batches.
-                self.teacher.forward(&images, Mode::Train { momentum: 1.0 / (number + 1) as f64 });
+                network.forward(&images, Mode::Train { momentum: 1.0 / (number + 1) as f64 });
             }
         });
-        self.teacher
     }
 
     /// Views of the target's batch `round`, by the draws of `step`, and whether there are such.
     fn of_target(&mut self, view: View, round: u64, step: u64) -> (Tensor, usize) {
-        let (images, order) = self.target.as_mut().expect("a target");
+        let (target, order) = self.target.as_mut().expect("a target");
         let indices = order.indices(round);
-        let Images { height, width, channels, .. } = *images;
-        let mut values = images.batch(&indices);
+        let Images { height, width, channels, .. } = target.images.images;
+        let mut values = target.images.batch(&indices);
         views(&mut values, height, channels, view, self.options.seed, (step, u64::from(view == View::Strong)));
         let device = self.student.device();
         (Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]), indices.len())
@@ -142,13 +267,31 @@ impl Recogniser {
 
     /// A batch of strong views of images whose classes are known, and these, one-hot: drawn with replacement.
     fn of_known(&self) -> (Tensor, Tensor) {
-        let (images, _) = self.target.as_ref().expect("a target");
+        let (target, _) = self.target.as_ref().expect("a target");
+        let draws = generator(self.options.seed, Purpose::Views, self.step, DRAWN);
+        self.drawn(&target.images.images, target.known.len(), |place| target.known[place], draws, (self.step, KNOWN + 1))
+    }
+
+    /// A batch of strong views of samples, and their classes, one-hot: drawn with replacement.
+    fn of_generator(&self, step: u64) -> (Tensor, Tensor) {
+        let made = self.made.as_ref().expect("samples");
+        let draws = generator(self.options.seed, Purpose::Views, step, DRAWN - 1);
+        self.drawn(&made.images, made.labels.len(), |place| (place, made.labels[place]), draws, (step, MADE + 1))
+    }
+
+    /// A batch of strong views of images, by places among `count` that are drawn with replacement.
+    fn drawn(
+        &self,
+        images: &Images,
+        count: usize,
+        of: impl Fn(usize) -> (usize, u32),
+        mut random: ChaCha12Rng,
+        key: (u64, u64),
+    ) -> (Tensor, Tensor) {
         let Images { height, width, channels, .. } = *images;
-        let mut random = generator(self.options.seed, Purpose::Views, self.step, DRAWN);
-        let drawn: Vec<(usize, u32)> =
-            (0..self.options.batch).map(|_| self.known[random.random_range(0..self.known.len())]).collect();
+        let drawn: Vec<(usize, u32)> = (0..self.options.batch).map(|_| of(random.random_range(0..count))).collect();
         let mut values = images.batch(&drawn.iter().map(|(image, _)| *image).collect::<Vec<_>>());
-        views(&mut values, height, channels, View::Strong, self.options.seed, (self.step, KNOWN + 1));
+        views(&mut values, height, channels, View::Strong, self.options.seed, key);
         let (device, classes) = (self.student.device(), self.student.classes());
         let truth = one_hot(drawn.iter().map(|(_, class)| Some(*class)), classes);
         (
@@ -157,10 +300,20 @@ impl Recogniser {
         )
     }
 
-    /// The weight of the target's loss in this step.
+    /// The weight of what is unlabelled in this step.
     fn weight(&self) -> f64 {
         let done = self.step as f64 / self.options.steps as f64;
-        if self.target.is_none() { 0.0 } else { ((done - ALONE) / RISE).clamp(0.0, 1.0) }
+        let rise = self.target.as_ref().and_then(|(target, _)| target.unlabelled);
+        rise.map_or(0.0, |Rise { alone, over }| ((done - alone) / over).clamp(0.0, 1.0))
+    }
+
+    /// The weight of target images whose classes are known, in this step.
+    fn weight_of_known(&self) -> f64 {
+        match &self.target {
+            Some((target, _)) if target.known.is_empty() => 0.0,
+            Some((target, _)) if target.known_at_once => 1.0,
+            _ => self.weight(),
+        }
     }
 
     /// The classes that the teacher is sure of, as rows: of the others nothing.
@@ -173,6 +326,11 @@ impl Recogniser {
         let labels = lessons(&said.to_vec::<f32>()?, &shares);
         Ok(one_hot(labels.into_iter(), classes))
     }
+}
+
+/// A data set in a training's settings.
+fn of_data(data: &Dataset) -> Json {
+    json!({ "digest": data.digest(), "count": data.len() })
 }
 
 /// The class of each row of probabilities that is surely of one, once they are brought half of the way to equal shares of all classes:
@@ -197,14 +355,17 @@ impl Pretraining for Recogniser {
     }
 
     fn step(&mut self) -> Result<Tensor> {
-        let (indices, images) = self.source.batch_of(self.step, self.step);
-        let classes = self.student.classes();
-        let device = self.student.device();
-        let truth = one_hot(indices.iter().map(|&index| Some(self.labels[index])), classes);
-        let truth = Tensor::from_slice(&device, &truth, [indices.len(), classes]);
+        let (classes, device) = (self.student.classes(), self.student.device());
         let rate = self.options.rate(self.step);
         let mut gradients = Gradients::of(&self.adam);
-        let value = gradients.add(self.student.forward(&images, UNTRACKED).logits.cross_entropy_with(&truth));
+        let mut first = None;
+        if let Some((source, labels)) = &mut self.source {
+            let (indices, images) = source.batch_of(self.step, self.step);
+            let truth = one_hot(indices.iter().map(|&index| Some(labels[index])), classes);
+            let truth = Tensor::from_slice(&device, &truth, [indices.len(), classes]);
+            let logits = self.student.forward(&images, UNTRACKED).logits;
+            first = Some(gradients.add(logits.cross_entropy_with(&truth)));
+        }
         let weight = self.weight();
         if weight > 0.0 {
             let (weak, count) = self.of_target(View::Weak, self.step, self.step);
@@ -214,10 +375,20 @@ impl Pretraining for Recogniser {
             // The mean over all images of the batch: of those that teach nothing the cross-entropy is 0.
             gradients.add(self.student.forward(&strong, UNTRACKED).logits.cross_entropy_with(&lessons) * weight);
         }
-        if weight > 0.0 && !self.known.is_empty() {
+        let weight = self.weight_of_known();
+        if weight > 0.0 {
             let (images, truth) = self.of_known();
-            gradients.add(self.student.forward(&images, UNTRACKED).logits.cross_entropy_with(&truth) * weight);
+            let logits = self.student.forward(&images, UNTRACKED).logits;
+            let loss = gradients.add(logits.cross_entropy_with(&truth) * weight);
+            first.get_or_insert(loss);
         }
+        if let Some(weight) = self.made.as_ref().map(|made| made.weight) {
+            let (images, truth) = self.of_generator(self.step);
+            let logits = self.student.forward(&images, UNTRACKED).logits;
+            let loss = gradients.add(logits.cross_entropy_with(&truth) * weight);
+            first.get_or_insert(loss);
+        }
+        let value = first.expect("something teaches classes");
         self.adam.set_rate(rate);
         gradients.step(&mut self.adam);
         decay(&self.student, rate * self.options.weight_decay);

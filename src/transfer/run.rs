@@ -10,7 +10,7 @@ use super::plan::{Folders, Plan};
 use super::rehearsal::check_fits;
 use super::surgery::{LayerReport, Row};
 use super::workshop::{SourceImages, Workshop};
-use super::{Arm, SCRATCH};
+use super::{Arm, Labeller, SCRATCH};
 use crate::backend::Device;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
@@ -27,6 +27,8 @@ pub struct Trained {
     pub report: LayerReport,
     /// What else a person should read.
     pub notes: Vec<String>,
+    /// What labels the target's images, where the method has that.
+    pub labeller: Option<Labeller>,
 }
 
 /// A transfer of which nothing is known beforehand that would keep it from its end: its arms, the target's images to train on, and the
@@ -193,7 +195,12 @@ pub(crate) fn go_on(
     let own = plan.of_arm()?;
     let mut workshop = Workshop::new(&own, &target, source, folders, device, &mut *watcher);
     let Some(grafted) = plan.arm.choices()?.prepare(&mut workshop)? else {
-        return Ok(Trained { ending: Ending::Interrupted, report: LayerReport::default(), notes: Vec::new() });
+        return Ok(Trained {
+            ending: Ending::Interrupted,
+            report: LayerReport::default(),
+            notes: Vec::new(),
+            labeller: None,
+        });
     };
     let mut recipe = plan.arm.recipe(&plan.recipe)?;
     recipe.architecture.classes = grafted.classes;
@@ -212,7 +219,7 @@ pub(crate) fn go_on(
     device.release_idle();
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
     let ending = folder.go_on(&plan.arm.name, &mut trainer, plan, &plan.pace(), watcher)?;
-    Ok(Trained { ending, report: grafted.report, notes: grafted.notes })
+    Ok(Trained { ending, report: grafted.report, notes: grafted.notes, labeller: grafted.labeller })
 }
 
 /// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where

@@ -1,6 +1,6 @@
 //! Training on the target alone: what every transfer is measured against.
 
-use super::options::{Choices, Learning};
+use super::options::{Choices, Learning, MOST_STEPS};
 use super::{Grafted, Kind, Workshop};
 use crate::error::Result;
 use crate::gan::Plain;
@@ -23,12 +23,14 @@ options! {
     struct Scratch {} {
         /// In a comparison, train on for as many steps as the other arms' source takes
         "long", "true|false", Takes::Flag, "false", long: bool;
+        /// In a comparison, train on for so many steps: as many as other arms have minutes for, say
+        "more-steps", "N", Takes::Whole(0, MOST_STEPS), "0", more_steps: u64;
     } {}
 }
 
 impl Choices for Scratch {
     fn extra_steps(&self, learning: &Learning) -> u64 {
-        if self.long { learning.source_steps } else { 0 }
+        self.more_steps + if self.long { learning.source_steps } else { 0 }
     }
 
     fn prepare(&self, _workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
@@ -38,6 +40,7 @@ impl Choices for Scratch {
             condition_features: 0,
             report: LayerReport::default(),
             notes: Vec::new(),
+            labeller: None,
         }))
     }
 }

@@ -298,6 +298,7 @@ impl Choices for Options {
             condition_features: target.condition_features,
             report,
             notes: Vec::new(),
+            labeller: None,
         }))
     }
 }

@@ -127,7 +127,14 @@ impl Choices for Options {
         let settings = json!({ "name": KIND.name, "options": self.values(), "source": source.digest });
         let method =
             TrGan { anchor: self.anchor()?, start, source: counterpart, settings, latent: architecture.latent, seed };
-        Ok(Some(Grafted { method: Box::new(method), classes: 0, condition_features: 0, report, notes: Vec::new() }))
+        Ok(Some(Grafted {
+            method: Box::new(method),
+            classes: 0,
+            condition_features: 0,
+            report,
+            notes: Vec::new(),
+            labeller: None,
+        }))
     }
 }
 

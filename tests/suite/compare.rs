@@ -112,6 +112,8 @@ fn every_run_is_measured_on_its_way_and_at_its_end() {
             assert!(figures["memorisation"]["judge"]["copied"].is_number(), "{cell}");
         }
         assert_eq!(readings["gan_train"].is_number(), cell["arm"] == "ctgan", "{cell}");
+        let labels_right = readings["labels_right"].as_f64();
+        assert_eq!(labels_right.map(|share| (0.0..=1.0).contains(&share)), (cell["arm"] == "ctgan").then_some(true));
         // Of 24 images in ten classes in turn the largest has three.
         let chance = if cell["arm"] == "ctgan" { Json::from(0.125) } else { Json::Null };
         assert_eq!(readings["gan_train_chance"], chance, "{cell}");
@@ -181,7 +183,64 @@ fn a_plan_runs_nothing() {
     assert_eq!(desk.snapshot(), before);
     assert!(plan.contains("14 runs to go: 84 steps on the target"), "{plan}");
     let row = plan.lines().find(|line| line.starts_with("ctgan")).unwrap();
-    assert_eq!(row.split_whitespace().collect::<Vec<_>>(), ["ctgan", "12", "-", "0"]);
+    let row: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(row[..4], ["ctgan", "12", "-", "0"]);
+    assert!(row[4].parse::<f64>().unwrap() > 0.0, "{plan}");
+}
+
+#[test]
+fn a_comparison_goes_on_from_records_alone() {
+    let (whole, expected) = &*UNBROKEN;
+    let desk = desk();
+    let mut files = vec!["comparison.toml".to_string()];
+    files.extend(whole.names("whole/floors").iter().map(|name| format!("floors/{name}")));
+    files.extend(whole.names("whole/cells").iter().map(|cell| format!("cells/{cell}/evaluation.json")));
+    for file in files {
+        let path = desk.path("alone").join(&file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, whole.read(format!("whole/{file}"))).unwrap();
+    }
+    desk.graft(&format!("{COMPARE} {ARMS} --out alone")).ok();
+    assert_eq!(&figures(&desk, "alone"), expected);
+    assert!(!desk.path("alone/source-seed0").exists(), "nothing is trained again");
+    assert!(desk.text("alone/report.html").contains("undecided"));
+
+    let more = ARMS.replace("--seeds 2", "--seeds 3");
+    desk.graft(&format!("{COMPARE} {more} --out alone")).ok();
+    assert_eq!(desk.names("alone/source-seed2"), ["source"], "the third seed alone is trained");
+    assert!(desk.text("alone/report.html").contains("data:image/png"));
+}
+
+#[test]
+fn steps_are_timed_in_turns_and_runs_stand_beside_scratch_in_as_many_minutes() {
+    let desk = desk();
+    let arms = "--arms scratch,long=scratch{more-steps=6},trgan,ctgan --seeds 1 --out timed";
+    let said = desk.graft(&format!("{COMPARE} {arms} --time")).ok();
+    assert_eq!(desk.names("timed"), ["comparison.toml", "times.json"], "nothing is trained");
+    for text in ["scratch ", "long ", "trgan ", "ctgan ", "ms a step", "scratch-minutes=scratch{more-steps="] {
+        assert!(said.contains(text), "{text} in {said}");
+    }
+    let times: Json = serde_json::from_slice(&desk.read("timed/times.json")).unwrap();
+    let of = |arm: &str| times["arms"].as_array().unwrap().iter().find(|time| time["arm"] == arm).unwrap().clone();
+    let number = |arm: &str, key: &str| of(arm)[key].as_f64().unwrap();
+    assert_eq!((number("scratch", "learned"), number("long", "learned")), (0.0, 0.0));
+    assert!(number("trgan", "learned") > 0.0 && number("ctgan", "learned") > number("trgan", "learned"), "{times}");
+
+    let said = desk.graft(&format!("{COMPARE} {arms}").replace("--subset 12,20", "--subset 12")).ok();
+    assert!(said.contains("equal minutes") && said.contains("/ scratch then"), "{said}");
+    let found = figures(&desk, "timed");
+    assert_eq!(found["times"], times);
+    let rows = found["equal_minutes"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row["arm"].as_str().unwrap()).collect::<Vec<_>>(), ["trgan", "ctgan"]);
+    let cell = |arm: &str| found["cells"].as_array().unwrap().iter().find(|cell| cell["arm"] == arm).unwrap().clone();
+    let last = cell("ctgan")["record"]["curve"].as_array().unwrap().last().unwrap()["judge_fd"].clone();
+    assert_eq!(rows[1]["judge_fd"], last);
+    let minutes = (6.0 * number("ctgan", "step") + number("ctgan", "learned")) / 60.0;
+    assert!((rows[1]["in_all"].as_f64().unwrap() - minutes).abs() < 1e-9, "{rows:?}");
+    let longer: Vec<u64> =
+        cell("long")["record"]["curve"].as_array().unwrap().iter().map(|look| look["step"].as_u64().unwrap()).collect();
+    assert_eq!(longer, [0, 2, 4, 12], "scratch went on");
+    assert!(desk.text("timed/report.html").contains("In equal minutes"));
 }
 
 #[test]

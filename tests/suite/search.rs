@@ -121,8 +121,8 @@ fn a_searchs_plan_runs_nothing() {
     let plan = desk.graft(&format!("{SEARCH} {SETTINGS} --out planned --plan")).ok();
     assert_eq!(desk.snapshot(), before);
     let row = |line: usize| plan.lines().nth(line).unwrap().split_whitespace().collect::<Vec<_>>();
-    assert_eq!(row(2), ["scratch", "12", "3", "3", "6", "0", "18"], "{plan}");
-    assert_eq!(row(7), ["trgan", "12", "6", "1", "2", "0", "2"], "{plan}");
+    assert_eq!(row(2)[..7], ["scratch", "12", "3", "3", "6", "0", "18"], "{plan}");
+    assert_eq!(row(7)[..7], ["trgan", "12", "6", "1", "2", "0", "2"], "{plan}");
     assert!(plan.contains("6 trials, 56 steps on the target; 56 of them to go and about 8 on sources"), "{plan}");
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use graft::classifier;
 use graft::data::{Dataset, Images, Reading, Spec, Split};
@@ -17,7 +18,7 @@ use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
 use graft::transfer::curve::{Curve, Measuring};
 use graft::transfer::surgery::{self, Change, Surgery};
 use graft::transfer::{
-    Arm, Folders, METHODS, Plan, Pretraining, SourceImages, Style, Trained, Workshop, starting_recipe, train,
+    Arm, Folders, METHODS, Plan, Pretraining, Shelf, SourceImages, Style, Trained, Workshop, starting_recipe, train,
 };
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 use proptest::prelude::*;
@@ -383,6 +384,39 @@ fn sources_are_trained_once_and_shared() {
     assert_eq!(phases("ctgan"), ["source", "ctgan"], "its classifier is tgan's");
     assert_eq!(phases("ctgan-shuffled"), ["ctgan-shuffled"]);
     assert_eq!(phases("scratch"), ["scratch"]);
+}
+
+#[test]
+fn what_other_comparisons_learned_of_the_same_source_is_taken_off_a_shelf() {
+    let desk = Desk::new();
+    let kept = desk.path("kept");
+    let learn = |place: &str, arm: &str, source_steps: u64, least: Duration| {
+        let plan = Plan { source_steps, ..plan(&desk, arm) };
+        let shared = Folders::shared(&desk.path(place), &desk.path(format!("{place}-learned")), &plan.arm, plan.subset);
+        let folders = Folders { shelf: Some(Shelf::new(kept.clone(), least)), ..shared.unwrap() };
+        let phases = finished(&plan, &folders).phases;
+        (phases, std::fs::read(folders.run.join("checkpoints/last.safetensors")).unwrap())
+    };
+    let steps = plan(&desk, "ctgan").source_steps;
+    let (_, first) = learn("hasty", "ctgan", steps, Duration::from_secs(3600));
+    assert!(!kept.exists(), "what is learned sooner is not worth its place");
+    let (phases, bytes) = learn("first", "ctgan", steps, Duration::ZERO);
+    assert_eq!((phases, bytes == first), (["classifier", "source", "ctgan"].map(str::to_string).to_vec(), true));
+    let files = || desk.names("kept");
+    assert_eq!(files().len(), 2, "a source and a classifier");
+    let (phases, bytes) = learn("second", "ctgan", steps, Duration::ZERO);
+    assert_eq!((phases, bytes == first), (vec!["ctgan".to_string()], true), "nothing is learned twice");
+    // Other settings are another source; the classifier is the same.
+    assert_eq!(learn("third", "ctgan", steps + 1, Duration::ZERO).0, ["source", "ctgan"]);
+    assert_eq!(learn("fourth", "trgan", steps, Duration::ZERO).0, ["source", "trgan"]);
+    assert_eq!(files().len(), 4);
+    // What cannot be read whole is as if it were not there.
+    for file in files() {
+        let whole = desk.read(format!("kept/{file}"));
+        desk.write(&format!("kept/{file}"), &whole[..whole.len() / 2]);
+    }
+    let (phases, bytes) = learn("fifth", "ctgan", steps, Duration::ZERO);
+    assert_eq!((phases.len(), bytes == first), (3, true));
 }
 
 /// Takes the state at step 0, samples of its average, and where their conditions come from.

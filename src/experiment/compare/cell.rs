@@ -21,7 +21,7 @@ use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
 use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
 use crate::run::{Ending, Event, RunFolder};
-use crate::transfer::{self, Folders, Shelf};
+use crate::transfer::{self, Folders, Shelf, Trained};
 
 /// The figures of a run's end, in its folder.
 const RECORD: &str = "evaluation.json";
@@ -68,6 +68,10 @@ pub struct Readings {
     /// What that would be by chance: the share of the largest class of the held-out images. None also in what was written before it
     /// was measured.
     pub gan_train_chance: Option<f64>,
+    /// The share of the held-out images to which the arm's label predictor gives their class, where it has one. None also in what was
+    /// written before it was measured.
+    #[serde(default)]
+    pub labels_right: Option<f64>,
 }
 
 /// What became of a run, at its end or where it was stopped.
@@ -177,7 +181,7 @@ impl Experiment for Runs<'_> {
             })),
             Err(error) => Err(error),
             Ok(trained) if trained.ending == Ending::Finished && self.until.is_none() => {
-                self.measure(way, &subset, trained.notes)
+                self.measure(way, &subset, trained)
             }
             Ok(trained) => match way.stopped()? {
                 None if way.has_come || trained.ending == Ending::Finished => Err(Error::invalid(format!(
@@ -224,7 +228,7 @@ impl Runs<'_> {
         Ok(record)
     }
 
-    fn measure(&self, way: Way<'_>, subset: &Dataset, notes: Vec<String>) -> Result<Option<Record>> {
+    fn measure(&self, way: Way<'_>, subset: &Dataset, trained: Trained) -> Result<Option<Record>> {
         let Way { cell, turn, mut points, .. } = way;
         let folder = RunFolder::open(&cell.folder(self.root))?;
         let seconds = training_seconds(&folder, &points)?;
@@ -236,8 +240,8 @@ impl Runs<'_> {
         points.insert(last_step, self.look(&network, &architecture, cell.seed, last_step)?);
         let last = reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?;
         // Step 0 is no result of training; of equal ones the first.
-        let trained = points.values().filter(|point| point.step > 0);
-        let best = trained.min_by(|a, b| a.distances.frechet.judge_fd.total_cmp(&b.distances.frechet.judge_fd));
+        let behind = points.values().filter(|point| point.step > 0);
+        let best = behind.min_by(|a, b| a.distances.frechet.judge_fd.total_cmp(&b.distances.frechet.judge_fd));
         let best = best.map_or(last_step, |point| point.step);
         let of_best = if best == last_step {
             last.clone()
@@ -250,13 +254,20 @@ impl Runs<'_> {
         let Some(gan_train) = self.gan_train(&network, &architecture, cell, turn)? else { return Ok(None) };
         let labels = self.real.held_out().labels.as_deref();
         let gan_train_chance = gan_train.and(labels).map(largest_share);
-        let readings =
-            Readings { last, best: Best { step: best, evaluation: of_best }, raw, gan_train, gan_train_chance };
+        let labeller = trained.labeller.as_ref().map(|labeller| labeller.accuracy(self.real.held_out()));
+        let readings = Readings {
+            last,
+            best: Best { step: best, evaluation: of_best },
+            raw,
+            gan_train,
+            gan_train_chance,
+            labels_right: labeller.transpose()?.flatten(),
+        };
         Ok(Some(Record {
             readings: Some(readings),
             diverged: None,
             curve: points.into_values().collect(),
-            notes,
+            notes: trained.notes,
             seconds,
         }))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cell::{Record, copy_floor_path};
 use super::halving::{self, Found};
 use super::settings::{Design, Settings, run_folder};
+use super::times::{EqualMinutes, MeanMinutes, Times, from_scratch, means};
 use crate::error::Result;
 use crate::experiment::engine::read_json;
 use crate::experiment::verdict::{self, ByMeasure, Candidate, Contrast, Finding, Measured, Protocol, Reading};
@@ -113,6 +114,12 @@ pub struct Comparison {
     pub findings: Vec<Finding>,
     /// The ratios of arms that no claim is about: baselines and controls.
     pub beside: Vec<Beside>,
+    /// What a step of each arm takes, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<Times>,
+    /// The runs that have ended beside scratch in as many minutes, where times were measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub equal_minutes: Vec<EqualMinutes>,
     /// Of a search, its trials and the best of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Found>,
@@ -150,7 +157,10 @@ impl Comparison {
         let beside = beside(design, &protocol, &measured)?;
         let search = design.search.as_ref().map(|search| halving::found(root, design, search)).transpose()?;
         let graft = env!("CARGO_PKG_VERSION");
-        Ok(Comparison { graft, protocol: described, floors, cells, findings, beside, search })
+        let times = Times::read(root)?;
+        let equal_minutes = times.iter().flat_map(|times| times.equal_minutes(&cells, &from_scratch(&design.arms)));
+        let equal_minutes = equal_minutes.collect();
+        Ok(Comparison { graft, protocol: described, floors, cells, findings, beside, times, equal_minutes, search })
     }
 
     /// What a reader of its verdicts has to know of its arms.
@@ -179,6 +189,25 @@ impl Comparison {
                 "one judge measured {by_one} of {} runs: whether verdicts hold under three is not said; ask for all arms, sizes and seeds",
                 ended().count()
             ));
+        }
+        if let Some(times) = &self.times {
+            let unknown = arms.iter().map(|arm| arm.name.as_str()).filter(|name| !times.knows(name));
+            let unknown: Vec<&str> = unknown.collect();
+            if !unknown.is_empty() {
+                remarks
+                    .push(format!("the steps of {} were not timed: their minutes are not known", unknown.join(", ")));
+            }
+            let least = |mean: &MeanMinutes<'_>| mean.in_all.1.is_some_and(|against| against.had_ended);
+            let scratch = from_scratch(arms);
+            if let Some((steps, arm)) = times.of_most_expensive(settings.steps, &scratch)
+                && means(&self.equal_minutes).iter().any(least)
+            {
+                remarks.push(format!(
+                    "arms from scratch ended before the minutes of others were over: in those of {arm} scratch would make {steps} steps, as \
+                     scratch-minutes=scratch{{more-steps={}}} does",
+                    steps.saturating_sub(settings.steps)
+                ));
+            }
         }
         for arm in arms.iter().filter(|arm| arm.is_oracle()) {
             remarks.push(format!("{} is an oracle, which sees the true labels: nothing is claimed of it", arm.name));

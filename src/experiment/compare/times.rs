@@ -10,7 +10,7 @@ use super::{Cell, CellReport, Design, Jobs, RealData};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::experiment::engine::{read_json, write_json};
-use crate::transfer::{Folders, Learned, Paces, SCRATCH, Timed};
+use crate::transfer::{Arm, Folders, Learned, Paces, SCRATCH, Timed};
 
 const FILE: &str = "times.json";
 
@@ -130,6 +130,11 @@ impl Times {
         })
     }
 
+    /// Whether an arm's steps were timed.
+    pub fn knows(&self, arm: &str) -> bool {
+        self.of(arm).is_some()
+    }
+
     fn of(&self, arm: &str) -> Option<&ArmTime> {
         self.arms.iter().find(|time| time.arm == arm)
     }
@@ -186,8 +191,58 @@ impl Times {
 }
 
 /// The arms that train from scratch.
-pub(super) fn from_scratch(design: &Design) -> Vec<&str> {
-    design.arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.as_str()).collect()
+pub fn from_scratch(arms: &[Arm]) -> Vec<&str> {
+    arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.as_str()).collect()
+}
+
+/// An arm at a number of target images, and scratch in as many minutes: over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeanMinutes<'a> {
+    /// The arm's name.
+    pub arm: &'a str,
+    /// The number of target images.
+    pub size: usize,
+    /// Its minutes on the target, and scratch by then.
+    pub on_target: (f64, Option<AgainstScratch>),
+    /// Its minutes in all, and scratch by then.
+    pub in_all: (f64, Option<AgainstScratch>),
+}
+
+/// An arm against the best arm from scratch that had as many minutes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AgainstScratch {
+    /// The ratio of distances, a geometric mean over seeds: below 1 the arm is better.
+    pub ratio: f64,
+    /// Whether, for some seed, scratch had ended before.
+    pub had_ended: bool,
+}
+
+/// The means over seeds of runs with as many minutes.
+pub fn means(rows: &[EqualMinutes]) -> Vec<MeanMinutes<'_>> {
+    let mut means: Vec<MeanMinutes<'_>> = Vec::new();
+    for first in rows {
+        if means.iter().any(|mean| (mean.arm, mean.size) == (first.arm.as_str(), first.size)) {
+            continue;
+        }
+        let own: Vec<&EqualMinutes> =
+            rows.iter().filter(|row| (&row.arm, row.size) == (&first.arm, first.size)).collect();
+        let against = |then: fn(&EqualMinutes) -> Option<&ScratchThen>| {
+            let pairs: Vec<(f64, bool)> = own
+                .iter()
+                .filter_map(|row| then(row).map(|then| ((row.judge_fd / then.judge_fd).ln(), then.had_ended)))
+                .collect();
+            let mean = pairs.iter().map(|(log, _)| log).sum::<f64>() / pairs.len() as f64;
+            let had_ended = pairs.iter().any(|(_, had_ended)| *had_ended);
+            (!pairs.is_empty()).then(|| AgainstScratch { ratio: mean.exp(), had_ended })
+        };
+        means.push(MeanMinutes {
+            arm: &first.arm,
+            size: first.size,
+            on_target: (first.on_target, against(|row| row.scratch_on_target.as_ref())),
+            in_all: (first.in_all, against(|row| row.scratch_in_all.as_ref())),
+        });
+    }
+    means
 }
 
 /// Of each arm that has a cell the one of most target images.
@@ -219,4 +274,61 @@ pub(super) fn learned_by(cell: &Cell, root: &Path, timed: &Cell, learned: &[Lear
         Ok(Learned { folder: folder.clone(), ..learned.clone() })
     });
     moved.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::compare::Record;
+    use serde_json::json;
+
+    fn ended(arm: &str, seed: u64, curve: &[(u64, f64)]) -> CellReport {
+        let look = |&(step, judge_fd): &(u64, f64)| {
+            json!({
+                "step": step, "judge_fd": judge_fd, "random_fd": 1, "class_shares": [1.0], "class_distance": 0, "seconds": 1
+            })
+        };
+        let curve: Vec<_> = curve.iter().map(look).collect();
+        let record = json!({ "readings": null, "diverged": null, "curve": curve, "notes": [], "seconds": 1 });
+        let record: Record = serde_json::from_value(record).expect("a record");
+        CellReport { arm: arm.into(), size: 100, seed, record: Some(record) }
+    }
+
+    fn times() -> Times {
+        let time = |arm: &str, step, learned| ArmTime { arm: arm.into(), step, learned };
+        let arms = vec![time("scratch", 1.0, 0.0), time("long", 1.0, 0.0), time("tgan", 2.0, 250.0)];
+        Times { device: "cpu".into(), microkernel: "avx2".into(), threads: 2, size: 100, arms }
+    }
+
+    #[test]
+    fn runs_are_held_against_the_best_of_scratch_by_then() {
+        let curve = [(0, 30.0), (100, 20.0), (200, 10.0)];
+        let mut cells = vec![ended("scratch", 0, &curve), ended("tgan", 0, &[(0, 30.0), (100, 8.0)])];
+        let scratch = ["scratch", "long"];
+        let row = times().equal_minutes(&cells, &scratch).remove(0);
+        assert_eq!((row.on_target, row.in_all, row.judge_fd), (200.0 / 60.0, 450.0 / 60.0, 8.0));
+        let then = |arm: &str, step, judge_fd, had_ended| ScratchThen { arm: arm.into(), step, judge_fd, had_ended };
+        assert_eq!(row.scratch_on_target, Some(then("scratch", 200, 10.0, false)));
+        assert_eq!(row.scratch_in_all, Some(then("scratch", 200, 10.0, true)));
+
+        // One that goes on has what it had by then, and nothing from later.
+        cells.push(ended("long", 0, &[(100, 21.0), (200, 11.0), (440, 9.0), (460, 1.0)]));
+        let row = times().equal_minutes(&cells, &scratch).remove(0);
+        assert_eq!(row.scratch_in_all, Some(then("long", 440, 9.0, false)));
+        // Another seed's are no pair, and before its first look scratch has nothing.
+        cells.push(ended("tgan", 1, &[(10, 8.0)]));
+        cells.push(ended("scratch", 1, &curve));
+        let rows = times().equal_minutes(&cells, &scratch);
+        assert_eq!((rows.len(), rows[1].scratch_on_target.clone()), (2, None));
+        let means = means(&rows);
+        assert_eq!(means.len(), 1);
+        let on_target = means[0].on_target.1.unwrap();
+        assert!((on_target.ratio - 0.8).abs() < 1e-12 && !on_target.had_ended, "{on_target:?}");
+    }
+
+    #[test]
+    fn scratch_is_told_how_far_it_would_come() {
+        assert_eq!(times().of_most_expensive(100, &["scratch", "long"]), Some((450, "tgan")));
+        assert_eq!(times().of_most_expensive(100, &["scratch", "long", "tgan"]), None);
+    }
 }

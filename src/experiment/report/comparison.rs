@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::number::{decimal, whole};
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict, search};
+use crate::atomic;
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::experiment::compare::{CellReport, Comparison, Readings};
+use crate::experiment::compare::{self, AgainstScratch, CellReport, Comparison, MeanMinutes, Readings};
 use crate::experiment::verdict::{Contrast, Reading};
 use crate::metrics::{Better, Evaluation, FIGURES, Figure, JUDGE_FD};
 use crate::run::RunFolder;
@@ -16,8 +17,15 @@ const REAL: usize = 100;
 const COLUMNS: usize = 10;
 
 /// Figures that are of runs, not of their samples.
-const OF_RUNS: [Figure<Readings>; 2] = [
+const OF_RUNS: [Figure<Readings>; 3] = [
     Figure::gan_train(|readings| readings.gan_train, |readings| readings.gan_train_chance),
+    Figure {
+        name: "labels right",
+        digits: 2,
+        better: Better::Up,
+        of: |readings| readings.labels_right,
+        chance: |readings| readings.labels_right.and(readings.gan_train_chance),
+    },
     Figure {
         name: "best step",
         digits: 0,
@@ -60,6 +68,9 @@ pub fn of_comparison(root: &Path, comparison: &Comparison, real: &Images, comman
             page = page.with(pictures);
         }
         page = page.with(figures(comparison, size)).with(readings(comparison, size));
+        if let Some(table) = minutes(comparison, size) {
+            page = page.with(table);
+        }
     }
     if let Some(table) = notes(comparison) {
         page = page.heading("What the methods say").with(table);
@@ -269,9 +280,12 @@ fn grids(root: &Path, comparison: &Comparison, size: usize, real: &Images) -> Re
     let mut pictures = Pictures::beside(title);
     for cell in comparison.cells.iter().filter(ended).filter(|cell| cell.seed == seed) {
         let last = cell.record.as_ref().and_then(|record| record.curve.last()).map_or(settings.steps, |look| look.step);
-        let path = RunFolder::open(&cell.folder(root))?.picture(last);
-        let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-        pictures = pictures.picture(Picture::png(cell.arm.clone(), bytes)?);
+        // Of a run of which the record alone was kept there is none.
+        let Ok(folder) = RunFolder::open(&cell.folder(root)) else { continue };
+        let path = folder.picture(last);
+        if let Some(bytes) = atomic::if_there(std::fs::read(&path)).map_err(Error::io("read", &path))? {
+            pictures = pictures.picture(Picture::png(cell.arm.clone(), bytes)?);
+        }
     }
     let count = real.count.min(REAL);
     let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
@@ -332,6 +346,33 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         table = table.row(vec![Entry::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
     }
     table
+}
+
+/// Each arm beside scratch in as many minutes.
+fn minutes(comparison: &Comparison, size: usize) -> Option<Table> {
+    let means = compare::means(&comparison.equal_minutes);
+    let here: Vec<_> = means.into_iter().filter(|mean| mean.size == size).collect();
+    let head = ["arm", "minutes on the target", "against scratch then", "minutes in all", "against scratch by then"];
+    let mut table = Table::new("In equal minutes", &head);
+    let mut had_ended = false;
+    let mut against = |against: Option<AgainstScratch>| match against {
+        Some(against) => {
+            had_ended |= against.had_ended;
+            Entry::number(against.ratio, 2)
+        }
+        None => Entry::Missing,
+    };
+    for MeanMinutes { arm, on_target, in_all, .. } in &here {
+        let cells = [*on_target, *in_all].map(|(minutes, then)| [Entry::number(minutes, 1), against(then)]);
+        table = table.row([Entry::text(*arm)].into_iter().chain(cells.into_iter().flatten()).collect());
+    }
+    let late =
+        if had_ended { " Scratch had ended before some of these, and would have had time for more." } else { "" };
+    let text = format!(
+        "Minutes are steps times what a step took when all arms took turns; in all: with what is learned of the source. Ratios are of \
+        judge-FD against the validation block, with the best arm from scratch at its last look by then, geometric means over seeds.{late}"
+    );
+    (!here.is_empty()).then(|| table.note(text))
 }
 
 /// What methods said of runs: the accuracy of pseudo-labels, say.
