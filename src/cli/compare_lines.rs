@@ -40,30 +40,45 @@ impl Lines {
     /// Says what is due; gives whether to go on.
     pub fn watch(&self, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
         match *event {
-            CellEvent::Of(&Event::Phase { name, to, .. }) => {
-                let mut runs = self.runs();
-                let said = runs.get(&cell.to_string()).and_then(|phase| phase.said);
-                runs.insert(cell.to_string(), Phase { name: name.to_string(), steps: to, said });
+            CellEvent::Of(event) => self.watch_run(&cell.to_string(), event),
+            CellEvent::Ended(record, comparison) => {
+                self.ended(cell, record, comparison);
+                wish()
             }
-            CellEvent::Of(&Event::Losses { step, rate, .. }) if !self.quiet => self.step(cell, step, rate),
-            CellEvent::Ended(record, comparison) => self.ended(cell, record, comparison),
+        }
+    }
+
+    /// As a run of any experiment is watched, by what it is called.
+    pub fn watch_run(&self, run: &str, event: &Event<'_>) -> ControlFlow<()> {
+        match *event {
+            Event::Phase { name, to, .. } => {
+                let mut runs = self.runs();
+                let said = runs.get(run).and_then(|phase| phase.said);
+                runs.insert(run.to_string(), Phase { name: name.to_string(), steps: to, said });
+            }
+            Event::Losses { step, rate, .. } if !self.quiet => self.step(run, step, rate),
             _ => {}
         }
         wish()
+    }
+
+    /// Whether nothing is to be said.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, Phase>> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn step(&self, cell: &Cell, step: u64, rate: f64) {
+    fn step(&self, run: &str, step: u64, rate: f64) {
         let mut runs = self.runs();
-        let Some(Phase { name, steps, said }) = runs.get_mut(&cell.to_string()) else { return };
+        let Some(Phase { name, steps, said }) = runs.get_mut(run) else { return };
         let every = if std::io::stderr().is_terminal() { LINE_EVERY / 6 } else { LINE_EVERY };
         if said.is_none_or(|last| last.elapsed() >= every) {
             *said = Some(Instant::now());
             let left = time_left(*steps - step, rate);
-            warn(format!("{cell}: {name}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
+            warn(format!("{run}: {name}, step {step}/{steps}, {rate:.1} steps/s, {left} left"));
         }
     }
 

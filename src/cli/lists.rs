@@ -30,7 +30,7 @@ pub fn arms(text: &str) -> Result<Vec<Arm>> {
 }
 
 /// The parts of a list between commas that stand in no braces.
-fn split_arms(text: &str) -> Result<Vec<String>> {
+pub fn split_arms(text: &str) -> Result<Vec<String>> {
     let mut arms = vec![String::new()];
     let mut depth = 0usize;
     for letter in text.chars() {

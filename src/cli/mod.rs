@@ -2,6 +2,8 @@
 
 mod advice;
 mod arguments;
+mod classify;
+mod classify_tables;
 mod command;
 mod compare;
 mod compare_command;
@@ -16,6 +18,7 @@ mod judge;
 mod lists;
 mod method_options;
 mod output;
+mod predict;
 mod presets;
 mod progress;
 mod reading;
@@ -68,6 +71,8 @@ enum Command {
     Train(Box<train::Train>),
     Transfer(Box<transfer::Transfer>),
     Compare(Box<compare::Compare>),
+    Classify(Box<classify::Classify>),
+    Predict(predict::Predict),
     Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
     Judge(judge::Judge),
@@ -123,6 +128,8 @@ pub fn main() -> ExitCode {
         Command::Train(command) => command.run(options),
         Command::Transfer(command) => command.run(options),
         Command::Compare(command) => command.run(),
+        Command::Classify(command) => command.run(),
+        Command::Predict(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Judge(command) => command.run(),

@@ -2,6 +2,8 @@
 //! pages for people; [`tensorboard`], event files for TensorBoard.
 
 #[doc(hidden)]
+pub mod classify;
+#[doc(hidden)]
 pub mod compare;
 pub mod engine;
 pub mod evaluation;

@@ -12,10 +12,12 @@
 //! | [`precision_recall`] | how many samples look real, how much of the real images is reached | Kynkäänniemi et al. 2019, Naeem et al. 2020 |
 //! | [`memorisation`] | how many samples are copies of training images | |
 //! | [`conditional_accuracy`], [`total_variation`] | whether classes are the ones asked for, and as frequent as real ones | |
+//! | [`Confusion`] | which classes a classifier takes for which | |
 //! | [`conditional_chance`], [`largest_share`] | what the accuracies would be by chance | |
 
 mod cache;
 mod class_free;
+mod confusion;
 mod evaluation;
 mod extrapolation;
 mod features;
@@ -33,6 +35,7 @@ mod real;
 
 pub use cache::Origin;
 pub use class_free::{ClassFree, ClassFreeSettings};
+pub use confusion::Confusion;
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
     RealImages, Reference, Samples, flattery, gan_train, seen, unjudged,

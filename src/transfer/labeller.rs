@@ -62,6 +62,19 @@ impl Labeller {
         Labeller { predicts, names }
     }
 
+    /// How probable it finds it that each of some images is of a class; 0 of a class that it does not know.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where the images have another size.
+    pub fn probabilities(&self, images: &Images, class: &str) -> Result<Vec<f32>> {
+        let Some(class) = self.names.named(class) else { return Ok(vec![0.0; images.count]) };
+        let said = self.predicts.predict(images)?;
+        Ok(said.probabilities.chunks_exact(self.names.len()).map(|row| row[class as usize]).collect())
+    }
+
     /// The share of images to which it gives their class, of those whose class it knows by name; None where there are none.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::extractor::design;
-use super::workshop::Pretraining;
+use super::pretraining::Pretraining;
 use super::{Style, Workshop};
 use crate::classifier::{Classifier, Jitter, Options, Targets, Training};
 use crate::data::{Dataset, Images};

@@ -10,9 +10,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
 
+use super::pretraining::Pretraining;
 use super::scene::{View, views};
 use super::shown::Shown;
-use super::workshop::Pretraining;
 use crate::backend::Device;
 use crate::classifier::{Classifier, Design, Jitter, Options, decay};
 use crate::data::{Classes, Dataset, Images, Sampler};
@@ -163,7 +163,8 @@ impl Recogniser {
             settings["known-at-once"] = json!(known_at_once);
         }
         if let Some(OfGenerator { images, labels, weight }) = &teachers.made {
-            let made = Dataset::labelled("samples", images.clone(), labels.clone(), Classes::numbered(0..teachers.classes));
+            let made =
+                Dataset::labelled("samples", images.clone(), labels.clone(), Classes::numbered(0..teachers.classes));
             settings["made"] = json!({ "digest": made.digest(), "count": images.count, "weight": weight });
         }
         let training = Recogniser::with_settings(device, design, teachers, by, steps, settings)?;
@@ -269,7 +270,13 @@ impl Recogniser {
     fn of_known(&self) -> (Tensor, Tensor) {
         let (target, _) = self.target.as_ref().expect("a target");
         let draws = generator(self.options.seed, Purpose::Views, self.step, DRAWN);
-        self.drawn(&target.images.images, target.known.len(), |place| target.known[place], draws, (self.step, KNOWN + 1))
+        self.drawn(
+            &target.images.images,
+            target.known.len(),
+            |place| target.known[place],
+            draws,
+            (self.step, KNOWN + 1),
+        )
     }
 
     /// A batch of strong views of samples, and their classes, one-hot: drawn with replacement.

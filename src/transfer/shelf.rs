@@ -4,17 +4,22 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::atomic;
+use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
+use crate::run::{Event, Watcher};
 
 /// The cache's folder of it.
 const FOLDER: &str = "sources";
 /// What is learned sooner is not worth its place.
 const LEAST: Duration = Duration::from_secs(20);
+
+/// Counts up where a build learns other bytes from the same settings, so that those of earlier ones are not taken off a shelf.
+const FORMAT: u64 = 1;
 
 /// A folder of what was learned of sources.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ impl Shelf {
     ///
     /// # Errors
     /// [`Error::Io`] where the copy cannot be written.
-    pub(super) fn bring(&self, settings: &Json, checkpoint: &Path) -> Result<Option<PathBuf>> {
+    fn bring(&self, settings: &Json, checkpoint: &Path) -> Result<Option<PathBuf>> {
         let kept = self.place(settings);
         if checkpoint.exists() || Checkpoint::read(&kept).is_err() {
             return Ok(None);
@@ -63,7 +68,7 @@ impl Shelf {
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
-    pub(super) fn keep(&self, settings: &Json, checkpoint: &Path, took: Duration) -> Result<()> {
+    fn keep(&self, settings: &Json, checkpoint: &Path, took: Duration) -> Result<()> {
         let place = self.place(settings);
         if took < self.least || place.exists() {
             return Ok(());
@@ -71,5 +76,43 @@ impl Shelf {
         let bytes = std::fs::read(checkpoint).map_err(Error::io("read", checkpoint))?;
         std::fs::create_dir_all(&self.folder).map_err(Error::io("create", &self.folder))?;
         atomic::write(&place, &bytes)
+    }
+}
+
+/// The place on a shelf, if there is one, of what a phase learns.
+pub(super) struct Kept<'a> {
+    shelf: Option<&'a Shelf>,
+    identity: Json,
+}
+
+impl<'a> Kept<'a> {
+    /// The place of what these settings determine on a device.
+    pub(super) fn new(shelf: Option<&'a Shelf>, settings: &Json, device: &Device) -> Kept<'a> {
+        let identity = json!({
+            "graft": env!("CARGO_PKG_VERSION"),
+            "format": FORMAT,
+            "of": settings,
+            "device": device.name(),
+            "microkernel": device.backend().microkernel(),
+        });
+        Kept { shelf, identity }
+    }
+
+    /// Takes it off the shelf, if it is there and no checkpoint is yet.
+    pub(super) fn bring(&self, checkpoint: &Path, phase: &str, watcher: &mut Watcher<'_>) -> Result<()> {
+        let Some(shelf) = self.shelf else { return Ok(()) };
+        if let Some(kept) = shelf.bring(&self.identity, checkpoint)? {
+            let _ = watcher(&Event::Note(&format!("{phase}: learned before, from {}", kept.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Puts it on the shelf. That it cannot be kept ends no run.
+    pub(super) fn keep(&self, checkpoint: &Path, phase: &str, took: Duration, watcher: &mut Watcher<'_>) -> Result<()> {
+        let Some(shelf) = self.shelf else { return Ok(()) };
+        if let Err(error) = shelf.keep(&self.identity, checkpoint, took) {
+            let _ = watcher(&Event::Note(&format!("{phase} is not kept for other comparisons: {error}")))?;
+        }
+        Ok(())
     }
 }

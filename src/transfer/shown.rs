@@ -25,7 +25,7 @@ words! {
 
 /// The images of a domain in a style, batch by batch.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     data: Dataset,
     digest: String,
     order: Sampler,

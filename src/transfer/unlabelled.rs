@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use serde_json::Value as Json;
 
 use super::features::Encoder;
+use super::pretraining::Pretraining;
 use super::shown::Shown;
-use super::workshop::Pretraining;
 use crate::error::Result;
 use crate::nn::{Adam, AdamOptions, Gradients, Parameter};
 use crate::tensor::Tensor;

@@ -4,28 +4,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::plan::{Folders, Plan, Source, TrainedOn};
+use super::pretraining::{self, Phase, Pretraining};
 use super::rehearsal::SOME_OF_SOURCE;
+use super::shelf::Kept;
 use super::style::{Style, Styled};
 use super::timing::Stopwatch;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Reading, Spec, Split};
-use crate::error::{Error, Result, Way};
+use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::nn::Parameter;
 use crate::run::{Ending, Event, RunFolder, SOURCE, Settings, Watcher};
-use crate::tensor::Tensor;
-
-/// Losses are read back every so many steps: each read waits for the device.
-const READ_EVERY: u64 = 16;
-
-/// Counts up where a build learns other bytes from the same settings, so that those of earlier ones are not taken off a shelf.
-const LEARNED: u64 = 1;
 
 /// The means of a run's preparation.
 pub struct Workshop<'a> {
@@ -89,6 +83,14 @@ impl SourceImages {
         }
         let (data, ..) = self.get(source)?;
         Ok(Some(data.labels.is_some() && data.classes.len() > 1))
+    }
+
+    /// A source's images in the target's size and channels, and whether they had no colours before.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
+    pub fn images(&self, source: &str) -> Result<(Arc<Dataset>, bool)> {
+        self.get(source).map(|(data, _, grey)| (data, grey))
     }
 
     /// The images; of a checkpoint those that its run trained on.
@@ -238,7 +240,7 @@ impl<'a> Workshop<'a> {
     /// interrupted.
     ///
     /// # Errors
-    /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training; what writing says.
+    /// Those of [`pretraining::go_on`].
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         if self.rehearsed.is_some() {
             match &mut self.stopwatch {
@@ -249,96 +251,10 @@ impl<'a> Workshop<'a> {
         }
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = RunFolder::prepare(folder)?.checkpoint();
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
-        let settings = json!({ "steps": steps, "of": training.settings() });
-        let identity = self.identity(&settings);
-        self.bring(&identity, &path, phase)?;
-        if path.exists() {
-            let checkpoint = Checkpoint::read(&path)?;
-            let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
-            let same = checkpoint.header.get("training") == Some(&settings);
-            let Some(step) = step.filter(|_| same) else {
-                let problem = format!("{} is of another training than this run's", path.display());
-                return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
-            };
-            training.restore(&checkpoint, step)?;
-        }
-        if training.steps() == steps {
-            return Ok(true);
-        }
-        let mut stop = (self.watcher)(&Event::Phase { name: phase, from: training.steps(), to: steps })?.is_break();
-        let (start, first) = (Instant::now(), training.steps());
-        while training.steps() < steps {
-            let loss = training.step()?;
-            let step = training.steps();
-            stop |= (self.watcher)(&Event::Made(step))?.is_break();
-            let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
-            // The first step is shown at once: people wait for it.
-            if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
-                let loss = loss.item()?;
-                if !loss.is_finite() {
-                    return Err(Error::Diverged(format!(
-                        "the training of {phase} diverged at step {step}: its loss is {loss}"
-                    )));
-                }
-                let rate = (step - first) as f64 / start.elapsed().as_secs_f64();
-                stop |= (self.watcher)(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
-            }
-            if write {
-                let header = json!({
-                    "graft": env!("CARGO_PKG_VERSION"),
-                    "step": step,
-                    "training": settings,
-                    "device": self.device.name(),
-                    "microkernel": self.device.backend().microkernel(),
-                });
-                let Json::Object(header) = header else { unreachable!("the header is written as an object") };
-                let mut checkpoint = Checkpoint::new(header);
-                training.save(&mut checkpoint)?;
-                if let Some(name) = checkpoint.first_broken() {
-                    return Err(Error::Diverged(format!(
-                        "the training of {phase} diverged: at step {step} {name} is the first tensor that is not finite"
-                    )));
-                }
-                checkpoint.write(&path)?;
-            }
-            if stop && step < steps {
-                return Ok(false);
-            }
-        }
-        self.keep(&identity, &path, phase, start.elapsed())?;
-        Ok(true)
-    }
-
-    /// What determines a phase's checkpoint on this device.
-    fn identity(&self, of: &Json) -> Json {
-        json!({
-            "graft": env!("CARGO_PKG_VERSION"),
-            "format": LEARNED,
-            "of": of,
-            "device": self.device.name(),
-            "microkernel": self.device.backend().microkernel(),
-        })
-    }
-
-    /// Takes a phase that is learned already off the shelf, where there is one.
-    fn bring(&mut self, identity: &Json, checkpoint: &Path, phase: &str) -> Result<()> {
-        let Some(shelf) = &self.folders.shelf else { return Ok(()) };
-        if let Some(kept) = shelf.bring(identity, checkpoint)? {
-            let note = format!("{phase}: learned before, from {}", kept.display());
-            let _ = (self.watcher)(&Event::Note(&note))?;
-        }
-        Ok(())
-    }
-
-    /// Puts a phase's last checkpoint on the shelf, where there is one. That it cannot be kept ends no run.
-    fn keep(&mut self, identity: &Json, checkpoint: &Path, phase: &str, took: Duration) -> Result<()> {
-        let Some(shelf) = &self.folders.shelf else { return Ok(()) };
-        if let Err(error) = shelf.keep(identity, checkpoint, took) {
-            let _ = (self.watcher)(&Event::Note(&format!("{phase} is not kept for other comparisons: {error}")))?;
-        }
-        Ok(())
+        let checkpoint = &RunFolder::prepare(folder)?.checkpoint();
+        let phase = Phase { name: phase, checkpoint, steps, checkpoint_every, shelf: self.folders.shelf.as_ref() };
+        pretraining::go_on(training, &phase, self.device, self.watcher)
     }
 
     /// The recipe, the method and the data of the source's training.
@@ -370,8 +286,9 @@ impl<'a> Workshop<'a> {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = RunFolder::prepare(&self.folders.source)?;
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        let identity = self.identity(&json!({ "steps": plan.source_steps, "of": trainer.identity() }));
-        self.bring(&identity, &folder.checkpoint(), SOURCE)?;
+        let determined = json!({ "steps": plan.source_steps, "of": trainer.identity() });
+        let kept = Kept::new(self.folders.shelf.as_ref(), &determined, self.device);
+        kept.bring(&folder.checkpoint(), SOURCE, self.watcher)?;
         let start = Instant::now();
         let ending = folder.go_on(SOURCE, &mut trainer, &settings, &settings.pace(), &mut |event| match event {
             // These are for the target alone.
@@ -381,7 +298,7 @@ impl<'a> Workshop<'a> {
         drop(trainer);
         self.device.release_idle();
         if matches!(ending, Ok(Ending::Finished)) {
-            self.keep(&identity, &folder.checkpoint(), SOURCE, start.elapsed())?;
+            kept.keep(&folder.checkpoint(), SOURCE, start.elapsed(), self.watcher)?;
         }
         ending
     }
@@ -391,46 +308,6 @@ impl<'a> Workshop<'a> {
 fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
     let path = if path.is_dir() { RunFolder::open(path)?.written_checkpoint()? } else { path.to_path_buf() };
     make(&Checkpoint::read(&path)?).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
-}
-
-/// A training that is no GAN's: a feature extractor's, a label predictor's.
-pub trait Pretraining {
-    /// What determines its results beside the number of steps.
-    fn settings(&self) -> Json;
-    /// Steps made so far.
-    fn steps(&self) -> u64;
-    /// One step; gives its loss, still on the device.
-    ///
-    /// # Errors
-    /// The device's first failure, where a step reads something back.
-    fn step(&mut self) -> Result<Tensor>;
-    /// The steps that take most memory: one, and one that finds what a step leaves.
-    ///
-    /// # Errors
-    /// Those of [`Pretraining::step`].
-    fn rehearse(&mut self) -> Result<()> {
-        (0..2).try_for_each(|_| self.step().map(drop))
-    }
-    /// The whole state, each part under its prefix in checkpoints: networks with their statistics, and moments.
-    fn slots(&self) -> Vec<(String, Vec<Parameter>)>;
-    /// Goes on as one that made so many steps, its slots being those of then.
-    fn go_on_from(&mut self, step: u64);
-    /// Adds the whole state to a checkpoint.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
-        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.insert_parameters(prefix, slots))
-    }
-    /// Continues at `step` from a state that [`Pretraining::save`] wrote.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where tensors are missing or of other shapes.
-    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
-        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.load_parameters(prefix, slots))?;
-        self.go_on_from(step);
-        Ok(())
-    }
 }
 
 impl SourceGan {

@@ -48,6 +48,7 @@
 //! ```
 
 mod axis;
+mod classification;
 mod comparison;
 mod html;
 mod number;
@@ -64,6 +65,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub use classification::of_classification;
 pub use comparison::of_comparison;
 pub use html::Html;
 pub use pictures::{Picture, Pictures, Slider};

@@ -1,0 +1,203 @@
+//! `graft classify`: classifiers of a target from few labels, by what teaches them, over seeds.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::arguments::one_of;
+use super::classify_tables as tables;
+use super::compare_lines::Lines;
+use super::lists::{seeds, split_arms};
+use super::output::emit;
+use super::progress::{watch_for_interrupts, wish};
+use super::reading::{HeldOutOption, MapOption, ReadingOptions};
+use super::{Compute, count, say, steps, tell, warn};
+use crate::data::{Parts, Reading, Spec};
+use crate::error::{Error, Result};
+use crate::experiment::classify::{self, Arm, Cell, CellEvent, Classification, Data, Design, Record, Settings};
+use crate::experiment::engine::Jobs;
+use crate::experiment::report::of_classification;
+use crate::metrics::HeldOut;
+use crate::run::{Ending, Lock};
+
+/// The report's file.
+const REPORT: &str = "report.html";
+
+/// Train classifiers of a target from few labels, and compare what teaches them
+#[derive(Args)]
+#[command(
+    after_help = "docs/applications.md explains arms, protocol and every key of classify.json. The same command continues an experiment that was stopped, \
+    and with more arms, labels or seeds extends it.\n\nExamples:\n  \
+    graft classify --source mnist:DIR --target svhn:DIR --shots 1,5,20\n  \
+    graft classify --target folder:DIR --shots 5 --arms scratch,selftrain\n  \
+    graft predict runs/classify/cells/selftrain-5-seed0 --data folder:NEW --out labels.csv"
+)]
+pub struct Classify {
+    /// What to learn from, with labels; without it the target is all there is
+    #[arg(long, value_name = "SPEC")]
+    source: Option<String>,
+    /// What is to be classified
+    #[arg(long, default_value = "synthetic:street", value_name = "SPEC")]
+    target: String,
+    /// Labelled images of each class, comma-separated
+    #[arg(long, default_value = "1,5,20", value_delimiter = ',', value_name = "LIST", value_parser = count)]
+    shots: Vec<usize>,
+    /// Arms, comma-separated: names (scratch, finetune, selftrain, gan-augment, ..) or NAME=ARM{option=value,..} [default: scratch, finetune,
+    /// selftrain; without a source scratch, selftrain]
+    #[arg(long, value_name = "LIST")]
+    arms: Option<String>,
+    /// So many seeds, from 0, each of which draws other labelled images; or a list: 0,1,2 (`100,` for that seed alone)
+    #[arg(long, default_value = "5", value_name = "N|LIST")]
+    seeds: String,
+    /// Steps on the target, the same in all arms
+    #[arg(long, default_value_t = 3000, value_name = "S", value_parser = steps())]
+    steps: u64,
+    /// Steps of the source's classifier, which each seed trains once
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps())]
+    source_steps: u64,
+    /// Steps of a GAN on the source, of arms with samples
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
+    gan_source_steps: u64,
+    /// Steps of a GAN on the target, of arms with samples
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
+    gan_steps: u64,
+    /// Images a batch, of each of what teaches
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count, hide_short_help = true)]
+    batch: usize,
+    /// Width of the networks, an even number
+    #[arg(long, default_value_t = 32, value_name = "N", value_parser = count, hide_short_help = true)]
+    width: usize,
+    /// Side of the images, a power of two from 16 up [default: 32, or 64 for larger ones]
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<usize>,
+    /// Steps between looks at the validation block
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
+    look_every: u64,
+    /// What to measure accuracy on: the test split, or the validation block while settings are chosen (on seeds from 100 up)
+    #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT", hide_short_help = true)]
+    split: HeldOut,
+    /// Runs at once, which share the threads; results do not depend on it
+    #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
+    jobs: usize,
+    /// Steps between checkpoints; results do not depend on it
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
+    checkpoint_every: u64,
+    /// Folder of the experiment
+    #[arg(long, default_value = "runs/classify", value_name = "DIR")]
+    out: PathBuf,
+    /// Print what would run, and write nothing
+    #[arg(long)]
+    plan: bool,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    map: MapOption,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Classify {
+    pub fn run(&self) -> Result<()> {
+        let (design, target) = self.design()?;
+        watch_for_interrupts();
+        self.compute.run(|device| {
+            let threads = rayon::current_num_threads();
+            let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
+            Design::joined(&self.out, &design)?;
+            let data = Data::of(&target, &design.settings)?;
+            drop(target);
+            classify::inspect(&design, &data)?;
+            if self.plan {
+                let rows = tables::planned(&self.out, &design)?;
+                tell("plan", json!({ "rows": rows.0 }), rows.1);
+                return Ok(());
+            }
+            say(&data.withheld);
+            std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
+            let lock = Lock::take(&self.out)?;
+            lock.warning().into_iter().for_each(warn);
+            let lines = Lines::new(self.quiet);
+            let watcher = &|cell: &Cell, event: &CellEvent<'_>| watch(&lines, cell, event);
+            let (found, ending) = classify::run(&self.out, &design, &data, device, jobs, watcher)?;
+            let report = report_on(&self.out, &found, &data)?;
+            let text = format!("{}\nreport: {}", tables::results(&found), report.display());
+            tell("classification", serde_json::to_value(&found).expect("figures are JSON"), text);
+            if ending == Ending::Interrupted {
+                warn("stopped; the same command continues");
+            }
+            Ok(())
+        })
+    }
+
+    fn design(&self) -> Result<(Design, Parts)> {
+        let target: Spec = self.target.parse()?;
+        if let Some(source) = &self.source {
+            source.parse::<Spec>()?;
+        }
+        let reading = self.map.of(self.held_out.of(self.reading.reading())?);
+        let parts = Parts::read(&target, &Reading { size: self.size, ..reading })?;
+        let native = &parts.whole().images;
+        let usual = if self.source.is_some() { "scratch,finetune,selftrain" } else { "scratch,selftrain" };
+        let arms = split_arms(self.arms.as_deref().unwrap_or(usual))?;
+        let arms = arms.iter().map(|arm| Arm::parse(arm)).collect::<Result<Vec<_>>>()?;
+        if !self.width.is_multiple_of(2) {
+            return Err(Error::option("width", "takes an even number"));
+        }
+        let settings = Settings {
+            source: self.source.clone(),
+            target: target.to_string(),
+            steps: self.steps,
+            source_steps: self.source_steps,
+            gan_source_steps: self.gan_source_steps,
+            gan_steps: self.gan_steps,
+            batch: self.batch,
+            width: self.width,
+            size: self.size.unwrap_or(native.fitting_size()),
+            channels: native.channels,
+            look_every: self.look_every,
+            split: self.split,
+            device: self.compute.device.clone(),
+            reading: parts.reading(),
+        };
+        let design = Design::new(settings, arms, &self.shots, &seeds(&self.seeds)?)?;
+        Ok((design, parts))
+    }
+}
+
+/// Says what is due; gives whether to go on.
+fn watch(lines: &Lines, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
+    match *event {
+        CellEvent::Of(event) => lines.watch_run(&cell.to_string(), event),
+        CellEvent::Ended(record, found) => {
+            ended(lines, cell, record, found);
+            wish()
+        }
+    }
+}
+
+fn ended(lines: &Lines, cell: &Cell, record: &Record, found: &Classification) {
+    let (done, all) = found.progress();
+    let Cell { arm, shots, seed } = cell;
+    let (accuracy, seconds) = (record.accuracy, record.seconds);
+    emit(
+        "run",
+        json!({ "arm": arm.name, "shots": shots, "seed": seed, "accuracy": accuracy, "seconds": seconds, "done": done, "of": all }),
+    );
+    if !lines.is_quiet() {
+        let how = accuracy.map_or("diverged".to_string(), |share| format!("{:.1} % right", 100.0 * share));
+        warn(format!("{done}/{all} {cell}: {how}, {seconds:.0}s"));
+    }
+}
+
+fn report_on(root: &Path, found: &Classification, data: &Data) -> Result<PathBuf> {
+    let path = root.join(REPORT);
+    of_classification(found, data)?.write(&path)?;
+    Ok(path)
+}

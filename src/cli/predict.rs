@@ -1,0 +1,106 @@
+//! `graft predict`: a trained classifier's classes of new pictures.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::reading::ReadingOptions;
+use super::{Compute, named, tell};
+use crate::data::{Parts, Reading};
+use crate::error::{Error, Result};
+use crate::experiment::classify::{KeptClassifier, classifier_path};
+
+/// Endings of files with a JSON object a line.
+const LINES: [&str; 2] = ["jsonl", "ndjson"];
+
+/// Write which class each picture is of, by a classifier that `graft classify` trained
+#[derive(Args)]
+#[command(
+    after_help = "A file that ends in .csv has a row a picture: its name, its class, and the probability of each class; one that ends in .jsonl an object \
+    a line. Pictures need no labels.\n\nExamples:\n  \
+    graft predict runs/classify/cells/selftrain-5-seed0 --data folder:NEW --out labels.csv\n  \
+    graft predict classifier.safetensors --data folder:NEW --out labels.jsonl"
+)]
+pub struct Predict {
+    /// The run's folder, or its classifier.safetensors
+    #[arg(value_name = "RUN|FILE")]
+    run: PathBuf,
+    /// The pictures; `graft data --help` lists the kinds
+    #[arg(long, value_name = "SPEC")]
+    data: String,
+    /// Where to write: a .csv or .jsonl file; nothing there is replaced
+    #[arg(long, default_value = "labels.csv", value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    reading: ReadingOptions,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Predict {
+    pub fn run(&self) -> Result<()> {
+        let ending = self.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+        let in_lines = LINES.contains(&ending.as_str());
+        if !in_lines && ending != "csv" {
+            return Err(Error::Usage(format!("--out takes a .csv or a .jsonl file, not {}", self.out.display())));
+        }
+        if self.out.exists() {
+            return Err(Error::invalid(format!("{} exists: choose another --out", self.out.display())));
+        }
+        let path = if self.run.is_dir() { classifier_path(&self.run) } else { self.run.clone() };
+        if !path.exists() {
+            return Err(Error::invalid(format!(
+                "{} holds no trained classifier: give the folder of a run that has ended, such as runs/classify/cells/selftrain-5-seed0",
+                self.run.display()
+            )));
+        }
+        self.compute.run(|device| {
+            let kept = KeptClassifier::read(&path, device)?;
+            let reading = Reading { size: Some(kept.classifier.design().size), ..self.reading.reading() };
+            let data = Parts::read(&self.data.parse()?, &reading)?.whole().clone();
+            let count = data.len();
+            let name = |index: usize| match &data.files {
+                Some(files) => files[index].to_string(),
+                None => index.to_string(),
+            };
+            let names: Vec<String> = (0..count).map(name).collect();
+            let (labels, probabilities) = kept.predict(data)?;
+            let rows = probabilities.chunks_exact(kept.classes.len());
+            let mut text = Vec::new();
+            if !in_lines {
+                let head = ["file", "class"].into_iter().chain(kept.classes.names().iter().map(String::as_str));
+                text.extend(head.map(quoted).collect::<Vec<_>>().join(",").into_bytes());
+                text.push(b'\n');
+            }
+            for ((file, &label), row) in names.iter().zip(&labels).zip(rows) {
+                let class = &kept.classes.names()[label as usize];
+                let line = match in_lines {
+                    true => {
+                        let of = |(name, share): (&String, &f32)| (name.clone(), json!(share));
+                        let shares: serde_json::Map<_, _> = kept.classes.names().iter().zip(row).map(of).collect();
+                        json!({ "file": file, "class": class, "probabilities": shares }).to_string()
+                    }
+                    false => {
+                        let shares = row.iter().map(|share| format!("{share:.6}"));
+                        [quoted(file), quoted(class)].into_iter().chain(shares).collect::<Vec<_>>().join(",")
+                    }
+                };
+                writeln!(text, "{line}").expect("memory takes it");
+            }
+            crate::atomic::write(&self.out, &text)?;
+            let fields = json!({ "path": named(&self.out), "count": count });
+            tell("predictions", fields, format!("{}: the classes of {count} pictures", self.out.display()));
+            Ok(())
+        })
+    }
+}
+
+/// A field of a CSV file (RFC 4180).
+fn quoted(field: &str) -> String {
+    match field.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_string(),
+    }
+}

@@ -1,0 +1,466 @@
+//! One run: what is learned of the source, the samples of a GAN where its arm has them, the classifier on the target, and how right that
+//! is on the held-out images. What was measured stands in files, so that nothing is done twice.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::data::{Data, Drawn};
+use super::{Cell, CellEvent, Classification, KeptClassifier, Settings, Teaching, Watcher};
+use crate::backend::Device;
+use crate::classifier::{Classifier, Design, Input};
+use crate::data::{Dataset, Images};
+use crate::error::{Error, Result};
+use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
+use crate::gan::{Plain, Recipe, Trainer, load_generator, sample};
+use crate::metrics::Confusion;
+use crate::nn::{NormKind, Parameter};
+use crate::random::Purpose;
+use crate::run::{Ending, Event, OnNan, Pace, RunFolder};
+use crate::tensor::Tensor;
+use crate::transfer::{
+    self, ExtractorStyle, Folders, OfGenerator, OfTarget, Phase, Plan, Pretraining, Recogniser, Rise, Shelf, Shown,
+    Teachers, go_on_learning, starting_recipe,
+};
+
+/// The figures of a run's end, and of its way, in its folder.
+const RECORD: &str = "record.json";
+const LOOKS: &str = "looks.json";
+/// The seconds of what a run did so far, in a phase's folder.
+const SECONDS: &str = "seconds.json";
+/// The trained classifier.
+const CLASSIFIER: &str = "classifier.safetensors";
+/// The name of the phase on the target.
+const TARGET: &str = "target";
+/// When unlabelled images begin to teach: at once behind a source, else behind what the labelled ones teach first.
+const BEHIND_SOURCE: Rise = Rise { alone: 0.0, over: 0.2 };
+const FRESH: Rise = Rise { alone: 0.1, over: 0.3 };
+
+/// The averaged classifier at a step, on the validation block.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// The step.
+    pub step: u64,
+    /// The share of images that are found to be of their class.
+    pub accuracy: f64,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// On the held-out images; None where it diverged.
+    pub confusion: Option<Confusion>,
+    /// The share of them that are found to be of their class.
+    pub accuracy: Option<f64>,
+    /// The mean over classes of that share.
+    pub balanced_accuracy: Option<f64>,
+    /// Where it diverged, in words.
+    pub diverged: Option<String>,
+    /// On the validation block, from the first look to the last.
+    pub curve: Vec<Look>,
+    /// What training on the target took, without looks.
+    pub seconds: f64,
+    /// What the arm's GAN took, with its own source, where it has one.
+    pub gan_seconds: Option<f64>,
+    /// What the classifier of the source took, where the arm starts from it; 0 where another experiment had learned it.
+    pub source_seconds: Option<f64>,
+    /// What else a person should read: how many samples were kept, say.
+    pub notes: Vec<String>,
+}
+
+impl Record {
+    /// What became of a run; None where it has not ended.
+    ///
+    /// # Errors
+    /// Where the file is not one that was written here.
+    pub fn read(root: &Path, cell: &Cell) -> Result<Option<Record>> {
+        read_json(&cell.folder(root).join(RECORD))
+    }
+}
+
+/// The file of a run's classifier.
+pub fn classifier_path(folder: &Path) -> PathBuf {
+    folder.join(CLASSIFIER)
+}
+
+/// What all runs share.
+pub(super) struct Runs<'a> {
+    pub root: &'a Path,
+    pub settings: &'a Settings,
+    pub data: &'a Data,
+    pub device: &'a Device,
+    pub jobs: Jobs,
+    pub shelf: Option<Shelf>,
+    /// Collects what was found so far, and writes it.
+    pub gather: &'a (dyn Fn() -> Result<Classification> + Sync),
+    pub watcher: &'a Watcher<'a>,
+}
+
+impl Experiment for Runs<'_> {
+    type Cell = Cell;
+    type Record = Record;
+
+    fn record(&self, cell: &Cell) -> PathBuf {
+        cell.folder(self.root).join(RECORD)
+    }
+
+    fn shares(&self, cell: &Cell) -> Option<PathBuf> {
+        let teaching = cell.arm.teaching().ok()?;
+        (teaching.source || teaching.samples > 0.0).then(|| cell.learned(self.root))
+    }
+
+    fn is_whole(&self, _record: &Record) -> bool {
+        true
+    }
+
+    fn compute(&self, cell: &Cell, turn: &Turn<'_, Cell>) -> Result<Option<Record>> {
+        match self.learn(cell, turn) {
+            Err(Error::Diverged(text)) => Ok(Some(Record {
+                confusion: None,
+                accuracy: None,
+                balanced_accuracy: None,
+                diverged: Some(text),
+                curve: looks(&cell.folder(self.root))?,
+                seconds: 0.0,
+                gan_seconds: None,
+                source_seconds: None,
+                notes: Vec::new(),
+            })),
+            other => other,
+        }
+    }
+
+    fn ended(&self, cell: &Cell, record: &Record) -> Result<()> {
+        let found = (self.gather)()?;
+        let _ = (self.watcher)(cell, &CellEvent::Ended(record, &found));
+        Ok(())
+    }
+}
+
+/// The networks' shapes.
+pub(super) fn design(settings: &Settings) -> Design {
+    let Settings { size, channels, width, .. } = *settings;
+    Design { size, channels, width, norm: NormKind::Batch, input: Input::Channels }
+}
+
+impl Runs<'_> {
+    /// All phases; None where it was stopped.
+    fn learn(&self, cell: &Cell, turn: &Turn<'_, Cell>) -> Result<Option<Record>> {
+        let Settings { steps, batch, .. } = *self.settings;
+        let (teaching, folder) = (cell.arm.teaching()?, cell.folder(self.root));
+        let drawn = self.data.drawn(cell.shots, cell.seed)?;
+        let mut tell = |event: &Event<'_>| -> Result<ControlFlow<()>> {
+            let wish = (self.watcher)(cell, &CellEvent::Of(event));
+            Ok(if turn.is_over() { ControlFlow::Break(()) } else { wish })
+        };
+        let start = match teaching.source {
+            true => match self.classifier_of_source(cell, &mut tell)? {
+                Some(start) => Some(start),
+                None => return Ok(None),
+            },
+            false => None,
+        };
+        let mut notes = Vec::new();
+        let made = match teaching.samples > 0.0 {
+            true => match self.samples(cell, &teaching, &drawn, &mut tell)? {
+                Some((made, note)) => {
+                    notes.push(note);
+                    Some(made)
+                }
+                None => return Ok(None),
+            },
+            false => None,
+        };
+        turn.made();
+
+        let source_seconds = start.as_ref().map(|(_, seconds)| *seconds);
+        let gan_seconds = made.as_ref().map(|(_, seconds)| *seconds);
+        let target = match teaching.unlabelled {
+            true => OfTarget {
+                images: drawn.all,
+                known: drawn.known,
+                unlabelled: Some(if teaching.source { BEHIND_SOURCE } else { FRESH }),
+                known_at_once: true,
+            },
+            false => {
+                let Drawn { all: images, known } = drawn.labelled();
+                OfTarget { images, known, unlabelled: None, known_at_once: true }
+            }
+        };
+        let teachers = Teachers {
+            classes: self.data.classes().len(),
+            source: teaching.source.then(|| self.shown(cell.seed)).transpose()?,
+            target: Some(target),
+            made: made.map(|(made, _)| made),
+        };
+        let start = start.as_ref().map(|(classifier, _)| classifier);
+        let (device, design) = (self.device, design(self.settings));
+        let training = Recogniser::taught(device, &design, teachers, (batch, cell.seed), steps, start)?;
+        let mut watched = Watched { training, runs: self, folder: &folder, looking: 0.0 };
+        let run = RunFolder::prepare(&folder)?;
+        let phase = Phase {
+            name: TARGET,
+            checkpoint: &run.checkpoint(),
+            steps,
+            checkpoint_every: self.jobs.checkpoint_every,
+            shelf: None,
+        };
+        let began = Instant::now();
+        let done = go_on_learning(&mut watched, &phase, device, &mut tell)?;
+        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64() - watched.looking)?;
+        if !done {
+            return Ok(None);
+        }
+        let (classifier, classes) = (watched.training.into_classifier(), self.data.classes().clone());
+        let held_out = self.data.held_out();
+        let confusion = confusion(&classifier, held_out)?;
+        KeptClassifier { classifier, classes, reading: self.settings.reading.clone() }
+            .write(&classifier_path(&folder))?;
+        Ok(Some(Record {
+            accuracy: Some(confusion.accuracy()),
+            balanced_accuracy: Some(confusion.balanced_accuracy()),
+            confusion: Some(confusion),
+            diverged: None,
+            curve: looks(&folder)?,
+            seconds,
+            gan_seconds,
+            source_seconds,
+            notes,
+        }))
+    }
+
+    /// The source's images in scenes.
+    fn shown(&self, seed: u64) -> Result<Shown> {
+        let (source, grey) = self.data.source.as_ref().ok_or_else(|| Error::invalid("there is no source"))?;
+        let by = (self.settings.batch, seed);
+        Ok(Shown::new(self.device, source.clone(), *grey, ExtractorStyle::Scene, by))
+    }
+
+    /// The classifier of the source's scenes, and the seconds that it took here. None where its training was stopped.
+    fn classifier_of_source(
+        &self,
+        cell: &Cell,
+        tell: &mut crate::run::Watcher<'_>,
+    ) -> Result<Option<(Classifier, f64)>> {
+        let (folder, steps) = (cell.learned(self.root).join("classifier"), self.settings.source_steps);
+        let run = RunFolder::prepare(&folder)?;
+        let teachers = Teachers {
+            classes: self.data.classes().len(),
+            source: Some(self.shown(cell.seed)?),
+            target: None,
+            made: None,
+        };
+        let by = (self.settings.batch, cell.seed);
+        let mut training = Recogniser::taught(self.device, &design(self.settings), teachers, by, steps, None)?;
+        let phase = Phase {
+            name: "source",
+            checkpoint: &run.checkpoint(),
+            steps,
+            checkpoint_every: self.jobs.checkpoint_every,
+            shelf: self.shelf.as_ref(),
+        };
+        let began = Instant::now();
+        let done = go_on_learning(&mut training, &phase, self.device, tell)?;
+        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
+        Ok(done.then(|| (training.into_classifier(), seconds)))
+    }
+
+    /// The samples of the arm's GAN that teach, the seconds that it took here, and how many were kept, in a sentence. None where its training
+    /// was stopped.
+    #[allow(clippy::type_complexity)]
+    fn samples(
+        &self,
+        cell: &Cell,
+        teaching: &Teaching,
+        drawn: &Drawn,
+        tell: &mut crate::run::Watcher<'_>,
+    ) -> Result<Option<((OfGenerator, f64), String)>> {
+        let kind = if teaching.transfer { "gan" } else { "gan-scratch" };
+        let folder = cell.learned(self.root).join(format!("{kind}-{}", cell.shots));
+        let began = Instant::now();
+        let labeller = match teaching.transfer {
+            true => {
+                let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
+                let of_gan = &self.data.of_gan;
+                let trained = transfer::go_on(&plan, drawn.all.clone(), of_gan, &folders, self.device, tell)?;
+                (trained.ending == Ending::Finished).then_some(trained.labeller)
+            }
+            false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
+        };
+        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
+        let Some(labeller) = labeller else { return Ok(None) };
+        let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
+        let (architecture, network) = load_generator(&checkpoint, self.device)?;
+        let classes = self.data.classes();
+        let (mut labels, mut values, mut asked) = (Vec::new(), Vec::new(), 0);
+        let names = network.conditions().names();
+        for (class, name) in classes.names().iter().enumerate() {
+            // A class that the source lacks has no samples.
+            let Some(theirs) = names.named(name) else { continue };
+            let seed = cell.seed.wrapping_mul(classes.len() as u64).wrapping_add(class as u64);
+            let count = teaching.per_class;
+            let images = sample(&network, &architecture, seed, Purpose::SampleLatents, count, Some(theirs))?;
+            asked += count;
+            let sure = match &labeller {
+                Some(labeller) => labeller.probabilities(&images, name)?,
+                None => vec![1.0; count],
+            };
+            for (image, sure) in sure.into_iter().enumerate() {
+                if f64::from(sure) >= teaching.filter {
+                    labels.push(class as u32);
+                    values.extend_from_slice(&images.image(image));
+                }
+            }
+        }
+        if labels.is_empty() {
+            return Err(Error::Diverged(format!(
+                "of {asked} samples none is of its class with a probability of {}: the GAN teaches nothing",
+                teaching.filter
+            )));
+        }
+        let (size, channels) = (self.settings.size, self.settings.channels);
+        let note = format!("{} of {asked} samples teach", labels.len());
+        let images = Images::new([labels.len(), size, size, channels], values);
+        Ok(Some(((OfGenerator { images, labels, weight: teaching.samples }, seconds), note)))
+    }
+
+    fn recipe(&self, seed: u64) -> Recipe {
+        let Settings { size, channels, width, .. } = *self.settings;
+        let mut recipe = starting_recipe(seed, size, channels);
+        recipe.architecture.features = width;
+        recipe
+    }
+
+    /// A CTGAN that knows the same labels.
+    fn plan(&self, cell: &Cell, drawn: &Drawn) -> Result<Plan> {
+        let settings = self.settings;
+        let arm = transfer::Arm::parse(&format!("ctgan{{labels=fewshot:{}}}", cell.shots))?;
+        Ok(Plan {
+            source: settings.source.clone().ok_or_else(|| Error::invalid("there is no source"))?,
+            source_style: None,
+            source_steps: settings.gan_source_steps,
+            feature_steps: settings.source_steps,
+            target: settings.target.clone(),
+            subset: Some(drawn.all.len()),
+            subset_plain: false,
+            steps: settings.gan_steps,
+            scratch: false,
+            device: settings.device.clone(),
+            threads: self.jobs.threads_each(),
+            checkpoint_every: self.jobs.checkpoint_every,
+            sample_every: settings.gan_steps,
+            on_nan: OnNan::Stop,
+            evaluate_every: None,
+            reading: settings.reading.clone(),
+            arm: arm.resolved()?,
+            recipe: self.recipe(cell.seed),
+        })
+    }
+
+    fn folders(&self, cell: &Cell, run: &Path) -> Result<Folders> {
+        let arm = transfer::Arm::parse(&format!("ctgan{{labels=fewshot:{}}}", cell.shots))?;
+        let folders = Folders::shared(run, &cell.learned(self.root), &arm, None)?;
+        Ok(Folders { shelf: self.shelf.clone(), ..folders })
+    }
+
+    /// A conditional GAN of the labelled images alone.
+    fn train_alone(
+        &self,
+        cell: &Cell,
+        path: &Path,
+        drawn: &Drawn,
+        tell: &mut crate::run::Watcher<'_>,
+    ) -> Result<Ending> {
+        let mut recipe = self.recipe(cell.seed);
+        let Drawn { all, known } = drawn.labelled();
+        let labels = known.iter().map(|(_, class)| *class).collect();
+        let data = Dataset::labelled(all.name.clone(), all.images.clone(), labels, all.classes.clone());
+        recipe.architecture.classes = data.classes.len();
+        recipe.augment = vec![crate::gan::Augmentation::Translation];
+        let steps = self.settings.gan_steps;
+        let pace =
+            Pace { steps, checkpoint_every: self.jobs.checkpoint_every, sample_every: steps, on_nan: OnNan::Stop };
+        let folder = RunFolder::prepare(path)?;
+        let method = Box::new(Plain { classes: data.classes.len() });
+        let mut trainer = Trainer::with_method(&recipe, method, data, self.device)?;
+        let settings = json!({ "recipe": recipe, "shots": cell.shots });
+        folder.go_on("gan", &mut trainer, &settings, &pace, tell)
+    }
+}
+
+/// A training that is looked at on its way.
+struct Watched<'a> {
+    training: Recogniser,
+    runs: &'a Runs<'a>,
+    folder: &'a Path,
+    /// Seconds of looks.
+    looking: f64,
+}
+
+impl Watched<'_> {
+    fn look(&mut self) -> Result<()> {
+        let (step, began) = (self.training.steps(), Instant::now());
+        let Settings { look_every, steps, .. } = *self.runs.settings;
+        if step != steps && !step.is_multiple_of(look_every) {
+            return Ok(());
+        }
+        let classifier = self.training.average();
+        let accuracy = confusion(&classifier, &self.runs.data.validation)?.accuracy();
+        let path = self.folder.join(LOOKS);
+        let mut known: BTreeMap<u64, f64> = read_json(&path)?.unwrap_or_default();
+        known.retain(|other, _| *other < step);
+        known.insert(step, accuracy);
+        write_json(&path, &known)?;
+        self.looking += began.elapsed().as_secs_f64();
+        Ok(())
+    }
+}
+
+impl Pretraining for Watched<'_> {
+    fn settings(&self) -> serde_json::Value {
+        self.training.settings()
+    }
+
+    fn steps(&self) -> u64 {
+        self.training.steps()
+    }
+
+    fn step(&mut self) -> Result<Tensor> {
+        let loss = self.training.step()?;
+        self.look()?;
+        Ok(loss)
+    }
+
+    fn slots(&self) -> Vec<(String, Vec<Parameter>)> {
+        self.training.slots()
+    }
+
+    fn go_on_from(&mut self, step: u64) {
+        self.training.go_on_from(step);
+    }
+}
+
+/// What a classifier finds images to be.
+fn confusion(classifier: &Classifier, data: &Dataset) -> Result<Confusion> {
+    let labels = data.labels.as_ref().ok_or_else(|| Error::invalid(format!("{} has no labels", data.name)))?;
+    let found = classifier.predict(&data.images)?.labels;
+    Ok(Confusion::of(classifier.classes(), labels, &found))
+}
+
+/// The looks of a run so far.
+fn looks(folder: &Path) -> Result<Vec<Look>> {
+    let known: BTreeMap<u64, f64> = read_json(&folder.join(LOOKS))?.unwrap_or_default();
+    Ok(known.into_iter().map(|(step, accuracy)| Look { step, accuracy }).collect())
+}
+
+/// Adds seconds to those of a phase before it was stopped; gives all of them.
+fn add_seconds(folder: &Path, seconds: f64) -> Result<f64> {
+    let path = folder.join(SECONDS);
+    let all = read_json::<f64>(&path)?.unwrap_or(0.0) + seconds;
+    write_json(&path, &all)?;
+    Ok(all)
+}

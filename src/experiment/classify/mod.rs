@@ -1,0 +1,104 @@
+//! Classifiers of a target from few labels: arms that are taught by its labelled images, a source, unlabelled images and a GAN's samples, at
+//! numbers of labels a class, over random seeds.
+//!
+//! Runs are paired: a seed labels the same images in every arm, fewer labels being the first of more, and starts from the same classifier of the source;
+//! all arms take equally many steps on the target. On its way a run's averaged classifier is looked at on the validation block, and at its end it is
+//! measured on images that nothing was trained or chosen on. A [`Design`] says all of it, in the experiment's folder:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `classify.toml` | the design |
+//! | `classify.json` | a [`Classification`]: everything found so far |
+//! | `cells/ARM-SHOTS-seedK/` | a run: its looks, its `record.json`, and its `classifier.safetensors` |
+//! | `source-seedK/` | what that seed learned of the source: its classifier, and GANs |
+//!
+//! It can be stopped at any moment: [`run`] continues with what is there.
+
+mod arm;
+mod cell;
+mod data;
+mod kept;
+mod result;
+mod settings;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+pub use arm::{Arm, Teaching};
+pub use cell::{Look, Record, classifier_path};
+pub use data::{Data, Drawn};
+pub use kept::KeptClassifier;
+pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
+pub use settings::{Cell, Design, Row, Settings, run_folder};
+
+use crate::backend::Device;
+use crate::error::{Error, Result, Way};
+use crate::experiment::engine::{self, Jobs, write_json};
+use crate::run::{self, Ending, Event};
+use crate::transfer::Shelf;
+use cell::Runs;
+
+const RESULT: &str = "classify.json";
+
+/// What happens in an experiment.
+pub enum CellEvent<'a> {
+    /// Something in a run.
+    Of(&'a Event<'a>),
+    /// A run has ended, and this was found so far.
+    Ended(&'a Record, &'a Classification),
+}
+
+/// Who is told of every run, from several threads at once, and gives whether to go on.
+pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync + 'w;
+
+/// Refuses what would fail only behind hours of training; trains and writes nothing.
+///
+/// # Errors
+/// Where a class has fewer labelled images than are asked for.
+pub fn inspect(design: &Design, data: &Data) -> Result<()> {
+    design.shots().into_iter().try_for_each(|shots| data.drawn(shots, 0).map(drop))
+}
+
+/// Makes an experiment's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for now
+/// are those of `asked`.
+///
+/// # Errors
+/// [`Error::Folder`] where the folder holds something else, or an experiment with other settings, whose difference it names.
+pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
+    if !Design::is_in(root) {
+        if !run::is_vacant(root)? {
+            let problem = format!("{} is not empty and holds no experiment of classifiers", root.display());
+            return Err(Error::folder(problem, [Way::Elsewhere]));
+        }
+        std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
+    }
+    let design = Design::joined(root, asked)?;
+    design.write(root)?;
+    Ok(design)
+}
+
+/// Does the runs of `asked` that have not ended, and writes `classify.json` behind each.
+///
+/// # Errors
+/// The first of any run, except that it diverged; what files and devices say.
+pub fn run(
+    root: &Path,
+    asked: &Design,
+    data: &Data,
+    device: &Device,
+    jobs: Jobs,
+    watcher: &Watcher<'_>,
+) -> Result<(Classification, Ending)> {
+    let design = prepare(root, asked)?;
+    let described = Described::of(&design, data, device.backend().microkernel());
+    let gather = || -> Result<Classification> {
+        let found = Classification::gather(root, &design, described.clone())?;
+        write_json(&root.join(RESULT), &found)?;
+        Ok(found)
+    };
+    gather()?;
+    let (settings, shelf) = (&design.settings, Shelf::of_cache());
+    let runs = Runs { root, settings, data, device, jobs, shelf, gather: &gather, watcher };
+    let ending = engine::carry_out(&runs, asked.cells(), jobs)?;
+    Ok((gather()?, ending))
+}

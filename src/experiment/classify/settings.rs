@@ -1,0 +1,258 @@
+//! What an experiment of classifiers is made of: what all runs share, arms, and the cells (arm, labels a class, seed) that were asked
+//! for. `classify.toml` holds it, so that an experiment is continued as it was begun.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Arm;
+use crate::atomic;
+use crate::checkpoint::difference;
+use crate::data::{Parts, Reading};
+use crate::error::{Error, Result, Way};
+use crate::experiment::verdict::{Candidate, Protocol};
+use crate::metrics::HeldOut;
+
+const FILE: &str = "classify.toml";
+const CELLS: &str = "cells";
+
+/// What all runs share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// What is learned from, as `--source` takes it; none where the target is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// What is to be classified, as `--target` takes it.
+    pub target: String,
+    /// Steps on the target, the same in all arms.
+    pub steps: u64,
+    /// Steps of the classifier of the source, which each seed trains once.
+    pub source_steps: u64,
+    /// Steps of a GAN's source, and on its target.
+    pub gan_source_steps: u64,
+    /// Steps of a GAN on its target.
+    pub gan_steps: u64,
+    /// Images a batch, of each teacher.
+    pub batch: usize,
+    /// The classifier's width, and the GAN's.
+    pub width: usize,
+    /// The side of the classifier's images.
+    pub size: usize,
+    /// Their channels.
+    pub channels: usize,
+    /// Steps between looks at the validation block; the last step always is one.
+    pub look_every: u64,
+    /// What accuracy is measured on.
+    pub split: HeldOut,
+    /// The device, as `--device` takes it.
+    pub device: String,
+    /// How images are read, and which are held out.
+    #[serde(default, skip_serializing_if = "Reading::is_usual")]
+    pub reading: Reading,
+}
+
+impl Settings {
+    /// Reads the target.
+    ///
+    /// # Errors
+    /// Those of [`Parts::read`].
+    pub fn read_target(&self) -> Result<Parts> {
+        Parts::read(&self.target.parse()?, &self.reading.of_size(self.size))
+    }
+}
+
+/// The seeds of an arm at a number of labels a class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// The arm's name.
+    pub arm: String,
+    /// Labelled images of each class.
+    pub shots: usize,
+    /// The seeds.
+    pub seeds: Vec<u64>,
+}
+
+/// An experiment as it was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Design {
+    /// What all runs share.
+    pub settings: Settings,
+    /// The arms.
+    pub arms: Vec<Arm>,
+    /// Which runs there are of them.
+    pub cells: Vec<Row>,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The way of training.
+    pub arm: Arm,
+    /// Labelled images of each class.
+    pub shots: usize,
+    /// The seed of everything: which images are labelled, weights, order and changes.
+    pub seed: u64,
+}
+
+impl std::fmt::Display for Cell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} with {} a class, seed {}", self.arm, self.shots, self.seed)
+    }
+}
+
+impl Cell {
+    /// The folder of its run.
+    pub fn folder(&self, root: &Path) -> PathBuf {
+        run_folder(root, &self.arm.name, self.shots, self.seed)
+    }
+
+    /// The folder of what its seed learned of the source.
+    pub fn learned(&self, root: &Path) -> PathBuf {
+        root.join(format!("source-seed{}", self.seed))
+    }
+}
+
+/// The folder of a run.
+pub fn run_folder(root: &Path, arm: &str, shots: usize, seed: u64) -> PathBuf {
+    root.join(CELLS).join(format!("{arm}-{shots}-seed{seed}"))
+}
+
+impl Design {
+    /// All arms with all numbers of labels over all seeds. Without a source arms are what is left of them.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is named twice or not at all, or an arm cannot be.
+    pub fn new(settings: Settings, arms: Vec<Arm>, shots: &[usize], seeds: &[u64]) -> Result<Design> {
+        let arms: Vec<Arm> = match settings.source {
+            Some(_) => arms,
+            None => arms.iter().map(Arm::without_source).collect::<Result<_>>()?,
+        };
+        let twice = |what: &str, names: Vec<String>| {
+            let repeated = names.iter().enumerate().find(|(place, name)| names[..*place].contains(name));
+            match repeated {
+                Some((_, name)) => Err(Error::Usage(format!("{what} {name} is named twice; name it once"))),
+                None => Ok(()),
+            }
+        };
+        twice("the arm", arms.iter().map(|arm| arm.name.clone()).collect())?;
+        twice("the number of labels", shots.iter().map(usize::to_string).collect())?;
+        twice("the seed", seeds.iter().map(u64::to_string).collect())?;
+        if arms.is_empty() || shots.is_empty() || seeds.is_empty() {
+            return Err(Error::Usage("an experiment needs an arm, a number of labels and a seed".to_string()));
+        }
+        let row = |arm: &Arm, &shots: &usize| Row { arm: arm.name.clone(), shots, seeds: seeds.to_vec() };
+        let cells = arms.iter().flat_map(|arm| shots.iter().map(move |count| row(arm, count))).collect();
+        Ok(Design { settings, arms, cells })
+    }
+
+    /// The design in a folder with what is asked for now; the runs that are asked for are those of `asked`. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where what is in the folder has other settings, naming the difference.
+    pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
+        let path = root.join(FILE);
+        let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
+        let Some(text) = text else { return Ok(asked.clone()) };
+        let mut design: Design = toml::from_str(&text).map_err(|error| {
+            let broken = error.message();
+            Error::invalid(format!("{}: {broken}; put back what `graft classify` wrote there", path.display()))
+        })?;
+        let refused = |what: &str, ours: String, theirs: String| {
+            let problem = format!(
+                "{}: the experiment was begun with {what} {ours}, and now {theirs} is asked for",
+                root.display()
+            );
+            Error::folder(problem, [Way::Do("say the same"), Way::Elsewhere])
+        };
+        if let Some((name, ours, theirs)) = difference("", &json!(design.settings), &json!(asked.settings)) {
+            return Err(refused(&name, ours.to_string(), theirs.to_string()));
+        }
+        for arm in &asked.arms {
+            match design.arms.iter().find(|own| own.name == arm.name) {
+                Some(own) if own == arm => {}
+                Some(own) => return Err(refused("the arm", own.notation(), arm.notation())),
+                None => design.arms.push(arm.clone()),
+            }
+        }
+        for row in &asked.cells {
+            match design.cells.iter_mut().find(|own| (&own.arm, own.shots) == (&row.arm, row.shots)) {
+                Some(own) => {
+                    let new: Vec<u64> = row.seeds.iter().copied().filter(|seed| !own.seeds.contains(seed)).collect();
+                    own.seeds.extend(new);
+                }
+                None => design.cells.push(row.clone()),
+            }
+        }
+        Ok(design)
+    }
+
+    /// Whether a folder holds an experiment.
+    pub fn is_in(root: &Path) -> bool {
+        root.join(FILE).exists()
+    }
+
+    /// Reads the experiment in a folder; none where there is none yet.
+    ///
+    /// # Errors
+    /// Where the file is not what [`Design::write`] wrote.
+    pub fn read(root: &Path) -> Result<Option<Design>> {
+        let path = root.join(FILE);
+        let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
+        let read = |text: String| {
+            toml::from_str(&text).map_err(|error| Error::invalid(format!("{}: {}", path.display(), error.message())))
+        };
+        text.map(read).transpose()
+    }
+
+    /// Writes it into the folder of its experiment.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn write(&self, root: &Path) -> Result<()> {
+        let text = toml::to_string(self).map_err(|error| Error::invalid(format!("{FILE}: {error}")))?;
+        atomic::write(&root.join(FILE), text.as_bytes())
+    }
+
+    /// Every run: seed by seed, the fewest labels first.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells = Vec::new();
+        for row in &self.cells {
+            let Some(arm) = self.arms.iter().find(|arm| arm.name == row.arm) else { continue };
+            let of_seed = |(place, &seed): (usize, &u64)| (place, Cell { arm: arm.clone(), shots: row.shots, seed });
+            cells.extend(row.seeds.iter().enumerate().map(of_seed));
+        }
+        cells.sort_by_key(|(place, cell)| (*place, cell.shots));
+        cells.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    /// Numbers of labels a class, ascending.
+    pub fn shots(&self) -> Vec<usize> {
+        let mut shots: Vec<usize> = self.cells.iter().map(|row| row.shots).collect();
+        shots.sort_unstable();
+        shots.dedup();
+        shots
+    }
+
+    /// The claims: arms are held against `scratch` and `selftrain`, as far as those are there.
+    pub fn protocol(&self) -> Protocol {
+        const BASELINES: [&str; 2] = ["scratch", "selftrain"];
+        let (baselines, candidates): (Vec<&Arm>, Vec<&Arm>) =
+            self.arms.iter().partition(|arm| BASELINES.contains(&arm.name.as_str()));
+        let control = |arm: &Arm| {
+            let is_there = self.arms.iter().any(|other| other.name == "gan-augment-scratch");
+            (arm.name == "gan-augment" && is_there).then(|| "gan-augment-scratch".to_string())
+        };
+        let candidates = candidates
+            .iter()
+            .map(|arm| Candidate { arm: arm.name.clone(), controls: control(arm).into_iter().collect() });
+        Protocol {
+            baselines: baselines.iter().map(|arm| arm.name.clone()).collect(),
+            candidates: candidates.collect(),
+            sizes: self.shots(),
+        }
+    }
+}

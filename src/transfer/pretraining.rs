@@ -1,0 +1,142 @@
+//! The training of a network that is no GAN, from wherever its checkpoint stands: a feature extractor's, a label predictor's.
+
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+
+use super::shelf::{Kept, Shelf};
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result, Way};
+use crate::nn::Parameter;
+use crate::run::{Event, Watcher};
+use crate::tensor::Tensor;
+
+/// Losses are read back every so many steps: each read waits for the device.
+const READ_EVERY: u64 = 16;
+
+/// A training that is no GAN's: a feature extractor's, a label predictor's.
+pub trait Pretraining {
+    /// What determines its results beside the number of steps.
+    fn settings(&self) -> Json;
+    /// Steps made so far.
+    fn steps(&self) -> u64;
+    /// One step; gives its loss, still on the device.
+    ///
+    /// # Errors
+    /// The device's first failure, where a step reads something back.
+    fn step(&mut self) -> Result<Tensor>;
+    /// The steps that take most memory: one, and one that finds what a step leaves.
+    ///
+    /// # Errors
+    /// Those of [`Pretraining::step`].
+    fn rehearse(&mut self) -> Result<()> {
+        (0..2).try_for_each(|_| self.step().map(drop))
+    }
+    /// The whole state, each part under its prefix in checkpoints: networks with their statistics, and moments.
+    fn slots(&self) -> Vec<(String, Vec<Parameter>)>;
+    /// Goes on as one that made so many steps, its slots being those of then.
+    fn go_on_from(&mut self, step: u64);
+    /// Adds the whole state to a checkpoint.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn save(&self, checkpoint: &mut Checkpoint) -> Result<()> {
+        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.insert_parameters(prefix, slots))
+    }
+    /// Continues at `step` from a state that [`Pretraining::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where tensors are missing or of other shapes.
+    fn restore(&mut self, checkpoint: &Checkpoint, step: u64) -> Result<()> {
+        self.slots().iter().try_for_each(|(prefix, slots)| checkpoint.load_parameters(prefix, slots))?;
+        self.go_on_from(step);
+        Ok(())
+    }
+}
+
+/// A phase of a run in which something is learned before the target, or beside it.
+pub(crate) struct Phase<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Its checkpoint's file, whose folder exists.
+    pub checkpoint: &'a Path,
+    /// The steps at which it ends.
+    pub steps: u64,
+    /// Steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// Where it is looked for before it is learned, and kept.
+    pub shelf: Option<&'a Shelf>,
+}
+
+/// Trains up to the phase's last step, from where its checkpoint stands. False where that was interrupted.
+///
+/// # Errors
+/// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training; what writing says.
+pub(crate) fn go_on(
+    training: &mut dyn Pretraining,
+    phase: &Phase<'_>,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<bool> {
+    let Phase { name, checkpoint: path, steps, checkpoint_every, shelf } = *phase;
+    let settings = json!({ "steps": steps, "of": training.settings() });
+    let kept = Kept::new(shelf, &settings, device);
+    kept.bring(path, name, watcher)?;
+    if path.exists() {
+        let checkpoint = Checkpoint::read(path)?;
+        let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
+        let same = checkpoint.header.get("training") == Some(&settings);
+        let Some(step) = step.filter(|_| same) else {
+            let problem = format!("{} is of another training than this run's", path.display());
+            return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
+        };
+        training.restore(&checkpoint, step)?;
+    }
+    if training.steps() == steps {
+        return Ok(true);
+    }
+    let mut stop = watcher(&Event::Phase { name, from: training.steps(), to: steps })?.is_break();
+    let (start, first) = (Instant::now(), training.steps());
+    while training.steps() < steps {
+        let loss = training.step()?;
+        let step = training.steps();
+        stop |= watcher(&Event::Made(step))?.is_break();
+        let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
+        // The first step is shown at once: people wait for it.
+        if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
+            let loss = loss.item()?;
+            if !loss.is_finite() {
+                return Err(Error::Diverged(format!(
+                    "the training of {name} diverged at step {step}: its loss is {loss}"
+                )));
+            }
+            let rate = (step - first) as f64 / start.elapsed().as_secs_f64();
+            stop |= watcher(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
+        }
+        if write {
+            let header = json!({
+                "graft": env!("CARGO_PKG_VERSION"),
+                "step": step,
+                "training": settings,
+                "device": device.name(),
+                "microkernel": device.backend().microkernel(),
+            });
+            let Json::Object(header) = header else { unreachable!("the header is written as an object") };
+            let mut checkpoint = Checkpoint::new(header);
+            training.save(&mut checkpoint)?;
+            if let Some(tensor) = checkpoint.first_broken() {
+                return Err(Error::Diverged(format!(
+                    "the training of {name} diverged: at step {step} {tensor} is the first tensor that is not finite"
+                )));
+            }
+            checkpoint.write(path)?;
+        }
+        if stop && step < steps {
+            return Ok(false);
+        }
+    }
+    kept.keep(path, name, start.elapsed(), watcher)?;
+    Ok(true)
+}
