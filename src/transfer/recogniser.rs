@@ -489,6 +489,66 @@ mod tests {
         assert_ne!(state(&alone), state(&unbroken), "the target has a part in it");
     }
 
+    fn taught(target: &Dataset, source: bool, made: Option<OfGenerator>, steps: u64) -> Recogniser {
+        let device = Device::cpu();
+        let shown = || Shown::new(&device, digits("synthetic:strokes", 200), true, ExtractorStyle::Scene, (16, 1));
+        let of_target = OfTarget {
+            images: target.clone(),
+            known: vec![(3, 1), (5, 2)],
+            unlabelled: Some(Rise { alone: 0.0, over: 0.2 }),
+            known_at_once: true,
+        };
+        let teachers = Teachers { classes: 10, source: source.then(shown), target: Some(of_target), made };
+        Recogniser::taught(&device, &DESIGN, teachers, (16, 1), steps, None).unwrap()
+    }
+
+    #[test]
+    fn labels_that_are_not_known_play_no_part() {
+        let target = digits("synthetic:street", 60);
+        let labels = target.labels.as_ref().unwrap().iter().map(|label| (label + 3) % 10).collect();
+        let other = Dataset { labels: Some(labels), ..target.clone() };
+        for source in [true, false] {
+            let weights = |target: &Dataset| {
+                let mut training = taught(target, source, None, 6);
+                (0..6).for_each(|_| drop(training.step().unwrap()));
+                state(&training)
+            };
+            assert_eq!(weights(&target), weights(&other));
+        }
+    }
+
+    #[test]
+    fn samples_teach_by_their_weight_and_start_and_average_leave_a_training_as_it_is() {
+        let target = digits("synthetic:street", 60);
+        let made = |weight| OfGenerator { images: target.images.clone(), labels: vec![4; 60], weight };
+        let weights = |made: Option<OfGenerator>, looked: bool| {
+            let mut training = taught(&target, false, made, 6);
+            for _ in 0..6 {
+                if looked {
+                    training.average();
+                }
+                training.step().unwrap();
+            }
+            state(&training)
+        };
+        let plain = weights(None, false);
+        assert_eq!(weights(Some(made(0.0)), false), plain, "of no weight");
+        assert_ne!(weights(Some(made(1.0)), false), plain);
+        assert_eq!(weights(None, true), plain, "looking changes nothing");
+
+        let mut first = taught(&target, false, Some(made(1.0)), 4);
+        (0..4).for_each(|_| drop(first.step().unwrap()));
+        let learned = first.average();
+        let teachers = Teachers { classes: 10, source: None, target: None, made: Some(made(1.0)) };
+        let mut second = Recogniser::taught(&Device::cpu(), &DESIGN, teachers, (16, 1), 1, Some(&learned)).unwrap();
+        let values =
+            |of: &Classifier| of.parameters().iter().map(|p| p.get().to_vec::<f32>().unwrap()).collect::<Vec<_>>();
+        assert_eq!(values(&second.average()), values(&learned), "it begins where the other ended");
+        let none = Teachers { classes: 10, source: None, target: None, made: None };
+        let error = Recogniser::taught(&Device::cpu(), &DESIGN, none, (16, 1), 1, None).unwrap_err();
+        assert!(error.to_string().contains("no labels"), "{error}");
+    }
+
     #[test]
     fn it_learns_classes_from_scenes() {
         let mut training = recogniser(false, 150);

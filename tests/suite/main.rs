@@ -6,6 +6,8 @@ mod arguments;
 mod bits;
 mod case;
 #[cfg(feature = "cli")]
+mod classify;
+#[cfg(feature = "cli")]
 mod cli;
 #[cfg(feature = "cli")]
 mod compare;

@@ -164,13 +164,9 @@ impl Runs<'_> {
             },
             false => None,
         };
-        let mut notes = Vec::new();
         let made = match teaching.samples > 0.0 {
             true => match self.samples(cell, &teaching, &drawn, &mut tell)? {
-                Some((made, note)) => {
-                    notes.push(note);
-                    Some(made)
-                }
+                Some(made) => Some(made),
                 None => return Ok(None),
             },
             false => None,
@@ -178,7 +174,8 @@ impl Runs<'_> {
         turn.made();
 
         let source_seconds = start.as_ref().map(|(_, seconds)| *seconds);
-        let gan_seconds = made.as_ref().map(|(_, seconds)| *seconds);
+        let gan_seconds = made.as_ref().map(|made| made.seconds);
+        let notes = made.iter().map(|made| made.note.clone()).collect();
         let target = match teaching.unlabelled {
             true => OfTarget {
                 images: drawn.all,
@@ -195,7 +192,7 @@ impl Runs<'_> {
             classes: self.data.classes().len(),
             source: teaching.source.then(|| self.shown(cell.seed)).transpose()?,
             target: Some(target),
-            made: made.map(|(made, _)| made),
+            made: made.map(|made| made.teach),
         };
         let start = start.as_ref().map(|(classifier, _)| classifier);
         let (device, design) = (self.device, design(self.settings));
@@ -269,16 +266,14 @@ impl Runs<'_> {
         Ok(done.then(|| (training.into_classifier(), seconds)))
     }
 
-    /// The samples of the arm's GAN that teach, the seconds that it took here, and how many were kept, in a sentence. None where its training
-    /// was stopped.
-    #[allow(clippy::type_complexity)]
+    /// The samples of the arm's GAN that teach. None where its training was stopped.
     fn samples(
         &self,
         cell: &Cell,
         teaching: &Teaching,
         drawn: &Drawn,
         tell: &mut crate::run::Watcher<'_>,
-    ) -> Result<Option<((OfGenerator, f64), String)>> {
+    ) -> Result<Option<Samples>> {
         let kind = if teaching.transfer { "gan" } else { "gan-scratch" };
         let folder = cell.learned(self.root).join(format!("{kind}-{}", cell.shots));
         let began = Instant::now();
@@ -325,7 +320,7 @@ impl Runs<'_> {
         let (size, channels) = (self.settings.size, self.settings.channels);
         let note = format!("{} of {asked} samples teach", labels.len());
         let images = Images::new([labels.len(), size, size, channels], values);
-        Ok(Some(((OfGenerator { images, labels, weight: teaching.samples }, seconds), note)))
+        Ok(Some(Samples { teach: OfGenerator { images, labels, weight: teaching.samples }, seconds, note }))
     }
 
     fn recipe(&self, seed: u64) -> Recipe {
@@ -390,6 +385,15 @@ impl Runs<'_> {
         let settings = json!({ "recipe": recipe, "shots": cell.shots });
         folder.go_on("gan", &mut trainer, &settings, &pace, tell)
     }
+}
+
+/// What a GAN gives an arm.
+struct Samples {
+    teach: OfGenerator,
+    /// What it took here.
+    seconds: f64,
+    /// How many of its samples teach, in a sentence.
+    note: String,
 }
 
 /// A training that is looked at on its way.

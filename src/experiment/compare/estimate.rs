@@ -222,6 +222,9 @@ impl Known {
     }
 }
 
+/// Seconds of a step of a run, and what it learns of its source.
+type Stepped = (f64, Vec<Learned>);
+
 /// What runs take while all jobs are at work.
 struct Rates {
     /// Seconds of a step on the target, and the run that was timed with what it learns of its source, by arm.
@@ -257,9 +260,8 @@ impl Rates {
             Ok((arms, sampling))
         })?;
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-        let over_jobs = |of: &dyn Fn(&[(f64, Vec<Learned>)]) -> f64| {
-            mean(&measured.iter().map(|(arms, _)| of(arms)).collect::<Vec<_>>())
-        };
+        let over_jobs =
+            |of: &dyn Fn(&[Stepped]) -> f64| mean(&measured.iter().map(|(arms, _)| of(arms)).collect::<Vec<_>>());
         let arms = cells.iter().enumerate().map(|(place, cell)| {
             let step = match known.steps.get(&cell.arm.name) {
                 Some(steps) => mean(steps),
