@@ -31,6 +31,7 @@ mod train;
 mod train_command;
 mod transfer;
 mod transfer_command;
+mod translate;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -73,6 +74,7 @@ enum Command {
     Compare(Box<compare::Compare>),
     Classify(Box<classify::Classify>),
     Predict(predict::Predict),
+    Translate(translate::Translate),
     Sample(sample::Sample),
     Evaluate(evaluate::Evaluate),
     Judge(judge::Judge),
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Compare(command) => command.run(),
         Command::Classify(command) => command.run(),
         Command::Predict(command) => command.run(),
+        Command::Translate(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Judge(command) => command.run(),

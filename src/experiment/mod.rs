@@ -11,5 +11,6 @@ pub mod report;
 #[doc(hidden)]
 pub mod statistics;
 pub mod tensorboard;
+pub mod translate;
 #[doc(hidden)]
 pub mod verdict;

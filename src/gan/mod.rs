@@ -27,6 +27,7 @@ pub use pair::{Discriminator, Generator, Judgement};
 pub use recipe::{PenaltyStep, Recipe};
 pub use sampling::{
     Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
+    sample_of,
 };
 pub(crate) use sampling::{DISCRIMINATOR, PREFIX as GENERATOR, RAW as RAW_GENERATOR};
 pub use trainer::{StepLosses, Trainer};

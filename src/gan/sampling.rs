@@ -123,6 +123,36 @@ pub fn sample(
     })
 }
 
+/// Images of latents `[n, latent]`; where the network is conditioned, number i is of class `classes[i]`, or without such drawn by its own
+/// distribution of conditions, keyed by (seed, purpose, i).
+///
+/// # Errors
+/// The device's first failure.
+///
+/// # Panics
+/// Where there are fewer classes than latents, or the network has no such class.
+#[track_caller]
+pub fn sample_of(
+    network: &Generator,
+    architecture: &Architecture,
+    (seed, purpose): (u64, Purpose),
+    latents: &Tensor,
+    classes: Option<&[u32]>,
+) -> Result<Images> {
+    let device = network.parameters()[0].device();
+    let length = architecture.latent;
+    let values = latents.to_vec::<f32>()?;
+    render(network, architecture, values.len() / length, |start, batch| {
+        let rows = Tensor::from_slice(&device, &values[start * length..][..batch * length], [batch, length]);
+        let condition = |number: usize| {
+            let class = classes.map(|classes| classes[number]);
+            network.conditions().draw(&device, (seed, purpose, 0), number, 1, class)
+        };
+        let conditions: Option<Vec<Tensor>> = (start..start + batch).map(condition).collect();
+        (rows, conditions.map(|conditions| Tensor::concat(&conditions.iter().collect::<Vec<_>>(), 0)))
+    })
+}
+
 /// `count` samples of a seed, and the class that each was asked for where the network has classes; None of a sample of no class.
 ///
 /// # Errors

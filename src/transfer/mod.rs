@@ -42,6 +42,7 @@ pub use labeller::Labeller;
 pub(crate) use labels::known;
 pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
+pub(crate) use predictor::styled;
 pub use pretraining::Pretraining;
 pub(crate) use pretraining::{Phase, go_on as go_on_learning};
 pub(crate) use recogniser::{OfGenerator, OfTarget, Recogniser, Rise, Teachers};

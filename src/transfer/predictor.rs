@@ -73,7 +73,7 @@ pub(super) fn predictor(workshop: &mut Workshop<'_>) -> Result<Option<Classifier
 }
 
 /// A data set with a style of its own for each image.
-fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
+pub(crate) fn styled(data: &Dataset, style: Style, seed: u64) -> Dataset {
     if style == Style::None {
         return data.clone();
     }

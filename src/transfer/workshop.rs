@@ -93,6 +93,14 @@ impl SourceImages {
         self.get(source).map(|(data, _, grey)| (data, grey))
     }
 
+    /// The usual style of a source's images; of a checkpoint what it learned from.
+    ///
+    /// # Errors
+    /// Those of [`SourceImages::images`].
+    pub fn style(&self, source: &str) -> Result<Style> {
+        self.get(source).map(|(_, style, _)| style)
+    }
+
     /// The images; of a checkpoint those that its run trained on.
     ///
     /// # Errors

@@ -57,3 +57,5 @@ mod survival;
 mod transfer;
 #[cfg(feature = "cli")]
 mod transfer_command;
+#[cfg(feature = "cli")]
+mod translate;

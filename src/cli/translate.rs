@@ -1,0 +1,182 @@
+//! `graft translate`: pairs of two domains, what both generators of a transfer make of the same latents.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::judge::{interrupted, percent};
+use super::progress::{Progress, watch_for_interrupts};
+use super::{Compute, count, named, seed, tell};
+use crate::data::{Images, picture};
+use crate::error::{Error, Result};
+use crate::experiment::report::{Facts, Page, Picture, Pictures, Slider};
+use crate::experiment::translate::{Agreement, Pairs, Translation};
+
+/// Pairs in a grid, and in a row of it.
+const SHOWN: usize = 50;
+const COLUMNS: usize = 10;
+const MARGIN: usize = 2;
+/// Pairs by which agreement is measured.
+const MEASURED: usize = 2000;
+
+/// Draw pairs of source and target from the same latents, and measure how far their classes agree
+#[derive(Args)]
+#[command(
+    after_help = "RUN is one of `graft transfer` by TrGAN or CTGAN. The grid has rows of the source's samples, and below each the target's; where both know \
+    classes, a pair is of one class.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page pairs.html\n  \
+    graft translate runs/ctgan-svhn-0 --count 200 --files pairs"
+)]
+pub struct Translate {
+    /// The folder of a transfer's run
+    run: PathBuf,
+    /// How many pairs
+    #[arg(long, default_value_t = SHOWN, value_name = "N", value_parser = count)]
+    count: usize,
+    /// Seed of the latents
+    #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
+    seed: u64,
+    /// A class of the target, by name or number, that both generators know [default: all of those in turn]
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
+    /// The grid to write; nothing there is replaced
+    #[arg(long, default_value = "pairs.png", value_name = "FILE.png")]
+    out: PathBuf,
+    /// A folder for the pairs, each in two PNG files; there must be none yet
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// A page with the pairs and a slider between both sides; nothing there is replaced
+    #[arg(long, value_name = "FILE.html")]
+    page: Option<PathBuf>,
+    /// Measure in how many pairs judges of both domains see the same class, beside chance
+    #[arg(long)]
+    agreement: bool,
+    /// No progress
+    #[arg(short, long)]
+    quiet: bool,
+    #[command(flatten)]
+    compute: Compute,
+}
+
+impl Translate {
+    pub fn run(&self) -> Result<()> {
+        for (option, path) in [("--out", Some(&self.out)), ("--page", self.page.as_ref())] {
+            if let Some(path) = path.filter(|path| path.exists()) {
+                return Err(Error::invalid(format!("{} exists: choose another {option}", path.display())));
+            }
+        }
+        self.files.as_deref().map_or(Ok(()), super::check_vacant)?;
+        watch_for_interrupts();
+        self.compute.run(|device| {
+            let translation = Translation::read(&self.run, device)?;
+            let pairs = translation.pairs(self.seed, self.count, self.class.as_deref())?;
+            let agreement = match self.agreement {
+                true => {
+                    let mut progress = Progress::new("judge", 0, self.quiet);
+                    let found = translation.agreement(self.seed, MEASURED, &mut |event| progress.watch(event));
+                    progress.finish();
+                    Some(found?.ok_or_else(interrupted)?)
+                }
+                false => None,
+            };
+            let rows = self.count.div_ceil(COLUMNS);
+            let all = picture::grid(&in_rows(&pairs), 2 * rows, MARGIN);
+            picture::write_png(&self.out, &all, 0)?;
+            let mut written = vec![self.out.clone()];
+            if let Some(folder) = &self.files {
+                written.extend(files(folder, &pairs)?);
+            }
+            if let Some(page) = &self.page {
+                self.page_of(&pairs, agreement.as_ref()).write(page)?;
+                written.push(page.clone());
+            }
+            let fields = json!({
+                "files": written.iter().map(named).collect::<Vec<_>>(),
+                "count": self.count,
+                "classes": pairs.asked.as_ref().map(|asked| {
+                    asked.iter().map(|&label| &pairs.names.names()[label as usize]).collect::<Vec<_>>()
+                }),
+                "agreement": agreement,
+            });
+            let shown = [Some(self.out.clone()), self.files.clone(), self.page.clone()];
+            let mut lines: Vec<String> = shown.into_iter().flatten().map(|path| path.display().to_string()).collect();
+            lines.extend(agreement.iter().map(sentence));
+            tell("translation", fields, lines.join("\n"));
+            Ok(())
+        })
+    }
+
+    fn page_of(&self, pairs: &Pairs, agreement: Option<&Agreement>) -> Page {
+        let grid = |name: &str, images: &Images| Picture::grid(name, images, COLUMNS);
+        let [source, target] = [("source", &pairs.source), ("target", &pairs.target)];
+        let slider = Slider::new("From one side to the other")
+            .frame("source", vec![grid(source.0, source.1)])
+            .frame("both, one over the other", vec![grid("mixed", &mixed(pairs))])
+            .frame("target", vec![grid(target.0, target.1)]);
+        let mut page = Page::new(format!("Pairs of {}", self.run.display()));
+        page = page
+            .summary("Both generators are given the same latents; where both know classes, a pair is of one class.");
+        for sentence in agreement.iter().map(|agreement| sentence(agreement)) {
+            page = page.summary(sentence);
+        }
+        let beside =
+            Pictures::beside("The same latents").picture(grid(source.0, source.1)).picture(grid(target.0, target.1));
+        let facts = Facts::new("Settings").fact("pairs", self.count).fact("seed", self.seed);
+        page.heading("Pairs").with(slider).with(beside).heading("Settings").with(facts)
+    }
+}
+
+/// What was measured, in a sentence.
+fn sentence(agreement: &Agreement) -> String {
+    let Agreement { count, agreement, chance, shuffled, judge_fd, floor, .. } = agreement;
+    format!(
+        "judges see the same class in {} of {count} pairs ({} by chance, {} where pairs are shuffled); judge-FD of the target's side {judge_fd:.1}, fresh \
+         real images {floor:.1}",
+        percent(*agreement),
+        percent(*chance),
+        percent(*shuffled)
+    )
+}
+
+/// Rows of the source's side, each above the target's; what is left of the last ones is empty.
+fn in_rows(pairs: &Pairs) -> Images {
+    let [count, height, width, channels] = pairs.target.shape();
+    let blank = vec![255; height * width * channels];
+    let mut pixels = Vec::new();
+    for start in (0..count).step_by(COLUMNS) {
+        for side in [&pairs.source, &pairs.target] {
+            for index in start..start + COLUMNS {
+                match index < count {
+                    true => pixels.extend_from_slice(&side.image(index)),
+                    false => pixels.extend_from_slice(&blank),
+                }
+            }
+        }
+    }
+    Images::new([2 * count.div_ceil(COLUMNS) * COLUMNS, height, width, channels], pixels)
+}
+
+/// The mean of both sides.
+fn mixed(pairs: &Pairs) -> Images {
+    let both = pairs.source.pixels().iter().zip(pairs.target.pixels().iter()).map(|(a, b)| a.midpoint(*b)).collect();
+    Images::new(pairs.target.shape(), both)
+}
+
+/// Writes each pair in two files; gives their paths.
+fn files(folder: &Path, pairs: &Pairs) -> Result<Vec<PathBuf>> {
+    crate::atomic::folder(folder, |within| {
+        let mut written = Vec::new();
+        for number in 0..pairs.target.count {
+            let class = pairs.asked.as_ref().map_or(String::new(), |asked| {
+                let name = &pairs.names.names()[asked[number] as usize];
+                format!("-{}", name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect::<String>())
+            });
+            for (side, images) in [("source", &pairs.source), ("target", &pairs.target)] {
+                let name = format!("{number:05}{class}-{side}.png");
+                picture::write_png(&within.join(&name), &images.select(&[number]), 0)?;
+                written.push(folder.join(name));
+            }
+        }
+        Ok(written)
+    })
+}

@@ -1,0 +1,199 @@
+//! Pairs of two domains: what the source's generator and the transferred one make of the same latents, and of the same class where both have
+//! classes; and how often judges of both sides see the same class in them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::{Classes, Dataset, Images, Parts};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Generator, latents, load_generator, sample_of};
+use crate::metrics::{
+    COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
+};
+use crate::random::Purpose;
+use crate::run::{self, RunFolder, SOURCE, Watcher};
+use crate::transfer::{Plan, Source, SourceImages, styled};
+
+/// Two generators of one transfer.
+#[derive(Debug)]
+pub struct Translation {
+    plan: Plan,
+    source: (Architecture, Generator),
+    target: (Architecture, Generator),
+    device: Device,
+}
+
+/// What both generators make of the same latents.
+#[derive(Debug)]
+pub struct Pairs {
+    /// The source's side, in the target's size and channels.
+    pub source: Images,
+    /// The target's.
+    pub target: Images,
+    /// The class that each was asked for, by the target's classes; None where they have none.
+    pub asked: Option<Vec<u32>>,
+    /// What the classes are called.
+    pub names: Classes,
+}
+
+/// How far the sides of pairs agree.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Agreement {
+    /// How many pairs.
+    pub count: usize,
+    /// The share of pairs in which the source's judge and the target's see a class of the same name.
+    pub agreement: f64,
+    /// What that would be by chance: if both sides had the classes that they have independently of one another.
+    pub chance: f64,
+    /// What it is where each of the source's side stands beside the target's of the pair before.
+    pub shuffled: f64,
+    /// The Fréchet distance of the target's side, in the features of the target's judge, from as many held-out images as `held_out`.
+    pub judge_fd: f64,
+    /// What fresh real images get.
+    pub floor: f64,
+    /// How many held-out images, and samples, were measured for that.
+    pub held_out: usize,
+    /// The judge of the source's side, which learned from images as the source's GAN was shown them.
+    pub source_judge: JudgeReport,
+    /// The target's.
+    pub target_judge: JudgeReport,
+}
+
+impl Translation {
+    /// The generators of a transfer's run.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the folder is of no transfer that has come to its target, or its source's checkpoint is gone.
+    pub fn read(run: &Path, device: &Device) -> Result<Translation> {
+        let folder = RunFolder::open(run)?;
+        if folder.command() != Some("transfer") {
+            return Err(Error::invalid(format!(
+                "{} is no run of a transfer, whose generators are two: name a folder that `graft transfer` wrote",
+                run.display()
+            )));
+        }
+        let plan = Plan::read(&folder)?.of_arm()?;
+        let of_source = match Source::parse(&plan.source)? {
+            Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.written_checkpoint()?,
+            Source::Checkpoint(path) => path,
+            Source::Data(_) => {
+                RunFolder::open(&run.join(SOURCE)).and_then(|source| source.written_checkpoint()).map_err(|error| {
+                    Error::invalid(format!("the run has no generator of its source, which TGAN does without: {error}"))
+                })?
+            }
+        };
+        let source = load_generator(&Checkpoint::read(&of_source)?, device)?;
+        let target = load_generator(&folder.read_checkpoint()?, device)?;
+        if source.0.latent != target.0.latent {
+            return Err(Error::invalid(format!(
+                "the source's generator takes {} latents and the target's {}: they have none in common",
+                source.0.latent, target.0.latent
+            )));
+        }
+        Ok(Translation { plan, source, target, device: device.clone() })
+    }
+
+    /// `count` pairs of a seed; of `class`, by the target's name or number, or of all classes in turn where both have such.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a class is asked for that one of both has not; the device's first failure.
+    pub fn pairs(&self, seed: u64, count: usize, class: Option<&str>) -> Result<Pairs> {
+        let (of_source, of_target) = (&self.source, &self.target);
+        let names = of_target.1.conditions().names().clone();
+        let theirs = of_source.1.conditions().names();
+        let partner = |label: u32| names.names().get(label as usize).and_then(|name| theirs.named(name));
+        let common: Vec<(u32, u32)> = (0..names.len() as u32).filter_map(|own| Some((own, partner(own)?))).collect();
+        let asked: Option<Vec<u32>> = match class {
+            Some(class) => {
+                let label = names.find(class).filter(|&label| partner(label).is_some());
+                let label = label.ok_or_else(|| {
+                    let both: Vec<&str> = common.iter().map(|(own, _)| names.names()[*own as usize].as_str()).collect();
+                    Error::invalid(format!(
+                        "there is no class {class} that both generators know; they have in common: {}",
+                        if both.is_empty() { "none".to_string() } else { both.join(", ") }
+                    ))
+                })?;
+                Some(vec![label; count])
+            }
+            None if common.is_empty() => None,
+            None => Some((0..count).map(|number| common[number % common.len()].0).collect()),
+        };
+        let purpose = Purpose::SampleLatents;
+        let made = |(architecture, network): &(Architecture, Generator), classes: Option<Vec<u32>>| {
+            let z = latents(&self.device, architecture.latent, seed, purpose, 0, count);
+            sample_of(network, architecture, (seed, purpose), &z, classes.as_deref())
+        };
+        let of_theirs = asked.as_ref().filter(|_| of_source.0.classes > 0);
+        let of_theirs = of_theirs.map(|asked| asked.iter().filter_map(|&own| partner(own)).collect());
+        let side = of_target.0.size;
+        let source = Dataset::unlabelled("pairs", made(of_source, of_theirs)?).fit(side, of_target.0.channels)?.images;
+        let target = made(of_target, asked.clone())?;
+        Ok(Pairs { source, target, asked, names })
+    }
+
+    /// How far `count` pairs of a seed agree; None where the watcher stopped a judge's training.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where source and target have no labels of common classes, or nothing is held out; what reading them says.
+    pub fn agreement(&self, seed: u64, count: usize, watcher: &mut Watcher<'_>) -> Result<Option<Agreement>> {
+        let (plan, (architecture, _)) = (&self.plan, &self.target);
+        let (size, channels) = (architecture.size, architecture.channels);
+        let images = SourceImages::of(plan);
+        let ((data, _), style) = (images.images(&plan.source)?, images.style(&plan.source)?);
+        let parts: Parts = plan.read_target()?;
+        let common =
+            |classes: &Classes| data.classes.names().iter().filter(|name| classes.named(name).is_some()).count();
+        if data.labels.is_none() || common(&parts.whole().classes) == 0 {
+            return Err(Error::invalid(format!(
+                "{} and {} have no classes in common by which pairs could agree",
+                plan.source, plan.target
+            )));
+        }
+        let real = Real::of(&parts, size, channels)?;
+        let shown = styled(&data, plan.source_style.unwrap_or(style), plan.recipe.seed);
+        let (training, of_source_held_out) = without_a_tenth(&shown);
+        let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
+        let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
+        let (classes, theirs) = (real.training.classes.clone(), training.classes.clone());
+        let against = if real.test.is_ok() { HeldOut::Test } else { HeldOut::Validation };
+        let (held_out, other) = real.sides(against)?;
+
+        let pairs = self.pairs(seed, count, None)?;
+        // Classes that one side alone knows have numbers of their own behind the target's.
+        let name = |label: u32| &theirs.names()[label as usize];
+        let number = |label: u32| classes.named(name(label)).unwrap_or(classes.len() as u32 + label);
+        let left: Vec<u32> = of_source.predict(&pairs.source)?.labels.into_iter().map(number).collect();
+        let right = of_target.predict(&pairs.target)?.labels;
+        let mut shifted = right.clone();
+        shifted.rotate_right(1);
+        let source_judge = JudgeReport {
+            hash: of_source.hash().to_string(),
+            accuracy: Some(of_source.classifier().accuracy(&of_source_held_out)?),
+            trained_on: of_source.trained_on(),
+        };
+        let real = RealImages { held_out: &held_out, other: &other, training: None };
+        let judged = Reference::new(Arc::new(of_target), &real)?;
+        let of_count = self.pairs(seed, judged.count().min(COUNT), None)?.target;
+        Ok(Some(Agreement {
+            count,
+            agreement: conditional_accuracy(&left, &right),
+            chance: conditional_chance(&left, &right),
+            shuffled: conditional_accuracy(&left, &shifted),
+            judge_fd: judged.distances(&of_count)?.frechet.judge_fd,
+            floor: judged.floors()?.real.distances.frechet.judge_fd,
+            held_out: judged.count(),
+            source_judge,
+            target_judge: judged.judged_by(),
+        }))
+    }
+}
+
+/// Nine tenths of a data set, spread over it, and the rest.
+fn without_a_tenth(data: &Dataset) -> (Dataset, Dataset) {
+    let (rest, most): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|index| index % 10 == 9);
+    (data.select(&most), data.select(&rest))
+}

@@ -1,0 +1,80 @@
+//! `graft translate`: pairs of both generators of a transfer, and how far they agree.
+
+use graft::experiment::translate::Translation;
+use graft::gan::{load_generator, sample};
+use graft::random::Purpose;
+use graft::run::unwatched;
+use graft::{Checkpoint, Device};
+use serde_json::Value as Json;
+
+use crate::program::{Desk, checkpoint};
+
+const SMALL: &str = "--source synthetic:strokes --target synthetic:street --features 4 --latent 6 --batch 8 --steps 5 --source-steps 4 \
+    --feature-steps 4 --subset 20 --no-judge -q";
+
+#[test]
+fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
+    let desk = Desk::new();
+    let device = Device::cpu();
+    for method in ["trgan", "ctgan"] {
+        desk.graft(&format!("transfer --method {method} {SMALL} --out {method}")).ok();
+        let translation = Translation::read(&desk.path(method), &device).unwrap();
+        let made = |part: &str, class: Option<u32>, index: usize| {
+            let checkpoint = Checkpoint::read(&desk.path(checkpoint(&format!("{method}{part}")))).unwrap();
+            let (architecture, network) = load_generator(&checkpoint, &device).unwrap();
+            let images = sample(&network, &architecture, 3, Purpose::SampleLatents, 12, class).unwrap();
+            images.image(index).into_owned()
+        };
+        let pairs = translation.pairs(3, 12, None).unwrap();
+        assert_eq!(pairs.asked.is_some(), method == "ctgan");
+        for index in [0, 5, 11] {
+            // Ten classes in turn.
+            let class = pairs.asked.as_ref().map(|asked| asked[index]);
+            assert_eq!(class, (method == "ctgan").then_some(index as u32 % 10));
+            assert_eq!(pairs.source.image(index), made("/source", class, index), "{method}: {index}");
+            assert_eq!(pairs.target.image(index), made("", class, index), "{method}: {index}");
+        }
+    }
+    let translation = Translation::read(&desk.path("ctgan"), &device).unwrap();
+    assert_eq!(translation.pairs(0, 3, Some("7")).unwrap().asked, Some(vec![7; 3]));
+    let error = translation.pairs(0, 3, Some("eleven")).err().unwrap().to_string();
+    assert!(error.contains("eleven") && error.contains("in common: 0, 1"), "{error}");
+    assert!(Translation::read(&desk.path("trgan"), &device).unwrap().pairs(0, 3, Some("7")).is_err());
+
+    desk.graft("translate ctgan --count 12 --class 4 --out pairs.png --files pairs --page pairs.html").ok();
+    let names = desk.names("pairs");
+    assert_eq!((names.len(), names[0].as_str(), names[1].as_str()), (24, "00000-4-source.png", "00000-4-target.png"));
+    // Two rows of ten pairs, and 2 pixels between.
+    let grid = image::load_from_memory(&desk.read("pairs.png")).unwrap();
+    assert_eq!((grid.width(), grid.height()), (10 * 34 + 2, 4 * 34 + 2));
+    assert!(desk.text("pairs.html").contains("From one side to the other"));
+    desk.refuses(1, "translate ctgan", &["pairs.png exists", "another --out"]);
+    desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
+    desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
+    desk.graft(&format!("transfer --method tgan --extractor untrained --d-init fresh {SMALL} --out tgan")).ok();
+    desk.graft("train --data synthetic:strokes --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
+    desk.refuses(1, "translate trained --out new.png", &["no run of a transfer"]);
+    desk.refuses(1, "translate nowhere --out new.png", &["nowhere"]);
+}
+
+#[test]
+fn agreement_stands_beside_chance_and_shuffled_pairs() {
+    let desk = Desk::new();
+    desk.graft(&format!("transfer --method trgan {SMALL} --out trgan")).ok();
+    let said = desk.graft("translate trgan --count 10 --agreement --out pairs.png -q --json").ok();
+    let said: Json = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    let found = &said["agreement"];
+    let number = |key: &str| found[key].as_f64().unwrap();
+    assert_eq!((said["event"].as_str().unwrap(), found["count"].as_u64().unwrap()), ("translation", 2000));
+    for key in ["agreement", "chance", "shuffled"] {
+        assert!((0.0..=1.0).contains(&number(key)), "{found}");
+    }
+    // Both are of independent sides; 2,000 pairs are that sure of their share to three standard deviations.
+    assert!((number("shuffled") - number("chance")).abs() < 3.0 * (0.25f64 / 2000.0).sqrt(), "{found}");
+    assert!(number("judge_fd") > number("floor"), "{found}");
+    assert!(found["source_judge"]["accuracy"].as_f64().unwrap() > 0.5, "it was shown what the generator was: {found}");
+    // The same again, out of the library.
+    let translation = Translation::read(&desk.path("trgan"), &Device::cpu()).unwrap();
+    let again = translation.agreement(0, 2000, &mut unwatched).unwrap().unwrap();
+    assert_eq!(again.agreement, number("agreement"));
+}
