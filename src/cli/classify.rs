@@ -75,6 +75,10 @@ pub struct Classify {
     /// Steps between looks at the validation block
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     look_every: u64,
+    /// Whether to show images also with light and dark in each other's places, as suits signs [default: where a grey source meets a colour
+    /// target]
+    #[arg(long, value_name = "true|false", hide_short_help = true)]
+    invert: Option<bool>,
     /// What to measure accuracy on: the test split, or the validation block while settings are chosen (on seeds from 100 up)
     #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT", hide_short_help = true)]
     split: HeldOut,
@@ -162,6 +166,7 @@ impl Classify {
             size: self.size.unwrap_or(native.fitting_size()),
             channels: native.channels,
             look_every: self.look_every,
+            invert: self.invert,
             split: self.split,
             device: self.compute.device.clone(),
             reading: parts.reading(),

@@ -79,8 +79,7 @@ impl Translate {
                 }
                 false => None,
             };
-            let rows = self.count.div_ceil(COLUMNS);
-            let all = picture::grid(&in_rows(&pairs), 2 * rows, MARGIN);
+            let all = picture::grid(&in_rows(&pairs), COLUMNS, MARGIN);
             picture::write_png(&self.out, &all, 0)?;
             let mut written = vec![self.out.clone()];
             if let Some(folder) = &self.files {

@@ -155,7 +155,7 @@ impl Translation {
         }
         let real = Real::of(&parts, size, channels)?;
         let shown = styled(&data, plan.source_style.unwrap_or(style), plan.recipe.seed);
-        let (training, of_source_held_out) = without_a_tenth(&shown);
+        let (training, of_source_held_out) = without_a_tenth(&shown)?;
         let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
         let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
         let (classes, theirs) = (real.training.classes.clone(), training.classes.clone());
@@ -192,8 +192,10 @@ impl Translation {
     }
 }
 
-/// Nine tenths of a data set, spread over it, and the rest.
-fn without_a_tenth(data: &Dataset) -> (Dataset, Dataset) {
-    let (rest, most): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|index| index % 10 == 9);
-    (data.select(&most), data.select(&rest))
+/// Nine tenths of a data set, with its classes in proportion, and the rest.
+fn without_a_tenth(data: &Dataset) -> Result<(Dataset, Dataset)> {
+    let (count, drawn) = (data.len(), data.subset(data.len(), 0, false)?);
+    let most = count - count / 10;
+    let of = |range: std::ops::Range<usize>| drawn.select(&range.collect::<Vec<_>>());
+    Ok((of(0..most), of(most..count)))
 }

@@ -95,6 +95,8 @@ pub(crate) struct Teachers {
     pub target: Option<OfTarget>,
     /// A generator's.
     pub made: Option<OfGenerator>,
+    /// Whether a class stays what it is where light and dark change places.
+    pub inverted: bool,
 }
 
 /// The state of a training.
@@ -108,6 +110,8 @@ pub(crate) struct Recogniser {
     source: Option<(Shown, Vec<u32>)>,
     target: Option<(OfTarget, Sampler)>,
     made: Option<OfGenerator>,
+    /// How images of target and generator are changed that teach.
+    strong: View,
     /// The running mean of what the teacher says of target images, `[classes]`.
     mean: Parameter,
     settings: Json,
@@ -139,7 +143,7 @@ impl Recogniser {
             known_at_once: false,
         });
         let (classes, by) = (source.data().classes.len(), (source.batch(), source.seed()));
-        let teachers = Teachers { classes, source: Some(source), target, made: None };
+        let teachers = Teachers { classes, source: Some(source), target, made: None, inverted: true };
         Recogniser::with_settings(device, design, teachers, by, steps, settings)
     }
 
@@ -155,7 +159,7 @@ impl Recogniser {
         steps: u64,
         start: Option<&Classifier>,
     ) -> Result<Self> {
-        let mut settings = json!({ "target": null, "start": start.is_some() });
+        let mut settings = json!({ "target": null, "start": start.is_some(), "inverted": teachers.inverted });
         if let Some(OfTarget { images, known, unlabelled, known_at_once }) = &teachers.target {
             settings["target"] = of_data(images);
             settings["known"] = json!(known);
@@ -183,7 +187,7 @@ impl Recogniser {
         steps: u64,
         mut settings: Json,
     ) -> Result<Self> {
-        let Teachers { classes, source, target, made } = teachers;
+        let Teachers { classes, source, target, made, inverted } = teachers;
         let source = source.map(|shown| {
             let labels = shown.data().labels.clone().filter(|_| classes >= 2);
             let unlabelled = || {
@@ -216,6 +220,7 @@ impl Recogniser {
                 (target, order)
             }),
             made,
+            strong: if inverted { View::Strong } else { View::Upright },
             mean: Parameter::new("mean", Layout::Plain, Tensor::from_slice(device, &equal, [classes])),
             student,
             teacher,
@@ -261,7 +266,7 @@ impl Recogniser {
         let indices = order.indices(round);
         let Images { height, width, channels, .. } = target.images.images;
         let mut values = target.images.batch(&indices);
-        views(&mut values, height, channels, view, self.options.seed, (step, u64::from(view == View::Strong)));
+        views(&mut values, height, channels, view, self.options.seed, (step, u64::from(view != View::Weak)));
         let device = self.student.device();
         (Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]), indices.len())
     }
@@ -298,7 +303,7 @@ impl Recogniser {
         let Images { height, width, channels, .. } = *images;
         let drawn: Vec<(usize, u32)> = (0..self.options.batch).map(|_| of(random.random_range(0..count))).collect();
         let mut values = images.batch(&drawn.iter().map(|(image, _)| *image).collect::<Vec<_>>());
-        views(&mut values, height, channels, View::Strong, self.options.seed, key);
+        views(&mut values, height, channels, self.strong, self.options.seed, key);
         let (device, classes) = (self.student.device(), self.student.classes());
         let truth = one_hot(drawn.iter().map(|(_, class)| Some(*class)), classes);
         (
@@ -378,7 +383,7 @@ impl Pretraining for Recogniser {
             let (weak, count) = self.of_target(View::Weak, self.step, self.step);
             let lessons = self.lessons(&weak)?;
             let lessons = Tensor::from_slice(&device, &lessons, [count, classes]);
-            let (strong, _) = self.of_target(View::Strong, self.step, self.step);
+            let (strong, _) = self.of_target(self.strong, self.step, self.step);
             // The mean over all images of the batch: of those that teach nothing the cross-entropy is 0.
             gradients.add(self.student.forward(&strong, UNTRACKED).logits.cross_entropy_with(&lessons) * weight);
         }
@@ -498,7 +503,8 @@ mod tests {
             unlabelled: Some(Rise { alone: 0.0, over: 0.2 }),
             known_at_once: true,
         };
-        let teachers = Teachers { classes: 10, source: source.then(shown), target: Some(of_target), made };
+        let teachers =
+            Teachers { classes: 10, source: source.then(shown), target: Some(of_target), made, inverted: true };
         Recogniser::taught(&device, &DESIGN, teachers, (16, 1), steps, None).unwrap()
     }
 
@@ -539,12 +545,12 @@ mod tests {
         let mut first = taught(&target, false, Some(made(1.0)), 4);
         (0..4).for_each(|_| drop(first.step().unwrap()));
         let learned = first.average();
-        let teachers = Teachers { classes: 10, source: None, target: None, made: Some(made(1.0)) };
+        let teachers = Teachers { classes: 10, source: None, target: None, made: Some(made(1.0)), inverted: true };
         let mut second = Recogniser::taught(&Device::cpu(), &DESIGN, teachers, (16, 1), 1, Some(&learned)).unwrap();
         let values =
             |of: &Classifier| of.parameters().iter().map(|p| p.get().to_vec::<f32>().unwrap()).collect::<Vec<_>>();
         assert_eq!(values(&second.average()), values(&learned), "it begins where the other ended");
-        let none = Teachers { classes: 10, source: None, target: None, made: None };
+        let none = Teachers { classes: 10, source: None, target: None, made: None, inverted: true };
         let error = Recogniser::taught(&Device::cpu(), &DESIGN, none, (16, 1), 1, None).unwrap_err();
         assert!(error.to_string().contains("no labels"), "{error}");
     }

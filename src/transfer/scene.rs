@@ -237,6 +237,8 @@ pub enum View {
     Weak,
     /// By place, size, shape, light and polarity.
     Strong,
+    /// The same, but that what is dark stays dark.
+    Upright,
 }
 
 /// A view of each image of a batch `[n, side, side, channels]` in [-1, 1]; image i by draws keyed by (seed, step, `number`, i).
@@ -257,7 +259,7 @@ pub fn views(values: &mut [f32], side: usize, channels: usize, view: View, seed:
         let moved = Affine::random(&mut random, side, [0.8, 1.25], SHIFT).apply(image, side, channels, None);
         image.copy_from_slice(&moved);
         relight(image, channels, &mut random);
-        if random.random() {
+        if view == View::Strong && random.random() {
             image.iter_mut().for_each(|value| *value = -*value);
         }
     });
@@ -356,5 +358,18 @@ mod tests {
         let darks = (0..100).filter(|&number| dark(&view(View::Strong, number))).count();
         // The bar is light on dark, and so is half of its views.
         assert!((25..=75).contains(&darks), "{darks}");
+    }
+
+    #[test]
+    fn what_is_dark_stays_dark_in_upright_views_alone() {
+        let batch = bar(3).iter().map(|value| value * 0.2 - 0.6).collect::<Vec<f32>>().repeat(40);
+        let bright = |view: View| {
+            let mut values = batch.clone();
+            views(&mut values, SIDE, 3, view, 1, (0, 1));
+            let mean = |image: &[f32]| image.iter().sum::<f32>() / image.len() as f32;
+            values.chunks_exact(SIDE * SIDE * 3).filter(|image| mean(image) > 0.0).count()
+        };
+        assert_eq!(bright(View::Upright), 0);
+        assert!((10..=30).contains(&bright(View::Strong)), "half of them: {}", bright(View::Strong));
     }
 }

@@ -193,6 +193,7 @@ impl Runs<'_> {
             source: teaching.source.then(|| self.shown(cell.seed)).transpose()?,
             target: Some(target),
             made: made.map(|made| made.teach),
+            inverted: self.data.inverted,
         };
         let start = start.as_ref().map(|(classifier, _)| classifier);
         let (device, design) = (self.device, design(self.settings));
@@ -250,6 +251,7 @@ impl Runs<'_> {
             source: Some(self.shown(cell.seed)?),
             target: None,
             made: None,
+            inverted: self.data.inverted,
         };
         let by = (self.settings.batch, cell.seed);
         let mut training = Recogniser::taught(self.device, &design(self.settings), teachers, by, steps, None)?;

@@ -25,6 +25,8 @@ pub struct Data {
     pub withheld: String,
     /// The source's images with the target's classes, and whether they had no colours.
     pub source: Option<(Dataset, bool)>,
+    /// Whether images are also shown with light and dark in each other's places.
+    pub inverted: bool,
     /// The source for GANs, which all runs share.
     pub of_gan: SourceImages,
 }
@@ -78,12 +80,15 @@ impl Data {
             let (data, grey) = of_gan.images(source)?;
             of_classes(&data, &whole.classes).map(|data| (data, grey))
         });
+        let source = source.transpose()?;
+        let of_signs = source.as_ref().is_some_and(|(_, grey)| *grey && channels == 3);
         Ok(Data {
+            inverted: settings.invert.unwrap_or(of_signs),
             training: training.fit(size, channels)?,
             validation: validation.fit(size, channels)?,
             test,
             withheld: target.withheld()?,
-            source: source.transpose()?,
+            source,
             of_gan,
         })
     }

@@ -44,6 +44,9 @@ pub struct Settings {
     pub channels: usize,
     /// Steps between looks at the validation block; the last step always is one.
     pub look_every: u64,
+    /// Whether images are also shown with light and dark in each other's places; where missing, where a grey source meets a colour target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invert: Option<bool>,
     /// What accuracy is measured on.
     pub split: HeldOut,
     /// The device, as `--device` takes it.
