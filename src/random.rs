@@ -33,6 +33,8 @@ pub enum Purpose {
     Synthetic,
     /// Directions of the gradient checks.
     GradientCheck,
+    /// Which elements a dropout drops; the step is the batch, the index the layer's.
+    Dropout,
     /// Colours of a styled source image; the step is the batch, the index the image's place in it.
     Style = 32,
     /// Which neighbour's features a target image is paired with.

@@ -70,6 +70,23 @@ macro_rules! table {
     };
 }
 
+/// The error function, in both precisions.
+trait Erf {
+    fn erf(self) -> Self;
+}
+
+impl Erf for f32 {
+    fn erf(self) -> f32 {
+        libm::erff(self)
+    }
+}
+
+impl Erf for f64 {
+    fn erf(self) -> f64 {
+        libm::erf(self)
+    }
+}
+
 table! {
     /// A function of one element.
     Unary(x), map_f64, map_f32;
@@ -106,6 +123,20 @@ table! {
     Powi { exponent: i32 } = "powi", x.powi(exponent), "powi(x, exponent)";
     /// `x` held between two bounds.
     Clamp { low: f64, high: f64 } = "clamp", x.clamp(low as T, high as T), "select(select(x, low, x < low), high, x > high)";
+    /// The sine of radians.
+    Sin = "sin", x.sin(), "sine(x)";
+    /// The cosine of radians.
+    Cos = "cos", x.cos(), "cosine(x)";
+    /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t t)` from 0 to `x`.
+    Erf = "erf", Erf::erf(x), "error_function(x)";
+    /// `x` to a power that is no whole number; not a number where `x` is negative.
+    Powf { exponent: f64 } = "powf", x.powf(exponent as T), "power(x, exponent)";
+    /// 1 where positive, -1 where negative, else 0.
+    Sign = "sign", T::from(i8::from(x > 0.0) - i8::from(x < 0.0)), "select(0.0, 1.0, x > 0.0) - select(0.0, 1.0, x < 0.0)";
+    /// The nearest whole number; of two that are as near, the even one.
+    Round = "round", x.round_ties_even(), "round(x)";
+    /// The largest whole number that is not above `x`.
+    Floor = "floor", x.floor(), "floor(x)";
 }
 
 table! {
@@ -121,6 +152,10 @@ table! {
     Div = "div", x / y, "x / y";
     /// The larger of both; not a number where either is none.
     Maximum = "maximum", if x > y || x.is_nan() { x } else { y }, "select(y, x, x > y || x != x)";
+    /// The smaller of both; not a number where either is none.
+    Minimum = "minimum", if x < y || x.is_nan() { x } else { y }, "select(y, x, x < y || x != x)";
+    /// `x` to the power `y`; not a number where `x` is negative and `y` not whole.
+    Pow = "pow", x.powf(y), "power(x, y)";
     /// `x` where `y` is not zero, else 0: ReLU's cotangent by its output, and one half of `where`.
     Gate = "gate", if y != 0.0 { x } else { 0.0 }, "select(0.0, x, y != 0.0)";
     /// `x` where `y` is zero, else 0: the other half of `where`.

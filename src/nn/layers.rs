@@ -6,7 +6,7 @@ use crate::tensor::{Tensor, no_grad};
 use crate::words::words;
 
 /// Added to variances, as PyTorch's default.
-const EPSILON: f64 = 1e-5;
+pub(super) const EPSILON: f64 = 1e-5;
 
 /// The share of a new batch in running statistics, as PyTorch's default.
 pub const MOMENTUM: f64 = 0.1;

@@ -4,6 +4,7 @@
 mod adam;
 mod affine;
 mod initialise;
+mod instance_norm;
 mod layers;
 mod module;
 mod network;
@@ -14,6 +15,7 @@ mod sgd;
 pub use adam::{Adam, AdamOptions, AdamW};
 pub use affine::{Conv2d, Linear};
 pub use initialise::Initialiser;
+pub use instance_norm::InstanceNorm;
 use layers::{BatchNorm, Norm};
 pub use layers::{Builder, Mode, NormKind};
 pub use module::{Module, Pass};

@@ -1,8 +1,14 @@
 //! The one table of ops. A new op is a row here; gradient checks and the parity of devices follow from it.
 
+mod images;
+mod lines;
+
+pub use images::{pooling, sampling};
+pub use lines::{ordering, padding, statistics};
+
 use super::{Case, Domain, Input};
 use crate::backend::{Activation, Binary, Geometry, Role};
-use crate::tensor::ops::Convolution;
+use crate::tensor::ops::{Convolution, Interpolation};
 use crate::tensor::{Tensor, grad_graph};
 
 const ANY: Domain = Domain::Intervals(&[(-2.0, 2.0)]);
@@ -16,6 +22,10 @@ const OUTSIDE: Domain = Domain::Intervals(&[(-2.0, -1.0), (1.0, 2.0)]);
 const MIDDLE: Domain = Domain::Intervals(&[(-0.5, 0.5)]);
 /// Clear of -0.5 and 0.75.
 const BETWEEN_BOUNDS: Domain = Domain::Intervals(&[(-2.0, -0.75), (-0.25, 0.5), (1.0, 2.0)]);
+/// Clear of numbers and a half, and of whole numbers.
+const BETWEEN_HALVES: Domain =
+    Domain::Intervals(&[(-2.25, -1.75), (-1.25, -0.75), (-0.25, 0.25), (0.75, 1.25), (1.75, 2.25)]);
+const BETWEEN_WHOLES: Domain = Domain::Intervals(&[(-1.75, -1.25), (-0.75, -0.25), (0.25, 0.75), (1.25, 1.75)]);
 /// Conditions: zero or not.
 const CONDITION: Domain = Domain::Choice(&[0.0, 1.0, -2.0]);
 
@@ -35,6 +45,11 @@ pub fn all() -> Vec<Case> {
         normalisation,
         losses,
         resampling,
+        statistics,
+        ordering,
+        padding,
+        pooling,
+        sampling,
         penalties,
         large,
         large_convolutions,
@@ -109,6 +124,22 @@ pub fn elementwise() -> Vec<Case> {
         unary("powi -1", SIGNED, |x| x.powi(-1)),
         unary("powi -3", SIGNED, |x| x.powi(-3)),
         unary("clamp", BETWEEN_BOUNDS, |x| x.clamp(-0.5, 0.75)).affine().exact(),
+        unary("sin", ANY, Tensor::sin).transcendental(),
+        unary("cos", ANY, Tensor::cos).transcendental(),
+        unary("erf", ANY, Tensor::erf).transcendental(),
+        unary("powf 2.5", POSITIVE, |x| x.powf(2.5)).transcendental(),
+        unary("powf -0.3", POSITIVE, |x| x.powf(-0.3)).transcendental(),
+        unary("powf 0.5", POSITIVE, |x| x.powf(0.5)).transcendental(),
+        unary("powf 3", SIGNED, |x| x.powf(3.0)),
+        unary("sign", SIGNED, Tensor::sign).constant().exact(),
+        unary("round", BETWEEN_HALVES, Tensor::round).constant().exact(),
+        unary("floor", BETWEEN_WHOLES, Tensor::floor).constant().exact(),
+        unary("gelu", ANY, Tensor::gelu).transcendental(),
+        unary("silu", ANY, Tensor::silu).transcendental(),
+        binary("minimum", OUTSIDE, MIDDLE, Tensor::minimum).affine().exact(),
+        binary("pow", POSITIVE, ANY, Tensor::pow).transcendental(),
+        two("prelu", input([3, 7], SIGNED), input([7], ANY), Tensor::prelu),
+        two("prelu of one slope", input([3, 7], SIGNED), input([1], ANY), Tensor::prelu),
         binary("add", ANY, ANY, |a, b| a + b).linear(),
         binary("sub", ANY, ANY, |a, b| a - b).linear(),
         binary("mul", ANY, ANY, |a, b| a * b).multilinear(),
@@ -153,6 +184,7 @@ pub fn broadcasting() -> Vec<Case> {
             rows.push(row("mul", ANY, ANY, |a, b| a * b).multilinear());
             rows.push(row("div", ANY, SIGNED, |a, b| a / b));
             rows.push(row("maximum", OUTSIDE, MIDDLE, Tensor::maximum).affine());
+            rows.push(row("pow", POSITIVE, ANY, Tensor::pow).transcendental());
         }
     }
     rows.push(
@@ -221,10 +253,23 @@ pub fn shapes() -> Vec<Case> {
         row("expand with new axes", &[3, 1], |x| x.expand([2, 3, 4])),
         row("gather", &[4, 3], |x| x.gather(&[2, 0, 2, 3, 2])),
         row("gather of one column", &[4, 1], |x| x.gather(&[3, 3, 0])),
+        row("index_select", &[2, 4, 3], |x| x.index_select(1, &[3, 0, 3, 3, 1])),
+        row("index_select of the last axis", &[2, 5], |x| x.index_select(1, &[4, 4, 0])),
+        row("take_along_axis", &[2, 3, 2], |x| x.take_along_axis(1, &[2, 0, 2, 1, 1, 1, 0, 2])),
+        row("repeat", &[2, 3], |x| x.repeat(&[2, 1, 3])),
+        row("roll", &[2, 5, 2], |x| x.roll(1, 2)),
+        row("roll backwards past the end", &[2, 5], |x| x.roll(1, -8)),
+        row("split", &[2, 7], |x| Tensor::concat(&x.split(1, &[2, 4, 1]).iter().rev().collect::<Vec<_>>(), 1)),
+        row("chunk", &[7, 2], |x| Tensor::concat(&x.chunk(0, 3).iter().rev().collect::<Vec<_>>(), 0)),
+        row("pixel_shuffle 2", &[2, 3, 2, 8], |x| x.pixel_shuffle(2)),
+        row("pixel_shuffle 3", &[1, 2, 1, 9], |x| x.pixel_shuffle(3)),
         row("a window of a window", &[6, 6], |x| x.slice_step(0, 1, 6, 2).pad(1, 1, 1).flip(1).slice(1, 2, 7)),
         concat(0, &[&[2, 3], &[1, 3], &[3, 3]]),
         concat(1, &[&[2, 1, 2], &[2, 3, 2]]),
         concat(2, &[&[1, 2, 2], &[1, 2, 1]]),
+        Case::new("stack", [input([2, 3], ANY), input([2, 3], ANY)], |x| Tensor::stack(&[&x[0], &x[1]], 1))
+            .linear()
+            .exact(),
         Case::new("concat of a tensor with itself", [input([2, 3], ANY)], |x| Tensor::concat(&[&x[0], &x[0]], 0))
             .linear()
             .exact(),
@@ -272,6 +317,10 @@ pub fn products() -> Vec<Case> {
         product(&[1, 1], &[1, 1], false, false),
         product(&[1, 7], &[7, 1], false, false),
         product(&[5, 1], &[1, 4], false, false),
+        Case::new("linear", [input([2, 3, 4], UNIT), input([4, 5], UNIT), input([5], UNIT)], |x| {
+            x[0].linear(&x[1], Some(&x[2]))
+        }),
+        two("linear without a bias", input([3, 4], UNIT), input([4, 2], UNIT), |x, w| x.linear(w, None)).multilinear(),
         one("matmul of a tensor with its transpose", [3, 4], UNIT, |x| x.matmul_with(x, false, true)),
     ]
 }
@@ -392,6 +441,9 @@ pub fn normalisation() -> Vec<Case> {
         one("layer_norm [3, 5]", [3, 5], ANY, |x| x.layer_norm(EPSILON)),
         one("layer_norm [2, 3, 2, 4]", [2, 3, 2, 4], ANY, |x| x.layer_norm(EPSILON)),
         one("instance_norm", [2, 3, 4, 2], ANY, |x| x.instance_norm(EPSILON)),
+        one("group_norm in 3", [2, 3, 2, 6], ANY, |x| x.group_norm(3, EPSILON)),
+        one("group_norm in 1", [2, 3, 2, 3], ANY, |x| x.group_norm(1, EPSILON)),
+        one("group_norm of rows", [3, 10], ANY, |x| x.group_norm(2, EPSILON)),
         spectral([3, 2, 2, 4]),
         spectral([1, 1, 2, 5]),
     ]
@@ -413,6 +465,9 @@ pub fn losses() -> Vec<Case> {
             x.cross_entropy_with(&Tensor::from_slice(x.device(), &[0.5, 0.25, 0.25, 0.0, 0.125, 0.875], [2, 3]))
         }),
         two("bce_with_logits", input([3, 4], ANY), input([3, 4], SHARE), Tensor::bce_with_logits).transcendental(),
+        two("bce", input([3, 4], SHARE), input([3, 4], SHARE), Tensor::bce).transcendental(),
+        two("mse", input([3, 4], ANY), input([3, 4], ANY), Tensor::mse),
+        two("l1", input([3, 4], OUTSIDE), input([3, 4], MIDDLE), Tensor::l1).affine(),
         one("products with one_hot", [3, 4], ANY, |x| x * Tensor::one_hot(x.device(), &[2, 0, 2], 4)).linear().exact(),
     ]
 }
@@ -430,6 +485,12 @@ pub fn resampling() -> Vec<Case> {
         row("upsample_bilinear to twice the size", |x| x.upsample_bilinear([10, 12])),
         row("upsample_bilinear to no multiple", |x| x.upsample_bilinear([7, 8])),
         row("upsample_bilinear to a smaller size", |x| x.upsample_bilinear([3, 1])),
+        row("resize, bilinear, corners", |x| x.resize([9, 4], Interpolation::Bilinear { align_corners: true })),
+        row("resize to one pixel, corners", |x| x.resize([1, 1], Interpolation::Bilinear { align_corners: true })),
+        row("resize, bicubic", |x| x.resize([8, 11], Interpolation::Bicubic { align_corners: false })),
+        row("resize, bicubic, corners", |x| x.resize([3, 7], Interpolation::Bicubic { align_corners: true })),
+        row("resize by area", |x| x.resize([3, 4], Interpolation::Area)),
+        row("resize by area to a larger size", |x| x.resize([7, 6], Interpolation::Area)),
         row("average_pool 2, stride 2", |x| x.average_pool(2, 2, 0)),
         row("average_pool 2 of whole windows", |x| x.slice(1, 0, 4).average_pool(2, 2, 0)),
         row("average_pool 3, stride 2, padding 1", |x| x.average_pool(3, 2, 1)),
@@ -517,6 +578,10 @@ pub fn large() -> Vec<Case> {
         .transcendental(),
         one("layer_norm [4, 20, 20, 16]", [4, 20, 20, 16], ANY, |x| x.layer_norm(EPSILON)),
         one("instance_norm [4, 20, 20, 16]", [4, 20, 20, 16], ANY, |x| x.instance_norm(EPSILON)),
+        one("sin of 40000", [40_000], ANY, Tensor::sin).transcendental(),
+        one("prod_axis [7, 301, 5]", [7, 301, 5], Domain::Intervals(&[(0.9, 1.1)]), |x| x.prod_axis(1, false)),
+        one("roll [60, 50, 30]", [60, 50, 30], ANY, |x| x.roll(1, 17)).exact(),
+        one("group_norm [4, 20, 20, 16]", [4, 20, 20, 16], ANY, |x| x.group_norm(4, EPSILON)),
         one("softmax [300, 100]", [300, 100], ANY, |x| x.softmax(1)).transcendental(),
     ];
     rows.into_iter().map(Case::large).collect()

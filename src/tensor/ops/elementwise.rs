@@ -1,5 +1,6 @@
 //! Functions of each element, and of pairs of elements with NumPy's broadcasting.
 
+use std::f64::consts::FRAC_2_SQRT_PI;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value};
@@ -16,12 +17,14 @@ impl Op for Unary {
 
     fn keep(&self) -> Keep {
         match self {
-            Unary::Neg | Unary::Affine { .. } | Unary::Step => Keep::NOTHING,
+            Unary::Neg | Unary::Affine { .. } => Keep::NOTHING,
+            Unary::Step | Unary::Sign | Unary::Round | Unary::Floor => Keep::NOTHING,
             Unary::Exp | Unary::Sqrt | Unary::Tanh | Unary::Relu | Unary::LeakyRelu { .. } => Keep::OUTPUT,
             Unary::Rsqrt => Keep::INPUTS.and_output(),
             Unary::Ln | Unary::Abs | Unary::Sigmoid | Unary::Softplus | Unary::Powi { .. } | Unary::Clamp { .. } => {
                 Keep::INPUTS
             }
+            Unary::Sin | Unary::Cos | Unary::Erf | Unary::Powf { .. } => Keep::INPUTS,
         }
     }
 
@@ -41,10 +44,14 @@ impl Op for Unary {
             Unary::Softplus => Some(g * x().sigmoid()),
             Unary::Relu => Some(g.binary(Binary::Gate, &y())),
             Unary::LeakyRelu { slope } => Some(g.binary(Binary::LeakyGate { slope }, &y())),
-            Unary::Step => None,
+            Unary::Step | Unary::Sign | Unary::Round | Unary::Floor => None,
             Unary::Powi { exponent: 0 } => None,
             Unary::Powi { exponent } => Some(g * x().powi(exponent - 1) * f64::from(exponent)),
             Unary::Clamp { low, high } => Some(g * (1.0 - (low - x()).step()) * (1.0 - (x() - high).step())),
+            Unary::Sin => Some(g * x().cos()),
+            Unary::Cos => Some(-(g * x().sin())),
+            Unary::Erf => Some(g * (-x().powi(2)).exp() * FRAC_2_SQRT_PI),
+            Unary::Powf { exponent } => Some(g * x().powf(exponent - 1.0) * exponent),
         }]
     }
 }
@@ -66,7 +73,9 @@ impl Op for Binary {
         match self {
             Binary::Add | Binary::Sub | Binary::Lerp { .. } => Keep::NOTHING,
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => Keep::only(&[1]),
-            Binary::Mul | Binary::Div | Binary::Maximum | Binary::TanhGate => Keep::INPUTS,
+            Binary::Mul | Binary::Div | Binary::Maximum | Binary::Minimum | Binary::TanhGate | Binary::Pow => {
+                Keep::INPUTS
+            }
         }
     }
 
@@ -77,6 +86,9 @@ impl Op for Binary {
             Binary::Mul => Some(g * y()),
             Binary::Div => Some(g / y()),
             Binary::Maximum => Some(g * larger(&x(), &y())),
+            Binary::Minimum => Some(g * larger(&y(), &x())),
+            // Where y is 0 the power of a zero x is infinite, and the slope is 0 all the same.
+            Binary::Pow => Some((g * y() * x().pow(&(y() - 1.0))).binary(Binary::Gate, &y())),
             Binary::Lerp { share } => Some(g * (1.0 - share)),
             // Linear in x: the cotangent passes the same gate.
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } | Binary::TanhGate => Some(g.binary(*self, &y())),
@@ -88,6 +100,9 @@ impl Op for Binary {
             // y y would leave the range of f32 where y is 1e-30.
             Binary::Div => Some(-(g / y() * (x() / y()))),
             Binary::Maximum => Some(g * larger(&y(), &x())),
+            Binary::Minimum => Some(g * larger(&x(), &y())),
+            // Where x is 0 the logarithm is infinite; 0 to any positive power is 0, so that the slope is.
+            Binary::Pow => Some((g * x().pow(&y()) * x().ln()).binary(Binary::Gate, &x())),
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => None,
             Binary::TanhGate => Some(g * x() * y() * -2.0),
             Binary::Lerp { share } => Some(g * share),
@@ -133,6 +148,25 @@ impl Tensor {
     #[track_caller]
     pub fn maximum(&self, other: &Tensor) -> Tensor {
         self.binary(Binary::Maximum, other)
+    }
+
+    /// The smaller of both, element by element, with broadcasting; where they tie, each gets half of the cotangent.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn minimum(&self, other: &Tensor) -> Tensor {
+        self.binary(Binary::Minimum, other)
+    }
+
+    /// The elements to the powers `exponents`, with broadcasting. A negative element to a power that is not whole is not a number, and
+    /// the slope by the exponent is not a number at any negative element; at 0 that slope is taken as 0.
+    ///
+    /// # Panics
+    /// Where the shapes do not broadcast.
+    #[track_caller]
+    pub fn pow(&self, exponents: &Tensor) -> Tensor {
+        self.binary(Binary::Pow, exponents)
     }
 
     /// `x + share (y - x)`, with broadcasting: the step of a moving average.
@@ -212,6 +246,50 @@ impl Tensor {
     pub fn powi(&self, exponent: i32) -> Tensor {
         assert!(exponent > i32::MIN, "powi: the exponent {exponent}");
         Tensor::apply(Unary::Powi { exponent }, &[self])
+    }
+
+    /// The elements to any power: where that is a whole number [`Tensor::powi`], else not a number where an element is negative.
+    ///
+    /// # Panics
+    /// Where the exponent is not finite.
+    #[track_caller]
+    pub fn powf(&self, exponent: f64) -> Tensor {
+        assert!(exponent.is_finite(), "powf: the exponent {exponent}");
+        let whole = exponent as i32;
+        if f64::from(whole) == exponent && whole > i32::MIN {
+            return self.powi(whole);
+        }
+        Tensor::apply(Unary::Powf { exponent }, &[self])
+    }
+
+    /// The sine of radians. (On a gpu exact to rounding up to about 8,000.)
+    pub fn sin(&self) -> Tensor {
+        Tensor::apply(Unary::Sin, &[self])
+    }
+
+    /// The cosine of radians. (On a gpu exact to rounding up to about 8,000.)
+    pub fn cos(&self) -> Tensor {
+        Tensor::apply(Unary::Cos, &[self])
+    }
+
+    /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t t)` from 0 to `x`.
+    pub fn erf(&self) -> Tensor {
+        Tensor::apply(Unary::Erf, &[self])
+    }
+
+    /// 1 where positive, -1 where negative, 0 at zero and where there is no number; its derivative is 0.
+    pub fn sign(&self) -> Tensor {
+        Tensor::apply(Unary::Sign, &[self])
+    }
+
+    /// The nearest whole number, of two that are as near the even one; its derivative is 0.
+    pub fn round(&self) -> Tensor {
+        Tensor::apply(Unary::Round, &[self])
+    }
+
+    /// The largest whole number that is not above; its derivative is 0.
+    pub fn floor(&self) -> Tensor {
+        Tensor::apply(Unary::Floor, &[self])
     }
 
     /// The elements held between `low` and `high`; the derivative is 1 from bound to bound, else 0.

@@ -1,6 +1,6 @@
-//! Rows by index, and their transpose.
+//! Rows and elements by index, and the transpose.
 
-use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
 use crate::backend::Backend;
 
 /// Picks rows of a matrix, or (transposed) adds rows into one.
@@ -48,4 +48,53 @@ impl Tensor {
         }
         Tensor::apply(Gather { indices: indices.to_vec(), rows, width, transposed: false }, &[self])
     }
+
+    /// Indices of one axis, in any order and number: `result[.., i, ..] = self[.., indices[i], ..]`.
+    ///
+    /// # Panics
+    /// Where the axis does not exist, or an index is not inside.
+    #[track_caller]
+    pub fn index_select(&self, axis: usize, indices: &[u32]) -> Tensor {
+        assert!(axis < self.rank(), "index_select: axis {axis} of the shape {:?}", self.shape());
+        let (size, mut shape) = (self.shape()[axis], self.shape().to_vec());
+        if let Some(index) = indices.iter().find(|&&index| index as usize >= size) {
+            panic!("index_select: index {index} of axis {axis} of the shape {:?}", self.shape());
+        }
+        shape[axis] = indices.len();
+        let (outer, inner) = (count(&shape[..axis]), count(&shape[axis + 1..]));
+        let rows = self.reshape([outer * size, inner]);
+        let outer_rows = (0..outer).flat_map(|o| indices.iter().map(move |&i| row(o * size + i as usize)));
+        rows.gather(&outer_rows.collect::<Vec<_>>()).reshape(shape)
+    }
+
+    /// Elements along an axis, others at each place: `result[.., i, ..] = self[.., indices[.., i, ..], ..]`, with as many along the axis
+    /// as there are indices for. The indices are those of the result's elements in row-major order, as [`Tensor::sort`] gives them.
+    ///
+    /// # Panics
+    /// Where the axis does not exist, an index is not inside, or there are not as many indices for each place.
+    #[track_caller]
+    pub fn take_along_axis(&self, axis: usize, indices: &[u32]) -> Tensor {
+        assert!(axis < self.rank(), "take_along_axis: axis {axis} of the shape {:?}", self.shape());
+        let (size, mut shape) = (self.shape()[axis], self.shape().to_vec());
+        if let Some(index) = indices.iter().find(|&&index| index as usize >= size) {
+            panic!("take_along_axis: index {index} of axis {axis} of the shape {:?}", self.shape());
+        }
+        let (outer, inner) = (count(&shape[..axis]), count(&shape[axis + 1..]));
+        let taken = indices.len().checked_div(outer * inner).unwrap_or(0);
+        let fits = taken * outer * inner == indices.len();
+        assert!(fits, "take_along_axis: {} indices along axis {axis} of the shape {:?}", indices.len(), self.shape());
+        shape[axis] = taken;
+        let place = |(at, &index): (usize, &u32)| {
+            let (o, i) = (at / (taken * inner), at % inner);
+            row((o * size + index as usize) * inner + i)
+        };
+        let places: Vec<u32> = indices.iter().enumerate().map(place).collect();
+        self.reshape([self.len(), 1]).gather(&places).reshape(shape)
+    }
+}
+
+/// A row's number as kernels take it.
+#[track_caller]
+fn row(row: usize) -> u32 {
+    u32::try_from(row).expect("gather: there are more than 2^32 rows")
 }

@@ -1,4 +1,4 @@
-//! Softmax and the losses made of logits.
+//! Softmax, and losses of logits, probabilities and distances.
 
 use super::super::Tensor;
 use crate::backend::Binary;
@@ -69,6 +69,48 @@ impl Tensor {
         assert!(same, "bce_with_logits: logits {:?}, targets {:?}", self.shape(), targets.shape());
         // Of the two equal forms this one loses no digits where x is large and t is 1.
         (self.softplus() * (1.0 - targets) + (-self).softplus() * targets).mean()
+    }
+
+    /// The mean binary cross-entropy of probabilities against targets in [0, 1] of the same shape, a scalar:
+    /// `-mean(t ln p + (1 - t) ln(1 - p))`. Logarithms end at -100, as in PyTorch, and there their slope is 0.
+    /// ([`Tensor::bce_with_logits`] has no such end.)
+    ///
+    /// # Panics
+    /// Where the shapes differ.
+    #[track_caller]
+    pub fn bce(&self, targets: &Tensor) -> Tensor {
+        let same = self.shape() == targets.shape();
+        assert!(same, "bce: probabilities {:?}, targets {:?}", self.shape(), targets.shape());
+        let terms = self.bounded_ln() * targets + (1.0 - self).bounded_ln() * (1.0 - targets);
+        -terms.mean()
+    }
+
+    /// The logarithm, at least -100.
+    fn bounded_ln(&self) -> Tensor {
+        const LEAST: f64 = -100.0;
+        // The logarithm of 0 is not taken: its slope is infinite, and 0 times that is no number.
+        let zero = 1.0 - self.detach().step();
+        (self + &zero).ln().clamp(LEAST, f64::INFINITY) + zero * LEAST
+    }
+
+    /// The mean squared distance from targets of the same shape, a scalar.
+    ///
+    /// # Panics
+    /// Where the shapes differ.
+    #[track_caller]
+    pub fn mse(&self, targets: &Tensor) -> Tensor {
+        assert!(self.shape() == targets.shape(), "mse: of {:?} and {:?}", self.shape(), targets.shape());
+        (self - targets).powi(2).mean()
+    }
+
+    /// The mean absolute distance from targets of the same shape, a scalar; its slope where both are equal is 0.
+    ///
+    /// # Panics
+    /// Where the shapes differ.
+    #[track_caller]
+    pub fn l1(&self, targets: &Tensor) -> Tensor {
+        assert!(self.shape() == targets.shape(), "l1: of {:?} and {:?}", self.shape(), targets.shape());
+        (self - targets).abs().mean()
     }
 }
 

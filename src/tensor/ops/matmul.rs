@@ -1,6 +1,6 @@
 //! Products of matrices, batched, with either operand read transposed.
 
-use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
 use crate::backend::{Backend, MatMul};
 
 /// `op(a) op(b)` with three axes each; closed under vjp: every gradient is another product with other transposes.
@@ -86,5 +86,27 @@ impl Tensor {
         let sizes = MatMul { batch, rows, inner, columns, transpose_a: transpose_self, transpose_b: transpose_other };
         let product = Tensor::apply(Product { sizes }, &[&batched(self), &batched(other)]);
         product.reshape([&lead[..], &[rows, columns]].concat())
+    }
+
+    /// `x W + b` of rows `[.., inputs]` with a matrix `[inputs, outputs]` and, where there is one, a bias `[outputs]`.
+    ///
+    /// # Panics
+    /// Where the shapes do not fit.
+    #[track_caller]
+    pub fn linear(&self, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+        let (&[inputs, outputs], Some((&last, lead))) = (weight.shape(), self.shape().split_last()) else {
+            panic!("linear: the shape {:?} with the matrix {:?}", self.shape(), weight.shape());
+        };
+        let shapes = || format!("{:?} with the matrix {:?}", self.shape(), weight.shape());
+        assert!(last == inputs, "linear: the shape {}", shapes());
+        let product = self.reshape([count(lead), inputs]).matmul(weight);
+        let shifted = match bias {
+            Some(bias) => {
+                assert!(bias.shape() == [outputs], "linear: the shape {} and the bias {:?}", shapes(), bias.shape());
+                product + bias
+            }
+            None => product,
+        };
+        shifted.reshape([lead, &[outputs]].concat())
     }
 }

@@ -1,6 +1,6 @@
-//! Batch norm as one fused op; layer norm, instance norm and spectral norm as compositions.
+//! Batch norm as one fused op; layer, instance, group and spectral norm as compositions.
 
-use super::super::{Context, Forward, Keep, Op, Tensor, Value};
+use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
 use crate::backend::{Activation, Backend, BatchNormBackward, BatchNormShape};
 
 /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)` by the batch's own statistics.
@@ -109,6 +109,21 @@ impl Tensor {
     pub fn instance_norm(&self, epsilon: f64) -> Tensor {
         assert!(self.rank() == 4, "instance_norm: of the shape {:?}", self.shape());
         self.standardise(&[1, 2], epsilon).0
+    }
+
+    /// Group normalisation of each sample over its pixels and each of `groups` groups of neighbouring channels (Wu & He 2018), without
+    /// scale and shift: of `[n, .., c]`.
+    ///
+    /// # Panics
+    /// Where there is no axis beside the first, or the groups do not part the last.
+    #[track_caller]
+    pub fn group_norm(&self, groups: usize, epsilon: f64) -> Tensor {
+        let fits = self.rank() > 1 && groups > 0 && self.shape()[self.rank() - 1] % groups == 0;
+        assert!(fits, "group_norm: {groups} groups of the shape {:?}", self.shape());
+        let (n, c) = (self.shape()[0], self.shape()[self.rank() - 1]);
+        let pixels = count(&self.shape()[1..self.rank() - 1]);
+        let grouped = self.reshape([n, pixels, groups, c / groups]);
+        grouped.standardise(&[1, 3], epsilon).0.reshape(self.shape())
     }
 
     /// `(x - mean) / sqrt(variance + epsilon)` over `axes`, and the factor `1 / sqrt(variance + epsilon)`.

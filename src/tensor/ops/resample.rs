@@ -1,10 +1,74 @@
-//! Up-sampling and pooling of images `[n, h, w, c]`, composed of windows, expansions and reductions.
+//! Images `[n, h, w, c]` in other sizes: repeated pixels, and products with a matrix an axis.
 
 use super::super::Tensor;
+use super::pooling::adaptive;
+
+/// What stands between pixels, or for many of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interpolation {
+    /// Of the two neighbours on each axis, linearly.
+    Bilinear {
+        /// Whether the centres of the outermost pixels stay where they are, else the image's edges.
+        align_corners: bool,
+    },
+    /// Of the four neighbours on each axis by Keys' cubic convolution (1981) with a = -0.75; pixels beyond the edge are the outermost.
+    Bicubic {
+        /// Whether the centres of the outermost pixels stay where they are, else the image's edges.
+        align_corners: bool,
+    },
+    /// The mean of all pixels that a new pixel meets: [`Tensor::adaptive_average_pool`].
+    Area,
+}
+
+impl Interpolation {
+    /// The shares `[to, from]` of an axis's pixels in the new ones.
+    fn matrix(self, from: usize, to: usize) -> Vec<f64> {
+        let mut matrix = vec![0f64; to * from];
+        let mut add = |j: usize, pixel: isize, share: f64| {
+            matrix[j * from + pixel.clamp(0, from as isize - 1) as usize] += share;
+        };
+        for j in 0..to {
+            match self {
+                Interpolation::Bilinear { align_corners } => {
+                    let centre = source(j, from, to, align_corners).clamp(0.0, (from - 1) as f64);
+                    let share = centre - centre.floor();
+                    add(j, centre as isize, 1.0 - share);
+                    add(j, centre as isize + 1, share);
+                }
+                Interpolation::Bicubic { align_corners } => {
+                    let centre = source(j, from, to, align_corners);
+                    let low = centre.floor();
+                    (-1..3).for_each(|tap| add(j, low as isize + tap, cubic((low + tap as f64 - centre).abs())));
+                }
+                Interpolation::Area => {
+                    let window = adaptive(from, to).nth(j).expect("there are so many windows");
+                    let share = 1.0 / window.len() as f64;
+                    window.for_each(|pixel| add(j, pixel as isize, share));
+                }
+            }
+        }
+        matrix
+    }
+}
+
+/// Where among an axis's pixels, counted from the first one's centre, the centre of a new pixel is.
+fn source(j: usize, from: usize, to: usize, align_corners: bool) -> f64 {
+    match (align_corners, to) {
+        (true, 1) => 0.0,
+        (true, _) => j as f64 * (from - 1) as f64 / (to - 1) as f64,
+        (false, _) => (j as f64 + 0.5) * from as f64 / to as f64 - 0.5,
+    }
+}
+
+/// The share of a pixel at a distance up to 2, of all the smooth piecewise cubics the one with slope -0.75 at 1.
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.75;
+    if x <= 1.0 { ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0 } else { ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A }
+}
 
 /// The four sizes of an image.
 #[track_caller]
-fn image(name: &str, tensor: &Tensor) -> [usize; 4] {
+pub(super) fn image(name: &str, tensor: &Tensor) -> [usize; 4] {
     tensor.shape().try_into().unwrap_or_else(|_| panic!("{name}: the shape {:?} is no image", tensor.shape()))
 }
 
@@ -26,75 +90,22 @@ impl Tensor {
     /// Where this is no image, or it or the size is empty.
     #[track_caller]
     pub fn upsample_bilinear(&self, size: [usize; 2]) -> Tensor {
-        let [n, h, w, c] = image("upsample_bilinear", self);
-        assert!(h * w * size[0] * size[1] > 0, "upsample_bilinear: {:?} to {size:?}", self.shape());
-        let rows = self.interpolation(h, size[0]);
-        let columns = self.interpolation(w, size[1]);
+        self.resize(size, Interpolation::Bilinear { align_corners: false })
+    }
+
+    /// The image in another height and width. Nothing is blurred before it shrinks: but for the area's mean, pixels that lie between
+    /// those that a new one meets are lost.
+    ///
+    /// # Panics
+    /// Where this is no image, or it or the size is empty.
+    #[track_caller]
+    pub fn resize(&self, size: [usize; 2], interpolation: Interpolation) -> Tensor {
+        let [n, h, w, c] = image("resize", self);
+        assert!(h * w * size[0] * size[1] > 0, "resize: {:?} to {size:?}", self.shape());
+        let matrix = |from, to| Tensor::from_slice(self.device(), &interpolation.matrix(from, to), [to, from]);
+        let (rows, columns) = (matrix(h, size[0]), matrix(w, size[1]));
         // Columns last, so that one matrix serves all rows of all images.
         let tall = rows.matmul(&self.reshape([n, h, w * c])).reshape([n, size[0], w, c]).permute(&[0, 1, 3, 2]);
         tall.matmul_with(&columns, false, true).permute(&[0, 1, 3, 2])
-    }
-
-    /// The matrix `[to, from]` of linear interpolation along one axis.
-    fn interpolation(&self, from: usize, to: usize) -> Tensor {
-        let mut matrix = vec![0f64; to * from];
-        for j in 0..to {
-            let centre = ((j as f64 + 0.5) * from as f64 / to as f64 - 0.5).clamp(0.0, (from - 1) as f64);
-            let low = centre.floor() as usize;
-            let share = centre - low as f64;
-            matrix[j * from + low] += 1.0 - share;
-            matrix[j * from + (low + 1).min(from - 1)] += share;
-        }
-        Tensor::from_slice(self.device(), &matrix, [to, from])
-    }
-
-    /// The mean of each `kernel x kernel` window; padding counts as zeros.
-    ///
-    /// # Panics
-    /// Where this is no image or no window fits.
-    #[track_caller]
-    pub fn average_pool(&self, kernel: usize, stride: usize, padding: usize) -> Tensor {
-        let [n, h, w, c] = image("average_pool", self);
-        if stride == kernel && padding == 0 && kernel > 0 && h % kernel == 0 && w % kernel == 0 && h * w > 0 {
-            // Windows that part the image are axes of their own, whose gradient is an expansion.
-            return self.reshape([n, h / kernel, kernel, w / kernel, kernel, c]).mean_axes(&[2, 4], false);
-        }
-        let padded = self.pad(1, padding, padding).pad(2, padding, padding);
-        let taps = padded.taps("average_pool", kernel, stride);
-        taps.into_iter().reduce(|sum, tap| sum + tap).expect("a window has taps") * (1.0 / (kernel * kernel) as f64)
-    }
-
-    /// The largest of each `kernel x kernel` window; padding never is. Ties share the cotangent.
-    ///
-    /// # Panics
-    /// Where this is no image, no window fits, or the padding is more than half of the kernel.
-    #[track_caller]
-    pub fn max_pool(&self, kernel: usize, stride: usize, padding: usize) -> Tensor {
-        let [_, h, w, _] = image("max_pool", self);
-        assert!(2 * padding <= kernel, "max_pool: padding {padding} for the kernel {kernel}");
-        let pad = |x: &Tensor| x.pad(1, padding, padding).pad(2, padding, padding);
-        let inside = pad(&Tensor::ones(self.device(), [1, h, w, 1]));
-        // A zero of the padding counts as the smallest number there is.
-        let lowest = Tensor::full(self.device(), [1], f64::from(f32::MIN));
-        let padded = inside.where_(&pad(self), &lowest);
-        let taps = padded.taps("max_pool", kernel, stride);
-        let shape = taps[0].shape().to_vec();
-        let stacked: Vec<Tensor> = taps.iter().map(|tap| tap.reshape([&[1][..], &shape].concat())).collect();
-        Tensor::concat(&stacked.iter().collect::<Vec<_>>(), 0).max_axes(&[0], false)
-    }
-
-    /// The strided views of an image, one for each tap of a window.
-    #[track_caller]
-    fn taps(&self, name: &str, kernel: usize, stride: usize) -> Vec<Tensor> {
-        let [_, h, w, _] = image(name, self);
-        let fits = (1..=h.min(w)).contains(&kernel) && stride > 0;
-        assert!(fits, "{name}: kernel {kernel}, stride {stride} for the shape {:?}", self.shape());
-        let last = |size: usize| (size - kernel) / stride * stride;
-        (0..kernel * kernel)
-            .map(|tap| {
-                let (p, q) = (tap / kernel, tap % kernel);
-                self.slice_step(1, p, p + last(h) + 1, stride).slice_step(2, q, q + last(w) + 1, stride)
-            })
-            .collect()
     }
 }

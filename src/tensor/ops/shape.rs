@@ -1,4 +1,4 @@
-//! Ops that rearrange elements: reshape, permute, and windows (slice, pad, flip, concat).
+//! Ops that rearrange elements: reshape, permute, windows (slice, pad, flip), and what is composed of them.
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
 use crate::backend::{AxisMap, Backend};
@@ -187,6 +187,91 @@ impl Tensor {
         let (left, right) = parts.split_at(parts.len() / 2);
         let (left, right) = (Tensor::join(left, axis), Tensor::join(right, axis));
         left.pad(axis, 0, right.shape()[axis]) + right.pad(axis, left.shape()[axis], 0)
+    }
+
+    /// Tensors of one shape one after the other along a new axis.
+    ///
+    /// # Panics
+    /// Where there are none, their shapes differ, or the axis would not be one of the result's.
+    #[track_caller]
+    pub fn stack(parts: &[&Tensor], axis: usize) -> Tensor {
+        let shapes: Vec<_> = parts.iter().map(|part| part.shape()).collect();
+        let fits = shapes.first().is_some_and(|first| axis <= first.len() && shapes.iter().all(|shape| shape == first));
+        assert!(fits, "stack: the shapes {shapes:?} along axis {axis}");
+        let raised = |part: &&Tensor| part.reshape([&part.shape()[..axis], &[1], &part.shape()[axis..]].concat());
+        let raised: Vec<Tensor> = parts.iter().map(raised).collect();
+        Tensor::concat(&raised.iter().collect::<Vec<_>>(), axis)
+    }
+
+    /// Parts of an axis of these sizes, in order.
+    ///
+    /// # Panics
+    /// Where the axis does not exist, or the sizes do not add up to its.
+    #[track_caller]
+    pub fn split(&self, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
+        let fits = axis < self.rank() && sizes.iter().sum::<usize>() == self.shape()[axis];
+        assert!(fits, "split: of axis {axis} of the shape {:?} in {sizes:?}", self.shape());
+        let mut start = 0;
+        let part = |&size: &usize| {
+            start += size;
+            self.slice(axis, start - size, start)
+        };
+        sizes.iter().map(part).collect()
+    }
+
+    /// An axis in at most `count` parts of equal size, the last one smaller where that does not divide; fewer parts where equal
+    /// ones use the axis up before (as in PyTorch).
+    ///
+    /// # Panics
+    /// Where the axis does not exist, or `count` is 0.
+    #[track_caller]
+    pub fn chunk(&self, axis: usize, count: usize) -> Vec<Tensor> {
+        assert!(axis < self.rank() && count > 0, "chunk: of axis {axis} of the shape {:?} in {count}", self.shape());
+        let size = self.shape()[axis];
+        let each = size.div_ceil(count).max(1);
+        let starts = (0..size.max(1)).step_by(each);
+        starts.map(|start| self.slice(axis, start, (start + each).min(size))).collect()
+    }
+
+    /// The whole tensor so many times along each axis; where there are more counts than axes, the first of them are those of new axes.
+    ///
+    /// # Panics
+    /// Where there are fewer counts than axes.
+    #[track_caller]
+    pub fn repeat(&self, counts: &[usize]) -> Tensor {
+        assert!(counts.len() >= self.rank(), "repeat: {counts:?} times the shape {:?}", self.shape());
+        let shape = [&vec![1; counts.len() - self.rank()], self.shape()].concat();
+        let pairs = || counts.iter().zip(&shape);
+        let apart: Vec<usize> = shape.iter().flat_map(|&size| [1, size]).collect();
+        let times: Vec<usize> = pairs().flat_map(|(&times, &size)| [times, size]).collect();
+        self.reshape(apart).expand(times).reshape(pairs().map(|(times, size)| times * size).collect::<Vec<_>>())
+    }
+
+    /// One axis turned round: what leaves it at one end comes in at the other. A positive shift moves to higher indices.
+    ///
+    /// # Panics
+    /// Where the axis does not exist.
+    #[track_caller]
+    pub fn roll(&self, axis: usize, shift: isize) -> Tensor {
+        assert!(axis < self.rank(), "roll: axis {axis} of the shape {:?}", self.shape());
+        let size = self.shape()[axis];
+        let sources = (0..size).map(|i| (i as isize - shift).rem_euclid(size as isize) as u32);
+        self.index_select(axis, &sources.collect::<Vec<_>>())
+    }
+
+    /// Blocks of channels of an image `[n, h, w, c factor factor]` as blocks of pixels (Shi 2016): `[n, factor h, factor w, c]`.
+    /// Channels are ordered as PyTorch's `pixel_shuffle` takes them: by c, then down, then across.
+    ///
+    /// # Panics
+    /// Where this is no image, or the factor's square does not divide its channels.
+    #[track_caller]
+    pub fn pixel_shuffle(&self, factor: usize) -> Tensor {
+        let fits = self.rank() == 4 && factor > 0 && self.shape()[3] % (factor * factor) == 0;
+        assert!(fits, "pixel_shuffle: {factor} times of the shape {:?}", self.shape());
+        let [n, h, w, channels] = std::array::from_fn(|axis| self.shape()[axis]);
+        let c = channels / (factor * factor);
+        let blocks = self.reshape([n, h, w, c, factor, factor]).permute(&[0, 1, 4, 2, 5, 3]);
+        blocks.reshape([n, h * factor, w * factor, c])
     }
 
     fn window_axis(&self, axis: usize, map: AxisMap) -> Tensor {
