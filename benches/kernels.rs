@@ -124,17 +124,7 @@ fn peak(criterion: &mut Criterion) {
 
 /// A layer by its fine side, channels, filter, stride and padding.
 fn geometry(batch: usize, fine: usize, channels: [usize; 2], [kernel, stride, padding]: [usize; 3]) -> Geometry {
-    let coarse = Geometry::coarse_size(fine, kernel, stride, padding).expect("the filter fits");
-    Geometry {
-        batch,
-        fine: [fine; 2],
-        coarse: [coarse; 2],
-        fine_channels: channels[0],
-        coarse_channels: channels[1],
-        kernel: [kernel; 2],
-        stride: [stride; 2],
-        padding: [padding; 2],
-    }
+    Geometry::of_fine(batch, [fine; 2], channels, [kernel; 2], [stride; 2], [padding; 2]).expect("the filter fits")
 }
 
 /// The layers of both networks of a DCGAN: those between feature maps serve both.

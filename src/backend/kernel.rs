@@ -15,10 +15,13 @@ pub enum Role {
 
 /// The sizes of a convolution, on both of its sides:
 ///
-/// `T(x, w, y) = sum over n, i, j, p, q, c, k of x[n, s i + p - pad, s j + q - pad, c] w[p, q, c, k] y[n, i, j, k]`
+/// `T(x, w, y) = sum over n, i, j, p, q, c, k of x[n, s i + d p - pad, s j + d q - pad, c] w[p, q, c, k] y[n, i, j, k]`
 ///
 /// with the fine image `x [n, h, w, c]`, the filter `w [kh, kw, c, k]` and the coarse image `y [n, i, j, k]`.
 /// Sizes of both sides are given, so a transposed convolution needs no output padding.
+///
+/// With G groups the channels of either image are G runs of neighbours, and those of a run meet those of the same run alone: the filter is
+/// `[kh, kw, c / G, k]`, and its channel c of a coarse channel k stands for the fine one `c + (C / G) floor(k / (K / G))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     /// Images.
@@ -37,10 +40,15 @@ pub struct Geometry {
     pub stride: [usize; 2],
     /// Zero pixels around the fine image, above and below, left and right.
     pub padding: [usize; 2],
+    /// Fine pixels from one tap of the filter to the next (`d`), down and across.
+    pub dilation: [usize; 2],
+    /// Groups of channels that do not meet each other.
+    pub groups: usize,
 }
 
 impl Geometry {
-    /// The geometry of a fine size; None where the filter does not fit. The channels are the fine image's and the coarse one's.
+    /// The geometry of a fine size, without dilation or groups; None where the filter does not fit. The channels are the fine image's and
+    /// the coarse one's.
     pub fn of_fine(
         batch: usize,
         fine: [usize; 2],
@@ -51,7 +59,44 @@ impl Geometry {
     ) -> Option<Geometry> {
         let size = |axis: usize| Geometry::coarse_size(fine[axis], kernel[axis], stride[axis], padding[axis]);
         let coarse = [size(0)?, size(1)?];
-        Some(Geometry { batch, fine, coarse, fine_channels, coarse_channels, kernel, stride, padding })
+        let (dilation, groups) = ([1, 1], 1);
+        Some(Geometry {
+            batch,
+            fine,
+            coarse,
+            fine_channels,
+            coarse_channels,
+            kernel,
+            stride,
+            padding,
+            dilation,
+            groups,
+        })
+    }
+
+    /// With so many fine pixels from tap to tap, and as many coarse pixels as there are then; None where the filter does not fit.
+    pub fn dilated(self, dilation: [usize; 2]) -> Option<Geometry> {
+        let size = |axis: usize| {
+            let extent = Geometry::extent(self.kernel[axis], dilation[axis])?;
+            Geometry::coarse_size(self.fine[axis], extent, self.stride[axis], self.padding[axis])
+        };
+        let coarse = [size(0)?, size(1)?];
+        Some(Geometry { coarse, dilation, ..self })
+    }
+
+    /// With channels in groups, whose number divides both of theirs.
+    pub fn grouped(self, groups: usize) -> Geometry {
+        Geometry { groups, ..self }
+    }
+
+    /// Whether there is neither dilation nor more than one group.
+    pub fn is_plain(&self) -> bool {
+        self.dilation == [1, 1] && self.groups == 1
+    }
+
+    /// The pixels along an axis from a filter's first tap to its last; None where that is more than can be counted.
+    pub fn extent(kernel: usize, dilation: usize) -> Option<usize> {
+        if kernel == 0 { Some(0) } else { (kernel - 1).checked_mul(dilation)?.checked_add(1) }
     }
 
     /// `[n, h, w, c]`
@@ -64,9 +109,9 @@ impl Geometry {
         [self.batch, self.coarse[0], self.coarse[1], self.coarse_channels]
     }
 
-    /// `[kh, kw, c, k]`
+    /// `[kh, kw, c, k]`, c being the fine channels of a group.
     pub fn filter_shape(&self) -> [usize; 4] {
-        [self.kernel[0], self.kernel[1], self.fine_channels, self.coarse_channels]
+        [self.kernel[0], self.kernel[1], self.fine_channels / self.groups, self.coarse_channels]
     }
 
     /// The shape of what comes out in `role`.
@@ -78,7 +123,7 @@ impl Geometry {
         }
     }
 
-    /// The coarse size of a fine size on one axis, or None where the filter does not fit.
+    /// The coarse size of a fine size on one axis for a filter that reaches over `kernel` pixels, or None where the filter does not fit.
     pub fn coarse_size(fine: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
         let padded = padding.checked_mul(2)?.checked_add(fine)?;
         padded.checked_sub(kernel)?.checked_div(stride)?.checked_add(1)

@@ -3,6 +3,7 @@
 //! A backend is a small set of kernels: storages and sizes in, a storage out, nothing of gradients.
 //! Every op of the crate is made of these.
 
+mod convolution;
 pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
@@ -15,6 +16,7 @@ mod shapes;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+pub use convolution::convolve;
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
@@ -184,6 +186,12 @@ pub trait Backend: Send + Sync {
 
     /// `batch` products of matrices, each optionally read transposed.
     fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage;
+
+    /// Whether [`Backend::convolution`] takes this geometry: at least one without dilation and groups. Of such the op makes what a backend does
+    /// not take.
+    fn convolves(&self, geometry: &Geometry) -> bool {
+        geometry.is_plain()
+    }
 
     /// One partial derivative of the trilinear form of [`Geometry`], then `activation`.
     ///

@@ -47,7 +47,7 @@ impl Golden {
     }
 
     /// The shape and elements under a name.
-    fn stored(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
+    pub fn stored(&self, name: &str) -> (Vec<usize>, Vec<f64>) {
         stored(&self.bytes, name)
     }
 
@@ -74,7 +74,7 @@ impl Golden {
 
     /// Fails unless an op's value, and its gradients under the cotangent `g`, are those stored. Gradients are named by input.
     #[track_caller]
-    fn check_op(&self, op: &str, inputs: &[&str], function: impl Fn(&[Tensor]) -> Tensor) {
+    pub fn check_op(&self, op: &str, inputs: &[&str], function: impl Fn(&[Tensor]) -> Tensor) {
         let tensors: Vec<Tensor> = inputs.iter().map(|input| self.tensor(&format!("{op}.{input}"))).collect();
         let value = function(&tensors);
         self.check(&format!("{op}.y"), &value);
@@ -87,7 +87,7 @@ impl Golden {
 }
 
 /// PyTorch's `[out, in, kh, kw]` of a convolution, or `[in, out, kh, kw]` of a transposed one, as `[kh, kw, c, k]`.
-fn filter(weight: &Tensor) -> Tensor {
+pub fn filter(weight: &Tensor) -> Tensor {
     weight.permute(&[2, 3, 1, 0])
 }
 
@@ -119,7 +119,7 @@ fn running_statistics_take_the_unbiased_variance() {
 
 #[test]
 fn convolutions() {
-    let by = Convolution { stride: [2, 3], padding: [1, 0], activation: Activation::Identity };
+    let by = Convolution { stride: [2, 3], padding: [1, 0], ..Convolution::new(1, 0) };
     for golden in ops() {
         golden.check_op("conv2d", &["x", "weight"], |x| x[0].conv2d(&filter(&x[1]), by));
         golden.check_op("conv_transpose2d", &["x", "weight"], |x| x[0].conv_transpose2d(&filter(&x[1]), [5, 11], by));

@@ -20,6 +20,8 @@ mod faults;
 mod gan;
 #[cfg(feature = "cli")]
 mod golden;
+#[cfg(feature = "cli")]
+mod golden_ops;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(feature = "cli")]

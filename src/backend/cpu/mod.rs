@@ -114,6 +114,10 @@ impl Backend for Cpu {
         Storage::F32(matmul::matmul(values(a), values(b), sizes))
     }
 
+    fn convolves(&self, geometry: &Geometry) -> bool {
+        geometry.dilation == [1, 1]
+    }
+
     fn convolution(
         &self,
         role: Role,
@@ -211,17 +215,7 @@ mod tests {
         stride: usize,
         padding: usize,
     ) -> Geometry {
-        let coarse = Geometry::coarse_size(fine, kernel, stride, padding).unwrap();
-        Geometry {
-            batch,
-            fine: [fine; 2],
-            coarse: [coarse; 2],
-            fine_channels: c,
-            coarse_channels: k,
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [padding; 2],
-        }
+        Geometry::of_fine(batch, [fine; 2], [c, k], [kernel; 2], [stride; 2], [padding; 2]).unwrap()
     }
 
     #[test]
@@ -247,6 +241,10 @@ mod tests {
                 geometry(9, 16, [192, 128], 3, 1, 1),
                 geometry(3, 9, [40, 3], 3, 1, 1),
                 geometry(1, 4, [0, 3], 4, 2, 1),
+                // Groups, of many channels and of one.
+                geometry(16, 32, [64, 64], 4, 2, 1).grouped(2),
+                geometry(3, 8, [6, 15], 3, 1, 1).grouped(3),
+                geometry(3, 8, [20, 20], 3, 1, 1).grouped(20),
             ];
             for g in geometries {
                 for role in [Role::Fine, Role::Filter, Role::Coarse] {

@@ -188,16 +188,8 @@ mod tests {
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_normalise").activation(activation)));
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_backward").gate(activation)));
         for (fine_channels, coarse_channels) in [(1, 3), (3, 4), (4, 5)] {
-            let geometry = Geometry {
-                batch: 1,
-                fine: [4, 4],
-                coarse: [2, 2],
-                fine_channels,
-                coarse_channels,
-                kernel: [4, 4],
-                stride: [2, 2],
-                padding: [1, 1],
-            };
+            let channels = [fine_channels, coarse_channels];
+            let geometry = Geometry::of_fine(1, [4, 4], channels, [4, 4], [2, 2], [1, 1]).expect("the filter fits");
             kernels.extend(ACTIVATIONS.map(|activation| convolution::few_channels_kernel(&geometry, activation)));
         }
         kernels

@@ -142,6 +142,10 @@ impl Backend for Reference {
         Storage::F64(out)
     }
 
+    fn convolves(&self, _geometry: &Geometry) -> bool {
+        true
+    }
+
     fn convolution(
         &self,
         role: Role,

@@ -204,6 +204,10 @@ impl Backend for Counting {
         storage
     }
 
+    fn convolves(&self, geometry: &Geometry) -> bool {
+        self.inner.backend().convolves(geometry)
+    }
+
     fn convolution(
         &self,
         role: Role,

@@ -42,6 +42,7 @@ pub fn all() -> Vec<Case> {
         products,
         convolutions,
         fused_convolutions,
+        grouped_convolutions,
         normalisation,
         losses,
         resampling,
@@ -327,7 +328,8 @@ pub fn products() -> Vec<Case> {
 
 /// One role of a convolution.
 fn convolution(role: Role, g: Geometry, activation: Activation) -> Case {
-    let plain = Convolution { stride: g.stride, padding: g.padding, activation: Activation::Identity };
+    let Geometry { stride, padding, dilation, groups, .. } = g;
+    let plain = Convolution { stride, padding, dilation, groups, activation: Activation::Identity };
     let compute = move |x: &[Tensor], by: Convolution| match role {
         Role::Coarse => x[0].conv2d(&x[1], by),
         Role::Fine => x[0].conv_transpose2d(&x[1], g.fine, by),
@@ -340,10 +342,13 @@ fn convolution(role: Role, g: Geometry, activation: Activation) -> Case {
     };
     let [fine, kernel, stride, padding] =
         [g.fine, g.kernel, g.stride, g.padding].map(|[down, across]| format!("{down}x{across}"));
-    let name = format!(
+    let mut name = format!(
         "{name} n{} {fine} c{} k{}, kernel {kernel} stride {stride} padding {padding}, {activation:?}",
         g.batch, g.fine_channels, g.coarse_channels
     );
+    if !g.is_plain() {
+        name += &format!(", dilation {}x{}, {groups} groups", dilation[0], dilation[1]);
+    }
     let row = Case::new(name, [input(a, UNIT), input(b, UNIT)], move |x| compute(x, plain.with(activation)));
     match activation {
         Activation::Identity => row.multilinear(),
@@ -400,6 +405,36 @@ pub fn convolutions() -> Vec<Case> {
     let nothing_meets = geometry(1, [1, 2], [1, 19], [1, 1], [2, 2], [1, 1]);
     let constant = roles(nothing_meets).map(Case::constant);
     geometries.into_iter().flat_map(roles).chain(constant).collect()
+}
+
+/// Convolutions with groups, with dilation and with both: dilation that the stride divides, that divides it, that shares a factor with it and
+/// that shares none; groups of many channels and of one; filters that reach beyond the image.
+pub fn grouped_convolutions() -> Vec<Case> {
+    let dilated = |g: Geometry, dilation| g.dilated(dilation).expect("the filter fits");
+    let plain = [
+        geometry(2, [5, 6], [4, 6], [3, 3], [1, 1], [1, 1]).grouped(2),
+        geometry(1, [6, 5], [6, 9], [4, 2], [2, 1], [1, 0]).grouped(3),
+        geometry(2, [5, 4], [5, 5], [3, 3], [1, 1], [1, 1]).grouped(5),
+        geometry(1, [6, 6], [4, 8], [4, 4], [2, 2], [1, 1]).grouped(4),
+        geometry(2, [4, 4], [6, 3], [4, 4], [1, 1], [0, 0]).grouped(3),
+        geometry(1, [3, 5], [2, 34], [1, 1], [1, 2], [0, 0]).grouped(2),
+        dilated(geometry(2, [6, 7], [2, 3], [3, 3], [1, 1], [2, 2]), [2, 2]),
+        dilated(geometry(1, [7, 8], [3, 2], [3, 2], [2, 1], [1, 0]), [1, 3]),
+        dilated(geometry(1, [9, 10], [1, 2], [3, 3], [2, 3], [2, 1]), [2, 2]),
+        dilated(geometry(1, [9, 11], [2, 1], [2, 3], [4, 2], [3, 0]), [2, 3]),
+        dilated(geometry(1, [9, 8], [2, 2], [3, 2], [2, 6], [4, 2]), [4, 4]),
+        dilated(geometry(2, [3, 3], [1, 2], [3, 3], [1, 1], [3, 3]), [3, 3]),
+        dilated(geometry(1, [2, 4], [2, 2], [2, 2], [3, 1], [4, 5]), [5, 2]),
+        dilated(geometry(1, [1, 5], [2, 2], [3, 1], [1, 1], [2, 0]), [2, 7]),
+        dilated(geometry(2, [6, 7], [4, 6], [3, 3], [1, 1], [2, 2]), [2, 2]).grouped(2),
+        dilated(geometry(1, [8, 7], [3, 3], [3, 2], [2, 1], [2, 1]), [3, 2]).grouped(3),
+    ];
+    let fused = [
+        geometry(1, [5, 4], [4, 6], [3, 3], [2, 2], [1, 1]).grouped(2),
+        geometry(1, [5, 4], [3, 3], [3, 3], [1, 1], [1, 1]).grouped(3),
+        dilated(geometry(1, [5, 6], [2, 3], [3, 2], [1, 1], [1, 1]), [2, 2]),
+    ];
+    plain.into_iter().flat_map(roles).chain(fused.into_iter().flat_map(self::fused)).collect()
 }
 
 /// Convolutions that carry an activation.
@@ -628,6 +663,17 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(3, [13, 11], [40, 1], [3, 3], [1, 1], [1, 1]),
         geometry(2, [12, 15], [33, 2], [3, 2], [1, 1], [0, 1]),
         geometry(4, [16, 16], [3, 64], [3, 3], [1, 1], [1, 1]),
+        // Groups: by Winograd's products and without, of few channels and of one.
+        geometry(19, [8, 8], [64, 64], [4, 4], [2, 2], [1, 1]).grouped(2),
+        geometry(5, [13, 11], [96, 48], [3, 3], [1, 1], [1, 1]).grouped(3),
+        geometry(4, [15, 16], [24, 72], [4, 4], [2, 2], [1, 1]).grouped(12),
+        geometry(3, [17, 14], [67, 67], [4, 4], [2, 2], [1, 1]).grouped(67),
+        geometry(3, [12, 13], [40, 40], [3, 3], [1, 1], [1, 1]).grouped(40),
+        geometry(3, [12, 13], [20, 60], [3, 3], [1, 1], [1, 1]).grouped(20),
+        // Dilation, with taps in the image's border and beyond.
+        geometry(9, [16, 16], [32, 64], [3, 3], [1, 1], [2, 2]).dilated([2, 2]).expect("the filter fits"),
+        geometry(3, [21, 18], [33, 20], [4, 4], [2, 2], [3, 3]).dilated([2, 2]).expect("the filter fits"),
+        geometry(2, [25, 22], [24, 36], [3, 3], [2, 1], [4, 3]).dilated([4, 3]).expect("the filter fits").grouped(3),
     ];
     let plain = geometries.into_iter().flat_map(roles);
     let fused = [
@@ -636,6 +682,9 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(12, [32, 32], [32, 32], [4, 4], [2, 2], [1, 1]),
         geometry(20, [7, 8], [32, 64], [3, 3], [1, 1], [1, 1]),
         geometry(2, [9, 8], [64, 3], [3, 3], [1, 1], [1, 1]),
+        geometry(5, [8, 8], [64, 64], [4, 4], [2, 2], [1, 1]).grouped(2),
+        geometry(5, [9, 8], [33, 33], [4, 4], [2, 2], [1, 1]).grouped(33),
+        geometry(5, [9, 8], [16, 32], [3, 3], [1, 1], [2, 2]).dilated([2, 2]).expect("the filter fits"),
     ];
     let fused = fused.into_iter().flat_map(self::fused);
     plain.chain(fused).map(Case::large).collect()

@@ -4,7 +4,7 @@
 //! the other two, and every order of derivative stays among them.
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value};
-use crate::backend::{Activation, Backend, Geometry, Role};
+use crate::backend::{Activation, Backend, Geometry, Role, convolve};
 
 /// What a convolution is asked for beside its operands.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,14 +13,29 @@ pub struct Convolution {
     pub stride: [usize; 2],
     /// Zero pixels around the fine image, above and below, left and right.
     pub padding: [usize; 2],
+    /// Fine pixels from one tap of the filter to the next, down and across: 1 where taps are neighbours.
+    pub dilation: [usize; 2],
+    /// Runs of neighbouring channels, as many in either image, that meet each other alone.
+    pub groups: usize,
     /// Applied to the result.
     pub activation: Activation,
 }
 
 impl Convolution {
-    /// The same stride and padding on both axes, no activation.
+    /// The same stride and padding on both axes, no dilation, one group, no activation.
     pub fn new(stride: usize, padding: usize) -> Convolution {
-        Convolution { stride: [stride; 2], padding: [padding; 2], activation: Activation::Identity }
+        let activation = Activation::Identity;
+        Convolution { stride: [stride; 2], padding: [padding; 2], dilation: [1, 1], groups: 1, activation }
+    }
+
+    /// With so many fine pixels from one tap to the next on both axes.
+    pub fn dilated(self, dilation: usize) -> Convolution {
+        Convolution { dilation: [dilation; 2], ..self }
+    }
+
+    /// With channels in so many groups.
+    pub fn grouped(self, groups: usize) -> Convolution {
+        Convolution { groups, ..self }
     }
 
     /// With this activation.
@@ -46,7 +61,7 @@ impl Op for Trilinear {
 
     fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
         let (a, b) = (&inputs[0].storage, &inputs[1].storage);
-        let out = backend.convolution(self.role, &self.geometry, a, b, self.activation);
+        let out = convolve(backend, self.role, &self.geometry, a, b, self.activation);
         Value::new(out, self.geometry.shape(self.role)).into()
     }
 
@@ -96,9 +111,12 @@ fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[us
     by.activation.check();
     let ([batch, h, w, c], [kh, kw, filter_c, k]) = (fine, filter);
     let shapes = || format!("fine {fine:?}, filter {filter:?}, coarse {coarse:?}, {by:?}");
-    assert!(c == filter_c && by.stride[0] > 0 && by.stride[1] > 0, "{name}: sizes do not fit: {}", shapes());
+    let steps = by.stride.iter().chain(&by.dilation).all(|&step| step > 0);
+    let grouped = by.groups > 0 && c.is_multiple_of(by.groups) && k.is_multiple_of(by.groups);
+    assert!(steps && grouped && c / by.groups == filter_c, "{name}: sizes do not fit: {}", shapes());
     let size = |axis: usize, size, kernel| {
-        Geometry::coarse_size(size, kernel, by.stride[axis], by.padding[axis])
+        Geometry::extent(kernel, by.dilation[axis])
+            .and_then(|extent| Geometry::coarse_size(size, extent, by.stride[axis], by.padding[axis]))
             .unwrap_or_else(|| panic!("{name}: the filter is larger than the padded image: {}", shapes()))
     };
     let out = [size(0, h, kh), size(1, w, kw)];
@@ -113,12 +131,14 @@ fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[us
         kernel: [kh, kw],
         stride: by.stride,
         padding: by.padding,
+        dilation: by.dilation,
+        groups: by.groups,
     }
 }
 
 impl Tensor {
-    /// The convolution (cross-correlation) of an image `[n, h, w, c]` with a filter `[kh, kw, c, k]`: `[n, i, j, k]`
-    /// with `i = (h + 2 padding - kh) / stride + 1`, rounded down.
+    /// The convolution (cross-correlation) of an image `[n, h, w, c]` with a filter `[kh, kw, c / groups, k]`: `[n, i, j, k]`
+    /// with `i = (h + 2 padding - dilation (kh - 1) - 1) / stride + 1`, rounded down.
     ///
     /// # Panics
     /// Where the shapes do not fit.
@@ -129,7 +149,7 @@ impl Tensor {
         Tensor::apply(Trilinear { role: Role::Coarse, geometry, activation: by.activation }, &[self, filter])
     }
 
-    /// The transposed convolution of an image `[n, i, j, k]` with a filter `[kh, kw, c, k]`, to an image
+    /// The transposed convolution of an image `[n, i, j, k]` with a filter `[kh, kw, c / groups, k]`, to an image
     /// `[n, h, w, c]` of the given height and width: any that [`Tensor::conv2d`] takes to `i` and `j`.
     ///
     /// # Panics
@@ -138,12 +158,12 @@ impl Tensor {
     pub fn conv_transpose2d(&self, filter: &Tensor, size: [usize; 2], by: Convolution) -> Tensor {
         let coarse = image("conv_transpose2d", "image", self);
         let filter_shape = image("conv_transpose2d", "filter", filter);
-        let fine = [coarse[0], size[0], size[1], filter_shape[2]];
+        let fine = [coarse[0], size[0], size[1], filter_shape[2].saturating_mul(by.groups)];
         let geometry = geometry("conv_transpose2d", fine, filter_shape, Some(coarse), by);
         Tensor::apply(Trilinear { role: Role::Fine, geometry, activation: by.activation }, &[filter, self])
     }
 
-    /// The filter gradient: the filter `[kh, kw, c, k]` whose products with all others are those of the fine
+    /// The filter gradient: the filter `[kh, kw, c / groups, k]` whose products with all others are those of the fine
     /// image `self [n, h, w, c]` and the coarse image `[n, i, j, k]` in the trilinear form. `by.activation` must be the identity.
     ///
     /// # Panics
@@ -153,7 +173,7 @@ impl Tensor {
         let (fine, coarse_shape) =
             (image("conv_filter", "fine image", self), image("conv_filter", "coarse image", coarse));
         assert!(by.activation == Activation::Identity, "conv_filter: takes no activation");
-        let filter = [kernel[0], kernel[1], fine[3], coarse_shape[3]];
+        let filter = [kernel[0], kernel[1], fine[3] / by.groups.max(1), coarse_shape[3]];
         let geometry = geometry("conv_filter", fine, filter, Some(coarse_shape), by);
         Tensor::apply(Trilinear { role: Role::Filter, geometry, activation: by.activation }, &[self, coarse])
     }

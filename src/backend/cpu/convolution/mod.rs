@@ -2,6 +2,7 @@
 
 mod few_channels;
 mod filter;
+mod grouped;
 mod image;
 mod plan;
 mod winograd;
@@ -21,6 +22,9 @@ pub fn convolution(
     if is_empty(role, geometry) {
         let zeros = Buffer::full(geometry.shape(role).iter().product(), 0.0);
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
+    }
+    if geometry.groups > 1 {
+        return grouped::convolution(simd, role, geometry, a, b, activation);
     }
     let channels = [geometry.fine_channels, geometry.coarse_channels];
     let out = match (role, kernel(simd, role, geometry)) {
@@ -83,6 +87,9 @@ fn is_empty(role: Role, geometry: &Geometry) -> bool {
 pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
     if is_empty(role, geometry) {
         return Scratch::default();
+    }
+    if geometry.groups > 1 {
+        return grouped::scratch(simd, role, geometry);
     }
     let few_channels = |g: &Geometry| match role {
         Role::Filter => few_channels::Cut::new(simd, g).scratch(),

@@ -178,17 +178,7 @@ mod tests {
     use super::*;
 
     fn geometry(fine: usize, kernel: usize, stride: usize, padding: usize) -> Option<Geometry> {
-        let coarse = Geometry::coarse_size(fine, kernel, stride, padding)?;
-        Some(Geometry {
-            batch: 1,
-            fine: [fine; 2],
-            coarse: [coarse; 2],
-            fine_channels: 1,
-            coarse_channels: 1,
-            kernel: [kernel; 2],
-            stride: [stride; 2],
-            padding: [padding; 2],
-        })
+        Geometry::of_fine(1, [fine; 2], [1, 1], [kernel; 2], [stride; 2], [padding; 2])
     }
 
     /// The (output, tap, input) triples that runs stand for, sorted.

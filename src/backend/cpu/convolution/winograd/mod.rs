@@ -64,7 +64,7 @@ macro_rules! by_scheme {
 
 /// The way that is faster than the direct one, if there is any: larger tiles have larger filters, which enough tiles have to pay for.
 pub fn way(role: Role, geometry: &Geometry) -> Option<Way> {
-    let Geometry { batch, fine, coarse, fine_channels, coarse_channels, kernel, stride, padding } = *geometry;
+    let Geometry { batch, fine, coarse, fine_channels, coarse_channels, kernel, stride, padding, .. } = *geometry;
     let channels = [fine_channels, coarse_channels].iter().all(|&channels| channels.is_multiple_of(CHANNELS));
     if !channels || padding != [PADDING; 2] {
         return None;
