@@ -156,7 +156,11 @@ fn what_is_documented_of_ties_zeros_and_what_is_not_a_number_holds_on_every_devi
         let halves = tensor(&[-1.5, -0.5, 0.5, 1.5, 2.5]);
         assert_eq!(values(&halves.round()), [-2.0, 0.0, 0.0, 2.0, 2.0], "{name}");
         assert_eq!(values(&halves.floor()), [-2.0, -1.0, 0.0, 1.0, 2.0], "{name}");
-        assert_eq!(values(&tensor(&[0.0, -0.0, nan, -3.0, f64::INFINITY]).sign()), [0.0, 0.0, 0.0, -1.0, 1.0], "{name}");
+        assert_eq!(
+            values(&tensor(&[0.0, -0.0, nan, -3.0, f64::INFINITY]).sign()),
+            [0.0, 0.0, 0.0, -1.0, 1.0],
+            "{name}"
+        );
 
         let (one, other) = (tensor(&[1.0, nan, 2.0]), tensor(&[1.0, 2.0, nan]));
         let smaller = values(&one.minimum(&other));

@@ -666,6 +666,9 @@ pub fn large_convolutions() -> Vec<Case> {
         // Groups: by Winograd's products and without, of few channels and of one.
         geometry(19, [8, 8], [64, 64], [4, 4], [2, 2], [1, 1]).grouped(2),
         geometry(5, [13, 11], [96, 48], [3, 3], [1, 1], [1, 1]).grouped(3),
+        // Two groups at a time.
+        geometry(19, [8, 8], [64, 128], [4, 4], [2, 2], [1, 1]).grouped(4),
+        geometry(21, [16, 16], [64, 64], [3, 3], [1, 1], [1, 1]).grouped(4),
         geometry(4, [15, 16], [24, 72], [4, 4], [2, 2], [1, 1]).grouped(12),
         geometry(3, [17, 14], [67, 67], [4, 4], [2, 2], [1, 1]).grouped(67),
         geometry(3, [12, 13], [40, 40], [3, 3], [1, 1], [1, 1]).grouped(40),

@@ -4,6 +4,7 @@
 //! task owns a block of filter rows, packs the matching elements of `x` for a few hundred pixels at a time so that they stay
 //! in cache, and adds their product to its block. Long contractions are also split, and the parts added in order.
 
+use super::Part;
 use super::plan::{Group, Pixel, Plan};
 use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob, panels};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
@@ -74,7 +75,7 @@ fn task_lengths(simd: Simd, rows: usize, padded: usize) -> [usize; 2] {
 
 /// What [`filter`] has beside its result.
 pub fn scratch(simd: Simd, geometry: &Geometry) -> Scratch {
-    let (plan, columns) = (Plan::coarse(geometry), geometry.coarse_channels);
+    let (plan, columns) = (Plan::coarse(&Part::whole(geometry)), geometry.coarse_channels);
     let met = plan.groups.iter().filter(|group| !group.segments.is_empty());
     let pixels: Vec<usize> = met.map(|group| plan.pixels(group)).collect();
     let (lines, stretches) = (pixels.iter().sum(), pixels.iter().map(|pixels| pixels.div_ceil(PIXELS)).sum());
@@ -90,7 +91,7 @@ pub fn scratch(simd: Simd, geometry: &Geometry) -> Scratch {
 
 /// The filter from (fine image, coarse image).
 pub fn filter(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-    let plan = Plan::coarse(geometry);
+    let plan = Plan::coarse(&Part::whole(geometry));
     let columns = geometry.coarse_channels;
     let mut filter = Buffer::scratch(geometry.filter_shape().iter().product());
     if filter.is_empty() {

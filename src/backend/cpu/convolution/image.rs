@@ -3,6 +3,7 @@
 //! The filter is packed in panels; tiles of output pixels of one group are computed in registers over their whole
 //! contraction and written once. A stride-s transposed convolution is s * s phases, which the plan lists as groups.
 
+use super::Part;
 use super::plan::{Pixel, Plan, transposed_line};
 use crate::backend::cpu::microkernel::{MAX_ROWS, MAX_TILE, Panel, Panels, Product, TileJob, copy_line};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
@@ -40,7 +41,7 @@ pub fn coarse(simd: Simd, geometry: &Geometry, fine: &[f32], filter: &[f32], act
         }
     });
     let len = geometry.coarse_shape().iter().product();
-    run(simd, &Plan::coarse(geometry), fine, &panels, len, activation)
+    run(simd, &Plan::coarse(&Part::whole(geometry)), fine, &panels, len, activation)
 }
 
 /// The fine image from (filter, coarse image).
@@ -55,7 +56,7 @@ pub fn fine(simd: Simd, geometry: &Geometry, filter: &[f32], coarse: &[f32], act
         }
     });
     let len = geometry.fine_shape().iter().product();
-    run(simd, &Plan::fine(geometry), coarse, &panels, len, activation)
+    run(simd, &Plan::fine(&Part::whole(geometry)), coarse, &panels, len, activation)
 }
 
 /// Writes a panel's columns of the transpose of `matrix`, whose rows have `depth` elements.

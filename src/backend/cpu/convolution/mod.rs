@@ -1,5 +1,6 @@
 //! Convolution in its three roles, on the microkernel, without im2col and without zero taps.
 
+mod depthwise;
 mod few_channels;
 mod filter;
 mod grouped;
@@ -23,20 +24,25 @@ pub fn convolution(
         let zeros = Buffer::full(geometry.shape(role).iter().product(), 0.0);
         return activation.unary().map_or(zeros.clone(), |function| super::elementwise::unary(simd, function, &zeros));
     }
-    if geometry.groups > 1 {
-        return grouped::convolution(simd, role, geometry, a, b, activation);
-    }
     let channels = [geometry.fine_channels, geometry.coarse_channels];
+    let part = Part::whole(geometry);
+    let image = |compute: &dyn Fn(&mut [f32])| {
+        let mut out = Buffer::scratch(geometry.shape(role).iter().product());
+        compute(&mut out);
+        out
+    };
     let out = match (role, kernel(simd, role, geometry)) {
-        (Role::Coarse, Kernel::Winograd(way)) => return way.coarse(simd, geometry, a, b, activation),
+        (Role::Filter, Kernel::Grouped) => grouped::convolution(simd, role, geometry, a, b, activation),
+        (_, Kernel::Grouped) => return grouped::convolution(simd, role, geometry, a, b, activation),
+        (Role::Coarse, Kernel::Winograd(way)) => return image(&|out| way.coarse(simd, &part, a, b, activation, out)),
         (Role::Coarse, Kernel::Exchanged(g)) => {
             return few_channels::fine(simd, &g, &few_channels::turned(b, channels), a, activation);
         }
         (Role::Coarse, _) => return image::coarse(simd, geometry, a, b, activation),
-        (Role::Fine, Kernel::Winograd(way)) => return way.fine(simd, geometry, a, b, activation),
+        (Role::Fine, Kernel::Winograd(way)) => return image(&|out| way.fine(simd, &part, a, b, activation, out)),
         (Role::Fine, Kernel::FewChannels) => return few_channels::fine(simd, geometry, a, b, activation),
         (Role::Fine, _) => return image::fine(simd, geometry, a, b, activation),
-        (Role::Filter, Kernel::Winograd(way)) => way.filter(simd, geometry, a, b),
+        (Role::Filter, Kernel::Winograd(way)) => way.filter(simd, &part, a, b),
         (Role::Filter, Kernel::FewChannels) => few_channels::filter(simd, geometry, a, b),
         (Role::Filter, Kernel::Exchanged(g)) => {
             few_channels::turned(&few_channels::filter(simd, &g, b, a), [channels[1], channels[0]])
@@ -49,8 +55,33 @@ pub fn convolution(
     }
 }
 
+/// A convolution between some of two images' channels, which are read and written where they are.
+#[derive(Clone, Copy)]
+struct Part {
+    /// Of these channels, plain.
+    geometry: Geometry,
+    /// Elements from one pixel to the next of the fine image and of the coarse one. (Its filter has no others between.)
+    pixel: [usize; 2],
+}
+
+impl Part {
+    /// All channels of a plain convolution.
+    fn whole(geometry: &Geometry) -> Part {
+        Part { geometry: *geometry, pixel: [geometry.fine_channels, geometry.coarse_channels] }
+    }
+
+    /// The channels of so many neighbouring groups, as a plain convolution.
+    fn of_groups(geometry: &Geometry, groups: usize) -> Part {
+        let pixel = [geometry.fine_channels, geometry.coarse_channels];
+        let [fine_channels, coarse_channels] = pixel.map(|channels| channels / geometry.groups * groups);
+        Part { geometry: Geometry { fine_channels, coarse_channels, groups: 1, ..*geometry }, pixel }
+    }
+}
+
 /// What computes a role.
 enum Kernel {
+    /// Others, for each group.
+    Grouped,
     Winograd(winograd::Way),
     FewChannels,
     /// The same, between the images the other way round.
@@ -60,6 +91,9 @@ enum Kernel {
 
 /// The kernel for a role, chosen by shape.
 fn kernel(simd: Simd, role: Role, geometry: &Geometry) -> Kernel {
+    if geometry.groups > 1 {
+        return Kernel::Grouped;
+    }
     if let Some(way) = winograd::way(role, geometry) {
         return Kernel::Winograd(way);
     }
@@ -88,14 +122,12 @@ pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
     if is_empty(role, geometry) {
         return Scratch::default();
     }
-    if geometry.groups > 1 {
-        return grouped::scratch(simd, role, geometry);
-    }
     let few_channels = |g: &Geometry| match role {
         Role::Filter => few_channels::Cut::new(simd, g).scratch(),
         _ => few_channels::fine_scratch(simd, g),
     };
     match kernel(simd, role, geometry) {
+        Kernel::Grouped => grouped::scratch(simd, role, geometry),
         Kernel::Winograd(way) => way.scratch(simd, role, geometry),
         Kernel::FewChannels => few_channels(geometry),
         Kernel::Exchanged(g) => {

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::Part;
 use crate::backend::Geometry;
 use crate::backend::cpu::microkernel::Segment;
 
@@ -114,28 +115,39 @@ pub struct Pixel {
 
 impl Plan {
     /// The plan of a convolution: coarse outputs from a fine input.
-    pub fn coarse(g: &Geometry) -> Plan {
-        let input = [g.fine[0], g.fine[1], g.fine_channels];
-        let output = [g.coarse[0], g.coarse[1], g.coarse_channels];
-        Plan::new(g, input, output, [coarse_runs(g, 0), coarse_runs(g, 1)])
+    pub fn coarse(part: &Part) -> Plan {
+        let (g, pixel) = (&part.geometry, part.pixel);
+        let [input, output] = [[g.fine[0], g.fine[1], pixel[0]], [g.coarse[0], g.coarse[1], pixel[1]]];
+        Plan::new(g, g.fine_channels, input, output, [coarse_runs(g, 0), coarse_runs(g, 1)])
     }
 
     /// The plan of a transposed convolution: fine outputs from a coarse input.
-    pub fn fine(g: &Geometry) -> Plan {
-        let input = [g.coarse[0], g.coarse[1], g.coarse_channels];
-        let output = [g.fine[0], g.fine[1], g.fine_channels];
-        Plan::new(g, input, output, [fine_runs(g, 0), fine_runs(g, 1)])
+    pub fn fine(part: &Part) -> Plan {
+        let (g, pixel) = (&part.geometry, part.pixel);
+        let [input, output] = [[g.coarse[0], g.coarse[1], pixel[1]], [g.fine[0], g.fine[1], pixel[0]]];
+        Plan::new(g, g.coarse_channels, input, output, [fine_runs(g, 0), fine_runs(g, 1)])
     }
 
-    fn new(geometry: &Geometry, input: [usize; 3], output: [usize; 3], [down, across]: [Vec<Run>; 2]) -> Plan {
-        let [_, width, channels] = input;
+    /// Of an input of which these channels meet the filter.
+    fn new(
+        geometry: &Geometry,
+        channels: usize,
+        input: [usize; 3],
+        output: [usize; 3],
+        [down, across]: [Vec<Run>; 2],
+    ) -> Plan {
+        let [_, width, pixel] = input;
         let group = |down: &Run, across: &Run| {
-            let segment = |(row, tap): (usize, usize)| Segment {
-                left: row * width * channels,
-                line: (tap * geometry.kernel[1] + across.taps.start) * channels,
-                length: across.taps.len() * channels,
+            // A row of taps is contiguous where no other channels lie between; else each tap is a segment.
+            let (pieces, taps) = if pixel == channels { (1, across.taps.len()) } else { (across.taps.len(), 1) };
+            let segment = |(row, tap): (usize, usize), piece: usize| Segment {
+                left: (row * width + piece) * pixel,
+                line: (tap * geometry.kernel[1] + across.taps.start + piece) * channels,
+                length: taps * channels,
             };
-            let segments = down.taps.clone().enumerate().map(segment).filter(|segment| segment.length > 0).collect();
+            let rows = down.taps.clone().enumerate();
+            let segments = rows.flat_map(|row| (0..pieces).map(move |piece| segment(row, piece)));
+            let segments = segments.filter(|segment| segment.length > 0).collect();
             Group { down: down.clone(), across: across.clone(), segments }
         };
         let groups = down.iter().flat_map(|down| across.iter().map(move |across| group(down, across))).collect();

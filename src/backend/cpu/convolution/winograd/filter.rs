@@ -2,7 +2,7 @@
 
 use super::scheme::{MOST, MOST_TAPS, Scheme};
 use super::transform::{CoarseLines, FilterLines, FilterTaps, FineLines, Taps};
-use super::{CHANNELS, Lines, Panels, SPACE, Tiling};
+use super::{CHANNELS, Lines, Panels, Part, SPACE, Tiling};
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob, pack_column};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
@@ -92,7 +92,7 @@ const BLOCK: usize = 8;
 /// What [`filter`] has beside its result.
 pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
     let cut = Cut::new::<K>(simd, geometry);
-    let tiles = K::HELD.min(Tiling::<K>::new(geometry).count());
+    let tiles = K::HELD.min(Tiling::<K>::new(&Part::whole(geometry)).count());
     let held = [Lines::elements::<K>(tiles, cut.length), cut.right(tiles)];
     let outside = geometry.fine_channels.max(geometry.coarse_channels);
     let shared = [[outside, cut.size()], held].concat();
@@ -100,8 +100,8 @@ pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
 }
 
 /// The filter from (fine image, coarse image).
-pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-    let tiling = Tiling::<K>::new(geometry);
+pub fn filter<K: Scheme>(simd: Simd, part: &Part, fine: &[f32], coarse: &[f32]) -> Buffer {
+    let (tiling, geometry) = (Tiling::<K>::new(part), &part.geometry);
     let cut = Cut::new::<K>(simd, geometry);
     let outside = Buffer::full(geometry.fine_channels.max(geometry.coarse_channels), 0.0);
     let mut sums = Buffer::scratch(cut.size());
@@ -135,7 +135,7 @@ fn transform<K: Scheme>(
     /// Tiles a task.
     const TILES: usize = 32;
     let (channels, columns, width) =
-        (tiling.geometry.fine_channels, tiling.geometry.coarse_channels, simd.tile().columns);
+        (tiling.part.geometry.fine_channels, tiling.part.geometry.coarse_channels, simd.tile().columns);
     let (tiles, component, component_right) = (left.tiles, left.component(), right.len() / K::COMPONENTS);
     let (left, right) = (Disjoint::new(&mut left.values), Disjoint::new(right));
     tasks(tiles.div_ceil(TILES), |task| {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::scheme::Scheme;
 use super::transform::{CoarseLines, CoarsePixels, FineLines, FinePixels};
-use super::{CHANNELS, Lines, Panels, Products, Tiling, filter};
+use super::{CHANNELS, Lines, Panels, Part, Products, Tiling, filter};
 use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role, Scratch};
@@ -15,7 +15,7 @@ const LARGE_FILTER: usize = 1 << 18;
 
 /// Images a task, so that no row of its products is left empty where that takes few tiles, or a batch has enough of them.
 fn images<K: Scheme>(tiling: &Tiling<K>, rows: usize) -> usize {
-    let g = &tiling.geometry;
+    let g = &tiling.part.geometry;
     let large = K::COMPONENTS * K::PHASES * g.fine_channels * g.coarse_channels >= LARGE_FILTER;
     let share = g.batch / if large { TASKS / 2 } else { TASKS };
     let few = |unit: usize| unit * tiling.each() <= most_tiles::<K>() || unit <= share;
@@ -37,7 +37,7 @@ fn stretches<K: Scheme>(tiles: Range<usize>) -> impl Iterator<Item = Range<usize
 
 /// What [`coarse`] and [`fine`] have beside their results.
 pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry, role: Role) -> Scratch {
-    let tiling = Tiling::<K>::new(geometry);
+    let tiling = Tiling::<K>::new(&Part::whole(geometry));
     let images = images(&tiling, simd.tile().rows);
     let tiles = (images.min(geometry.batch) * tiling.each()).min(most_tiles::<K>());
     let (fine, coarse) = (geometry.fine_channels, geometry.coarse_channels);
@@ -55,17 +55,17 @@ pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry, role: Role) -> Scratc
 /// The coarse image from (fine image, filter).
 pub fn coarse<K: Scheme>(
     simd: Simd,
-    geometry: &Geometry,
+    part: &Part,
     fine: &[f32],
     filter: &[f32],
     activation: Activation,
-) -> Buffer {
-    let tiling = Tiling::<K>::new(geometry);
+    output: &mut [f32],
+) {
+    let (tiling, geometry) = (Tiling::<K>::new(part), &part.geometry);
     let (channels, columns) = (geometry.fine_channels, geometry.coarse_channels);
     let panels = filter::pack::<K>(simd, geometry, filter);
     let outside = Buffer::full(channels, 0.0);
-    let mut output = Buffer::scratch(geometry.coarse_shape().iter().product());
-    let out = Disjoint::new(&mut output);
+    let out = Disjoint::new(output);
     let images = images(&tiling, simd.tile().rows);
     tasks(geometry.batch.div_ceil(images), |task| {
         let own = tiling.of_images(task * images, images);
@@ -87,27 +87,27 @@ pub fn coarse<K: Scheme>(
                 simd.dispatch(unsafe { CoarsePixels::<K>::new(&products, line, pixels) });
             }
         }
-        let image = geometry.coarse[0] * geometry.coarse[1] * columns;
+        let image = geometry.coarse[0] * geometry.coarse[1];
+        let pixels = task * images * image..(task * images + own.len() / tiling.each()) * image;
         // SAFETY: the task's own tiles again, whole images of them.
-        activate(simd, activation, unsafe { out.slice(task * images * image, own.len() / tiling.each() * image) });
+        activate(simd, activation, pixels.map(|pixel| unsafe { out.slice(pixel * part.pixel[1], columns) }));
     });
-    output
 }
 
 /// The fine image from (filter, coarse image).
 pub fn fine<K: Scheme>(
     simd: Simd,
-    geometry: &Geometry,
+    part: &Part,
     filter: &[f32],
     coarse: &[f32],
     activation: Activation,
-) -> Buffer {
-    let tiling = Tiling::<K>::new(geometry);
+    output: &mut [f32],
+) {
+    let (tiling, geometry) = (Tiling::<K>::new(part), &part.geometry);
     let (channels, depth) = (geometry.fine_channels, geometry.coarse_channels);
     let panels = filter::pack_transposed::<K>(simd, geometry, filter);
     let outside = Buffer::full(depth, 0.0);
-    let mut output = Buffer::scratch(geometry.fine_shape().iter().product());
-    let out = Disjoint::new(&mut output);
+    let out = Disjoint::new(output);
     let images = images(&tiling, simd.tile().rows);
     tasks(geometry.batch.div_ceil(images), |task| {
         let own = tiling.of_images(task * images, images);
@@ -131,17 +131,17 @@ pub fn fine<K: Scheme>(
                 simd.dispatch(unsafe { FinePixels::<K>::new(&products, line, patch, before) });
             }
         }
-        let image = geometry.fine[0] * geometry.fine[1] * channels;
+        let image = geometry.fine[0] * geometry.fine[1];
+        let pixels = task * images * image..(task * images + own.len() / tiling.each()) * image;
         // SAFETY: the task's own images again.
-        activate(simd, activation, unsafe { out.slice(task * images * image, own.len() / tiling.each() * image) });
+        activate(simd, activation, pixels.map(|pixel| unsafe { out.slice(pixel * part.pixel[0], channels) }));
     });
-    output
 }
 
-fn activate(simd: Simd, activation: Activation, pixels: &mut [f32]) {
+fn activate<'a>(simd: Simd, activation: Activation, pixels: impl Iterator<Item = &'a mut [f32]>) {
     let Some(function) = activation.unary() else { return };
     let mut copy = [0f32; CHANNELS];
-    for part in pixels.chunks_exact_mut(CHANNELS) {
+    for part in pixels.flat_map(|pixel| pixel.chunks_exact_mut(CHANNELS)) {
         copy.copy_from_slice(part);
         simd.dispatch(
             #[inline(always)]

@@ -25,6 +25,7 @@ mod transform;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::Part;
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
 use crate::backend::cpu::parallel::Disjoint;
 use crate::backend::cpu::{Buffer, Simd};
@@ -93,32 +94,34 @@ impl Way {
     pub fn coarse(
         self,
         simd: Simd,
-        geometry: &Geometry,
+        part: &Part,
         fine: &[f32],
         filter: &[f32],
         activation: Activation,
-    ) -> Buffer {
-        by_scheme!(self, images::coarse(simd, geometry, fine, filter, activation))
+        out: &mut [f32],
+    ) {
+        by_scheme!(self, images::coarse(simd, part, fine, filter, activation, out));
     }
 
     /// The fine image from (filter, coarse image).
     pub fn fine(
         self,
         simd: Simd,
-        geometry: &Geometry,
+        part: &Part,
         filter: &[f32],
         coarse: &[f32],
         activation: Activation,
-    ) -> Buffer {
-        by_scheme!(self, images::fine(simd, geometry, filter, coarse, activation))
+        out: &mut [f32],
+    ) {
+        by_scheme!(self, images::fine(simd, part, filter, coarse, activation, out));
     }
 
     /// The filter from (fine image, coarse image).
-    pub fn filter(self, simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-        if narrow::pays(self, geometry) {
-            narrow::filter::<F43>(simd, geometry, fine, coarse)
+    pub fn filter(self, simd: Simd, part: &Part, fine: &[f32], coarse: &[f32]) -> Buffer {
+        if narrow::pays(self, &part.geometry) {
+            narrow::filter::<F43>(simd, part, fine, coarse)
         } else {
-            by_scheme!(self, filter::filter(simd, geometry, fine, coarse))
+            by_scheme!(self, filter::filter(simd, part, fine, coarse))
         }
     }
 
@@ -136,7 +139,7 @@ impl Way {
 #[derive(Clone, Copy)]
 struct Tiling<K> {
     scheme: PhantomData<K>,
-    geometry: Geometry,
+    part: Part,
     down: usize,
     across: usize,
 }
@@ -150,9 +153,9 @@ struct Place {
 }
 
 impl<K: Scheme> Tiling<K> {
-    fn new(geometry: &Geometry) -> Tiling<K> {
-        let [down, across] = geometry.coarse.map(|size| size.div_ceil(K::SIDE));
-        Tiling { scheme: PhantomData, geometry: *geometry, down, across }
+    fn new(part: &Part) -> Tiling<K> {
+        let [down, across] = part.geometry.coarse.map(|size| size.div_ceil(K::SIDE));
+        Tiling { scheme: PhantomData, part: *part, down, across }
     }
 
     /// Tiles of an image.
@@ -161,12 +164,12 @@ impl<K: Scheme> Tiling<K> {
     }
 
     fn count(&self) -> usize {
-        self.geometry.batch * self.each()
+        self.part.geometry.batch * self.each()
     }
 
     /// The tiles of some images, as far as there are so many.
     fn of_images(&self, first: usize, images: usize) -> Range<usize> {
-        first * self.each()..(first + images).min(self.geometry.batch) * self.each()
+        first * self.each()..(first + images).min(self.part.geometry.batch) * self.each()
     }
 
     fn place(&self, tile: usize) -> Place {
@@ -177,7 +180,7 @@ impl<K: Scheme> Tiling<K> {
     /// Calls `at` with where each fine pixel that reaches a tile starts, unless it is off the image.
     #[inline(always)]
     fn patch<P: Copy>(&self, place: Place, outside: P, at: impl Fn(usize) -> P) -> Patch<P> {
-        let ([height, width], channels) = (self.geometry.fine, self.geometry.fine_channels);
+        let ([height, width], elements) = (self.part.geometry.fine, self.part.pixel[0]);
         let mut patch = [[outside; MOST_PATCH]; MOST_PATCH];
         let [top, left] = [place.down, place.across].map(|tile| K::AXIS_PHASES * K::SIDE * tile);
         let reach = K::AXIS_PHASES * K::AXIS;
@@ -186,7 +189,7 @@ impl<K: Scheme> Tiling<K> {
             let line = (place.image * height + y) * width;
             for (column, pixel) in pixels.iter_mut().enumerate().take(reach) {
                 if let Some(x) = (left + column).checked_sub(PADDING).filter(|&x| x < width) {
-                    *pixel = at((line + x) * channels);
+                    *pixel = at((line + x) * elements);
                 }
             }
         }
@@ -196,13 +199,13 @@ impl<K: Scheme> Tiling<K> {
     /// Calls `at` with where each of a tile's coarse pixels starts, unless it is off the image.
     #[inline(always)]
     fn pixels<P: Copy>(&self, place: Place, outside: P, at: impl Fn(usize) -> P) -> Pixels<P> {
-        let ([height, width], channels) = (self.geometry.coarse, self.geometry.coarse_channels);
+        let ([height, width], elements) = (self.part.geometry.coarse, self.part.pixel[1]);
         let mut pixels = [[outside; MOST_SIDE]; MOST_SIDE];
         let (top, left) = (K::SIDE * place.down, K::SIDE * place.across);
         for (row, pixels) in pixels.iter_mut().enumerate().take(K::SIDE.min(height - top)) {
             let line = (place.image * height + top + row) * width;
             for (column, pixel) in pixels.iter_mut().enumerate().take(K::SIDE.min(width - left)) {
-                *pixel = at((line + left + column) * channels);
+                *pixel = at((line + left + column) * elements);
             }
         }
         pixels

@@ -7,7 +7,7 @@
 use super::filter::taps;
 use super::scheme::{MOST, Scheme};
 use super::transform::{CoarseLines, FilterTaps, FineLines};
-use super::{Lines, SPACE, Tiling, Way};
+use super::{Lines, Part, SPACE, Tiling, Way};
 use crate::backend::cpu::microkernel::{Product, Segment, TileJob};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
@@ -51,7 +51,7 @@ impl Cut {
         let sides = [geometry.fine_channels, geometry.coarse_channels];
         let channels = sides.map(|channels| channels.min(BLOCK));
         let blocks = sides.map(|channels| channels.div_ceil(BLOCK));
-        let tiles = Tiling::<K>::new(geometry).count();
+        let tiles = Tiling::<K>::new(&Part::whole(geometry)).count();
         let parts = TASKS.div_ceil(blocks[0] * blocks[1]).min(MOST_PARTS).min((tiles / PART).max(2));
         let span = tiles.div_ceil(parts);
         Cut {
@@ -102,13 +102,14 @@ pub fn scratch<K: Scheme>(simd: Simd, geometry: &Geometry) -> Scratch {
 }
 
 /// The filter from (fine image, coarse image).
-pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Buffer {
-    let (tiling, cut) = (Tiling::<K>::new(geometry), Cut::new::<K>(simd, geometry));
+pub fn filter<K: Scheme>(simd: Simd, part: &Part, fine: &[f32], coarse: &[f32]) -> Buffer {
+    let geometry = &part.geometry;
+    let (tiling, cut) = (Tiling::<K>::new(part), Cut::new::<K>(simd, geometry));
     let outside = [0f32; BLOCK];
     let mut sums = Buffer::scratch(cut.parts * cut.part());
     let out = Disjoint::new(&mut sums);
     tasks(cut.parts * cut.count(), |task| {
-        let (part, block) = (task / cut.count(), task % cut.count());
+        let (share, block) = (task / cut.count(), task % cut.count());
         let first = [block / cut.blocks[1] * BLOCK, block % cut.blocks[1] * BLOCK];
         let rows = BLOCK.min(geometry.fine_channels - first[0]);
         let columns = BLOCK.min(geometry.coarse_channels - first[1]);
@@ -117,8 +118,8 @@ pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: 
         let mut right = Buffer::scratch(K::COMPONENTS * component);
         // SAFETY: each task has its own sums.
         let sums = unsafe { out.slice(task * cut.block(), cut.block()) };
-        let end = tiling.count().min((part + 1) * cut.span);
-        for start in (part * cut.span..end).step_by(cut.stretch) {
+        let end = tiling.count().min((share + 1) * cut.span);
+        for start in (share * cut.span..end).step_by(cut.stretch) {
             let tiles = cut.stretch.min(end - start);
             for tile in 0..tiles {
                 let place = tiling.place(start + tile);
@@ -136,7 +137,7 @@ pub fn filter<K: Scheme>(simd: Simd, geometry: &Geometry, fine: &[f32], coarse: 
             let lefts = left.values.chunks_exact(left.component());
             let operands = lefts.zip(right.chunks_exact(component));
             for ((left_of, right), sums) in operands.zip(sums.chunks_exact_mut(cut.component())) {
-                let add = start > part * cut.span;
+                let add = start > share * cut.span;
                 add_products(simd, &cut, [left_of, right], [K::PHASES * rows, columns, tiles], add, sums);
             }
         }
