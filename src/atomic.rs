@@ -29,14 +29,36 @@ pub fn cache_folder() -> Result<PathBuf> {
 /// [`Error::Invalid`] where `path` names no file; [`Error::Io`], naming `path`, where the system refuses. No
 /// temporary file is left then.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_after(path, bytes, || Ok(()))
+}
+
+/// As [`write`], with `before` done once the bytes are on the disk and before they take their place.
+///
+/// # Errors
+/// As [`write`]; those of `before`, after which nothing is replaced.
+pub fn write_after(path: &Path, bytes: &[u8], before: impl FnOnce() -> Result<()>) -> Result<()> {
     let temporary = temporary(path)?;
-    write_and_rename(&temporary, path, bytes).map_err(|error| {
-        // The first error is the one worth telling; a temporary file that was never made cannot be removed.
-        let _ = fs::remove_file(&temporary);
-        Error::io("write", path)(error)
-    })?;
+    let written = fill(&temporary, bytes)
+        .map_err(Error::io("write", path))
+        .and_then(|()| before())
+        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("write", path)));
+    // The first error is the one worth telling; a temporary file that was never made cannot be removed.
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
     persist_name(path);
     Ok(())
+}
+
+/// The temporary files of `path` that other processes left when they died: there must be none that writes there now.
+pub fn unfinished(path: &Path) -> Vec<PathBuf> {
+    let (Some(around), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let of_path = |hidden: &OsStr| {
+        let rest =
+            hidden.as_encoded_bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()));
+        writer(hidden).is_some_and(|process| process != std::process::id())
+            && rest.is_some_and(|rest| rest.iter().filter(|&&byte| byte == b'.').count() == 2)
+    };
+    let entries = fs::read_dir(around).into_iter().flatten().flatten();
+    entries.filter(|entry| of_path(&entry.file_name())).map(|entry| entry.path()).collect()
 }
 
 /// Makes a folder at `path`, where there is nothing, of what `fill` puts into the one that it is given: it is there as a whole or
@@ -122,12 +144,11 @@ fn writer(name: &OsStr) -> Option<u32> {
     std::str::from_utf8(process).ok()?.parse().ok()
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(temporary)?;
+/// Brings bytes to the disk.
+fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    drop(file);
-    fs::rename(temporary, path)
+    file.sync_all()
 }
 
 /// Asks for the rename itself to reach the disk. Some systems cannot open a folder as a file; the content is safe

@@ -202,9 +202,18 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Io`] where the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        self.write_after(path, || Ok(()))
+    }
+
+    /// As [`Checkpoint::write`], with `before` done once the bytes are on the disk and before they take their place.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::write`]; those of `before`.
+    pub(crate) fn write_after(&self, path: &Path, before: impl FnOnce() -> Result<()>) -> Result<()> {
         let mut header = self.header.clone();
         header.insert(DIGEST.to_string(), Json::String(self.digest()));
-        self.write_for_others(path, KEY, Json::Object(header).to_string())
+        let bytes = self.serialized(path, KEY, Json::Object(header).to_string())?;
+        atomic::write_after(path, &bytes, before)
     }
 
     /// Writes the tensors with one entry of metadata, for programs that know no header. One: the order of several would change from
@@ -213,14 +222,18 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::write`].
     pub(crate) fn write_for_others(&self, path: &Path, key: &str, value: String) -> Result<()> {
+        atomic::write(path, &self.serialized(path, key, value)?)
+    }
+
+    /// The bytes of the file at `path`, with one entry of metadata.
+    fn serialized(&self, path: &Path, key: &str, value: String) -> Result<Vec<u8>> {
         let metadata = HashMap::from([(key.to_string(), value)]);
         let views = self.tensors.iter().map(|(name, Stored { dtype, shape, bytes })| {
             TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view))
         });
         let broken = |error: safetensors::SafeTensorError| Error::invalid(format!("{}: {error}", path.display()));
         let views = views.collect::<Result<Vec<_>, _>>().map_err(broken)?;
-        let bytes = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
-        atomic::write(path, &bytes)
+        safetensors::serialize(views, Some(metadata)).map_err(broken)
     }
 
     /// Reads a checkpoint and checks its digest, where it has one.

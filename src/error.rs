@@ -98,6 +98,8 @@ pub enum Way {
     Take(PathBuf),
     /// To replace the run that is there.
     Replace,
+    /// To remove the folder of a run, or of a phase of one, which then begins anew.
+    Remove(PathBuf),
 }
 
 impl fmt::Display for Way {
@@ -108,6 +110,7 @@ impl fmt::Display for Way {
             Way::Continue(run) => write!(f, "continue the run in {}", run.display()),
             Way::Take(phase) => write!(f, "take the networks of {}", phase.display()),
             Way::Replace => f.write_str("replace the run that is there"),
+            Way::Remove(folder) => write!(f, "remove {} to begin it anew", folder.display()),
         }
     }
 }

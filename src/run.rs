@@ -2,9 +2,10 @@
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
-//! same latents where the method has one, `checkpoints/last.safetensors` the whole state, `report.html` the whole run for
+//! same latents where the method has one, `checkpoints/last.safetensors` the whole state (`begun` says that there was one), `report.html` the whole run for
 //! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
 
+mod begun;
 mod event;
 mod lock;
 mod metrics;
@@ -214,6 +215,7 @@ impl RunFolder {
 
     /// Makes the folders in it that are not there, and removes what a killed process left unfinished.
     fn create_parts(&self) -> Result<()> {
+        self.settle_first()?;
         for part in [self.path.clone(), self.samples(), self.path.join(CHECKPOINTS)] {
             fs::create_dir_all(&part).map_err(unusable(&self.path))?;
             atomic::sweep(&part);
@@ -248,6 +250,7 @@ impl RunFolder {
         remove(self.evaluations())?;
         remove(self.outcome())?;
         remove(self.checkpoint())?;
+        remove(self.path.join(begun::MARK))?;
         remove(self.metrics())?;
         // The phases and arms beside it are runs of their own.
         for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
@@ -257,7 +260,9 @@ impl RunFolder {
             }
         }
         for learned in [FEATURES, CLASSIFIER] {
-            remove(RunFolder::at(&self.path.join(learned)).checkpoint())?;
+            let learned = RunFolder::at(&self.path.join(learned));
+            remove(learned.checkpoint())?;
+            remove(learned.path.join(begun::MARK))?;
         }
         Ok(())
     }
@@ -439,6 +444,7 @@ impl RunFolder {
         if path.exists() {
             return Ok(path);
         }
+        self.check_there()?;
         let source = RunFolder::at(&self.path.join(SOURCE));
         let ways = [Way::Continue(self.path.clone())];
         let phase = source.checkpoint().exists().then_some(Way::Take(source.path));

@@ -14,7 +14,7 @@ pub fn advised(error: Error) -> Error {
         Error::Folder { problem, ways } => {
             let said = |way: &Way| match way {
                 Way::Do(words) => (*words).to_string(),
-                Way::Take(_) => way.to_string(),
+                Way::Take(_) | Way::Remove(_) => way.to_string(),
                 Way::Elsewhere => "choose another --out".to_string(),
                 Way::Continue(run) => {
                     format!("continue its run with --resume {}", quoted(&run.display().to_string()))

@@ -27,6 +27,7 @@ mod resume;
 mod sample;
 mod search_tables;
 mod shell;
+mod signals;
 mod train;
 mod train_command;
 mod transfer;

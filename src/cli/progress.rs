@@ -1,15 +1,14 @@
-//! How a run is watched: a bar on a terminal, plain lines elsewhere; Ctrl-C ends it after its step.
+//! How a run is watched: a bar on a terminal, plain lines elsewhere.
 
 use std::io::{IsTerminal, stderr};
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::output::emit;
+use super::signals::{interrupted, watch_for_interrupts};
 use super::{named, say, tell, warn};
 use crate::classifier::Made;
 use crate::error::Result;
@@ -18,8 +17,6 @@ use crate::run::Event;
 
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Shows a run's progress on standard error, and tells scripts of it on standard output.
 pub struct Progress {
@@ -178,28 +175,6 @@ pub fn time_left(steps: u64, rate: f64) -> String {
 /// Whether to go on.
 pub fn wish() -> ControlFlow<()> {
     if interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
-/// Whether somebody asked to stop.
-fn interrupted() -> bool {
-    INTERRUPTED.load(Ordering::Relaxed)
-}
-
-/// From now on, the first Ctrl-C (or SIGTERM) asks the run to stop after its step, a second one ends the process.
-pub fn watch_for_interrupts() {
-    static WATCHING: OnceLock<()> = OnceLock::new();
-    WATCHING.get_or_init(|| {
-        let handler = || {
-            const ENDED_BY_INTERRUPT: i32 = 130;
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                std::process::exit(ENDED_BY_INTERRUPT);
-            }
-            warn("stopping after this step");
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
-            warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
-        }
-    });
 }
 
 #[cfg(test)]

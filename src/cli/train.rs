@@ -122,6 +122,9 @@ impl Train {
             if let Some(warning) = folder.restore(&mut trainer)? {
                 warn(format!("warning: {warning}"));
             }
+            if !folder.checkpoint().exists() {
+                say(folder.beginning_again());
+            }
             if trainer.steps() >= settings.steps {
                 tell(
                     "finished",

@@ -122,6 +122,7 @@ impl Transfer {
 
     fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
         let mut plan = Plan::read(folder)?;
+        folder.check_checkpoints()?;
         let Plan { steps, device, threads, on_nan, .. } = &mut plan;
         let compute =
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);

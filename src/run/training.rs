@@ -47,15 +47,12 @@ impl RunFolder {
     /// what has to be known of that.
     ///
     /// # Errors
-    /// [`Error::Folder`] where the checkpoint is of another run; those of [`Checkpoint::read`].
+    /// [`Error::Folder`] where the checkpoint is of another run, or gone; those of [`Checkpoint::read`].
     pub fn restore(&self, trainer: &mut Trainer) -> Result<Option<String>> {
-        let path = self.checkpoint();
-        if !path.exists() {
-            return Ok(None);
-        }
-        trainer.restore(&Checkpoint::read(&path)?).map_err(|error| {
+        let Some(checkpoint) = self.last_checkpoint()? else { return Ok(None) };
+        trainer.restore(&checkpoint).map_err(|error| {
             let ways = [Way::Do("put this run's own checkpoint there"), Way::Elsewhere, Way::Replace];
-            Error::folder(format!("{}: {error}", path.display()), ways)
+            Error::folder(format!("{}: {error}", self.checkpoint().display()), ways)
         })
     }
 
@@ -72,7 +69,11 @@ impl RunFolder {
         pace: &Pace,
         watcher: &mut Watcher<'_>,
     ) -> Result<Ending> {
+        let begun = self.has_losses();
         let warning = self.restore(trainer)?;
+        if begun && !self.checkpoint().exists() {
+            let _ = watcher(&Event::Note(&self.beginning_again()))?;
+        }
         if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
             let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
         }
@@ -99,7 +100,7 @@ impl RunFolder {
     pub fn train(&self, trainer: &mut Trainer, pace: &Pace, watcher: &mut Watcher<'_>) -> Result<Ending> {
         self.create_parts()?;
         if pace.on_nan == OnNan::Rollback && !self.checkpoint().exists() {
-            trainer.checkpoint()?.write(&self.checkpoint())?;
+            self.write_checkpoint(&trainer.checkpoint()?)?;
         }
         loop {
             match self.advance(trainer, pace, watcher) {
@@ -172,7 +173,7 @@ impl RunFolder {
             }
             if let Some(saved) = saved {
                 metrics.sync()?;
-                saved.write(&self.checkpoint())?;
+                self.write_checkpoint(&saved)?;
             }
             tell(&Event::State(&state))?;
         }

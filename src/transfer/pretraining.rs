@@ -10,7 +10,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, Way};
 use crate::nn::Parameter;
-use crate::run::{Event, Watcher};
+use crate::run::{Event, RunFolder, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.
@@ -60,8 +60,8 @@ pub trait Pretraining {
 pub(crate) struct Phase<'a> {
     /// What it is called.
     pub name: &'a str,
-    /// Its checkpoint's file, whose folder exists.
-    pub checkpoint: &'a Path,
+    /// Its folder.
+    pub folder: &'a Path,
     /// The steps at which it ends.
     pub steps: u64,
     /// Steps between checkpoints.
@@ -80,16 +80,21 @@ pub(crate) fn go_on(
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<bool> {
-    let Phase { name, checkpoint: path, steps, checkpoint_every, shelf } = *phase;
+    let Phase { name, steps, checkpoint_every, shelf, .. } = *phase;
+    let begun = phase.folder.exists();
+    let folder = RunFolder::prepare(phase.folder)?;
     let settings = json!({ "steps": steps, "of": training.settings() });
     let kept = Kept::new(shelf, &settings, device);
-    kept.bring(path, name, watcher)?;
-    if path.exists() {
-        let checkpoint = Checkpoint::read(path)?;
+    kept.bring(&folder, name, watcher)?;
+    let last = folder.last_checkpoint()?;
+    if begun && last.is_none() {
+        let _ = watcher(&Event::Note(&folder.beginning_again()))?;
+    }
+    if let Some(checkpoint) = last {
         let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
         let same = checkpoint.header.get("training") == Some(&settings);
         let Some(step) = step.filter(|_| same) else {
-            let problem = format!("{} is of another training than this run's", path.display());
+            let problem = format!("{} is of another training than this run's", folder.checkpoint().display());
             return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
         };
         training.restore(&checkpoint, step)?;
@@ -131,12 +136,12 @@ pub(crate) fn go_on(
                     "the training of {name} diverged: at step {step} {tensor} is the first tensor that is not finite"
                 )));
             }
-            checkpoint.write(path)?;
+            folder.write_checkpoint(&checkpoint)?;
         }
         if stop && step < steps {
             return Ok(false);
         }
     }
-    kept.keep(path, name, start.elapsed(), watcher)?;
+    kept.keep(&folder.checkpoint(), name, start.elapsed(), watcher)?;
     Ok(true)
 }

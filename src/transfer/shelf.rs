@@ -11,7 +11,7 @@ use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::run::{Event, Watcher};
+use crate::run::{Event, RunFolder, Watcher};
 
 /// The cache's folder of it.
 const FOLDER: &str = "sources";
@@ -99,9 +99,10 @@ impl<'a> Kept<'a> {
     }
 
     /// Takes it off the shelf, if it is there and no checkpoint is yet.
-    pub(super) fn bring(&self, checkpoint: &Path, phase: &str, watcher: &mut Watcher<'_>) -> Result<()> {
+    pub(super) fn bring(&self, folder: &RunFolder, phase: &str, watcher: &mut Watcher<'_>) -> Result<()> {
         let Some(shelf) = self.shelf else { return Ok(()) };
-        if let Some(kept) = shelf.bring(&self.identity, checkpoint)? {
+        if let Some(kept) = shelf.bring(&self.identity, &folder.checkpoint())? {
+            folder.mark_begun()?;
             let _ = watcher(&Event::Note(&format!("{phase}: learned before, from {}", kept.display())))?;
         }
         Ok(())

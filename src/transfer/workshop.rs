@@ -260,8 +260,7 @@ impl<'a> Workshop<'a> {
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
-        let checkpoint = &RunFolder::prepare(folder)?.checkpoint();
-        let phase = Phase { name: phase, checkpoint, steps, checkpoint_every, shelf: self.folders.shelf.as_ref() };
+        let phase = Phase { name: phase, folder, steps, checkpoint_every, shelf: self.folders.shelf.as_ref() };
         pretraining::go_on(training, &phase, self.device, self.watcher)
     }
 
@@ -296,7 +295,7 @@ impl<'a> Workshop<'a> {
         let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
         let determined = json!({ "steps": plan.source_steps, "of": trainer.identity() });
         let kept = Kept::new(self.folders.shelf.as_ref(), &determined, self.device);
-        kept.bring(&folder.checkpoint(), SOURCE, self.watcher)?;
+        kept.bring(&folder, SOURCE, self.watcher)?;
         let start = Instant::now();
         let ending = folder.go_on(SOURCE, &mut trainer, &settings, &settings.pace(), &mut |event| match event {
             // These are for the target alone.

@@ -57,7 +57,7 @@ fn a_run_leaves_its_settings_losses_pictures_and_state_and_says_where() {
     let last = said.lines().last().unwrap();
     assert!(last.contains(run) && last.contains(&format!("{run}/samples/step_000005.png")), "{said}");
 
-    assert_eq!(desk.names(run), ["checkpoints", "config.toml", "metrics.jsonl", "report.html", "samples"]);
+    assert_eq!(desk.names(run), ["begun", "checkpoints", "config.toml", "metrics.jsonl", "report.html", "samples"]);
     assert_eq!(desk.names(&format!("{run}/samples")), ["step_000002.png", "step_000004.png", "step_000005.png"]);
     assert_eq!(desk.names(&format!("{run}/checkpoints")), ["last.safetensors"]);
 
@@ -87,7 +87,7 @@ fn a_run_is_named_after_its_network_data_and_seed_and_never_takes_a_name_that_is
     quiet.ok();
     desk.graft(&format!("{TRAIN} --steps 1 --network residual")).ok();
     assert_eq!(desk.names("runs"), ["dcgan-idx-3", "dcgan-idx-3-2", "dcgan-idx-3-3", "residual-idx-3"]);
-    assert_eq!(desk.names("elsewhere/deep/run").len(), 5);
+    assert_eq!(desk.names("elsewhere/deep/run").len(), 6);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn overwrite_replaces_a_run_and_leaves_other_files() {
     desk.graft(&format!("{TRAIN} --steps 2 --out run --overwrite")).ok();
     assert_eq!(
         desk.names("run"),
-        ["checkpoints", "config.toml", "metrics.jsonl", "notes.txt", "report.html", "samples"]
+        ["begun", "checkpoints", "config.toml", "metrics.jsonl", "notes.txt", "report.html", "samples"]
     );
     assert_eq!(desk.names("run/samples"), ["favourite.png", "step_000002.png"]);
     assert_eq!(steps_of(&metrics(&desk, "run")), [1, 2]);

@@ -46,6 +46,8 @@ mod properties;
 mod refusals;
 #[cfg(feature = "cli")]
 mod report;
+#[cfg(feature = "cli")]
+mod resuming;
 mod rooms;
 #[cfg(feature = "cli")]
 mod scripting;

@@ -300,11 +300,15 @@ fn a_run_that_was_killed_before_its_first_checkpoint_begins_again() {
     let desk = Desk::new();
     desk.graft(&format!("{TRAIN} --steps 4 --sample-every 2 --out run")).ok();
     desk.graft(&format!("{TRAIN} --steps 4 --sample-every 2 --out unbroken")).ok();
-    std::fs::remove_file(desk.path(checkpoint("run"))).unwrap();
+    // As a process leaves it that dies before its first checkpoint.
+    for file in ["checkpoints/last.safetensors", "begun"] {
+        std::fs::remove_file(desk.path("run").join(file)).unwrap();
+    }
     let torn = desk.text("run/metrics.jsonl");
     // The last bytes are what a machine that lost power leaves.
     desk.write("run/metrics.jsonl", &[torn.as_bytes(), b"{\"step\":5,\"d\xff\0\0"].concat());
-    desk.graft("train --resume run -q").ok();
+    let said = desk.graft("train --resume run -q").ok();
+    assert!(said.starts_with("run has no checkpoint yet: it begins again at step 0\n"), "{said}");
     assert_same(&desk, "unbroken", "run");
 
     // A line that lost its end does not take the next one with it.

@@ -199,10 +199,9 @@ impl Runs<'_> {
         let (device, design) = (self.device, design(self.settings));
         let training = Recogniser::taught(device, &design, teachers, (batch, cell.seed), steps, start)?;
         let mut watched = Watched { training, runs: self, folder: &folder, looking: 0.0 };
-        let run = RunFolder::prepare(&folder)?;
         let phase = Phase {
             name: TARGET,
-            checkpoint: &run.checkpoint(),
+            folder: &folder,
             steps,
             checkpoint_every: self.jobs.checkpoint_every,
             shelf: None,
@@ -245,7 +244,6 @@ impl Runs<'_> {
         tell: &mut crate::run::Watcher<'_>,
     ) -> Result<Option<(Classifier, f64)>> {
         let (folder, steps) = (cell.learned(self.root).join("classifier"), self.settings.source_steps);
-        let run = RunFolder::prepare(&folder)?;
         let teachers = Teachers {
             classes: self.data.classes().len(),
             source: Some(self.shown(cell.seed)?),
@@ -257,7 +255,7 @@ impl Runs<'_> {
         let mut training = Recogniser::taught(self.device, &design(self.settings), teachers, by, steps, None)?;
         let phase = Phase {
             name: "source",
-            checkpoint: &run.checkpoint(),
+            folder: &folder,
             steps,
             checkpoint_every: self.jobs.checkpoint_every,
             shelf: self.shelf.as_ref(),

@@ -1,0 +1,62 @@
+//! Ctrl-C, and the other signals that ask a process to end: a run ends after its step. What was ignored when the process began, as under
+//! `nohup` or in a script's background, stays ignored.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::warn;
+
+/// The exit code of a process that an interrupt ended, as shells have it.
+const ENDED_BY_INTERRUPT: i32 = 130;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether somebody asked to stop.
+pub fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// From now on, the first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop after its step, a second one ends the process.
+pub fn watch_for_interrupts() {
+    static WATCHING: OnceLock<()> = OnceLock::new();
+    WATCHING.get_or_init(|| {
+        let handler = || {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                std::process::exit(ENDED_BY_INTERRUPT);
+            }
+            warn("stopping after this step");
+        };
+        if let Err(error) = heeding_ignored(|| ctrlc::set_handler(handler)) {
+            warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));
+        }
+    });
+}
+
+/// Sets handlers of signals as `set` does, but of those alone that are not ignored.
+#[cfg(unix)]
+fn heeding_ignored<T>(set: impl FnOnce() -> T) -> T {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+
+    // Those that ctrlc handles.
+    let handled = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+    // SAFETY: what is set here is SIG_IGN, which runs no code, or what stood there before.
+    let set_to = |which: Signal, handler: SigHandler| unsafe { signal(which, handler) };
+    // The only way to ask is to set.
+    let is_ignored = |which: &Signal| {
+        let before = set_to(*which, SigHandler::SigIgn);
+        before.is_ok_and(|before| set_to(*which, before).is_ok() && matches!(before, SigHandler::SigIgn))
+    };
+    let ignored: Vec<Signal> = handled.into_iter().filter(is_ignored).collect();
+    let outcome = set();
+    for which in ignored {
+        // It could be set a moment ago.
+        let _ = set_to(which, SigHandler::SigIgn);
+    }
+    outcome
+}
+
+/// Other systems have no signals to ignore.
+#[cfg(not(unix))]
+fn heeding_ignored<T>(set: impl FnOnce() -> T) -> T {
+    set()
+}
