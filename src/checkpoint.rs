@@ -297,6 +297,23 @@ fn canonical_object(map: &serde_json::Map<String, Json>) -> String {
     format!("{{{}}}", sorted.into_iter().map(field).collect::<Vec<_>>().join(","))
 }
 
+/// The fields that tell data from others'.
+const OF_DATA: [&str; 3] = ["digest", "count", "labels"];
+
+/// Whether two settings differ in nothing but in what tells data from others'.
+pub(crate) fn differ_in_data_alone(ours: &Json, theirs: &Json) -> bool {
+    fn without_data(json: &Json) -> Json {
+        match json {
+            Json::Object(map) => {
+                let kept = map.iter().filter(|(key, _)| !OF_DATA.contains(&key.as_str()));
+                kept.map(|(key, value)| (key.clone(), without_data(value))).collect()
+            }
+            other => other.clone(),
+        }
+    }
+    ours != theirs && without_data(ours) == without_data(theirs)
+}
+
 /// The first place in which two headers, or settings, differ, and what stands there.
 pub(crate) fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(String, Json, Json)> {
     match (ours, theirs) {

@@ -48,6 +48,9 @@ pub enum Error {
     /// A training came to numbers that are not finite; the text says where, and what to do.
     #[error("{0}")]
     Diverged(String),
+    /// The images of a run are others than those that it began with; the text says how.
+    #[error("{0}")]
+    Changed(String),
     /// What was asked for contradicts itself; the text says what to do instead.
     #[error("{0}")]
     Usage(String),
@@ -98,6 +101,8 @@ pub enum Way {
     Take(PathBuf),
     /// To replace the run that is there.
     Replace,
+    /// To go on with images that are others than those that the run began with.
+    GoOnChanged,
     /// To remove the folder of a run, or of a phase of one, which then begins anew.
     Remove(PathBuf),
 }
@@ -110,6 +115,7 @@ impl fmt::Display for Way {
             Way::Continue(run) => write!(f, "continue the run in {}", run.display()),
             Way::Take(phase) => write!(f, "take the networks of {}", phase.display()),
             Way::Replace => f.write_str("replace the run that is there"),
+            Way::GoOnChanged => f.write_str("go on with the images as they are now"),
             Way::Remove(folder) => write!(f, "remove {} to begin it anew", folder.display()),
         }
     }

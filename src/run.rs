@@ -114,6 +114,15 @@ impl Settings {
         subset.unwrap_or_else(|| data.clone()).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
 
+    /// The same with paths that do not depend on the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is no data set's name.
+    pub fn absolute(&self) -> Result<Settings> {
+        let data = self.data.parse::<Spec>()?.absolute().to_string();
+        Ok(Settings { data, reading: self.reading.absolute()?, ..self.clone() })
+    }
+
     /// How far the run goes, and how often it writes.
     pub fn pace(&self) -> Pace {
         let Settings { steps, checkpoint_every, sample_every, on_nan, .. } = *self;

@@ -135,6 +135,7 @@ impl Compare {
             compare::check_completable(&self.out, &joined)?;
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
+            compare::check_moved(&self.out, &design, &real)?;
             let known = self.known_judge(&real, device)?;
             let judge_settings = known.as_ref().map_or(JudgeSettings::STANDARD, |judge| *judge.settings());
             let panel = (joined.judges == Judges::Three).then(|| PanelSettings::beside(&judge_settings));
@@ -230,6 +231,7 @@ impl Compare {
             reading: parts.reading(),
             recipe: Recipe { lr: learning.source_lr, ..recipe },
         };
+        let settings = settings.absolute()?;
         if let Some(search) = search {
             return Ok((Design::of_search(search, settings, &self.subset)?, parts));
         }

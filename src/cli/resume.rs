@@ -1,16 +1,48 @@
 //! What `--resume` takes beside it, of `graft train` and `graft transfer` alike.
 
-use clap::ArgMatches;
+use std::path::Path;
+
 use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use super::Compute;
+use crate::data::Reading;
 use crate::error::{Error, Result};
 use crate::run::OnNan;
 
-const TAKES: [&str; 9] = ["resume", "steps", "threads", "device", "on_nan", "quiet", "json", "profile", "data_memory"];
+/// What else is taken where the command has it, as help and errors list it.
+const TAKES: [&str; 12] = [
+    "steps",
+    "threads",
+    "device",
+    "on_nan",
+    "data",
+    "source",
+    "target",
+    "data_changed",
+    "profile",
+    "data_memory",
+    "json",
+    "quiet",
+];
+
+/// How a run goes on whose images are others now.
+#[derive(Args, Clone)]
+pub struct ChangedOption {
+    /// With --resume: go on where images were added, removed or changed since the run began; its checkpoints say so
+    #[arg(long, requires = "resume", hide_short_help = true)]
+    pub data_changed: bool,
+}
 
 fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+impl ChangedOption {
+    /// A run's reading, as it goes on now.
+    pub fn of(&self, reading: Reading) -> Reading {
+        Reading { changed: self.data_changed, ..reading }
+    }
 }
 
 /// Refuses what cannot be changed of a run that goes on.
@@ -18,13 +50,27 @@ pub fn check(matches: &ArgMatches) -> Result<()> {
     // Groups have the names of structs.
     let is_argument = |id: &&str| !id.starts_with(char::is_uppercase) && is_given(matches, id);
     let mut given = matches.ids().map(|id| id.as_str()).filter(is_argument);
-    let Some(other) = given.find(|id| !TAKES.contains(id)) else { return Ok(()) };
-    let profile = if matches.try_contains_id("profile").is_ok() { "--profile, " } else { "" };
+    let Some(other) = given.find(|id| *id != "resume" && !TAKES.contains(id)) else { return Ok(()) };
+    let has = |id: &&&str| matches.try_contains_id(id).is_ok();
+    let option = |id: &str| format!("--{}", id.replace('_', "-"));
+    let taken: Vec<String> = TAKES.iter().filter(has).map(|id| option(id)).collect();
+    let (last, rest) = taken.split_last().expect("every command takes --quiet");
     Err(Error::Usage(format!(
-        "--resume continues the run as it was configured: --{} cannot be changed; only --steps, --threads, --device, --on-nan, \
-         {profile}--data-memory, --json and -q can be given with it",
-        other.replace('_', "-")
+        "--resume continues the run as it was configured: {} cannot be changed; only {} and {last} can be given with it",
+        option(other),
+        rest.join(", ")
     )))
+}
+
+/// Refuses to go on where what the run needs lies elsewhere now; `option` is the one that would say where.
+pub fn check_place(run: &Path, what: &str, missing: Option<String>, option: &str) -> Result<()> {
+    match missing {
+        None => Ok(()),
+        Some(path) => Err(Error::invalid(format!(
+            "{}: there is no {path} any more, the run's {what}: put it back, or say where it lies now with {option}",
+            run.display()
+        ))),
+    }
 }
 
 /// The settings of a run that may change while it goes on.

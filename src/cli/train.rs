@@ -11,7 +11,7 @@ use super::command::{default_folder, quoted, tell_command};
 use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::reading::ReadingOptions;
-use super::resume::{self, Changeable};
+use super::resume::{self, Changeable, ChangedOption, check_place};
 use super::train_command::{commands, equivalent_command};
 use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
@@ -70,9 +70,12 @@ pub struct Train {
     /// Replace the run that is in --out
     #[arg(long, requires = "out")]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured; takes only --steps, --threads, --device, --on-nan, --data-memory and -q beside
+    /// Continue the run in DIR as it was configured; beside, takes --steps, --threads, --device, --on-nan, --data-memory, -q, and the new place
+    /// of the same images as --data
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    changed: ChangedOption,
     /// Print, at the end, where the time went, a kernel a row; waits for each kernel
     #[arg(long, hide_short_help = true)]
     profile: bool,
@@ -100,7 +103,7 @@ impl Train {
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             tell_command(&equivalent_command(&settings));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
-            folder.write_settings(&settings)?;
+            folder.write_settings(&settings.absolute()?)?;
             train(&folder, &mut trainer, &settings, self.quiet)?;
             profile.into_iter().for_each(say);
             Ok(())
@@ -109,11 +112,16 @@ impl Train {
 
     fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
         let mut settings = folder.settings()?;
-        let Settings { steps, device, threads, on_nan, .. } = &mut settings;
+        if let Some(data) = &self.data {
+            settings.data = data.parse::<Spec>()?.to_string();
+        }
+        let settings = &mut settings.absolute()?;
+        check_place(folder.path(), "data set", settings.data.parse::<Spec>()?.missing(), "--data")?;
+        let Settings { steps, device, threads, on_nan, .. } = settings;
         let compute =
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         settings.recipe.check()?;
-        settings.reading = self.reading.listening(settings.reading);
+        settings.reading = self.changed.of(self.reading.listening(settings.reading.clone()));
         let data = settings.choose(&settings.read()?)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
@@ -128,13 +136,13 @@ impl Train {
             if trainer.steps() >= settings.steps {
                 tell(
                     "finished",
-                    ended_fields(folder, &trainer, &settings),
+                    ended_fields(folder, &trainer, settings),
                     format!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps),
                 );
                 return Ok(());
             }
-            folder.write_settings(&settings)?;
-            train(folder, &mut trainer, &settings, self.quiet)?;
+            folder.write_settings(settings)?;
+            train(folder, &mut trainer, settings, self.quiet)?;
             profile.into_iter().for_each(say);
             Ok(())
         })

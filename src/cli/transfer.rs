@@ -14,7 +14,7 @@ use super::presets::{
 };
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::resume::{self, Changeable};
+use super::resume::{self, Changeable, ChangedOption, check_place};
 use super::transfer_command::{compare_command, equivalent_command};
 use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
@@ -86,9 +86,12 @@ pub struct Transfer {
     /// Replace the run that is in --out
     #[arg(long, requires = "out", hide_short_help = true)]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured, in whatever phase it is; takes only --steps, --threads, --device, --on-nan, --data-memory and -q beside
+    /// Continue the run in DIR as it was configured, in whatever phase it is; beside, takes --steps, --threads, --device, --on-nan,
+    /// --data-memory, -q, and the new places of the same images as --source and --target
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    changed: ChangedOption,
     /// No progress
     #[arg(short, long)]
     quiet: bool,
@@ -110,12 +113,13 @@ impl Transfer {
         }
         let (plan, parts, source) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
+        let kept = plan.absolute()?;
         self.compute.run(|device| {
-            let ready = Ready::with_source(&plan, &parts, source, device)?;
+            let ready = Ready::with_source(&kept, &parts, source, device)?;
             tell_command(&equivalent_command(&plan));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
-            folder.write_settings(&plan)?;
+            folder.write_settings(&kept)?;
             run(&plan, &ready, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
         })
     }
@@ -123,6 +127,17 @@ impl Transfer {
     fn resume(&self, folder: &RunFolder, matches: &ArgMatches) -> Result<()> {
         let mut plan = Plan::read(folder)?;
         folder.check_checkpoints()?;
+        if let Some(source) = &self.source {
+            plan.source = transfer::Source::parse(source)?.absolute();
+        }
+        if let Some(target) = &self.target {
+            plan.target = target.parse::<Spec>()?.to_string();
+        }
+        let [source, target] = plan.missing()?;
+        check_place(folder.path(), "source", source, "--source")?;
+        check_place(folder.path(), "target", target, "--target")?;
+        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        plan = plan.absolute()?;
         let Plan { steps, device, threads, on_nan, .. } = &mut plan;
         let compute =
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
@@ -137,10 +152,13 @@ impl Transfer {
             );
             return Ok(());
         }
-        plan.reading = self.reading.listening(plan.reading);
+        plan.reading = self.changed.of(self.reading.listening(plan.reading));
         let parts = plan.read_target()?;
         compute.run(|device| {
             let ready = Ready::of(&plan, &parts, device)?;
+            if self.source.is_some() || self.target.is_some() {
+                ready.check_moved(folder)?;
+            }
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
             run(&plan, &ready, folder, device, self.quiet)

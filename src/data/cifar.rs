@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::store::Sink;
 use super::{Classes, Dataset, Reading, Split};
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 pub(super) const KIND_10: Kind = Kind {
     name: "cifar10",
     forms: &["cifar10:DIR"],
+    places: Places::Whole,
     check: |argument| CIFAR_10.check(argument),
     load: |argument, split, reading| CIFAR_10.load(argument, split, reading),
     block: Block::LastFifth,
@@ -25,6 +26,7 @@ pub(super) const KIND_10: Kind = Kind {
 pub(super) const KIND_100: Kind = Kind {
     name: "cifar100",
     forms: &["cifar100:DIR"],
+    places: Places::Whole,
     check: |argument| CIFAR_100.check(argument),
     load: |argument, split, reading| CIFAR_100.load(argument, split, reading),
     block: Block::LastFifth,

@@ -5,14 +5,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::store::Sink;
 use super::{Classes, Dataset, Images, Reading, Split, idx};
 use crate::error::{Error, Result};
 
 /// `emnist:DIR[,SET]`: a folder of EMNIST's files, and which of its sets where there are several.
-pub(super) const KIND: Kind =
-    Kind { name: "emnist", forms: &["emnist:DIR[,SET]"], check, load, block: Block::LastFifth };
+pub(super) const KIND: Kind = Kind {
+    name: "emnist",
+    forms: &["emnist:DIR[,SET]"],
+    places: Places::BeforeComma,
+    check,
+    load,
+    block: Block::LastFifth,
+};
 
 /// One of EMNIST's sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::decode::{Named, named};
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::layout::Layout;
 use super::pictures;
 use super::tree::{Source, Tree, is_foreign};
@@ -13,7 +13,8 @@ use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `folder:DIR`: a folder of images.
-pub(super) const KIND: Kind = Kind { name: "folder", forms: &["folder:DIR"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind =
+    Kind { name: "folder", forms: &["folder:DIR"], places: Places::Whole, check, load, block: Block::Drawn };
 
 /// How deep folders may lie in each other.
 const DEEPEST: usize = 32;

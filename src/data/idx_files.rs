@@ -1,13 +1,13 @@
 //! Any IDX files by their names; those of EMNIST are read as EMNIST's.
 
 use super::array::{Labels, classes_of};
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::{Dataset, Reading, Split, emnist, idx, pair};
 use crate::error::Result;
 
 /// `idx:IMAGES[,LABELS]`: any IDX files.
 pub(super) const KIND: Kind =
-    Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], check, load, block: Block::LastFifth };
+    Kind { name: "idx", forms: &["idx:IMAGES[,LABELS]"], places: Places::Files, check, load, block: Block::LastFifth };
 
 fn check(argument: &str) -> Result<()> {
     pair::check(KIND.name, argument)

@@ -11,12 +11,46 @@ pub(super) struct Kind {
     pub name: &'static str,
     /// The forms that a person may write.
     pub forms: &'static [&'static str],
+    /// What of that names places on the disk.
+    pub places: Places,
     /// Whether what stands after the colon can be understood, without looking at the disk; else an [`Error::Usage`].
     pub check: fn(&str) -> Result<()>,
     /// Reads or draws a part of the data set that stands after the colon; [`Error::NoSplit`] where it has no such part.
     pub load: fn(&str, Split, &Reading) -> Result<Dataset>,
     /// What is held out where there is no validation split.
     pub block: Block,
+}
+
+/// What of a data set's name are paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Places {
+    /// Nothing.
+    None,
+    /// All of it.
+    Whole,
+    /// One path, or two with a comma between.
+    Files,
+    /// What stands before the last comma, where there is one.
+    BeforeComma,
+}
+
+impl Places {
+    /// The same name with each of its paths changed, but for those that would then have a comma where that means something else.
+    pub fn map(self, argument: &str, change: impl Fn(&str) -> String) -> String {
+        let change = |path: &str| {
+            let changed = change(path);
+            if self != Places::Whole && changed.contains(',') { path.to_string() } else { changed }
+        };
+        match self {
+            Places::None => argument.to_string(),
+            Places::Whole => change(argument),
+            Places::Files => argument.split(',').map(change).collect::<Vec<_>>().join(","),
+            Places::BeforeComma => match argument.rsplit_once(',') {
+                Some((folder, name)) => format!("{},{name}", change(folder)),
+                None => change(argument),
+            },
+        }
+    }
 }
 
 /// Which part of a training split is its validation block.

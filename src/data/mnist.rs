@@ -3,12 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::{Classes, Dataset, Reading, Split, emnist, idx};
 use crate::error::{Error, Result};
 
 /// `mnist:DIR`: a folder with MNIST's four files.
-pub(super) const KIND: Kind = Kind { name: "mnist", forms: &["mnist:DIR"], check, load, block: Block::LastFifth };
+pub(super) const KIND: Kind =
+    Kind { name: "mnist", forms: &["mnist:DIR"], places: Places::Whole, check, load, block: Block::LastFifth };
 
 const CLASSES: usize = 10;
 

@@ -50,7 +50,7 @@ pub use kind::{Block, Split};
 pub use parts::Parts;
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
-pub use spec::Spec;
+pub use spec::{Spec, absolute, last_name};
 
 /// Images, with or without the class of each.
 #[derive(Clone, Debug)]
@@ -174,6 +174,11 @@ impl Dataset {
         }
         let labels = labels.iter().map(|&label| places[label as usize].expect("each has a place")).collect();
         Ok(Dataset { labels: Some(labels), classes: classes.clone(), ..self })
+    }
+
+    /// Whether it may be other than the data with which a run began.
+    pub(crate) fn may_have_changed(&self) -> bool {
+        self.reading.changed
     }
 
     fn read_by(self, reading: &Reading) -> Dataset {

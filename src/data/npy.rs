@@ -8,12 +8,13 @@ use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use super::array::{Array, Labels, Numbers, classes_of, images_of, labels_of};
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::{Dataset, Reading, Split, pair};
 use crate::error::{Error, Result};
 
 /// `npy:IMAGES[,LABELS]`: arrays in files of their own.
-pub(super) const KIND: Kind = Kind { name: "npy", forms: &["npy:IMAGES[,LABELS]"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind =
+    Kind { name: "npy", forms: &["npy:IMAGES[,LABELS]"], places: Places::Files, check, load, block: Block::Drawn };
 
 /// The magic string of the format.
 const MAGIC: &[u8] = b"\x93NUMPY";

@@ -5,12 +5,13 @@ use std::path::Path;
 use super::archive::{Archive, Entry};
 use super::array::{Labels, classes_of, images_of, labels_of};
 use super::decode::{Named, named};
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::{Dataset, Reading, Split, npy};
 use crate::error::{Error, Result};
 
 /// `npz:FILE`: an archive of arrays.
-pub(super) const KIND: Kind = Kind { name: "npz", forms: &["npz:FILE"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind =
+    Kind { name: "npz", forms: &["npz:FILE"], places: Places::Whole, check, load, block: Block::Drawn };
 
 /// The names that an array of images may have beside that of its split, and one of labels.
 const IMAGES: [&str; 6] = ["images", "x", "imgs", "data", "arr_0", "samples"];

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Spec;
 use crate::error::{Error, Result};
 use crate::words::words;
 
@@ -38,12 +39,24 @@ pub struct Reading {
     /// Never changes a result.
     #[serde(skip)]
     pub memory: Option<u64>,
+    /// Whether a run goes on where its images were added to or changed since it began. The header of its checkpoints then says so.
+    #[serde(skip)]
+    pub changed: bool,
     /// Who is told of what a person should know, and how far a long reading has come.
     #[serde(skip)]
     pub listener: Listener,
 }
 
 impl Reading {
+    /// The same with a path that does not depend on the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the held-out images have no data set's name.
+    pub fn absolute(&self) -> Result<Reading> {
+        let held_out = self.held_out.as_deref().map(str::parse::<Spec>).transpose()?;
+        Ok(Reading { held_out: held_out.map(|spec| spec.absolute().to_string()), ..self.clone() })
+    }
+
     /// Whether results are those of the options' defaults.
     pub fn is_usual(&self) -> bool {
         *self == Reading::default() && self.classes.is_empty()
@@ -71,11 +84,22 @@ impl PartialEq for Reading {
 
 impl fmt::Debug for Reading {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Reading { background, fit, resample, skip_broken, held_out, map, classes, size, memory, listener: _ } =
-            self;
+        let Reading {
+            background,
+            fit,
+            resample,
+            skip_broken,
+            held_out,
+            map,
+            classes,
+            size,
+            memory,
+            changed,
+            listener: _,
+        } = self;
         write!(
             f,
-            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?})"
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?}, {changed})"
         )
     }
 }

@@ -3,6 +3,7 @@
 //! A kind of data set is one file that defines a [`Kind`] and one place in [`KINDS`].
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use super::kind::{Block, Kind};
@@ -57,6 +58,28 @@ impl Spec {
         Ok(Dataset { name: self.to_string(), ..dataset })
     }
 
+    /// The same with paths that do not depend on the working folder.
+    pub fn absolute(&self) -> Spec {
+        Spec { argument: self.kind.places.map(&self.argument, absolute), ..*self }
+    }
+
+    /// The same in short, for a title: of each path the last name.
+    pub fn short(&self) -> String {
+        format!("{}:{}", self.kind.name, self.kind.places.map(&self.argument, last_name))
+    }
+
+    /// The first of its paths at which there is nothing.
+    pub fn missing(&self) -> Option<String> {
+        let missing = std::cell::RefCell::new(None);
+        self.kind.places.map(&self.argument, |path| {
+            if !Path::new(path).exists() {
+                missing.borrow_mut().get_or_insert_with(|| path.to_string());
+            }
+            path.to_string()
+        });
+        missing.into_inner()
+    }
+
     /// Whether its images are pictures of any size, each a file of its own.
     pub fn is_of_files(&self) -> bool {
         [folder::KIND.name, zip::KIND.name].contains(&self.kind.name)
@@ -66,6 +89,18 @@ impl Spec {
     pub fn block(&self) -> Block {
         self.kind.block
     }
+}
+
+/// A path that does not depend on the working folder; as it is where the system knows none, or where it is no text.
+pub fn absolute(path: &str) -> String {
+    let whole = std::path::absolute(path).ok().and_then(|whole| whole.to_str().map(str::to_string));
+    whole.unwrap_or_else(|| path.to_string())
+}
+
+/// The last name of a path.
+pub fn last_name(path: &str) -> String {
+    let name = Path::new(path).file_name().and_then(|name| name.to_str());
+    name.unwrap_or(path).to_string()
 }
 
 impl FromStr for Spec {
@@ -133,6 +168,22 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
         }
+    }
+
+    #[test]
+    fn paths_are_made_absolute_and_what_is_none_stays() {
+        let here = std::env::current_dir().unwrap().display().to_string();
+        let absolute = |text: &str| text.parse::<Spec>().unwrap().absolute().to_string();
+        assert_eq!(absolute("folder:a,b/c"), format!("folder:{here}/a,b/c"));
+        assert_eq!(absolute("idx:a,./b"), format!("idx:{here}/a,{here}/b"));
+        assert_eq!(absolute("emnist:d,letters"), format!("emnist:{here}/d,letters"));
+        assert_eq!(absolute("emnist:/d"), "emnist:/d");
+        assert_eq!(absolute("synthetic:strokes"), "synthetic:strokes");
+        let short = |text: &str| text.parse::<Spec>().unwrap().short();
+        assert_eq!(
+            [short("idx:/x/a,b/c"), short("folder:/x/y/"), short("synthetic:strokes")],
+            ["idx:a,c", "folder:y", "synthetic:strokes"]
+        );
     }
 
     #[test]

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::matlab::{self, Array, Header};
 use super::{Classes, Dataset, Images, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `svhn:DIR|FILE.mat`: the folder of SVHN's files, or one of them.
 pub(super) const KIND: Kind =
-    Kind { name: "svhn", forms: &["svhn:DIR|FILE.mat"], check, load, block: Block::LastFifth };
+    Kind { name: "svhn", forms: &["svhn:DIR|FILE.mat"], places: Places::Whole, check, load, block: Block::LastFifth };
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;

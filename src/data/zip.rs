@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::archive::Archive;
 use super::classes::MOST_CLASSES;
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::layout::{Labels, Layout};
 use super::pictures;
 use super::tree::{Source, Tree, is_foreign};
@@ -15,7 +15,8 @@ use super::{Dataset, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `zip:FILE`: an archive of images.
-pub(super) const KIND: Kind = Kind { name: "zip", forms: &["zip:FILE"], check, load, block: Block::Drawn };
+pub(super) const KIND: Kind =
+    Kind { name: "zip", forms: &["zip:FILE"], places: Places::Whole, check, load, block: Block::Drawn };
 
 /// The file with labels, and the longest that is read.
 const LABELS: &str = "dataset.json";

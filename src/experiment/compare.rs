@@ -26,6 +26,7 @@ mod halving;
 mod images;
 mod judging;
 mod memory;
+mod moved;
 mod result;
 mod search;
 mod settings;
@@ -44,6 +45,7 @@ pub use halving::{Fate, Found, Ranking, Rung, Tried};
 pub use images::RealData;
 pub use judging::Judging;
 pub use memory::check_fits;
+pub use moved::check_moved;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Row, Settings, standard_looks};
@@ -73,7 +75,7 @@ pub enum CellEvent<'a> {
 /// checkpoint.
 pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync + 'w;
 
-/// The design of the comparison in a folder with what is asked for now; changes nothing.
+/// The design of the comparison in a folder with what is asked for now, whose images may lie elsewhere: see [`check_moved`]. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Folder`] where the comparison in the folder has other settings, naming the difference.
@@ -165,6 +167,7 @@ pub fn run(
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let asked = Design { judge: Some(judging.judge.hash().to_string()), ..asked.clone() };
+    check_moved(root, &asked, real)?;
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {
         judging.judge.write(&judge_path(root))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Parts, Reading};
+use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, load_generator, sample_asked};
 use crate::metrics::{
@@ -125,6 +125,13 @@ impl Subject {
         self.trained_on.as_ref().map(TrainedOn::reading)
     }
 
+    /// Whether a run trained on images of these data, wherever they lie now.
+    fn is_of(&self, run: &TrainedOn, parts: &Parts) -> Result<bool> {
+        let is = |spec: &str| Ok::<_, Error>(spec.parse::<Spec>()?.absolute() == parts.spec().absolute());
+        let digest = self.checkpoint.header.get("data").and_then(|data| data.get("digest")?.as_str());
+        Ok(is(run.data())? || run.images(parts).is_ok_and(|images| digest == Some(&images.digest())))
+    }
+
     /// Measures its samples. None where the watcher stopped the training of a classifier.
     ///
     /// # Errors
@@ -140,7 +147,7 @@ impl Subject {
         let Protocol { data, reading, split, seed, .. } = *protocol;
         let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
         let training = match &self.trained_on {
-            Some(run) if run.data() == data && run.reading() == *reading => Some(run.images(&parts)?),
+            Some(run) if run.reading() == *reading && self.is_of(run, &parts)? => Some(run.images(&parts)?),
             Some(run) => Some(run.read_images()?),
             None => None,
         };

@@ -3,6 +3,7 @@
 mod state;
 
 use rand::RngExt;
+use serde_json::Value as Json;
 
 use super::ada::Ada;
 use super::heads::Heads;
@@ -72,6 +73,8 @@ pub struct Trainer {
     ada: Option<Ada>,
     step: u64,
     rollbacks: u32,
+    /// The data that the run had before, as its checkpoints' headers have them.
+    earlier: Vec<Json>,
 }
 
 impl Trainer {
@@ -145,6 +148,7 @@ impl Trainer {
             discriminator,
             step: 0,
             rollbacks: 0,
+            earlier: Vec::new(),
         })
     }
 

@@ -51,7 +51,10 @@ impl RunFolder {
     pub fn restore(&self, trainer: &mut Trainer) -> Result<Option<String>> {
         let Some(checkpoint) = self.last_checkpoint()? else { return Ok(None) };
         trainer.restore(&checkpoint).map_err(|error| {
-            let ways = [Way::Do("put this run's own checkpoint there"), Way::Elsewhere, Way::Replace];
+            let ways = match error {
+                Error::Changed(_) => vec![Way::Do("put the images back as they were"), Way::GoOnChanged, Way::Replace],
+                _ => vec![Way::Do("put this run's own checkpoint there"), Way::Elsewhere, Way::Replace],
+            };
             Error::folder(format!("{}: {error}", self.checkpoint().display()), ways)
         })
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Arm, Learning, RATE, SCRATCH, Shelf, Style};
 use crate::backend::Device;
-use crate::data::{Block, Dataset, Parts, Reading, Spec};
+use crate::data::{Block, Dataset, Parts, Reading, Spec, absolute, last_name};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe};
 use crate::metrics::{HeldOut, unjudged};
@@ -55,6 +55,27 @@ impl Source {
         match text.parse() {
             Ok(spec) => Ok(Source::Data(spec)),
             Err(error) => Err(Error::Usage(format!("{error}, or a checkpoint that exists"))),
+        }
+    }
+}
+
+impl Source {
+    /// As `--source` takes it, with paths that do not depend on the working folder.
+    pub fn absolute(&self) -> String {
+        match self {
+            Source::Data(spec) => spec.absolute().to_string(),
+            Source::Checkpoint(path) => match path.to_str() {
+                Some(text) => absolute(text),
+                None => path.display().to_string(),
+            },
+        }
+    }
+
+    /// In short, for a title.
+    pub fn short(&self) -> String {
+        match self {
+            Source::Data(spec) => spec.short(),
+            Source::Checkpoint(path) => last_name(&path.display().to_string()),
         }
     }
 }
@@ -167,16 +188,36 @@ impl Plan {
     /// # Errors
     /// [`Error::Usage`] naming the option and what it takes.
     pub fn check(&self) -> Result<()> {
+        self.check_options()?;
+        self.check_source()
+    }
+
+    /// As [`Plan::check`], wherever the source is.
+    pub(crate) fn check_options(&self) -> Result<()> {
         self.recipe.check()?;
         self.arm.check()?;
         self.arm.recipe(&self.recipe)?;
-        self.check_source()?;
         self.target.parse::<Spec>()?;
         let own = self.of_arm()?;
         if own.source_style == Some(Style::Colour) && self.recipe.architecture.channels == 1 {
             return Err(Error::option("source-style", "colour needs a target of 3 channels"));
         }
         if self.arm.method == SCRATCH { Ok(()) } else { own.recipe.check() }
+    }
+
+    /// The same with paths that do not depend on the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is no data set's name.
+    pub fn absolute(&self) -> Result<Plan> {
+        let mut plan = self.clone();
+        plan.source = Source::parse(&self.source)?.absolute();
+        plan.target = self.target.parse::<Spec>()?.absolute().to_string();
+        plan.reading = self.reading.absolute()?;
+        if let Some(source) = self.learning()?.source {
+            plan.arm.options.insert("source".to_string(), Source::parse(&source)?.absolute());
+        }
+        Ok(plan)
     }
 
     /// How the source is learned where the arm says nothing else.
@@ -219,14 +260,29 @@ impl Plan {
         Ok(())
     }
 
-    /// The settings that a run's folder holds.
+    /// The settings that a run's folder holds. Whether its source is still there is not looked at.
     ///
     /// # Errors
     /// [`Error::Invalid`] where no run can be made of them; [`Error::Io`] where they cannot be read.
     pub fn read(folder: &RunFolder) -> Result<Plan> {
         let plan: Plan = folder.read_settings()?;
-        plan.check().map_err(|error| folder.broken_settings(&error))?;
+        plan.check_options().map_err(|error| folder.broken_settings(&error))?;
         Ok(plan)
+    }
+
+    /// The paths of its source and its target at which there is nothing any more.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm says what cannot be.
+    pub fn missing(&self) -> Result<[Option<String>; 2]> {
+        let of = |text: &str| text.parse::<Spec>().ok().and_then(|spec| spec.missing());
+        let source = self.of_arm()?.source;
+        let source = match Source::parse(&source) {
+            Ok(Source::Data(spec)) => spec.missing(),
+            Ok(Source::Checkpoint(path)) => (!path.exists()).then_some(source),
+            Err(_) => Some(source),
+        };
+        Ok([source, of(&self.target)])
     }
 
     /// Refuses a run that memory cannot hold.

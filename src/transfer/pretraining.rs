@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::shelf::{Kept, Shelf};
 use crate::backend::Device;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, differ_in_data_alone};
 use crate::error::{Error, Result, Way};
 use crate::nn::Parameter;
 use crate::run::{Event, RunFolder, Watcher};
@@ -66,6 +66,8 @@ pub(crate) struct Phase<'a> {
     pub steps: u64,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+    /// Whether images may be others than those from which it learned so far.
+    pub changed: bool,
     /// Where it is looked for before it is learned, and kept.
     pub shelf: Option<&'a Shelf>,
 }
@@ -92,8 +94,17 @@ pub(crate) fn go_on(
     }
     if let Some(checkpoint) = last {
         let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= steps);
-        let same = checkpoint.header.get("training") == Some(&settings);
-        let Some(step) = step.filter(|_| same) else {
+        let theirs = checkpoint.header.get("training").cloned().unwrap_or_default();
+        let changed = differ_in_data_alone(&settings, &theirs);
+        if changed && !phase.changed {
+            let problem = format!(
+                "{} learned from other images: some were added, removed or changed since",
+                folder.checkpoint().display()
+            );
+            let ways = [Way::Do("put the images back as they were"), Way::GoOnChanged, Way::Replace];
+            return Err(Error::folder(problem, ways));
+        }
+        let Some(step) = step.filter(|_| changed || theirs == settings) else {
             let problem = format!("{} is of another training than this run's", folder.checkpoint().display());
             return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
         };

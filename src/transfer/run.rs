@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use super::curve::{Curve, Measuring, Point};
 use super::findings::{Findings, Judged};
-use super::plan::{Folders, Plan};
+use super::plan::{Folders, Plan, Source};
 use super::rehearsal::check_fits;
 use super::surgery::{LayerReport, Row};
-use super::workshop::{SourceImages, Workshop};
+use super::workshop::{SourceImages, Workshop, digest_of};
 use super::{Arm, Labeller, SCRATCH};
 use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
 use crate::data::{Block, Dataset, Parts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Trainer, load_generator};
 use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference};
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
@@ -75,6 +76,45 @@ impl<'a> Ready<'a> {
             JudgeSettings::STANDARD.check_fits([size, channels], target.classes.len(), device)?;
         }
         Ok(Ready { plan, parts, scratch, unjudged, target, source })
+    }
+
+    /// Refuses a source or a target that lies elsewhere now and is another: as far as the run in `folder` has come, its checkpoints tell.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where one is another; what reading them says.
+    pub fn check_moved(&self, folder: &RunFolder) -> Result<()> {
+        if self.plan.reading.changed {
+            return Ok(());
+        }
+        let other = |checkpoint: &RunFolder, what: &str| {
+            let problem =
+                format!("{} is of another {what} than the one that is named now", checkpoint.checkpoint().display());
+            Err(Error::folder(problem, [Way::Do("name the place of the same images"), Way::GoOnChanged]))
+        };
+        let written = folder.last_checkpoint()?;
+        let field = |checkpoint: &Checkpoint, part: &str, key: &str| {
+            checkpoint.header.get(part).and_then(|part| part.get(key)?.as_str().map(str::to_string))
+        };
+        if let Some(written) = &written
+            && field(written, "data", "digest") != Some(self.target.digest())
+        {
+            return other(folder, "target");
+        }
+        let own = self.plan.of_arm()?;
+        if let Source::Checkpoint(path) = Source::parse(&own.source)? {
+            let known = written.and_then(|written| field(&written, "method", "source"));
+            return match known {
+                Some(known) if digest_of(&path)? != known => other(folder, "source"),
+                _ => Ok(()),
+            };
+        }
+        let phase = RunFolder::open(&Folders::within(folder.path()).source);
+        let Some(phase) = phase.ok().filter(|phase| phase.checkpoint().exists()) else { return Ok(()) };
+        if field(&phase.read_checkpoint()?, "data", "digest") != Some(self.source.images(&own.source)?.digest()) {
+            return other(&phase, "source");
+        }
+        Ok(())
     }
 
     /// The images that the run trains on.

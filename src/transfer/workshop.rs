@@ -107,7 +107,8 @@ impl SourceImages {
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     fn get(&self, source: &str) -> Result<Read> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(images) = read.get(source) {
+        let key = Source::parse(source)?.absolute();
+        if let Some(images) = read.get(&key) {
             return Ok(images.clone());
         }
         let (data, seen) = match Source::parse(source)? {
@@ -128,7 +129,7 @@ impl SourceImages {
         let grey = data.images.channels == 1;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
         let images = (Arc::new(data.fit(size, channels)?), usual, grey);
-        read.insert(source.to_string(), images.clone());
+        read.insert(key, images.clone());
         Ok(images)
     }
 }
@@ -260,7 +261,14 @@ impl<'a> Workshop<'a> {
         let turn = turn(folder);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
-        let phase = Phase { name: phase, folder, steps, checkpoint_every, shelf: self.folders.shelf.as_ref() };
+        let phase = Phase {
+            name: phase,
+            folder,
+            steps,
+            checkpoint_every,
+            changed: self.plan.reading.changed,
+            shelf: self.folders.shelf.as_ref(),
+        };
         pretraining::go_on(training, &phase, self.device, self.watcher)
     }
 

@@ -1,5 +1,7 @@
 //! Runs that go on: under signals that are ignored, where a checkpoint is gone, and elsewhere than where they began.
 
+use graft::Checkpoint;
+
 use crate::program::{Desk, TRAIN, checkpoint};
 
 const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 6 --source-steps 4 --feature-steps 4 --no-judge -q";
@@ -96,4 +98,156 @@ fn a_transfer_refuses_the_gone_checkpoint_of_every_phase() {
         }
         desk.graft(&format!("transfer --resume {run} --steps 8 -q")).ok();
     }
+}
+
+/// Moves files of a desk into a folder of it.
+fn move_into(desk: &Desk, folder: &str, names: &[&str]) {
+    std::fs::create_dir_all(desk.path(folder)).unwrap();
+    for name in names {
+        std::fs::rename(desk.path(name), desk.path(folder).join(name)).unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_run_goes_on_from_any_working_folder() {
+    let desk = Desk::new();
+    desk.graft(&format!("{TRAIN} --steps 3 --out run")).ok();
+    desk.graft(&format!("{TRAIN} --steps 5 --out unbroken")).ok();
+    let config: toml::Table = desk.text("run/config.toml").parse().unwrap();
+    let here = std::fs::canonicalize(desk.path("")).unwrap().display().to_string();
+    assert_eq!(config["data"].as_str(), Some(&*format!("idx:{here}/images,{here}/labels")));
+    desk.shell("mkdir else && cd else && graft train --resume ../run --steps 5 -q").ok();
+    assert!(desk.checkpoint("run") == desk.checkpoint("unbroken"));
+
+    let transfer = format!("transfer --method trgan --source run --target idx:images,labels {SMALL}")
+        .replace("--latent 6", "--latent 8 --d-norm batch --loss non-saturating --r1 0");
+    desk.graft(&format!("{transfer} --out grafted")).ok();
+    desk.shell("cd else && graft transfer --resume ../grafted --steps 8 -q").ok();
+    desk.graft(&format!("{transfer} --out whole").replace("--steps 6", "--steps 8")).ok();
+    assert!(desk.checkpoint("grafted") == desk.checkpoint("whole"));
+}
+
+#[test]
+fn a_run_whose_images_were_moved_goes_on_and_one_whose_images_were_changed_says_so() {
+    let desk = Desk::new();
+    desk.graft(&format!("{TRAIN} --steps 3 --out run")).ok();
+    desk.graft(&format!("{TRAIN} --steps 5 --out unbroken")).ok();
+    desk.graft(&format!("{TRAIN} --steps 6 --out before")).ok();
+    move_into(&desk, "moved", &["images", "labels"]);
+    desk.refuses(
+        1,
+        "train --resume run --steps 5",
+        &["there is no", "images any more", "where it lies now with --data"],
+    );
+    desk.refuses(2, "train --resume run --data mnst:x", &["mnst"]);
+    desk.graft("train --resume run --data idx:moved/images,moved/labels --steps 5 -q").ok();
+    assert!(desk.checkpoint("run") == desk.checkpoint("unbroken"));
+    // It remembers the place.
+    desk.graft("train --resume run --steps 6 -q").ok();
+    assert!(desk.checkpoint("run") == desk.checkpoint("before"));
+
+    let mut images = crate::program::images();
+    *images.last_mut().unwrap() ^= 1;
+    desk.write("moved/images", &images);
+    let says = ["images were added, removed or changed", "48 then, 48 now", "put the images back", "--data-changed"];
+    desk.refuses(1, "train --resume run --steps 8", &says);
+    desk.refuses(2, &format!("{TRAIN} --data-changed"), &["--resume"]);
+    let ended = desk.graft("train --resume run --steps 8 --data-changed -q");
+    assert!(ended.stderr.contains("the images have changed since step 6"), "{}", ended.stderr);
+    ended.ok();
+    let earlier = Checkpoint::read(&desk.path(checkpoint("run"))).unwrap().header["earlier_data"].clone();
+    assert_eq!(
+        (&earlier[0]["until"], &earlier[0]["count"], earlier.as_array().unwrap().len()),
+        (&6.into(), &48.into(), 1)
+    );
+    // From here on these are its images.
+    desk.graft("train --resume run --steps 9 -q").ok();
+    assert_eq!(Checkpoint::read(&desk.path(checkpoint("run"))).unwrap().header["earlier_data"], earlier);
+}
+
+#[test]
+fn a_transfer_whose_images_were_moved_goes_on_where_they_are_the_same() {
+    let desk = Desk::new();
+    for name in ["source", "target"] {
+        std::fs::create_dir(desk.path(name)).unwrap();
+        desk.write(&format!("{name}/labels"), &crate::program::labels());
+    }
+    let mut images = crate::program::images();
+    desk.write("source/images", &images);
+    images[16..].reverse();
+    desk.write("target/images", &images);
+    let spec = |folder: &str| format!("idx:{folder}/images,{folder}/labels");
+    for method in ["ctgan", "tgan"] {
+        let begin = format!(
+            "transfer --method {method} --source {} --target {} {SMALL} --scratch",
+            spec("source"),
+            spec("target")
+        );
+        desk.graft(&format!("{begin} --out {method}")).ok();
+        desk.graft(&format!("{begin} --out {method}-whole").replace("--steps 6", "--steps 8")).ok();
+    }
+    for name in ["source", "target"] {
+        std::fs::rename(desk.path(name), desk.path(format!("{name}-moved"))).unwrap();
+    }
+    for method in ["ctgan", "tgan"] {
+        let resume = format!("transfer --resume {method} --steps 8 -q");
+        desk.refuses(1, &resume, &["the run's source", "with --source"]);
+        let (source, target) = (spec("source-moved"), spec("target-moved"));
+        desk.refuses(1, &format!("{resume} --source {source}"), &["the run's target", "with --target"]);
+        // One in the other's place.
+        desk.refuses(1, &format!("{resume} --source {target} --target {target}"), &["of another source"]);
+        desk.refuses(1, &format!("{resume} --source {source} --target {source}"), &["of another target"]);
+        desk.graft(&format!("{resume} --source {source} --target {target}")).ok();
+        for part in ["", "/scratch"] {
+            assert!(
+                desk.checkpoint(&format!("{method}{part}")) == desk.checkpoint(&format!("{method}-whole{part}")),
+                "{method}{part}"
+            );
+        }
+    }
+    // Images that changed: what was learned of the source stays as it was.
+    images[20] ^= 1;
+    desk.write("target-moved/images", &images);
+    for method in ["ctgan", "tgan"] {
+        let resume = format!("transfer --resume {method} --steps 10 -q");
+        assert!(desk.graft(&resume).refused(1).contains("--data-changed"));
+        let source = desk.checkpoint(&format!("{method}/source"));
+        desk.graft(&format!("{resume} --data-changed")).ok();
+        let header = Checkpoint::read(&desk.path(checkpoint(method))).unwrap().header;
+        assert_eq!((&header["step"], &header["earlier_data"][0]["until"]), (&10.into(), &8.into()));
+        assert!(desk.checkpoint(&format!("{method}/source")) == source);
+    }
+}
+
+#[test]
+fn a_comparison_goes_on_where_its_images_were_moved_and_not_with_others() {
+    let desk = Desk::new();
+    let compare = |target: &str, seeds: usize| {
+        format!(
+            "compare --source idx:images,labels --target {target} --arms scratch,trgan --subset 12 --seeds {seeds} --steps 4 --source-steps 4 \
+             --features 4 --latent 6 --batch 8 --split validation -q --out all"
+        )
+    };
+    let begin = |command: &str| {
+        let mut graft = desk.command();
+        graft.args(command.split_whitespace()).env("GRAFT_CACHE", desk.path("cache"));
+        crate::program::Ended::of(command, graft.output().unwrap())
+    };
+    std::fs::create_dir(desk.path("target")).unwrap();
+    std::fs::copy(desk.path("images"), desk.path("target/images")).unwrap();
+    std::fs::copy(desk.path("labels"), desk.path("target/labels")).unwrap();
+    begin(&compare("idx:target/images,target/labels", 1)).ok();
+    std::fs::rename(desk.path("target"), desk.path("moved")).unwrap();
+    let mut images = crate::program::images();
+    images[16..].reverse();
+    desk.write("others", &images);
+    let sentence = begin(&compare("idx:others,labels", 2)).refused(1);
+    assert!(sentence.contains("was begun with target") && sentence.contains("which holds other images"), "{sentence}");
+    let moved = compare("idx:moved/images,moved/labels", 2);
+    let sentence = begin(&moved.replace("--source idx:images", "--source idx:others")).refused(1);
+    assert!(sentence.contains("was begun with source"), "{sentence}");
+    begin(&moved).ok();
+    let comparison: serde_json::Value = serde_json::from_slice(&desk.read("all/compare.json")).unwrap();
+    assert!(comparison["cells"].as_array().unwrap().iter().all(|cell| !cell["record"].is_null()), "{comparison}");
 }

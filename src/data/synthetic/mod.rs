@@ -16,7 +16,7 @@ mod walls;
 use rand_chacha::ChaCha12Rng;
 use rayon::prelude::*;
 
-use super::kind::{Block, Kind};
+use super::kind::{Block, Kind, Places};
 use super::{Classes, Dataset, Images, Reading, Split};
 use crate::error::{Error, Result, did_you_mean};
 use crate::random::{self, Purpose};
@@ -25,6 +25,7 @@ use crate::random::{self, Purpose};
 pub(super) const KIND: Kind = Kind {
     name: "synthetic",
     forms: &["synthetic:strokes", "synthetic:street", "synthetic:textures"],
+    places: Places::None,
     check,
     load,
     block: Block::LastFifth,

@@ -204,6 +204,7 @@ impl Runs<'_> {
             folder: &folder,
             steps,
             checkpoint_every: self.jobs.checkpoint_every,
+            changed: false,
             shelf: None,
         };
         let began = Instant::now();
@@ -258,6 +259,7 @@ impl Runs<'_> {
             folder: &folder,
             steps,
             checkpoint_every: self.jobs.checkpoint_every,
+            changed: false,
             shelf: self.shelf.as_ref(),
         };
         let began = Instant::now();

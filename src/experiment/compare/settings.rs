@@ -11,13 +11,13 @@ use super::Jobs;
 use super::search::{Halving, Search};
 use crate::atomic;
 use crate::checkpoint::difference;
-use crate::data::{Parts, Reading};
+use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::gan::Recipe;
 use crate::metrics::{HeldOut, Judges};
 use crate::run::OnNan;
-use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Style};
+use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Source, Style};
 
 const FILE: &str = "comparison.toml";
 /// Cells are kept apart from what they share.
@@ -61,6 +61,19 @@ impl Settings {
     /// Those of [`Parts::read`].
     pub fn read_target(&self) -> Result<Parts> {
         Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
+    }
+
+    /// The same with paths that do not depend on the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is no data set's name. A source that was a checkpoint and is gone stays as it is named.
+    pub fn absolute(&self) -> Result<Settings> {
+        Ok(Settings {
+            source: Source::parse(&self.source).map_or_else(|_| self.source.clone(), |source| source.absolute()),
+            target: self.target.parse::<Spec>()?.absolute().to_string(),
+            reading: self.reading.absolute()?,
+            ..self.clone()
+        })
     }
 
     /// How sources are learned where an arm says nothing else.
@@ -216,6 +229,7 @@ impl Design {
         let cells = arms.iter().flat_map(|arm| sizes.iter().map(move |size| row(arm, size))).collect();
         let design = Design { judge: None, judges: Judges::One, settings, arms, cells, search: None };
         design.check()?;
+        design.cells().iter().try_for_each(|cell| cell.plan(&design.settings, Jobs::ONE).check())?;
         Ok(design)
     }
 
@@ -244,7 +258,7 @@ impl Design {
         if self.settings.steps == 0 || self.settings.looks.iter().any(|&step| step > self.settings.steps) {
             return Err(Error::option("looks", format!("takes steps up to the {} of a run", self.settings.steps)));
         }
-        self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, Jobs::ONE).check())
+        self.cells().iter().try_for_each(|cell| cell.plan(&self.settings, Jobs::ONE).check_options())
     }
 
     /// Whether a folder holds a comparison.
@@ -288,7 +302,11 @@ impl Design {
         let refused = |what: &str, ours: &Json, theirs: &Json| {
             format!("the comparison was begun with {what} {ours}, and now {theirs} is asked for")
         };
-        if let Some((name, ours, theirs)) = difference("", &json!(self.settings), &json!(asked.settings)) {
+        // Where the images lie is no setting; whether they are the same is looked at elsewhere.
+        let Settings { source, target, reading, .. } = asked.settings.clone();
+        let reading = Reading { held_out: reading.held_out, ..self.settings.reading.clone() };
+        let settings = Settings { source, target, reading, ..self.settings.clone() };
+        if let Some((name, ours, theirs)) = difference("", &json!(settings), &json!(asked.settings)) {
             return Err(refused(&name, &ours, &theirs));
         }
         if let (Some(ours), Some(theirs)) = (&self.judge, &asked.judge)
@@ -301,7 +319,7 @@ impl Design {
             (None, Some(_)) => return Err("a comparison is in the folder, and a search is asked for now".to_string()),
             _ => {}
         }
-        let mut design = Design { search: asked.search.clone(), ..self.clone() };
+        let mut design = Design { search: asked.search.clone(), settings, ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
         design.judges = self.judges.max(asked.judges);
         for arm in &asked.arms {

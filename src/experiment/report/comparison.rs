@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::number::{decimal, whole};
+use super::words::short;
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict, search};
 use crate::atomic;
 use crate::data::Images;
@@ -41,7 +42,8 @@ const OF_RUNS: [Figure<Readings>; 3] = [
 /// [`Error::Io`] where pictures cannot be read; [`Error::Invalid`] where one is none.
 pub fn of_comparison(root: &Path, comparison: &Comparison, real: &Images, command: &str) -> Result<Page> {
     let settings = &comparison.protocol.settings;
-    let mut page = Page::new(format!("{} to {}, compared", settings.source, settings.target)).command(command);
+    let mut page =
+        Page::new(format!("{} to {}, compared", short(&settings.source), short(&settings.target))).command(command);
     for sentence in outcome(comparison) {
         page = page.summary(sentence);
     }

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Map, Value as Json};
 
 use super::number::{duration, significant, whole};
+use super::words::short;
 use super::{Commands, Element, Facts, Html, Note, Page, Picture, Plot, Series, Slider};
 use crate::atomic;
 use crate::error::{Error, Result};
@@ -36,6 +37,7 @@ pub fn of_run(folder: &RunFolder, commands: &Commands) -> Result<Page> {
         format!("{} steps", whole(step as u64))
     };
     let data = config.get("data").and_then(toml::Value::as_str).unwrap_or("its data");
+    let data = short(data);
     let pace = if seconds > 0.0 { format!(", {} a second", significant(step / seconds, 2)) } else { String::new() };
     let page = Page::new(name).summary(format!("{reached} on {data} in {}{pace}.", duration(seconds)));
     let mut page = commands.again.iter().fold(page, Page::command).with(samples(folder)?);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::number::{decimal, whole};
+use super::words::short;
 use super::{Commands, Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Slider, Table, curves, settings};
 use crate::data::Images;
 use crate::error::{Error, Result};
@@ -30,7 +31,7 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
     let lines: Vec<(&str, Curve)> =
         arms.iter().map(|(name, folder)| Ok((*name, Curve::read(folder)?))).collect::<Result<_>>()?;
     let findings = Findings::read(folder)?;
-    let mut page = Page::new(format!("{} from {} to {}", plan.arm, plan.source, plan.target));
+    let mut page = Page::new(format!("{} from {} to {}", plan.arm, short(&plan.source), short(&plan.target)));
     let points: Vec<(&str, &[Point])> = lines.iter().map(|(name, curve)| (*name, curve.points())).collect();
     for sentence in outcome(&points, plan.steps) {
         page = page.summary(sentence);

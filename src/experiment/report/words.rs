@@ -1,7 +1,13 @@
-//! What a page says in words: settings and their values, and notes.
+//! What a page says in words: settings and their values, notes, and what data are called.
 
 use super::Element;
 use super::html::Html;
+use crate::transfer::Source;
+
+/// A source, or a data set, in short: a page has little room for paths. As it is where it is none any more.
+pub fn short(text: &str) -> String {
+    Source::parse(text).map_or_else(|_| text.to_string(), |source| source.short())
+}
 
 /// Names and values, in groups: the settings of a run.
 #[derive(Clone, Debug)]

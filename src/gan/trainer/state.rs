@@ -6,7 +6,7 @@ use super::super::PenaltyStep;
 use super::super::heads::Heads;
 use super::super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
 use super::{LAZY, Trainer};
-use crate::checkpoint::{Checkpoint, difference};
+use crate::checkpoint::{Checkpoint, differ_in_data_alone, difference};
 use crate::error::{Error, Result};
 use crate::nn::{Optimiser, Parameter};
 
@@ -18,6 +18,9 @@ const METHOD: &str = "method";
 
 /// The header's field that counts rollbacks; missing where there was none.
 const ROLLBACKS: &str = "rollbacks";
+
+/// The header's field of the data that the run had before; missing where they never changed.
+const EARLIER: &str = "earlier_data";
 
 /// What a rollback makes of both learning rates.
 const ROLLBACK_FACTOR: f64 = 0.5;
@@ -71,15 +74,32 @@ impl Trainer {
         Ok(checkpoint)
     }
 
-    /// Continues from a checkpoint, as if the run had never stopped. Returns a warning where results may differ in rounding.
+    /// Continues from a checkpoint, as if the run had never stopped. Returns a warning where results may differ in rounding, or where the
+    /// data [may have changed](crate::data::Reading::changed) and have.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the checkpoint is of another recipe or other data, or tensors are missing.
+    /// [`Error::Changed`] where it is of other data; [`Error::Invalid`] where the checkpoint is of another recipe, or tensors are missing.
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<Option<String>> {
         let theirs = &checkpoint.header;
         let ours = self.header();
+        let changed = theirs.get("data") != ours.get("data");
         for field in ["format", "recipe", "data", METHOD] {
             let of = |header: &serde_json::Map<String, Json>| header.get(field).cloned().unwrap_or_default();
+            if changed && field == "data" {
+                if self.data.may_have_changed() {
+                    continue;
+                }
+                let count = |data: Json| data.get("count").map_or("?".to_string(), Json::to_string);
+                return Err(Error::Changed(format!(
+                    "the checkpoint's data is not this run's: images were added, removed or changed since it was written ({} then, {} now)",
+                    count(of(theirs)),
+                    count(of(&ours))
+                )));
+            }
+            // Of labels, say, that were found for the images.
+            if changed && field == METHOD && differ_in_data_alone(&of(&ours), &of(theirs)) {
+                continue;
+            }
             let written = if field == METHOD { self.method.read_settings(of(theirs)) } else { of(theirs) };
             if let Some((name, own, other)) = difference(field, &of(&ours), &written) {
                 let begun =
@@ -96,6 +116,12 @@ impl Trainer {
         for (prefix, parameters) in self.slots() {
             checkpoint.load_parameters(prefix, &parameters)?;
         }
+        self.earlier = theirs.get(EARLIER).and_then(Json::as_array).cloned().unwrap_or_default();
+        if changed {
+            let mut before = theirs.get("data").cloned().unwrap_or_default();
+            before["until"] = json!(step);
+            self.earlier.push(before);
+        }
         self.set_rollbacks(rollbacks);
         self.step = step;
         self.g_adam.set_updates(self.schedule.generator_updates(step));
@@ -104,6 +130,12 @@ impl Trainer {
         self.d_adam.set_updates(rounds + own);
         if let Some(heads) = &mut self.heads {
             heads.set_updates(rounds);
+        }
+        if changed {
+            return Ok(Some(format!(
+                "the images have changed since step {step}: the run goes on with {} of them, and its checkpoints say so",
+                self.data.len()
+            )));
         }
         let other = ["graft", "device", "microkernel"].into_iter().find(|&field| theirs.get(field) != ours.get(field));
         Ok(other.map(|field| {
@@ -171,6 +203,9 @@ impl Trainer {
         let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
         if self.rollbacks > 0 {
             header.insert(ROLLBACKS.to_string(), json!(self.rollbacks));
+        }
+        if !self.earlier.is_empty() {
+            header.insert(EARLIER.to_string(), json!(self.earlier));
         }
         let method = self.method.settings();
         if !method.is_null() {

@@ -1,0 +1,99 @@
+//! A comparison whose images lie elsewhere now than where it began: they are the same where the checkpoints in its folder say so.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::images::RealData;
+use super::judge_path;
+use super::settings::{Design, Settings};
+use crate::checkpoint::Checkpoint;
+use crate::error::{Error, Result, Way};
+use crate::run::RunFolder;
+use crate::transfer::Source;
+
+/// Refuses other images than those that the comparison in a folder was begun with; changes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] naming what is another, or what cannot be told to be the same; what reading them says.
+pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
+    let Some(known) = Design::read(root)? else { return Ok(()) };
+    let (before, now) = (&known.settings.absolute()?, &asked.settings.absolute()?);
+    let refused = |what: &str, before: &str, now: &str, why: &str| {
+        let root = root.display();
+        let problem =
+            format!("{root}: the comparison was begun with {what} {before}, and now {now} is asked for, {why}");
+        Err(Error::folder(problem, [Way::Do("say the same"), Way::Elsewhere]))
+    };
+    const OTHER: &str = "which holds other images";
+    const UNKNOWN: &str = "and nothing there tells whether its images are the same";
+    if before.reading.held_out != now.reading.held_out {
+        let name = |settings: &Settings| settings.reading.held_out.clone().unwrap_or("none".to_string());
+        return refused("held-out", &name(before), &name(now), UNKNOWN);
+    }
+    if before.target != now.target {
+        match is_same_target(root, &known, real)? {
+            Some(true) => {}
+            same => return refused("target", &before.target, &now.target, same.map_or(UNKNOWN, |_| OTHER)),
+        }
+    }
+    if before.source != now.source {
+        match is_same_source(root, &known, now, real)? {
+            Some(true) => {}
+            same => return refused("source", &before.source, &now.source, same.map_or(UNKNOWN, |_| OTHER)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether runs learned from these images; None where there is no run.
+fn is_same_target(root: &Path, known: &Design, real: &RealData) -> Result<Option<bool>> {
+    for cell in known.cells() {
+        let folder = RunFolder::open(&cell.folder(root));
+        if let Some(digest) = folder.ok().and_then(|folder| field(&folder.checkpoint(), "data", "digest")) {
+            return Ok(Some(digest == real.subset(cell.size, cell.seed)?.digest()));
+        }
+    }
+    let judged = Checkpoint::read(&judge_path(root)).ok();
+    let judged = judged.and_then(|judge| Some(judge.header.get("data")?.as_str()?.to_string()));
+    judged.map(|digest| Ok(digest == real.training()?.digest())).transpose()
+}
+
+/// Whether a source was learned from these images, or was this checkpoint; None where none is there to tell.
+fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) -> Result<Option<bool>> {
+    let (mut learned, mut used) = (None, None);
+    for cell in known.cells() {
+        let of_arm = cell.arm.learning(known.settings.learning())?.source.is_some();
+        if of_arm {
+            continue;
+        }
+        learned = learned.or_else(|| {
+            let gan = RunFolder::open(&cell.folders(root).ok()?.source).ok()?;
+            field(&gan.checkpoint(), "data", "digest")
+        });
+        let run = RunFolder::open(&cell.folder(root)).ok();
+        used = used.or_else(|| field(&run?.checkpoint(), "method", "source"));
+    }
+    Ok(match Source::parse(&now.source)? {
+        Source::Data(_) => learned.map(|digest| Ok::<_, Error>(digest == real.source.images(&now.source)?.digest())),
+        Source::Checkpoint(path) => used.map(|digest| {
+            let path = if path.is_dir() { RunFolder::open(&path)?.written_checkpoint()? } else { path };
+            Ok(digest == Checkpoint::read(&path)?.digest())
+        }),
+    }
+    .transpose()?
+    // Where nothing was learned of a source, it may be any.
+    .or_else(|| (!learned_anything(root)).then_some(true)))
+}
+
+/// Whether there is what was learned of a source.
+fn learned_anything(root: &Path) -> bool {
+    let names = std::fs::read_dir(root).into_iter().flatten().flatten();
+    names.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("source-seed"))
+}
+
+/// What a part of a checkpoint's header says; None where there is no such checkpoint.
+fn field(checkpoint: &PathBuf, part: &str, key: &str) -> Option<String> {
+    let header = Checkpoint::read(checkpoint).ok()?.header;
+    header.get(part)?.get(key).and_then(Json::as_str).map(str::to_string)
+}
