@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::command::quoted;
+use super::command::option_of;
 use crate::error::Result;
 use crate::options::{AUTO, About, NONE, Options, Row, Takes, Texts, Value};
 use crate::words::Words;
@@ -108,18 +108,14 @@ pub trait Preset<T: Options>: 'static {
         let said = Self::sayings(settings).into_iter().filter(|(row, text, unsaid)| {
             !(elsewhere.contains(&row.about.name) || is_off(row, text) && text == unsaid)
         });
-        said.map(|(row, text, _)| word(row, &text)).collect()
+        said.map(|(row, text, _)| option_of(&row.about, &text)).collect()
     }
 
     /// Those words alone without which the command would take other settings.
     fn needed_words(settings: &T) -> String {
         let needed = Self::sayings(settings).into_iter().filter(|(_, text, unsaid)| text != unsaid);
-        needed.map(|(row, text, _)| word(row, &text)).collect()
+        needed.map(|(row, text, _)| option_of(&row.about, &text)).collect()
     }
-}
-
-fn word<T>(row: &Row<T>, text: &str) -> String {
-    format!(" --{} {}", row.about.name, quoted(text))
 }
 
 /// The options of a table that a command takes, as far as they are said.

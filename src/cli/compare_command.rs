@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::arguments::Preset;
-use super::command::quoted;
+use super::command::option;
 use super::presets::OfCompare;
 use super::{DEVICE, named, reading};
 use crate::experiment::compare::{Comparison, Search, Settings, standard_looks};
@@ -21,13 +21,13 @@ pub fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
     let arms: Vec<String> = comparison.protocol.arms.iter().map(described).collect();
     let sizes: Vec<u64> = comparison.protocol.sizes.iter().map(|&size| size as u64).collect();
     let asked = match is_search {
-        true => format!("--search {}", quoted(&named(Search::path(root)))),
-        false => format!("--arms {}", quoted(&arms.join(","))),
+        true => option("search", &named(Search::path(root))),
+        false => option("arms", &arms.join(",")),
     };
     let mut command = format!(
-        "graft compare --source {} --target {} {asked} --subset {} --steps {steps} --split {split}{}{}",
-        quoted(source),
-        quoted(target),
+        "graft compare{}{}{asked} --subset {} --steps {steps} --split {split}{}{}",
+        option("source", source),
+        option("target", target),
         list(&sizes),
         <OfCompare as Preset<Learning>>::words(&settings.learning(), &[]),
         <OfCompare as Preset<Recipe>>::words(recipe, &[])
@@ -46,9 +46,9 @@ pub fn equivalent_command(root: &Path, comparison: &Comparison) -> String {
         command += " --subset-plain";
     }
     if settings.device != DEVICE {
-        command += &format!(" --device {}", settings.device);
+        command += &option("device", &settings.device);
     }
-    format!("{command} --out {}", quoted(&named(root)))
+    format!("{command}{}", option("out", &named(root)))
 }
 
 /// The seeds, and the arms that have the first of them alone.
@@ -73,7 +73,7 @@ fn seeds(comparison: &Comparison) -> String {
     let fewer = of_arms.iter().filter(|(_, seeds)| seeds.len() < all.len());
     let fewer: Vec<String> = fewer.map(|(name, seeds)| format!("{name}={}", seeds.len())).collect();
     if !fewer.is_empty() {
-        words += &format!(" --arm-seeds {}", quoted(&fewer.join(",")));
+        words += &option("arm-seeds", &fewer.join(","));
     }
     words
 }

@@ -24,6 +24,8 @@ mod progress;
 mod reading;
 mod report;
 mod resume;
+#[cfg(test)]
+mod round_trip;
 mod sample;
 mod search_tables;
 mod shell;
@@ -43,6 +45,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::run::RunFolder;
+use command::option;
 use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
@@ -179,8 +182,9 @@ fn continued(path: &Path, command: &str) -> Result<RunFolder> {
     let folder = RunFolder::resume(path)?;
     match folder.command() {
         Some(other) if other != command => Err(Error::invalid(format!(
-            "{0} holds a run of graft {other}: continue it with graft {other} --resume {0}",
-            path.display()
+            "{} holds a run of graft {other}: continue it with graft {other}{}",
+            path.display(),
+            option("resume", &named(path))
         ))),
         _ => Ok(guarded(folder)),
     }

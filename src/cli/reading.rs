@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use clap::Args;
 
 use super::arguments::one_of;
-use super::command::quoted;
+use super::command::option;
 use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
 use crate::error::Result;
@@ -115,7 +115,7 @@ pub fn words(reading: &Reading) -> String {
     let Reading { background, fit, resample, skip_broken, held_out, map, .. } = reading;
     let mut words = String::new();
     if *background != Background::default() {
-        words += &format!(" --background {}", quoted(&background.to_string()));
+        words += &option("background", &background.to_string());
     }
     if *fit != Fit::default() {
         words += &format!(" --fit {fit}");
@@ -128,10 +128,10 @@ pub fn words(reading: &Reading) -> String {
     }
     if !map.is_empty() {
         let pairs: Vec<String> = map.iter().map(|(source, target)| format!("{source}={target}")).collect();
-        words += &format!(" --map {}", quoted(&pairs.join(",")));
+        words += &option("map", &pairs.join(","));
     }
     if let Some(held_out) = held_out {
-        words += &format!(" --held-out {}", quoted(held_out));
+        words += &option("held-out", held_out);
     }
     words
 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
-use super::command::{default_folder, quoted, tell_command};
+use super::command::{default_folder, option, tell_command};
 use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::reading::ReadingOptions;
@@ -157,7 +157,7 @@ impl Train {
     }
 
     /// The settings that the options stand for, and the data.
-    fn settings(&self) -> Result<(Dataset, Settings)> {
+    pub(super) fn settings(&self) -> Result<(Dataset, Settings)> {
         let spec: Spec = self.data.as_deref().unwrap_or(PRESET_DATA).parse()?;
         let steps = if self.data.is_some() { STEPS } else { PRESET_STEPS };
         let mut recipe = OfTrain::usual();
@@ -221,7 +221,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: 
             tell("finished", ended_fields(folder, trainer, settings), text);
         }
         Ending::Interrupted => {
-            let resume = format!("graft train --resume {}", quoted(&folder.path().display().to_string()));
+            let resume = format!("graft train{}", option("resume", &named(folder.path())));
             let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
             let mut fields = ended_fields(folder, trainer, settings);
             fields["resume"] = resume.into();

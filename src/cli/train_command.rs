@@ -2,7 +2,7 @@
 
 use super::DEVICE;
 use super::arguments::Preset;
-use super::command::quoted;
+use super::command::option;
 use super::presets::OfTrain;
 use super::reading;
 use crate::experiment::report::Commands;
@@ -16,7 +16,7 @@ pub fn commands(settings: &Settings) -> Commands {
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(settings: &Settings) -> String {
     let Settings { data, steps, recipe, .. } = settings;
-    let mut command = format!("graft train --data {} --steps {steps}{}", quoted(data), OfTrain::words(recipe, &[]));
+    let mut command = format!("graft train{} --steps {steps}{}", option("data", data), OfTrain::words(recipe, &[]));
     if let Some(subset) = settings.subset {
         command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
     }
@@ -28,7 +28,7 @@ pub fn equivalent_command(settings: &Settings) -> String {
         command += " --on-nan rollback";
     }
     if settings.device != DEVICE {
-        command += &format!(" --device {}", settings.device);
+        command += &option("device", &settings.device);
     }
     command
 }

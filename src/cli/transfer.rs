@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
-use super::command::{default_folder, quoted, tell_command};
+use super::command::{default_folder, option, tell_command};
 use super::method_options::MethodOptions;
 use super::presets::{
     OF_ARM, OfTransfer, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning,
@@ -156,9 +156,7 @@ impl Transfer {
         let parts = plan.read_target()?;
         compute.run(|device| {
             let ready = Ready::of(&plan, &parts, device)?;
-            if self.source.is_some() || self.target.is_some() {
-                ready.check_moved(folder)?;
-            }
+            ready.check_same(folder)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
             run(&plan, &ready, folder, device, self.quiet)
@@ -259,7 +257,7 @@ fn run(plan: &Plan, ready: &Ready<'_>, folder: &RunFolder, device: &Device, quie
             tell("finished", fields, format!("report: {report}"));
         }
         None => {
-            let resume = format!("graft transfer --resume {}", quoted(&run));
+            let resume = format!("graft transfer{}", option("resume", &run));
             let text = format!("stopped; continue with: {resume}");
             tell("stopped", json!({ "run": run, "report": report, "resume": resume }), text);
         }

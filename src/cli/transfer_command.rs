@@ -1,22 +1,23 @@
 //! The commands that `graft transfer` prints: the one that makes the same run again, and the one that compares its arm with scratch.
 
 use super::arguments::Preset;
-use super::command::quoted;
+use super::command::{option, option_of};
 use super::presets::{OF_ARM, OfCompare, OfTransfer};
 use super::{DEVICE, reading};
 use crate::error::Result;
 use crate::gan::Recipe;
+use crate::options::{About, Options};
 use crate::run::OnNan;
-use crate::transfer::{Arm, Learning, Plan, SCRATCH};
+use crate::transfer::{Arm, Learning, METHODS, Plan, SCRATCH};
 
 /// The command that names every setting that determines the results.
 pub fn equivalent_command(plan: &Plan) -> String {
     let (method, options) = method_words(&plan.arm);
     let mut command = format!(
-        "graft transfer --method {} --source {} --target {}",
-        quoted(&method),
-        quoted(&plan.source),
-        quoted(&plan.target)
+        "graft transfer{}{}{}",
+        option("method", &method),
+        option("source", &plan.source),
+        option("target", &plan.target)
     );
     if let Some(subset) = plan.subset {
         command += &format!(" --subset {subset}{}", if plan.subset_plain { " --subset-plain" } else { "" });
@@ -28,10 +29,9 @@ pub fn equivalent_command(plan: &Plan) -> String {
         <OfTransfer as Preset<Recipe>>::words(&plan.recipe, &OF_ARM)
     );
     for (name, value) in options {
-        command += &match value.as_str() {
-            "true" => format!(" --{name}"),
-            "false" => format!(" --{name}=false"),
-            value => format!(" --{name} {}", quoted(value)),
+        command += &match about(&plan.arm, name) {
+            Some(about) => option_of(about, value),
+            None => option(name, value),
         };
     }
     command += &match plan.evaluate_every {
@@ -45,7 +45,7 @@ pub fn equivalent_command(plan: &Plan) -> String {
         command += " --on-nan rollback";
     }
     if plan.device != DEVICE {
-        command += &format!(" --device {}", plan.device);
+        command += &option("device", &plan.device);
     }
     command + &reading::words(&plan.reading)
 }
@@ -59,10 +59,10 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     }
     let arms = arms.iter().map(|arm| arm.notation()).collect::<Result<Vec<_>>>()?.join(",");
     let mut command = format!(
-        "graft compare --source {} --target {} --arms {}",
-        quoted(&plan.source),
-        quoted(&plan.target),
-        quoted(&arms)
+        "graft compare{}{}{}",
+        option("source", &plan.source),
+        option("target", &plan.target),
+        option("arms", &arms)
     );
     let mut say = |differs: bool, option: String| {
         if differs {
@@ -75,8 +75,14 @@ pub fn compare_command(plan: &Plan) -> Result<String> {
     say(true, format!(" --steps {} --seeds 5", plan.steps));
     say(true, <OfCompare as Preset<Learning>>::needed_words(&plan.base_learning()));
     say(true, <OfCompare as Preset<Recipe>>::needed_words(&plan.recipe));
-    say(plan.device != DEVICE, format!(" --device {}", plan.device));
+    say(plan.device != DEVICE, option("device", &plan.device));
     Ok(command + &reading::words(&plan.reading))
+}
+
+/// What an option of an arm is: of its method, or of a recipe.
+fn about(arm: &Arm, name: &str) -> Option<&'static About> {
+    let of_method = METHODS.iter().filter(|kind| kind.name == arm.method).flat_map(|kind| (kind.new)().abouts());
+    of_method.chain(Recipe::ROWS.iter().map(|row| &row.about)).find(|about| about.name == name)
 }
 
 /// The arm as `--method` takes it, and the options that stand beside it: settings of the target alone that the source has, too, stand
@@ -100,22 +106,9 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::cli::round_trip::words;
     use crate::cli::{Cli, Command};
     use crate::experiment::compare::Design;
-
-    /// The words of a printed command, as a shell would give them.
-    fn words(command: &str) -> Vec<String> {
-        let mut words = vec![String::new()];
-        let mut quoted = false;
-        for letter in command.chars() {
-            match letter {
-                '\'' => quoted = !quoted,
-                ' ' if !quoted => words.push(String::new()),
-                _ => words.last_mut().unwrap().push(letter),
-            }
-        }
-        words
-    }
 
     fn plan(command: &str) -> Plan {
         match Cli::try_parse_from(words(command)).unwrap_or_else(|error| panic!("{command}: {error}")).command {

@@ -78,19 +78,24 @@ impl<'a> Ready<'a> {
         Ok(Ready { plan, parts, scratch, unjudged, target, source })
     }
 
-    /// Refuses a source or a target that lies elsewhere now and is another: as far as the run in `folder` has come, its checkpoints tell.
-    /// Changes nothing.
+    /// Refuses a source or a target whose images are others than those that the run in `folder` learned from: as far as it has come, its
+    /// checkpoints tell. Changes nothing.
     ///
     /// # Errors
     /// [`Error::Folder`] where one is another; what reading them says.
-    pub fn check_moved(&self, folder: &RunFolder) -> Result<()> {
+    pub fn check_same(&self, folder: &RunFolder) -> Result<()> {
         if self.plan.reading.changed {
             return Ok(());
         }
         let other = |checkpoint: &RunFolder, what: &str| {
-            let problem =
-                format!("{} is of another {what} than the one that is named now", checkpoint.checkpoint().display());
-            Err(Error::folder(problem, [Way::Do("name the place of the same images"), Way::GoOnChanged]))
+            let file = checkpoint.checkpoint();
+            let problem = format!(
+                "{} learned from other images than the {what} has now: some were added, removed or changed, or another {what} is named",
+                file.display()
+            );
+            let ways =
+                [Way::Do("put the images back as they were, or name their place"), Way::GoOnChanged, Way::Replace];
+            Err(Error::folder(problem, ways))
         };
         let written = folder.last_checkpoint()?;
         let field = |checkpoint: &Checkpoint, part: &str, key: &str| {
