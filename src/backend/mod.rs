@@ -331,6 +331,13 @@ impl Device {
     }
 }
 
+/// What a gpu is called here that other programs call `cuda`, `cuda:1` or `mps`.
+fn other_name(name: &str) -> Option<String> {
+    let (kind, number) = name.split_once(':').map_or((name, None), |(kind, number)| (kind, Some(number)));
+    let of_gpus = ["cuda", "mps", "rocm", "hip", "xpu", "vulkan", "metal"].contains(&kind.to_lowercase().as_str());
+    of_gpus.then(|| number.map_or("gpu".to_string(), |number| format!("gpu:{number}")))
+}
+
 impl std::str::FromStr for Device {
     type Err = Error;
 
@@ -354,11 +361,12 @@ impl std::str::FromStr for Device {
                 #[cfg(feature = "gpu")]
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
                 _ => {
-                    let meant = did_you_mean(name, ["auto", "gpu", "cpu", "reference"]);
-                    Err(Error::option(
-                        "device",
-                        format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}"),
-                    ))
+                    let meant = match other_name(name) {
+                        Some(meant) => format!("; for a GPU of any make say {meant}"),
+                        None => did_you_mean(name, ["auto", "gpu", "cpu", "reference"]),
+                    };
+                    let problem = format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}");
+                    Err(Error::option("device", problem))
                 }
             },
         }

@@ -11,6 +11,7 @@ use super::compare_command::equivalent_command;
 use super::compare_lines::Lines;
 use super::compare_tables as tables;
 use super::lists::{arm_seeds, arms, seeds};
+use super::output::is_quiet;
 use super::presets::OfCompare;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
@@ -111,9 +112,6 @@ pub struct Compare {
     /// against scratch in as many minutes
     #[arg(long, conflicts_with_all = ["plan", "search"], hide_short_help = true)]
     time: bool,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     map: MapOption,
     #[command(flatten)]
@@ -168,7 +166,7 @@ impl Compare {
                 warn(STOPPED);
                 return Ok(());
             };
-            let lines = Lines::new(self.quiet);
+            let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
             let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, jobs, watcher)?;
             let report = report_on(&self.out, &comparison, &real)?;
@@ -262,7 +260,7 @@ impl Compare {
         real: &RealData,
         device: &Device,
     ) -> Result<Option<Judging>> {
-        let mut progress = Progress::new("judge", 0, self.quiet);
+        let mut progress = Progress::new("judge", 0, is_quiet());
         let mut told = |event: &run::Event<'_>| progress.watch(event);
         let judging = self.judging_told(known, judges, real, device, &mut told);
         progress.finish();

@@ -22,6 +22,7 @@ impl Devices {
         let auto = if automatic().is_some() { "gpu" } else { "cpu" };
         let row = |(index, adapter): (usize, &Adapter)| {
             json!({
+                "number": index,
                 "name": adapter.info.name,
                 "kind": adapter.kind(),
                 "backend": adapter.info.backend.to_str(),
@@ -36,9 +37,9 @@ impl Devices {
         let line = |(index, adapter): (usize, &Adapter)| {
             const MIB: u64 = 1 << 20;
             let name = match (adapter.is_enough(), chosen == Some(index)) {
-                (_, true) => "gpu",
-                (true, false) => "gpu:NAME",
-                (false, false) => "too small",
+                (_, true) => "gpu".to_string(),
+                (true, false) => format!("gpu:{index}"),
+                (false, false) => "too small".to_string(),
             };
             format!("{name:<10} {adapter}, driver {}, tensors up to {} MiB", adapter.driver(), adapter.largest() / MIB)
         };

@@ -7,6 +7,7 @@ use clap::Args;
 use super::advice::advised_to_hold_out;
 use super::arguments::one_of;
 use super::judge::{interrupted, percent};
+use super::output::is_quiet;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, ReadingOptions};
 use super::{Compute, tell};
@@ -48,9 +49,6 @@ pub struct Evaluate {
     held_out: HeldOutOption,
     #[command(flatten)]
     reading: ReadingOptions,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     compute: Compute,
 }
@@ -74,7 +72,7 @@ impl Evaluate {
         let protocol =
             Protocol { data, reading: &reading, judge, judges: self.judges, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {
-            let mut progress = Progress::new("judge", 0, self.quiet);
+            let mut progress = Progress::new("judge", 0, is_quiet());
             let report = subject.evaluate(&protocol, device, &mut |event| progress.watch(event));
             progress.finish();
             let report = report.map_err(advised_to_hold_out)?.ok_or_else(interrupted)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::output::is_quiet;
 use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, steps, tell};
@@ -48,9 +49,6 @@ pub struct Judge {
     /// Where to write; nothing there is replaced
     #[arg(long, default_value = "judge.safetensors", value_name = "FILE")]
     out: PathBuf,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     reading: ReadingOptions,
     #[command(flatten)]
@@ -75,7 +73,7 @@ impl Judge {
         let real = Real::of(&parts, size, channels)?;
         drop(parts);
         self.compute.run(|device| {
-            let mut progress = Progress::new("judge", settings.options.steps, self.quiet);
+            let mut progress = Progress::new("judge", settings.options.steps, is_quiet());
             let told = &mut |made: Made| progress.watch_classifier(made);
             let judge = Trained::train(real.training, &settings, device, told);
             progress.finish();

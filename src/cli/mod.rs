@@ -13,6 +13,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod export;
+mod homes;
 mod import;
 mod judge;
 mod lists;
@@ -67,6 +68,9 @@ struct Cli {
     /// Write to standard output one JSON object a line and nothing else; docs/scripting.md lists events and keys
     #[arg(long, global = true)]
     json: bool,
+    /// No progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -94,7 +98,7 @@ enum Command {
 /// Where and how wide to compute.
 #[derive(Args, Clone, Debug)]
 struct Compute {
-    /// Where to compute: cpu, gpu, gpu:NAME (a part of an adapter's name), auto, or reference (f64, slow)
+    /// Where to compute: cpu, gpu, gpu:N (of `graft devices`), gpu:NAME (a part of an adapter's name), auto, or reference (f64, slow)
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
@@ -124,10 +128,25 @@ impl Compute {
 
 /// Runs the command line of this process; gives its exit code.
 pub fn main() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = Cli::command().try_get_matches();
+    let parsed = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(other) => {
+            // Help and the version go to standard output, what is wrong to standard error.
+            output::note_written(other.print());
+            return ending(u8::try_from(other.exit_code()).unwrap_or(USAGE));
+        }
+    };
     if cli.json {
         output::speak_json();
+    }
+    if cli.quiet {
+        output::be_quiet();
+    }
+    if let Some(word) = homes::left_alone(std::env::args_os().skip(1)) {
+        warn(format!("error: {}", homes::advice(&word)));
+        return ExitCode::from(USAGE);
     }
     let (_, options) = matches.subcommand().expect("clap requires a subcommand");
     let result = match cli.command {
@@ -149,7 +168,7 @@ pub fn main() -> ExitCode {
         Command::Man(command) => command.run(),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ending(0),
         Err(error) => {
             let error = advice::advised(error);
             match &error {
@@ -158,6 +177,17 @@ pub fn main() -> ExitCode {
             }
             if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// The end of a process whose work came to this exit code: another where standard output could not be written.
+fn ending(code: u8) -> ExitCode {
+    match output::unwritten() {
+        Some(error) if code == 0 => {
+            warn(format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(code),
     }
 }
 

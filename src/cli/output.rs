@@ -2,14 +2,32 @@
 //! and errors go to standard error.
 
 use std::fmt::Display;
-use std::io::{Write, stderr, stdout};
+use std::io::{self, Write, stderr, stdout};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value as Json, json};
 
+use crate::error::Error;
+
 /// What the whole process speaks, said once at its start.
 static JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether nobody wants progress, said once at its start.
+static QUIET: AtomicBool = AtomicBool::new(false);
+/// What the system said where standard output could not be written.
+static UNWRITTEN: OnceLock<Error> = OnceLock::new();
+
+/// From now on, no progress.
+pub fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether nobody wants progress.
+pub fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// From now on, objects.
 pub fn speak_json() {
@@ -50,9 +68,21 @@ pub fn named(path: impl AsRef<Path>) -> String {
     path.as_ref().display().to_string()
 }
 
-/// Writes a line. Who closed standard output does not want it; that is no reason to stop.
+/// Writes a line. That it cannot be written is no reason to stop, but to say so at the end.
 fn print(line: impl Display) {
-    let _ = writeln!(stdout(), "{line}");
+    note_written(writeln!(stdout(), "{line}"));
+}
+
+/// Takes note of what came of writing to standard output. Who closed it does not want any more.
+pub fn note_written(outcome: io::Result<()>) {
+    if let Some(error) = outcome.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        let _ = UNWRITTEN.set(Error::io("write", "standard output")(error));
+    }
+}
+
+/// What kept standard output from being written, if anything did.
+pub fn unwritten() -> Option<&'static Error> {
+    UNWRITTEN.get()
 }
 
 /// Writes a line to standard error, as [`say`] does to standard output.

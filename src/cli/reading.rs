@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::arguments::one_of;
 use super::command::option;
+use super::output::is_quiet;
 use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
 use crate::error::Result;
@@ -102,6 +103,7 @@ fn hear(heard: Heard<'_>) {
                 warn(format!("note: {note}"));
             }
         }
+        Heard::Progress(..) if is_quiet() => {}
         Heard::Progress(done, of) if of >= LONG && std::io::stderr().is_terminal() => {
             eprint!("\rreading images: {:3} %{}", 100 * done / of, if done == of { "\n" } else { "" });
         }

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
+use super::output::is_quiet;
 use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::reading::ReadingOptions;
@@ -79,9 +80,6 @@ pub struct Train {
     /// Print, at the end, where the time went, a kernel a row; waits for each kernel
     #[arg(long, hide_short_help = true)]
     profile: bool,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     reading: ReadingOptions,
     #[command(flatten)]
@@ -104,7 +102,7 @@ impl Train {
             tell_command(&equivalent_command(&settings));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             folder.write_settings(&settings.absolute()?)?;
-            train(&folder, &mut trainer, &settings, self.quiet)?;
+            train(&folder, &mut trainer, &settings)?;
             profile.into_iter().for_each(say);
             Ok(())
         })
@@ -142,7 +140,7 @@ impl Train {
                 return Ok(());
             }
             folder.write_settings(settings)?;
-            train(folder, &mut trainer, settings, self.quiet)?;
+            train(folder, &mut trainer, settings)?;
             profile.into_iter().for_each(say);
             Ok(())
         })
@@ -202,8 +200,8 @@ impl Train {
     }
 }
 
-fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, quiet: bool) -> Result<()> {
-    let mut progress = Progress::new("train", settings.steps, quiet);
+fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings) -> Result<()> {
+    let mut progress = Progress::new("train", settings.steps, is_quiet());
     let recorder = settings.tensorboard.then(|| Recorder::new(folder.path(), trainer.steps())).transpose();
     let ending = recorder.and_then(|mut recorder| {
         folder.train(trainer, &settings.pace(), &mut |event| {

@@ -9,6 +9,7 @@ use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
 use super::method_options::MethodOptions;
+use super::output::is_quiet;
 use super::presets::{
     OF_ARM, OfTransfer, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning,
 };
@@ -92,9 +93,6 @@ pub struct Transfer {
     resume: Option<PathBuf>,
     #[command(flatten)]
     changed: ChangedOption,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     map: MapOption,
     #[command(flatten)]
@@ -120,7 +118,7 @@ impl Transfer {
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&kept)?;
-            run(&plan, &ready, &folder, device, self.quiet).inspect_err(|_| folder.discard_unbegun())
+            run(&plan, &ready, &folder, device).inspect_err(|_| folder.discard_unbegun())
         })
     }
 
@@ -159,7 +157,7 @@ impl Transfer {
             ready.check_same(folder)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
-            run(&plan, &ready, folder, device, self.quiet)
+            run(&plan, &ready, folder, device)
         })
     }
 
@@ -241,11 +239,11 @@ impl Transfer {
 }
 
 /// The transfer, and what came out.
-fn run(plan: &Plan, ready: &Ready<'_>, folder: &RunFolder, device: &Device, quiet: bool) -> Result<()> {
+fn run(plan: &Plan, ready: &Ready<'_>, folder: &RunFolder, device: &Device) -> Result<()> {
     if let Some(why) = ready.unjudged().filter(|_| plan.evaluate_every.is_some()) {
         warn(format!("warning: nothing will be measured: {why}; name other held-out images with --held-out SPEC"));
     }
-    let mut progress = Progress::new(&plan.arm.name, plan.steps, quiet);
+    let mut progress = Progress::new(&plan.arm.name, plan.steps, is_quiet());
     let findings = transfer::run(ready, folder, device, &mut |event| progress.watch(event));
     progress.finish();
     let findings = findings.map_err(|error| advised_of_rates(error, plan.on_nan))?;

@@ -50,7 +50,7 @@ pub use kind::{Block, Split};
 pub use parts::Parts;
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
-pub use spec::{Spec, absolute, last_name};
+pub use spec::{Spec, absolute, last_name, of_path};
 
 /// Images, with or without the class of each.
 #[derive(Clone, Debug)]

@@ -91,6 +91,22 @@ impl Spec {
     }
 }
 
+/// The name of the data set that lies at a path, by what is there; None where there is nothing, or nothing of the kind.
+pub fn of_path(path: &str) -> Option<String> {
+    let place = Path::new(path);
+    let ending = place.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let kind = match ending.as_str() {
+        _ if place.is_dir() => folder::KIND.name,
+        _ if !place.is_file() => return None,
+        "zip" => zip::KIND.name,
+        "npz" => npz::KIND.name,
+        "npy" => npy::KIND.name,
+        "mat" => svhn::KIND.name,
+        _ => return None,
+    };
+    Some(format!("{kind}:{path}"))
+}
+
 /// A path that does not depend on the working folder; as it is where the system knows none, or where it is no text.
 pub fn absolute(path: &str) -> String {
     let whole = std::path::absolute(path).ok().and_then(|whole| whole.to_str().map(str::to_string));
@@ -107,13 +123,18 @@ impl FromStr for Spec {
     type Err = Error;
 
     /// # Errors
+    /// Looks at the disk only to say what was meant.
+    ///
     /// [`Error::Usage`], listing the known forms, where the kind is unknown or its argument makes no sense.
     fn from_str(text: &str) -> Result<Spec> {
         let known = || Spec::forms().collect::<Vec<_>>().join(", ");
         let (name, argument) = text.split_once(':').ok_or_else(|| {
             let meant = match KINDS.iter().find(|kind| kind.name == text) {
                 Some(kind) => format!(" (did you mean `{}`?)", kind.forms[0]),
-                None => did_you_mean(text, Spec::forms()),
+                None => match of_path(text) {
+                    Some(form) => format!(" (did you mean `{form}`?)"),
+                    None => did_you_mean(text, Spec::forms()),
+                },
             };
             Error::Usage(format!("`{text}` names no data set{meant}; give one of {}", known()))
         })?;

@@ -107,6 +107,7 @@ impl Subject {
             false => (path.to_path_buf(), RunFolder::around(path)),
         };
         let checkpoint = Checkpoint::read(&file)?;
+        Architecture::of(&checkpoint).map_err(|error| Error::invalid(format!("{}: {error}", file.display())))?;
         Ok(Subject { path: file, checkpoint, trained_on: folder.as_ref().map(TrainedOn::read).transpose()? })
     }
 

@@ -291,7 +291,10 @@ impl Architecture {
         let architecture = checkpoint.header.get("recipe").and_then(|recipe| recipe.get("architecture"));
         let architecture = architecture.cloned().unwrap_or(Json::Null);
         let architecture: Architecture = serde_json::from_value(architecture).map_err(|_| {
-            Error::invalid("the checkpoint's header describes no generator of graft; use one that `graft train` wrote")
+            Error::invalid(
+                "the checkpoint's header describes no generator of graft; use one that `graft train` wrote, or make one of PyTorch's state \
+                 dicts with `graft import`",
+            )
         })?;
         architecture.check().map(|()| architecture)
     }

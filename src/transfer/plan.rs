@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Arm, Learning, RATE, SCRATCH, Shelf, Style};
 use crate::backend::Device;
-use crate::data::{Block, Dataset, Parts, Reading, Spec, absolute, last_name};
+use crate::data::{Block, Dataset, Parts, Reading, Spec, absolute, last_name, of_path};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe};
 use crate::metrics::{HeldOut, unjudged};
@@ -49,6 +49,10 @@ impl Source {
     /// [`Error::Usage`] where it is neither.
     pub fn parse(text: &str) -> Result<Source> {
         let path = Path::new(text);
+        if let Some(form) = of_path(text).filter(|_| RunFolder::open(path).is_err()) {
+            let problem = "holds no run, and is no checkpoint";
+            return Err(Error::Usage(format!("`{text}` {problem} (did you mean `{form}`?)")));
+        }
         if path.exists() || path.extension().is_some_and(|extension| extension == "safetensors") {
             return Ok(Source::Checkpoint(path.to_path_buf()));
         }

@@ -116,7 +116,7 @@ impl<'a> Ready<'a> {
         }
         let phase = RunFolder::open(&Folders::within(folder.path()).source);
         let Some(phase) = phase.ok().filter(|phase| phase.checkpoint().exists()) else { return Ok(()) };
-        if field(&phase.read_checkpoint()?, "data", "digest") != Some(self.source.images(&own.source)?.digest()) {
+        if field(&phase.read_checkpoint()?, "data", "digest") != Some(self.source.images(&own.source)?.0.digest()) {
             return other(&phase, "source");
         }
         Ok(())

@@ -220,6 +220,13 @@ fn change(role: Role, source: &Slot, target: &Slot) -> Option<Change> {
 /// # Errors
 /// [`Error::Invalid`] naming what differs and what to do.
 pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
+    if source.classes > 0 && target.classes == 0 {
+        return Err(Error::invalid(format!(
+            "the source's networks are conditioned on {} classes, which this method has no use for: take the method ctgan, or a source that \
+             knows no classes",
+            source.classes
+        )));
+    }
     let differs = |what: &str, source: &dyn fmt::Debug, target: &dyn fmt::Debug, advice: &str| {
         Err(Error::invalid(format!("the source's {what} is {source:?} and the target's {target:?}: {advice}")))
     };

@@ -319,6 +319,11 @@ impl<'a> Workshop<'a> {
     }
 }
 
+/// The digest of a checkpoint, or of a run's last.
+pub(super) fn digest_of(path: &Path) -> Result<String> {
+    read_checkpoint(path, |checkpoint| Ok(checkpoint.digest()))
+}
+
 /// What is made of a checkpoint, or of a run's last; an error names the file.
 fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
     let path = if path.is_dir() { RunFolder::open(path)?.written_checkpoint()? } else { path.to_path_buf() };

@@ -13,7 +13,8 @@ pub const ADVICE: &str = "install your card's Vulkan driver (on Debian and Ubunt
 pub enum Choice {
     /// The best adapter there is, a software one if there is no other.
     Best,
-    /// The best adapter whose name, driver or backend contains this, whatever the case.
+    /// The adapter of this number, in the order of [`adapters`], where there are so many; else the best one whose name, driver or backend
+    /// contains this, whatever the case.
     Named(String),
 }
 
@@ -108,7 +109,14 @@ impl fmt::Display for Adapter {
 /// # Errors
 /// [`Error::Invalid`] where there is none, saying what to install or which there are.
 pub fn choose(choice: &Choice) -> Result<Adapter> {
-    let adapters: Vec<Adapter> = adapters().into_iter().filter(Adapter::is_enough).collect();
+    let all = adapters();
+    if let Some(adapter) = numbered(choice, &all) {
+        return match adapter.is_enough() {
+            true => Ok(adapter.clone()),
+            false => Err(Error::invalid(format!("{adapter} grants less than the kernels need; name another GPU"))),
+        };
+    }
+    let adapters: Vec<Adapter> = all.into_iter().filter(Adapter::is_enough).collect();
     if adapters.is_empty() {
         return Err(Error::invalid(format!("there is no GPU that graft can use: {ADVICE}, or use the device cpu")));
     }
@@ -121,7 +129,28 @@ pub fn choose(choice: &Choice) -> Result<Adapter> {
     }
 }
 
+/// The one of a choice's number, where it is one and there are so many.
+fn numbered<'a, T>(choice: &Choice, adapters: &'a [T]) -> Option<&'a T> {
+    let Choice::Named(part) = choice else { return None };
+    part.parse().ok().and_then(|number: usize| adapters.get(number))
+}
+
 /// The adapter that `--device auto` takes, if it is not the cpu: one that is no software.
 pub fn automatic() -> Option<Adapter> {
     adapters().into_iter().find(|adapter| adapter.is_enough() && !adapter.is_software())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_a_place_where_there_are_so_many_and_else_part_of_a_name() {
+        let named = |part: &str| Choice::Named(part.to_string());
+        assert_eq!(numbered(&named("1"), &["first", "second"]), Some(&"second"));
+        for part in ["2", "4090", "nvidia", "-1", ""] {
+            assert_eq!(numbered(&named(part), &["first", "second"]), None, "{part}");
+        }
+        assert_eq!(numbered(&Choice::Best, &["first"]), None);
+    }
 }
