@@ -9,6 +9,7 @@ mod begun;
 mod event;
 mod lock;
 mod metrics;
+mod snapshots;
 mod training;
 
 use std::fmt::Display;
@@ -27,6 +28,7 @@ use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, panel, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
+pub use snapshots::{Named, split};
 pub use training::OnNan;
 
 const CONFIG: &str = "config.toml";

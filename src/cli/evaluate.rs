@@ -24,7 +24,7 @@ const BY_CHANCE: &str = "  by chance";
     Examples:\n  graft evaluate runs/dcgan-strokes-0\n  graft evaluate last.safetensors --data svhn:DIR --json\n  \
     graft evaluate runs/trgan-svhn-0 --judge judge.safetensors --split validation")]
 pub struct Evaluate {
-    /// A checkpoint, or the folder of a run
+    /// A checkpoint, the folder of a run, or RUN@STEP or RUN@best
     checkpoint: PathBuf,
     /// The real images to measure against; `graft data --help` lists the kinds [default: those of the run]
     #[arg(long, value_name = "SPEC")]

@@ -1,6 +1,6 @@
 //! `graft export`: a checkpoint's networks for PyTorch, or its generator as ONNX.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::interchange::{Networks, write_onnx, write_pytorch};
-use crate::run::RunFolder;
+use crate::run::Named;
 
 /// Write a checkpoint's networks for PyTorch, or its generator as ONNX
 #[derive(Args)]
@@ -18,7 +18,7 @@ use crate::run::RunFolder;
     Examples:\n  graft export runs/dcgan-strokes-0 --out strokes\n  python strokes/load.py\n  \
     graft export last.safetensors --format onnx --out model")]
 pub struct Export {
-    /// A checkpoint, or the folder of a run
+    /// A checkpoint, the folder of a run, or RUN@STEP or RUN@best
     checkpoint: PathBuf,
     /// State dicts of both networks with a load.py that builds them in PyTorch, or the generator as an ONNX model
     #[arg(long, value_enum, default_value_t = Format::Pytorch)]
@@ -40,7 +40,7 @@ enum Format {
 impl Export {
     pub fn run(&self) -> Result<()> {
         super::check_vacant(&self.out)?;
-        let path = checkpoint_path(&self.checkpoint)?;
+        let path = Named::find(&self.checkpoint)?.file;
         let networks = Networks::load(&Checkpoint::read(&path)?, self.raw)
             .map_err(|error| Error::invalid(format!("{}: {error}", path.display())))?;
         let written = atomic::folder(&self.out, |folder| match self.format {
@@ -55,15 +55,4 @@ impl Export {
         }
         Ok(())
     }
-}
-
-/// The file of a checkpoint that is named by itself or by its run's folder.
-fn checkpoint_path(named: &Path) -> Result<PathBuf> {
-    if !named.exists() {
-        return Err(Error::invalid(format!(
-            "there is no {}; name a checkpoint, or the folder of a run that graft wrote",
-            named.display()
-        )));
-    }
-    if named.is_dir() { RunFolder::open(named)?.written_checkpoint() } else { Ok(named.to_path_buf()) }
 }

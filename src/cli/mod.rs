@@ -15,6 +15,7 @@ mod evaluate;
 mod export;
 mod homes;
 mod import;
+mod invert;
 mod judge;
 mod lists;
 mod method_options;
@@ -90,6 +91,7 @@ enum Command {
     Report(report::Report),
     Export(export::Export),
     Import(import::Import),
+    Invert(Box<invert::Invert>),
     Devices(devices::Devices),
     Completions(shell::Completions),
     Man(shell::Man),
@@ -163,6 +165,7 @@ pub fn main() -> ExitCode {
         Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Invert(command) => command.run(),
         Command::Devices(command) => command.run(),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

@@ -47,6 +47,38 @@ impl Array<'_> {
         Err(Error::format(self.path, 0, &self.what, "the end of the file"))
     }
 
+    /// All of its numbers in the order of a matrix's rows.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where it is no matrix of numbers; those of reading it.
+    pub fn rows(mut self) -> Result<([usize; 2], Vec<f32>)> {
+        let is_number = !self.numbers.is_text();
+        let [count, length] = *self.shape.as_slice() else {
+            let (path, shape) = (self.path.display(), &self.shape);
+            return Err(Error::invalid(format!(
+                "{path}: the array has the shape {shape:?}; give it rows and columns, [n, length]"
+            )));
+        };
+        if !is_number || count == 0 || length == 0 {
+            return Err(Error::invalid(format!("{}: the array holds no rows of numbers", self.path.display())));
+        }
+        // The length of the file has borne this out.
+        let bytes = self.exactly(count * length * self.numbers.size)?;
+        self.ends()?;
+        let stored: Vec<f32> =
+            bytes.chunks_exact(self.numbers.size).map(|value| self.numbers.number(value) as f32).collect();
+        if let Some(place) = stored.iter().position(|value| !value.is_finite()) {
+            return Err(Error::invalid(format!(
+                "{}: the array's number {place} is {}",
+                self.path.display(),
+                stored[place]
+            )));
+        }
+        let row_major = |place: usize| stored[place % length * count + place / length];
+        let rows = if self.fortran { (0..count * length).map(row_major).collect() } else { stored };
+        Ok(([count, length], rows))
+    }
+
     /// Nothing follows, and what came is what an archive says that it is.
     fn ends(&mut self) -> Result<()> {
         let more = self.up_to(1)?;

@@ -9,7 +9,7 @@ use super::kind::{Block, Kind, Places};
 use super::layout::Layout;
 use super::pictures;
 use super::tree::{Source, Tree, is_foreign};
-use super::{Dataset, Reading, Split};
+use super::{Dataset, Images, Reading, Split};
 use crate::error::{Error, Result};
 
 /// `folder:DIR`: a folder of images.
@@ -41,6 +41,28 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     walk(folder, String::new(), &mut Vec::new(), &mut tree).map_err(Error::io("read", folder))?;
     let layout = Layout::of(tree, argument, &|_| Ok(None))?;
     pictures::load(argument, layout, split, "put the images into its sub-folders train, val and test", reading)
+}
+
+/// Pictures of the files at these paths, in this order, without classes, as a folder's are read; in a size and channels.
+///
+/// # Errors
+/// [`Error::Invalid`] where a file is not there, or no picture; [`Error::BrokenImages`] where one cannot be read.
+pub fn read_files(paths: &[PathBuf], (size, channels): (usize, usize), reading: &Reading) -> Result<Dataset> {
+    let (mut pixels, mut files) = (Vec::new(), Vec::new());
+    for path in paths {
+        let whose = path.display().to_string();
+        if !path.is_file() {
+            return Err(Error::invalid(format!("there is no picture {whose}; check the path")));
+        }
+        let name = path.file_name().map_or_else(|| whose.clone(), |name| name.to_string_lossy().into_owned());
+        let tree = Tree { files: vec![(name, Source::Disk(path.clone()))], ..Tree::default() };
+        let layout = Layout::of(tree, &whose, &|_| Ok(None))?;
+        let picture = pictures::load(&whose, layout, Split::Train, "name pictures", reading)?;
+        pixels.extend(picture.fit(size, channels)?.images.into_pixels());
+        files.push(whose.into());
+    }
+    let images = Images::new([paths.len(), size, size, channels], pixels);
+    Ok(Dataset { files: Some(files), ..Dataset::unlabelled("pictures", images) })
 }
 
 /// Adds what lies in a folder, whose path below the root is `below`, to the tree. Links are followed, also out of the root; `above` are

@@ -4,6 +4,7 @@
 //! A data set stays in memory, or on disk where it is too large for that, as bytes (pictures of any size become squares while they are read); only a
 //! batch becomes floating-point numbers.
 
+pub mod animation;
 mod archive;
 mod array;
 mod cifar;
@@ -45,8 +46,10 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 pub use classes::Classes;
+pub use folder::read_files;
 pub use images::Images;
 pub use kind::{Block, Split};
+pub use npy::read_rows;
 pub use parts::Parts;
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
@@ -250,6 +253,11 @@ impl Dataset {
     pub fn spaced(&self, most: usize) -> Dataset {
         let count = self.len().min(most);
         self.select(&(0..count).map(|index| index * self.len() / count).collect::<Vec<_>>())
+    }
+
+    /// At most so many of them, the first ones.
+    pub fn first(&self, most: usize) -> Dataset {
+        self.select(&(0..self.len().min(most)).collect::<Vec<_>>())
     }
 
     /// The named images with their labels, in the order of `indices`; name and number of classes stay.

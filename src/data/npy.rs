@@ -43,6 +43,15 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     Ok(Dataset::labelled(argument, images, labels, classes).read_by(reading))
 }
 
+/// The rows of a matrix of numbers in a `.npy` file, `[n, length]`, and both sizes.
+///
+/// # Errors
+/// [`Error::Invalid`] where it holds none, or a number that is not finite; [`Error::Format`] where it is no such file; [`Error::Io`] where
+/// it cannot be read.
+pub fn read_rows(path: &Path) -> Result<([usize; 2], Vec<f32>)> {
+    open(path)?.rows()
+}
+
 fn open(path: &Path) -> Result<Array<'_>> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let length = file.metadata().map_err(Error::io("read", path))?.len();
@@ -166,6 +175,33 @@ pub(super) mod tests {
         assert_eq!((planes.shape(), &planes.pixels()[..4]), ([1, 2, 2, 3], &[0, 40, 80, 10][..]));
         let columns = load(&npy("|u1", "True", "(1, 2, 3)", &bytes[..6]), None).unwrap().images;
         assert_eq!(*columns.pixels(), [0, 20, 40, 10, 30, 50]);
+    }
+
+    #[test]
+    fn rows_of_numbers_are_read_in_either_order_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.npy");
+        let read = |kind: &str, order: &str, shape: &str, bytes: &[u8]| {
+            std::fs::write(&path, npy(kind, order, shape, bytes)).unwrap();
+            read_rows(&path).map_err(|error| error.to_string())
+        };
+        let floats: Vec<u8> = [0.5f32, -1.0, 2.0, 3.0, 4.0, 5.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let rows = vec![0.5, -1.0, 2.0, 3.0, 4.0, 5.0];
+        assert_eq!(read("<f4", "False", "(2, 3)", &floats), Ok(([2, 3], rows)));
+        assert_eq!(read("<f4", "True", "(2, 3)", &floats), Ok(([2, 3], vec![0.5, 2.0, 4.0, -1.0, 3.0, 5.0])));
+        let doubles: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|value| value.to_be_bytes()).collect();
+        assert_eq!(read(">f8", "False", "(1, 2)", &doubles), Ok(([1, 2], vec![1.5, -2.0])));
+        for (kind, shape, bytes, part) in [
+            ("<f4", "(6,)", &floats[..], "rows and columns"),
+            ("<f4", "(0, 3)", &[][..], "no rows"),
+            ("|S1", "(1, 1)", b"x", "no rows"),
+            ("<f4", "(1, 1)", &f32::NAN.to_le_bytes(), "NaN"),
+            ("<f4", "(3, 3)", &floats, "as the header says"),
+        ] {
+            assert!(read(kind, "False", shape, bytes).unwrap_err().contains(part), "{kind} {shape}");
+        }
+        crate::data::picture::write_rows(&path, &[1.0, 2.0, 3.0, 4.0], 2).unwrap();
+        assert_eq!(read_rows(&path).unwrap(), ([2, 2], vec![1.0, 2.0, 3.0, 4.0]));
     }
 
     #[test]

@@ -76,17 +76,31 @@ pub fn write_png(path: &Path, images: &Images, index: usize) -> Result<()> {
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where it cannot be written.
 pub fn write_npy(path: &Path, images: &Images) -> Result<()> {
-    let mut bytes = npy_header(images.shape());
+    let mut bytes = npy_header("|u1", &images.shape());
     bytes.extend_from_slice(&images.pixels());
+    atomic::write(path, &bytes)
+}
+
+/// Writes rows of numbers, all of one length, as an array of floats `[n, length]` in NumPy's format; the file is whole or absent.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) where it cannot be written.
+///
+/// # Panics
+/// Where there are no whole rows.
+#[track_caller]
+pub fn write_rows(path: &Path, rows: &[f32], length: usize) -> Result<()> {
+    assert!(length > 0 && rows.len().is_multiple_of(length), "rows of {length}");
+    let mut bytes = npy_header("<f4", &[rows.len() / length, length]);
+    bytes.extend(rows.iter().flat_map(|value| value.to_le_bytes()));
     atomic::write(path, &bytes)
 }
 
 /// The magic string, the header's length in two bytes, and a Python dictionary padded with spaces and ended by a
 /// newline.
-fn npy_header(shape: [usize; 4]) -> Vec<u8> {
-    let [n, h, w, c] = shape;
-    let mut dictionary =
-        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({n}, {h}, {w}, {c}), }}").into_bytes();
+fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
+    let shape = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    let mut dictionary = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({shape}), }}").into_bytes();
     let before = NPY_MAGIC.len() + size_of::<u16>();
     let total = (before + dictionary.len() + 1).next_multiple_of(NPY_ALIGNMENT);
     dictionary.resize(total - before - 1, b' ');

@@ -14,7 +14,7 @@ use crate::metrics::{
     Evaluation, Floors, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut, Judge, JudgeReport, JudgeSettings, Judges,
     PanelReport, PanelSettings, Real, RealImages, Reference, gan_train, largest_share, unjudged,
 };
-use crate::run::{self, Event, RunFolder, Watcher, of_classifier};
+use crate::run::{self, Event, Named, Watcher, of_classifier};
 use crate::transfer::TrainedOn;
 
 /// A checkpoint and, where it lies in a run's folder, what that trained on.
@@ -96,16 +96,7 @@ impl Subject {
     /// # Errors
     /// [`Error::Invalid`] where there is none; those of [`Checkpoint::read`].
     pub fn read(path: &Path) -> Result<Subject> {
-        if !path.exists() {
-            return Err(Error::invalid(format!(
-                "there is no {}; name a checkpoint, or the folder of a run",
-                path.display()
-            )));
-        }
-        let (file, folder) = match path.is_dir() {
-            true => RunFolder::open(path).and_then(|folder| Ok((folder.written_checkpoint()?, Some(folder))))?,
-            false => (path.to_path_buf(), RunFolder::around(path)),
-        };
+        let Named { file, folder } = Named::find(path)?;
         let checkpoint = Checkpoint::read(&file)?;
         Architecture::of(&checkpoint).map_err(|error| Error::invalid(format!("{}: {error}", file.display())))?;
         Ok(Subject { path: file, checkpoint, trained_on: folder.as_ref().map(TrainedOn::read).transpose()? })

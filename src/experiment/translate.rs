@@ -10,7 +10,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Generator, latents, load_generator, sample_of};
+use crate::gan::{Architecture, Generator, Latents, load_generator, sample, sample_of_classes};
 use crate::metrics::{
     COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
@@ -123,9 +123,10 @@ impl Translation {
             None => Some((0..count).map(|number| common[number % common.len()].0).collect()),
         };
         let purpose = Purpose::SampleLatents;
-        let made = |(architecture, network): &(Architecture, Generator), classes: Option<Vec<u32>>| {
-            let z = latents(&self.device, architecture.latent, seed, purpose, 0, count);
-            sample_of(network, architecture, (seed, purpose), &z, classes.as_deref())
+        let key = (seed, purpose);
+        let made = |(architecture, network): &(Architecture, Generator), classes: Option<Vec<u32>>| match classes {
+            Some(classes) => sample_of_classes(network, architecture, key, Latents::Drawn, &classes),
+            None => sample(network, architecture, seed, purpose, count, None),
         };
         let of_theirs = asked.as_ref().filter(|_| of_source.0.classes > 0);
         let of_theirs = of_theirs.map(|asked| asked.iter().filter_map(|&own| partner(own)).collect());

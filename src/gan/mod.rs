@@ -5,6 +5,7 @@ mod architecture;
 mod augment;
 mod conditions;
 mod heads;
+mod inversion;
 mod lecam;
 mod losses;
 mod memory;
@@ -20,14 +21,15 @@ pub use augment::Augmentation;
 pub(crate) use conditions::CLASSES;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
 pub use heads::FeatureMaps;
+pub use inversion::{Descent, Found, invert, nearest_samples};
 pub use losses::{Loss, Penalty};
 pub use method::{BatchConditions, GeneratorUpdate, Method, Origin, Plain, Role, Schedule};
 pub use networks::NetworkKind;
 pub use pair::{Discriminator, Generator, Judgement};
 pub use recipe::{PenaltyStep, Recipe};
 pub use sampling::{
-    Average, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample, sample_asked,
-    sample_of,
+    Average, Latents, interpolate, latents, load_discriminator, load_generator, load_raw_generator, sample,
+    sample_asked, sample_of, sample_of_classes,
 };
 pub(crate) use sampling::{DISCRIMINATOR, PREFIX as GENERATOR, RAW as RAW_GENERATOR};
 pub use trainer::{StepLosses, Trainer};

@@ -96,9 +96,50 @@ impl Average {
 
 /// Latents number `start..start + count` of a seed, `[count, latent]`: each keyed by its own number.
 pub fn latents(device: &Device, length: usize, seed: u64, purpose: Purpose, start: usize, count: usize) -> Tensor {
-    let draw = |index: usize| normal(&mut generator(seed, purpose, 0, index as u64), length);
-    let values: Vec<f32> = (start..start + count).flat_map(draw).collect();
-    Tensor::from_slice(device, &values, [count, length])
+    Tensor::from_slice(device, &Latents::Drawn.rows(length, (seed, purpose), start, count), [count, length])
+}
+
+/// Where the latents of samples come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Latents<'a> {
+    /// Each is drawn from N(0, 1) by its number.
+    Drawn,
+    /// As they are drawn, but that each component is drawn again until it is within so much of zero (the truncation trick, Brock 2019).
+    Within(f64),
+    /// These, `[n, latent]`.
+    Given(&'a [f32]),
+}
+
+impl Latents<'_> {
+    /// The nearest bound that is taken: nearer ones would be drawn for a long time.
+    pub const LEAST_BOUND: f64 = 0.01;
+
+    /// Those number `start..start + count` of a seed, `[count * length]`.
+    ///
+    /// # Panics
+    /// Where there are not so many, or a bound is below the least.
+    #[track_caller]
+    pub(super) fn rows(self, length: usize, (seed, purpose): (u64, Purpose), start: usize, count: usize) -> Vec<f32> {
+        let drawn = |index: usize| normal(&mut generator(seed, purpose, 0, index as u64), length);
+        match self {
+            Latents::Drawn => (start..start + count).flat_map(drawn).collect(),
+            Latents::Within(bound) => {
+                assert!(bound >= Self::LEAST_BOUND, "latents within {bound} of zero");
+                let truncated = |index: usize| {
+                    let mut random = generator(seed, purpose, 0, index as u64);
+                    let mut latent = normal(&mut random, length);
+                    for component in &mut latent {
+                        while f64::from(component.abs()) > bound {
+                            *component = normal(&mut random, 1)[0];
+                        }
+                    }
+                    latent
+                };
+                (start..start + count).flat_map(truncated).collect()
+            }
+            Latents::Given(rows) => rows[start * length..(start + count) * length].to_vec(),
+        }
+    }
 }
 
 /// `count` images of a generator; where it is conditioned, of `class`, or by its own distribution of conditions.
@@ -116,40 +157,56 @@ pub fn sample(
     count: usize,
     class: Option<u32>,
 ) -> Result<Images> {
-    let device = network.parameters()[0].device();
-    render(network, architecture, count, |start, batch| {
-        let latents = latents(&device, architecture.latent, seed, purpose, start, batch);
-        (latents, network.conditions().draw(&device, (seed, purpose, 0), start, batch, class))
-    })
+    sample_of(network, architecture, (seed, purpose), Latents::Drawn, count, class)
 }
 
-/// Images of latents `[n, latent]`; where the network is conditioned, number i is of class `classes[i]`, or without such drawn by its own
-/// distribution of conditions, keyed by (seed, purpose, i).
+/// As [`sample`], of latents of one's choice.
 ///
 /// # Errors
 /// The device's first failure.
 ///
 /// # Panics
-/// Where there are fewer classes than latents, or the network has no such class.
-#[track_caller]
+/// As [`sample`]; where there are not so many latents.
 pub fn sample_of(
     network: &Generator,
     architecture: &Architecture,
     (seed, purpose): (u64, Purpose),
-    latents: &Tensor,
-    classes: Option<&[u32]>,
+    latents: Latents<'_>,
+    count: usize,
+    class: Option<u32>,
 ) -> Result<Images> {
     let device = network.parameters()[0].device();
     let length = architecture.latent;
-    let values = latents.to_vec::<f32>()?;
-    render(network, architecture, values.len() / length, |start, batch| {
-        let rows = Tensor::from_slice(&device, &values[start * length..][..batch * length], [batch, length]);
-        let condition = |number: usize| {
-            let class = classes.map(|classes| classes[number]);
-            network.conditions().draw(&device, (seed, purpose, 0), number, 1, class)
-        };
-        let conditions: Option<Vec<Tensor>> = (start..start + batch).map(condition).collect();
-        (rows, conditions.map(|conditions| Tensor::concat(&conditions.iter().collect::<Vec<_>>(), 0)))
+    render(network, architecture, count, |start, batch| {
+        let rows = latents.rows(length, (seed, purpose), start, batch);
+        let latents = Tensor::from_slice(&device, &rows, [batch, length]);
+        (latents, network.conditions().draw(&device, (seed, purpose, 0), start, batch, class))
+    })
+}
+
+/// As [`sample_of`], but that image number i is of class `classes[i]`.
+///
+/// # Errors
+/// The device's first failure.
+///
+/// # Panics
+/// As [`sample_of`]; where there are not so many classes.
+#[track_caller]
+pub fn sample_of_classes(
+    network: &Generator,
+    architecture: &Architecture,
+    (seed, purpose): (u64, Purpose),
+    latents: Latents<'_>,
+    classes: &[u32],
+) -> Result<Images> {
+    let device = network.parameters()[0].device();
+    let length = architecture.latent;
+    render(network, architecture, classes.len(), |start, batch| {
+        let rows = latents.rows(length, (seed, purpose), start, batch);
+        let of = |number: usize| network.conditions().draw(&device, (seed, purpose, 0), number, 1, Some(classes[number]));
+        let conditions: Option<Vec<Tensor>> = (start..start + batch).map(of).collect();
+        let conditions = conditions.map(|rows| Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0));
+        (Tensor::from_slice(&device, &rows, [batch, length]), conditions)
     })
 }
 
@@ -183,18 +240,19 @@ pub fn sample_asked(
 /// The device's first failure.
 ///
 /// # Panics
-/// Where `steps` is below 2, or the network is conditioned and has no such class.
+/// Where `steps` is below 2, the network is conditioned and has no such class, or there are not as many latents as rows and one.
 pub fn interpolate(
     network: &Generator,
     architecture: &Architecture,
     (seed, purpose): (u64, Purpose),
+    latents: Latents<'_>,
     [rows, steps]: [usize; 2],
     class: Option<u32>,
 ) -> Result<Images> {
     assert!(steps >= 2, "interpolate: a way of {steps} steps");
     let device = network.parameters()[0].device();
     let length = architecture.latent;
-    let ends = latents(&device, length, seed, purpose, 0, rows + 1).to_vec::<f32>()?;
+    let ends = latents.rows(length, (seed, purpose), 0, rows + 1);
     render(network, architecture, rows * steps, |start, batch| {
         let of_row = |row: usize| &ends[row * length..][..length];
         let point = |image: usize| {
@@ -319,6 +377,17 @@ fn check_shapes(checkpoint: &Checkpoint, prefix: &str, layers: &[Layer]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bound_changes_the_components_that_are_beyond_it_alone() {
+        let rows = |latents: Latents<'_>| latents.rows(50, (3, Purpose::SampleLatents), 2, 4);
+        let (drawn, within) = (rows(Latents::Drawn), rows(Latents::Within(0.7)));
+        assert!(within.iter().all(|component| component.abs() <= 0.7));
+        let kept = drawn.iter().zip(&within).filter(|(a, b)| a == b).count();
+        assert_eq!(kept, drawn.iter().filter(|component| component.abs() <= 0.7).count());
+        assert_eq!(rows(Latents::Within(100.0)), drawn);
+        assert_eq!(Latents::Given(&drawn).rows(50, (9, Purpose::Latents), 1, 2), drawn[50..150]);
+    }
 
     #[test]
     fn the_way_between_latents_starts_and_ends_at_them_and_keeps_their_norm() {

@@ -11,7 +11,7 @@ use crate::data::{Block, Dataset, Parts, Reading, Spec, absolute, last_name, of_
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe};
 use crate::metrics::{HeldOut, unjudged};
-use crate::run::{CLASSIFIER, FEATURES, OnNan, Pace, RunFolder, SOURCE, Settings};
+use crate::run::{CLASSIFIER, FEATURES, Named, OnNan, Pace, RunFolder, SOURCE, Settings, split};
 
 /// Letters of a source's name in a folder's, at most.
 const LONGEST: usize = 60;
@@ -53,7 +53,8 @@ impl Source {
             let problem = "holds no run, and is no checkpoint";
             return Err(Error::Usage(format!("`{text}` {problem} (did you mean `{form}`?)")));
         }
-        if path.exists() || path.extension().is_some_and(|extension| extension == "safetensors") {
+        let of_run = split(path).is_some_and(|(run, _)| RunFolder::open(run).is_ok());
+        if path.exists() || of_run || path.extension().is_some_and(|extension| extension == "safetensors") {
             return Ok(Source::Checkpoint(path.to_path_buf()));
         }
         match text.parse() {
@@ -253,7 +254,7 @@ impl Plan {
     /// Refuses a checkpoint as the source of a method that learns from images where it lies in no run's folder.
     fn check_source(&self) -> Result<()> {
         let Source::Checkpoint(path) = Source::parse(&self.of_arm()?.source)? else { return Ok(()) };
-        if self.arm.learns_from_images()? && RunFolder::around(&path).is_none() {
+        if self.arm.learns_from_images()? && Named::find(&path)?.folder.is_none() {
             return Err(Error::Usage(format!(
                 "{} learns from the source's images, and {} lies in no run's folder that names them: give the folder of its run as \
                  the source, or a data set",
@@ -283,7 +284,7 @@ impl Plan {
         let source = self.of_arm()?.source;
         let source = match Source::parse(&source) {
             Ok(Source::Data(spec)) => spec.missing(),
-            Ok(Source::Checkpoint(path)) => (!path.exists()).then_some(source),
+            Ok(Source::Checkpoint(path)) => Named::find(&path).is_err().then_some(source),
             Err(_) => Some(source),
         };
         Ok([source, of(&self.target)])

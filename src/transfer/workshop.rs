@@ -19,7 +19,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::{Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
-use crate::run::{Ending, Event, RunFolder, SOURCE, Settings, Watcher};
+use crate::run::{Ending, Event, Named, RunFolder, SOURCE, Settings, Watcher};
 
 /// The means of a run's preparation.
 pub struct Workshop<'a> {
@@ -74,7 +74,7 @@ impl SourceImages {
     /// What reading the source says.
     pub fn teach_classes(&self, source: &str) -> Result<Option<bool>> {
         if let Source::Checkpoint(path) = Source::parse(source)? {
-            if RunFolder::around(&path).is_none() {
+            if Named::find(&path)?.folder.is_none() {
                 return Ok(None);
             }
             if read_checkpoint(&path, Architecture::of)?.classes == 0 {
@@ -115,9 +115,10 @@ impl SourceImages {
             Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None),
             Source::Checkpoint(path) => {
                 let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
-                let folder = RunFolder::around(&path).ok_or_else(unknown)?;
+                let Named { file, folder } = Named::find(&path)?;
+                let folder = folder.ok_or_else(unknown)?;
                 // The source of another transfer has learned from images in a style.
-                let header = folder.read_checkpoint()?.header;
+                let header = Checkpoint::read(&file)?.header;
                 let style = header.get("method").and_then(|method| method.get("style")).cloned();
                 let (trained_on, style) =
                     (TrainedOn::read(&folder)?, style.and_then(|style| serde_json::from_value(style).ok()));
@@ -326,7 +327,7 @@ pub(super) fn digest_of(path: &Path) -> Result<String> {
 
 /// What is made of a checkpoint, or of a run's last; an error names the file.
 fn read_checkpoint<T>(path: &Path, make: impl FnOnce(&Checkpoint) -> Result<T>) -> Result<T> {
-    let path = if path.is_dir() { RunFolder::open(path)?.written_checkpoint()? } else { path.to_path_buf() };
+    let path = Named::find(path)?.file;
     make(&Checkpoint::read(&path)?).map_err(|error| Error::invalid(format!("{}: {error}", path.display())))
 }
 

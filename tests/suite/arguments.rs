@@ -3,7 +3,7 @@
 use crate::program::Desk;
 
 /// The commands, each with what it needs to be understood.
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "train",
     "transfer",
     "compare",
@@ -14,6 +14,7 @@ const COMMANDS: [&str; 13] = [
     "report x",
     "export x",
     "import x",
+    "invert x y",
     "devices",
     "completions bash",
     "man --out pages",
@@ -57,7 +58,7 @@ fn hundreds_of_wrong_argument_lists_are_refused_in_a_sentence() {
             if takes_value {
                 // Without its value, and with values that it cannot take.
                 with(&[&option]);
-                let free_text = ["--out", "--judge", "--resume", "--source"].contains(&&*option);
+                let free_text = ["--out", "--judge", "--resume", "--source", "--latents"].contains(&&*option);
                 for nonsense in NONSENSE.iter().filter(|_| !free_text) {
                     with(&[&format!("{option}={nonsense}")]);
                 }

@@ -241,7 +241,8 @@ fn data_says_what_a_set_holds_and_draws_it() {
 fn help_fits_a_screen_and_has_examples() {
     const LINES: usize = 50;
     let desk = Desk::new();
-    let commands = "train transfer compare sample evaluate judge data report export import devices completions man";
+    let commands =
+        "train transfer compare sample evaluate judge data report export import invert devices completions man";
     for command in [""].into_iter().chain(commands.split(' ')) {
         for columns in [80, 100] {
             let help = |flag: &str| {

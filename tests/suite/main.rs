@@ -13,6 +13,8 @@ mod cli;
 mod compare;
 #[cfg(feature = "cli")]
 mod datasets;
+#[cfg(feature = "cli")]
+mod drawing;
 mod extreme;
 #[cfg(feature = "cli")]
 mod faults;
@@ -36,6 +38,8 @@ mod judge;
 mod memory;
 #[cfg(feature = "cli")]
 mod metrics;
+#[cfg(feature = "cli")]
+mod names;
 #[cfg(feature = "cli")]
 mod networks;
 mod parity;

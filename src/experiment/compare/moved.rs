@@ -9,7 +9,7 @@ use super::judge_path;
 use super::settings::{Design, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, Way};
-use crate::run::RunFolder;
+use crate::run::{Named, RunFolder};
 use crate::transfer::Source;
 
 /// Refuses other images than those that the comparison in a folder was begun with; changes nothing.
@@ -76,10 +76,9 @@ fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) 
     }
     Ok(match Source::parse(&now.source)? {
         Source::Data(_) => learned.map(|digest| Ok::<_, Error>(digest == real.source.images(&now.source)?.digest())),
-        Source::Checkpoint(path) => used.map(|digest| {
-            let path = if path.is_dir() { RunFolder::open(&path)?.written_checkpoint()? } else { path };
-            Ok(digest == Checkpoint::read(&path)?.digest())
-        }),
+        Source::Checkpoint(path) => {
+            used.map(|digest| Ok(digest == Checkpoint::read(&Named::find(&path)?.file)?.digest()))
+        }
     }
     .transpose()?
     // Where nothing was learned of a source, it may be any.
