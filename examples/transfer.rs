@@ -28,6 +28,8 @@ fn main() -> Result<()> {
         threads: 0,
         checkpoint_every: 10,
         sample_every: 10,
+        keep: None,
+        keep_every: None,
         on_nan: OnNan::Stop,
         evaluate_every: None,
         reading: Reading::default(),

@@ -2,8 +2,9 @@
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
-//! same latents where the method has one, `checkpoints/last.safetensors` the whole state (`begun` says that there was one), `report.html` the whole run for
-//! people; of a transfer, `evaluations.jsonl` measured samples step by step, `outcome.json` what else its report says. Files are written beside their place and renamed.
+//! same latents where the method has one, `checkpoints/last.safetensors` the whole state (`begun` says that there was one), `checkpoints/step_000123.safetensors` that of steps that are
+//! kept and `checkpoints/best.safetensors` that of the best on validation, `report.html` the whole run for
+//! people; `evaluations.jsonl` measured samples step by step where they are measured, of a transfer `outcome.json` what else its report says. Files are written beside their place and renamed.
 
 mod begun;
 mod event;
@@ -28,7 +29,7 @@ use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, panel, unwatched};
 pub use lock::Lock;
 use metrics::last_seconds;
-pub use snapshots::{Named, split};
+pub use snapshots::{Keep, Named, split};
 pub use training::OnNan;
 
 const CONFIG: &str = "config.toml";
@@ -71,6 +72,15 @@ pub struct Settings {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// How many of the latest checkpoints stay, each under its step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u64>,
+    /// Steps of which every multiple's checkpoint stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_every: Option<u64>,
+    /// Steps between figures on the validation block, which is then held out of what it trains on; none are measured where missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_every: Option<u64>,
     /// Whether it writes event files for TensorBoard.
     #[serde(default)]
     pub tensorboard: bool,
@@ -95,6 +105,8 @@ pub struct Pace {
     pub sample_every: u64,
     /// What to do where numbers are no longer finite.
     pub on_nan: OnNan,
+    /// Which checkpoints stay beside the last.
+    pub keep: Keep,
 }
 
 impl Settings {
@@ -111,7 +123,8 @@ impl Settings {
     /// # Errors
     /// Where they are too few, or do not fit.
     pub fn choose(&self, data: &Parts) -> Result<Dataset> {
-        let data = data.whole();
+        let measured = self.evaluate_every.map(|_| data.split()).transpose()?;
+        let data = measured.as_ref().map_or(data.whole(), |(training, _)| training);
         let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
         subset.unwrap_or_else(|| data.clone()).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
@@ -127,8 +140,8 @@ impl Settings {
 
     /// How far the run goes, and how often it writes.
     pub fn pace(&self) -> Pace {
-        let Settings { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
-        Pace { steps, checkpoint_every, sample_every, on_nan }
+        let Settings { steps, checkpoint_every, sample_every, on_nan, keep, keep_every, .. } = *self;
+        Pace { steps, checkpoint_every, sample_every, on_nan, keep: Keep::of(keep, keep_every) }
     }
 }
 
@@ -261,6 +274,10 @@ impl RunFolder {
         remove(self.evaluations())?;
         remove(self.outcome())?;
         remove(self.checkpoint())?;
+        remove(self.best())?;
+        for (_, path) in self.snapshots()? {
+            remove(path)?;
+        }
         remove(self.path.join(begun::MARK))?;
         remove(self.metrics())?;
         // The phases and arms beside it are runs of their own.

@@ -15,7 +15,7 @@ use super::output::is_quiet;
 use super::presets::OfCompare;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::signals::watch_for_interrupts;
+use super::signals::{minutes, stop_after, watch_for_interrupts};
 use super::{Compute, count, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
@@ -102,6 +102,9 @@ pub struct Compare {
     /// Steps between checkpoints; results do not depend on it
     #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
+    /// End after N minutes, as Ctrl-C does
+    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
+    minutes: Option<f64>,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
     out: PathBuf,
@@ -126,6 +129,7 @@ impl Compare {
     pub fn run(&self) -> Result<()> {
         let (design, target) = self.design()?;
         watch_for_interrupts();
+        stop_after(self.minutes);
         self.compute.run(|device| {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };

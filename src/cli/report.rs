@@ -9,7 +9,7 @@ use super::{compare, named, tell, train_command, transfer};
 use crate::error::Result;
 use crate::experiment::compare::Design;
 use crate::experiment::report;
-use crate::run::RunFolder;
+use crate::run::{RunFolder, split};
 use crate::transfer::TrainedOn;
 
 /// Write the report.html of a run or a comparison again, from what lies in its folder
@@ -27,7 +27,8 @@ impl Report {
             tell("report", json!({ "report": report }), &report);
             return Ok(());
         }
-        let folder = RunFolder::open(&self.run)?;
+        let run = split(&self.run).map(|(run, _)| run).filter(|run| !self.run.exists() && run.is_dir());
+        let folder = RunFolder::open(run.unwrap_or(&self.run))?;
         let commands = match TrainedOn::read(&folder)? {
             TrainedOn::Train(settings) => train_command::commands(&settings),
             TrainedOn::Transfer(plan) => transfer::commands(&plan)?,

@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::run::OnNan;
 
 /// What else is taken where the command has it, as help and errors list it.
-const TAKES: [&str; 12] = [
+const TAKES: [&str; 13] = [
     "steps",
+    "minutes",
     "threads",
     "device",
     "on_nan",

@@ -58,7 +58,7 @@ fn plan(command: &str) -> Option<Plan> {
 fn settings(command: &str) -> Option<Settings> {
     match parse(command) {
         Command::Train(train) => match train.settings() {
-            Ok((_, settings)) => Some(settings),
+            Ok((.., settings)) => Some(settings),
             Err(error) if error.is_usage() => None,
             Err(error) => panic!("{command}: {error}"),
         },

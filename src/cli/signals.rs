@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::warn;
 
@@ -11,9 +12,33 @@ const ENDED_BY_INTERRUPT: i32 = 130;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Whether somebody asked to stop.
+/// When the time that a run was given is over.
+static DEADLINE: OnceLock<Instant> = OnceLock::new();
+
+/// Whether somebody asked to stop, or the time is over.
 pub fn interrupted() -> bool {
+    let is_over = DEADLINE.get().is_some_and(|deadline| Instant::now() >= *deadline);
+    if is_over && !INTERRUPTED.swap(true, Ordering::Relaxed) {
+        warn("the time is over: stopping after this step");
+    }
     INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// From so many minutes after now on, a run stops as if it were interrupted.
+pub fn stop_after(minutes: Option<f64>) {
+    const SECONDS: f64 = 60.0;
+    if let Some(minutes) = minutes {
+        // Said once.
+        let _ = DEADLINE.set(Instant::now() + Duration::from_secs_f64(minutes * SECONDS));
+    }
+}
+
+/// A number of minutes.
+pub fn minutes(text: &str) -> Result<f64, String> {
+    /// Ten years.
+    const MOST: f64 = 5_256_000.0;
+    let minutes = text.parse().ok().filter(|minutes: &f64| *minutes > 0.0 && *minutes <= MOST);
+    minutes.ok_or_else(|| "takes a number of minutes above 0".to_string())
 }
 
 /// From now on, the first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop after its step, a second one ends the process.

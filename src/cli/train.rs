@@ -13,15 +13,18 @@ use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable, ChangedOption, check_place};
+use super::signals::{minutes, stop_after};
 use super::train_command::{commands, equivalent_command};
 use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Spec};
+use crate::data::{Dataset, Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Recipe, Trainer};
+use crate::metrics::{HeldOut, unjudged};
 use crate::run::{Ending, OnNan, RunFolder, Settings};
+use crate::transfer::curve::{Curve, Measures, Measuring};
 
 /// Steps that show digits on MNIST.
 const STEPS: u64 = 3000;
@@ -56,9 +59,21 @@ pub struct Train {
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
+    /// Keep the last N checkpoints, each under its step: RUN@STEP names one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "keep_every", hide_short_help = true)]
+    keep: Option<u64>,
+    /// Keep the checkpoint of every K steps
+    #[arg(long, value_name = "K", value_parser = steps(), hide_short_help = true)]
+    keep_every: Option<u64>,
+    /// End after N minutes, as Ctrl-C does
+    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
+    minutes: Option<f64>,
     /// Steps between pictures
     #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
+    /// Steps between figures on the validation block, which is then held out: the judge's distance, and checkpoints/best.safetensors
+    #[arg(long, value_name = "N", value_parser = steps(), hide_short_help = true)]
+    evaluate_every: Option<u64>,
     /// Write event files for TensorBoard into the run's folder
     #[arg(long, hide_short_help = true)]
     tensorboard: bool,
@@ -88,11 +103,12 @@ pub struct Train {
 
 impl Train {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
+        stop_after(self.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
             return self.resume(&continued(folder, "train")?, matches);
         }
-        let (data, settings) = self.settings()?;
+        let (parts, data, settings) = self.settings()?;
         let Settings { data: spec, recipe: Recipe { architecture, seed, .. }, .. } = &settings;
         let out = self.out.clone().unwrap_or_else(|| default_folder(architecture.network.name(), spec, *seed));
         self.compute.run(|device| {
@@ -102,7 +118,7 @@ impl Train {
             tell_command(&equivalent_command(&settings));
             let folder = guarded(RunFolder::create(&out, self.overwrite)?);
             folder.write_settings(&settings.absolute()?)?;
-            train(&folder, &mut trainer, &settings)?;
+            train(&folder, &mut trainer, &settings, &parts, &device)?;
             profile.into_iter().for_each(say);
             Ok(())
         })
@@ -120,7 +136,8 @@ impl Train {
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         settings.recipe.check()?;
         settings.reading = self.changed.of(self.reading.listening(settings.reading.clone()));
-        let data = settings.choose(&settings.read()?)?;
+        let parts = settings.read()?;
+        let data = settings.choose(&parts)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
@@ -140,7 +157,7 @@ impl Train {
                 return Ok(());
             }
             folder.write_settings(settings)?;
-            train(folder, &mut trainer, settings)?;
+            train(folder, &mut trainer, settings, &parts, &device)?;
             profile.into_iter().for_each(say);
             Ok(())
         })
@@ -155,7 +172,7 @@ impl Train {
     }
 
     /// The settings that the options stand for, and the data.
-    pub(super) fn settings(&self) -> Result<(Dataset, Settings)> {
+    pub(super) fn settings(&self) -> Result<(Parts, Dataset, Settings)> {
         let spec: Spec = self.data.as_deref().unwrap_or(PRESET_DATA).parse()?;
         let steps = if self.data.is_some() { STEPS } else { PRESET_STEPS };
         let mut recipe = OfTrain::usual();
@@ -175,6 +192,9 @@ impl Train {
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
+            keep: self.keep,
+            keep_every: self.keep_every,
+            evaluate_every: self.evaluate_every,
             tensorboard: self.tensorboard,
             on_nan: self.on_nan,
             reading: self.reading.reading(),
@@ -196,16 +216,43 @@ impl Train {
             architecture.classes = native.classes.len();
         }
         settings.recipe.check()?;
-        Ok((settings.choose(&parts)?, settings))
+        let data = settings.choose(&parts)?;
+        if let Some(why) = settings.evaluate_every.map(|_| unjudged(&parts, HeldOut::Validation)).transpose()?.flatten()
+        {
+            return Err(Error::invalid(format!("--evaluate-every needs a judge, and {why}")));
+        }
+        Ok((parts, data, settings))
     }
 }
 
-fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings) -> Result<()> {
+fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: &Parts, device: &Device) -> Result<()> {
     let mut progress = Progress::new("train", settings.steps, is_quiet());
+    let measures = match settings.evaluate_every {
+        None => None,
+        Some(_) => {
+            let form = (settings.recipe.architecture.size, settings.recipe.architecture.channels);
+            let mut of_judge = Progress::new("judge", 0, is_quiet());
+            let measures = Measures::of_validation(parts, form, device, &mut |event| of_judge.watch(event));
+            of_judge.finish();
+            let Some(measures) = measures? else {
+                // Nothing of the run itself was made.
+                return stopped(folder, trainer, settings);
+            };
+            Some(measures)
+        }
+    };
+    let mut measuring = match (&measures, settings.evaluate_every) {
+        (Some(measures), Some(every)) => {
+            let curve = Curve::resume(folder, trainer.steps(), &measures.reference)?;
+            Some(Measuring { folder, curve, measures, every, last: settings.steps })
+        }
+        _ => None,
+    };
     let recorder = settings.tensorboard.then(|| Recorder::new(folder.path(), trainer.steps())).transpose();
     let ending = recorder.and_then(|mut recorder| {
         folder.train(trainer, &settings.pace(), &mut |event| {
             recorder.as_mut().map_or(Ok(()), |recorder| recorder.watch(event))?;
+            measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
             progress.watch(event)
         })
     });
@@ -218,15 +265,19 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings) -> Resu
             let text = format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display());
             tell("finished", ended_fields(folder, trainer, settings), text);
         }
-        Ending::Interrupted => {
-            let resume = format!("graft train{}", option("resume", &named(folder.path())));
-            let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
-            let mut fields = ended_fields(folder, trainer, settings);
-            fields["resume"] = resume.into();
-            tell("stopped", fields, text);
-        }
+        Ending::Interrupted => stopped(folder, trainer, settings)?,
     }
     reported.map(drop)
+}
+
+/// Says that a run was stopped, and how it goes on.
+fn stopped(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> Result<()> {
+    let resume = format!("graft train{}", option("resume", &named(folder.path())));
+    let text = format!("stopped at step {} of {}; continue with: {resume}", trainer.steps(), settings.steps);
+    let mut fields = ended_fields(folder, trainer, settings);
+    fields["resume"] = resume.into();
+    tell("stopped", fields, text);
+    Ok(())
 }
 
 /// What scripts learn of a run that ended.

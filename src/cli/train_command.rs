@@ -20,6 +20,9 @@ pub fn equivalent_command(settings: &Settings) -> String {
     if let Some(subset) = settings.subset {
         command += &format!(" --subset {subset}{}", if settings.subset_plain { " --subset-plain" } else { "" });
     }
+    if let Some(every) = settings.evaluate_every {
+        command += &format!(" --evaluate-every {every}");
+    }
     if recipe.architecture.classes > 0 {
         command += " --conditional";
     }

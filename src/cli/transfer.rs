@@ -16,6 +16,7 @@ use super::presets::{
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable, ChangedOption, check_place};
+use super::signals::{minutes, stop_after};
 use super::transfer_command::{compare_command, equivalent_command};
 use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
@@ -69,6 +70,15 @@ pub struct Transfer {
     /// Steps between checkpoints
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
     checkpoint_every: u64,
+    /// Keep the last N checkpoints, each under its step: RUN@STEP names one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "keep_every", hide_short_help = true)]
+    keep: Option<u64>,
+    /// Keep the checkpoint of every K steps
+    #[arg(long, value_name = "K", value_parser = steps(), hide_short_help = true)]
+    keep_every: Option<u64>,
+    /// End after N minutes, as Ctrl-C does
+    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
+    minutes: Option<f64>,
     /// Steps between pictures
     #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
     sample_every: u64,
@@ -105,6 +115,7 @@ pub struct Transfer {
 
 impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
+        stop_after(self.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
             return self.resume(&continued(folder, "transfer")?, matches);
@@ -185,6 +196,8 @@ impl Transfer {
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
             sample_every: self.sample_every,
+            keep: self.keep,
+            keep_every: self.keep_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
             reading: self.map.of(self.held_out.of(self.reading.reading())?),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::RunFolder;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, did_you_mean};
 
 /// What a checkpoint of a step is called, beside its step.
@@ -10,6 +11,37 @@ const STEP: &str = "step";
 const ENDING: &str = ".safetensors";
 /// The checkpoint that was best on validation.
 pub const BEST: &str = "best";
+
+/// Which checkpoints stay beside the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// None.
+    Nothing,
+    /// So many of the latest.
+    Latest(u64),
+    /// Those of every multiple of so many steps.
+    Every(u64),
+}
+
+impl Keep {
+    /// What settings say, of which one alone may be said.
+    pub fn of(latest: Option<u64>, every: Option<u64>) -> Keep {
+        match (latest, every) {
+            (_, Some(steps)) => Keep::Every(steps),
+            (Some(count), None) => Keep::Latest(count),
+            (None, None) => Keep::Nothing,
+        }
+    }
+
+    /// Whether a step's checkpoint stays, which is written then; `is_written` where it is written anyway, as it is every so many steps.
+    pub(super) fn keeps(self, step: u64, is_written: bool) -> bool {
+        match self {
+            Keep::Nothing => false,
+            Keep::Latest(_) => is_written,
+            Keep::Every(steps) => step.is_multiple_of(steps),
+        }
+    }
+}
 
 /// A checkpoint of a run's folder, or of none.
 #[derive(Debug)]
@@ -80,6 +112,22 @@ impl RunFolder {
             names.iter().filter_map(|name| Some((step(name)?, folder.join(name)))).collect();
         found.sort();
         Ok(found)
+    }
+
+    /// Keeps a state under its step, and of those that are kept the latest alone where `keep` says so.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the disk says no.
+    pub(super) fn keep(&self, state: &Checkpoint, step: u64, keep: Keep) -> Result<()> {
+        state.write(&self.at_step(step))?;
+        if let Keep::Latest(count) = keep {
+            // A run that went back has made later ones in another way.
+            let kept: Vec<(u64, PathBuf)> = self.snapshots()?.into_iter().filter(|(other, _)| *other <= step).collect();
+            for (_, path) in kept.iter().rev().skip(usize::try_from(count).unwrap_or(usize::MAX)) {
+                std::fs::remove_file(path).map_err(Error::io("remove", path))?;
+            }
+        }
+        Ok(())
     }
 
     /// The checkpoint of `best`, `last`, or a step.

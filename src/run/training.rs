@@ -153,6 +153,7 @@ impl RunFolder {
                 (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
             // The first step is shown at once: people wait for it.
             let due = step == first + 1 || step.is_multiple_of(READ_EVERY) || read.elapsed() >= READ_AFTER;
+            let due = due || pace.keep.keeps(step, checkpoint);
             if last || picture || checkpoint || due {
                 read = Instant::now();
                 for (losses, seconds) in pending.drain(..) {
@@ -167,7 +168,8 @@ impl RunFolder {
                     tell(&Event::Losses { step: losses.step, losses: &named, rate })?;
                 }
             }
-            let saved = (last || checkpoint).then(|| trainer.checkpoint()).transpose()?;
+            let kept = pace.keep.keeps(step, checkpoint || step == pace.steps);
+            let saved = (last || checkpoint || kept).then(|| trainer.checkpoint()).transpose()?;
             let state = State::new(trainer, saved.is_some());
             // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
             if picture || step == pace.steps {
@@ -176,6 +178,9 @@ impl RunFolder {
             }
             if let Some(saved) = saved {
                 metrics.sync()?;
+                if kept {
+                    self.keep(&saved, step, pace.keep)?;
+                }
                 self.write_checkpoint(&saved)?;
             }
             tell(&Event::State(&state))?;

@@ -2,15 +2,20 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::atomic;
+use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
+use crate::data::Parts;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, sample};
-use crate::metrics::{Distances, FrechetDistances, Reference};
+use crate::metrics::{Distances, FrechetDistances, HeldOut, RealImages, Reference, unjudged};
 use crate::random::Purpose;
-use crate::run::{Event, RunFolder};
+use crate::run::{self, Event, RunFolder, State, Watcher};
 
 /// The samples of one step, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +25,9 @@ pub struct Point {
     /// How far they are from real images.
     #[serde(flatten)]
     pub frechet: FrechetDistances,
+    /// The judge's distance to the validation block, by which the best is chosen; none where nothing is measured against that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_fd: Option<f64>,
     /// How many samples were measured.
     pub count: usize,
     /// The judge's hash: figures of different judges do not compare.
@@ -30,7 +38,7 @@ impl Point {
     /// A point of figures that a reference gave of `count` samples.
     pub fn new(step: u64, distances: &Distances, count: usize, reference: &Reference) -> Point {
         let judge = reference.judge().hash().to_string();
-        Point { step, frechet: distances.frechet, count, judge }
+        Point { step, frechet: distances.frechet, validation_fd: None, count, judge }
     }
 
     fn measure(
@@ -38,11 +46,17 @@ impl Point {
         network: &Generator,
         architecture: &Architecture,
         seed: u64,
-        reference: &Reference,
+        Measures { reference, choice }: &Measures,
     ) -> Result<Point> {
+        let of = |count: usize| sample(network, architecture, seed, Purpose::SampleLatents, count, None);
         let count = reference.count();
-        let images = sample(network, architecture, seed, Purpose::SampleLatents, count, None)?;
-        Ok(Point::new(step, &reference.distances(&images)?, count, reference))
+        let distances = reference.distances(&of(count)?)?;
+        let validation_fd = match choice {
+            Choice::None => None,
+            Choice::Same => Some(distances.frechet.judge_fd),
+            Choice::Validation(block) => Some(block.distances(&of(block.count())?)?.frechet.judge_fd),
+        };
+        Ok(Point { validation_fd, ..Point::new(step, &distances, count, reference) })
     }
 }
 
@@ -75,6 +89,14 @@ impl Curve {
         curve.points.retain(|point| point.judge == reference.judge().hash());
         curve.cut(step)?;
         Ok(curve)
+    }
+
+    /// The step that was best on validation so far, behind step 0, which is no result of training; of equal ones the first.
+    pub fn best(&self) -> Option<&Point> {
+        let measured = self.points.iter().filter(|point| point.step > 0 && point.validation_fd.is_some());
+        measured.min_by(|a, b| {
+            a.validation_fd.unwrap_or(f64::INFINITY).total_cmp(&b.validation_fd.unwrap_or(f64::INFINITY))
+        })
     }
 
     /// Drops the points behind a step.
@@ -112,14 +134,62 @@ impl Curve {
     }
 }
 
-/// What measures the averaged generator of a run at every so many steps.
+/// What the samples of a run are measured against.
+pub struct Measures {
+    /// What the curve and the figures of the end are against.
+    pub reference: Reference,
+    /// By what the best step is chosen.
+    pub choice: Choice,
+}
+
+/// By what the best step of a run is chosen.
+pub enum Choice {
+    /// Nothing: the validation block has too few images.
+    None,
+    /// The curve itself, which is measured against the validation block.
+    Same,
+    /// The validation block, where the curve is against the test split.
+    Validation(Box<Reference>),
+}
+
+impl Measures {
+    /// Against the validation block of a data set alone, by a judge of its other images, out of the cache or trained now. None where that
+    /// was stopped.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no judge can measure; what reading the data says.
+    pub fn of_validation(
+        parts: &Parts,
+        (size, channels): (usize, usize),
+        device: &Device,
+        watcher: &mut Watcher<'_>,
+    ) -> Result<Option<Measures>> {
+        if let Some(why) = unjudged(parts, HeldOut::Validation)? {
+            return Err(Error::invalid(format!(
+                "nothing can be measured on the validation block of {}: {why}",
+                parts.spec()
+            )));
+        }
+        let (training, validation) = parts.split()?;
+        let (training, validation) = (training.fit(size, channels)?, validation.fit(size, channels)?);
+        let Some(judge) = run::judge(&training, device, watcher)? else { return Ok(None) };
+        let real = RealImages { held_out: &validation, other: &validation, training: None };
+        Ok(Some(Measures { reference: Reference::new(Arc::new(judge), &real)?, choice: Choice::Same }))
+    }
+}
+
+/// What measures the averaged generator of a run at every so many steps, and at its last, and keeps the state that was best on validation.
 pub struct Measuring<'a> {
+    /// The run's folder.
+    pub folder: &'a RunFolder,
     /// Where points go.
     pub curve: Curve,
     /// What they are measured against.
-    pub reference: &'a Reference,
+    pub measures: &'a Measures,
     /// Steps between points; the first is of step 0.
     pub every: u64,
+    /// The run's last step.
+    pub last: u64,
 }
 
 impl Measuring<'_> {
@@ -129,18 +199,38 @@ impl Measuring<'_> {
     /// Where samples cannot be measured, or the curve cannot be written.
     pub fn watch(&mut self, event: &Event<'_>) -> Result<()> {
         match event {
-            Event::RolledBack(step) => self.curve.cut(*step),
-            Event::State(state) if state.step().is_multiple_of(self.every) && !self.curve.has(state.step()) => {
-                let (recipe, network) = (state.trainer().recipe(), state.trainer().average().network());
-                self.curve.add(Point::measure(
-                    state.step(),
-                    network,
-                    &recipe.architecture,
-                    recipe.seed,
-                    self.reference,
-                )?)
+            Event::RolledBack(step) => {
+                self.curve.cut(*step)?;
+                self.forget_best_behind(*step)
             }
+            Event::State(state) if self.is_due(state.step()) => self.measure(state),
             _ => Ok(()),
+        }
+    }
+
+    fn is_due(&self, step: u64) -> bool {
+        (step.is_multiple_of(self.every) || step == self.last) && !self.curve.has(step)
+    }
+
+    fn measure(&mut self, state: &State<'_>) -> Result<()> {
+        let (trainer, step) = (state.trainer(), state.step());
+        let (recipe, network) = (trainer.recipe(), trainer.average().network());
+        let point = Point::measure(step, network, &recipe.architecture, recipe.seed, self.measures)?;
+        let least = self.curve.best().and_then(|best| best.validation_fd).unwrap_or(f64::INFINITY);
+        // Before the point, so that none stands for a state that was not kept.
+        if step > 0 && point.validation_fd.is_some_and(|fd| fd < least) {
+            trainer.checkpoint()?.write(&self.folder.best())?;
+        }
+        self.curve.add(point)
+    }
+
+    /// Removes a best state of steps that are void now.
+    fn forget_best_behind(&self, step: u64) -> Result<()> {
+        let path = self.folder.best();
+        let of_step = |best: &Checkpoint| best.header.get("step").and_then(Json::as_u64);
+        match path.exists() && of_step(&Checkpoint::read(&path)?).is_none_or(|best| best > step) {
+            true => fs::remove_file(&path).map_err(Error::io("remove", &path)),
+            false => Ok(()),
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::data::{Block, Dataset, Parts, Reading, Spec, absolute, last_name, of_
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Loss, Recipe};
 use crate::metrics::{HeldOut, unjudged};
-use crate::run::{CLASSIFIER, FEATURES, Named, OnNan, Pace, RunFolder, SOURCE, Settings, split};
+use crate::run::{CLASSIFIER, FEATURES, Keep, Named, OnNan, Pace, RunFolder, SOURCE, Settings, split};
 
 /// Letters of a source's name in a folder's, at most.
 const LONGEST: usize = 60;
@@ -172,6 +172,12 @@ pub struct Plan {
     pub checkpoint_every: u64,
     /// Steps between pictures.
     pub sample_every: u64,
+    /// How many of the latest checkpoints stay, each under its step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<u64>,
+    /// Steps of which every multiple's checkpoint stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_every: Option<u64>,
     /// What to do where numbers of a GAN are no longer finite.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
@@ -336,8 +342,8 @@ impl Plan {
 
     /// How far its phase on the target goes, and how often it writes.
     pub fn pace(&self) -> Pace {
-        let Plan { steps, checkpoint_every, sample_every, on_nan, .. } = *self;
-        Pace { steps, checkpoint_every, sample_every, on_nan }
+        let Plan { steps, checkpoint_every, sample_every, on_nan, keep, keep_every, .. } = *self;
+        Pace { steps, checkpoint_every, sample_every, on_nan, keep: Keep::of(keep, keep_every) }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::curve::{Curve, Measuring, Point};
+use super::curve::{Choice, Curve, Measures, Measuring, Point};
 use super::findings::{Findings, Judged};
 use super::plan::{Folders, Plan, Source};
 use super::rehearsal::check_fits;
@@ -161,8 +161,9 @@ pub fn run(
     for (plan, path) in &arms {
         let arm = RunFolder::prepare(path)?;
         let mut measuring = match (&reference, plan.evaluate_every) {
-            (Ok(reference), Some(every)) => {
-                Some(Measuring { curve: Curve::resume(&arm, arm.step()?, reference)?, reference, every })
+            (Ok(measures), Some(every)) => {
+                let curve = Curve::resume(&arm, arm.step()?, &measures.reference)?;
+                Some(Measuring { folder: &arm, curve, measures, every, last: plan.steps })
             }
             _ => None,
         };
@@ -180,7 +181,7 @@ pub fn run(
         }
     }
     findings.judged = match &reference {
-        Ok(reference) => judge(&arms, reference, device)?,
+        Ok(measures) => judge(&arms, &measures.reference, device)?,
         Err(why) => Judged::Not(why.clone()),
     };
     findings.write(folder)?;
@@ -275,7 +276,7 @@ fn reference(
     target: &Dataset,
     device: &Device,
     watcher: &mut Watcher<'_>,
-) -> Result<Option<Result<Reference, String>>> {
+) -> Result<Option<Result<Measures, String>>> {
     if let Some(why) = plan.unjudged(parts)? {
         return Ok(Some(Err(why)));
     }
@@ -290,16 +291,23 @@ fn reference(
         }
     };
     let Some(judge) = run::judge(&real.training, device, watcher)? else { return Ok(None) };
+    let judge = Arc::new(judge);
+    let block = RealImages { held_out: &real.validation, other: &real.validation, training: None };
+    let choice = match Reference::new(judge.clone(), &block) {
+        // It has too few images.
+        Err(Error::Invalid(_)) => Choice::None,
+        reference => Choice::Validation(Box::new(reference?)),
+    };
     let (held_out, other) = real.sides(against)?;
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
-    let reference = match Reference::new(Arc::new(judge), &real) {
+    let reference = match Reference::new(judge, &real) {
         Err(Error::Invalid(why)) => return Ok(Some(Err(why))),
         reference => reference?,
     };
     if let Some(warning) = reference.warning() {
         let _ = watcher(&Event::Warning(&warning))?;
     }
-    Ok(Some(Ok(reference)))
+    Ok(Some(Ok(Measures { reference, choice })))
 }
 
 /// The figures of each arm's last step, which end its curve, too.

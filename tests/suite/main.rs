@@ -60,6 +60,8 @@ mod search;
 #[cfg(feature = "cli")]
 mod settings;
 #[cfg(feature = "cli")]
+mod snapshots;
+#[cfg(feature = "cli")]
 mod survival;
 #[cfg(feature = "cli")]
 mod transfer;

@@ -47,6 +47,8 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
         threads: 1,
         checkpoint_every: 2,
         sample_every: 2,
+        keep: None,
+        keep_every: None,
         on_nan: OnNan::Stop,
         evaluate_every: None,
         reading: Reading::default(),

@@ -180,6 +180,8 @@ impl Cell {
             threads: jobs.threads_each(),
             checkpoint_every: jobs.checkpoint_every,
             sample_every: self.steps(settings),
+            keep: None,
+            keep_every: None,
             on_nan: OnNan::Stop,
             // A judge measures it, so that it learns from what is not held out.
             evaluate_every: Some(self.steps(settings)),

@@ -10,6 +10,7 @@ use super::{Commands, Element, Facts, Html, Note, Page, Picture, Plot, Series, S
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::run::RunFolder;
+use crate::transfer::curve::{Curve, Point};
 
 /// The numbers of `metrics.jsonl` that share a plot: its title, and each key with its name there.
 const PLOTS: [(&str, &[(&str, &str)]); 3] = [
@@ -40,11 +41,35 @@ pub fn of_run(folder: &RunFolder, commands: &Commands) -> Result<Page> {
     let data = short(data);
     let pace = if seconds > 0.0 { format!(", {} a second", significant(step / seconds, 2)) } else { String::new() };
     let page = Page::new(name).summary(format!("{reached} on {data} in {}{pace}.", duration(seconds)));
+    let measured = Curve::read(folder)?;
+    let page = match measured.best() {
+        Some(best) => page.summary(format!("Best on validation at step {}.", whole(best.step))),
+        None => page,
+    };
     let mut page = commands.again.iter().fold(page, Page::command).with(samples(folder)?);
+    if let Some(plot) = distances(measured.points()) {
+        page = page.with(plot);
+    }
     for plot in curves(folder)? {
         page = page.with(plot);
     }
     Ok(page.with(settings(folder)?))
+}
+
+/// The judge's distances along a run; none where nothing was measured.
+fn distances(points: &[Point]) -> Option<Plot> {
+    let count = points.iter().map(|point| point.count).max()?;
+    let values = points.iter().map(|point| (point.step as f64, point.frechet.judge_fd));
+    let note = format!(
+        "Each point measures {} samples of the averaged generator against the validation block.",
+        whole(count as u64)
+    );
+    Some(
+        Plot::new("Judge-FD: the lower, the nearer to real images", "step")
+            .log_y()
+            .note(note)
+            .series(Series::new("run", values)),
+    )
 }
 
 /// The curves of a run: its losses, scores and penalty, and whatever other numbers its `metrics.jsonl` has.
