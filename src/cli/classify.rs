@@ -10,9 +10,10 @@ use super::arguments::one_of;
 use super::classify_tables as tables;
 use super::compare_lines::Lines;
 use super::lists::{seeds, split_arms};
-use super::output::emit;
-use super::progress::{watch_for_interrupts, wish};
+use super::output::{emit, is_quiet};
+use super::progress::wish;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
+use super::signals::watch_for_interrupts;
 use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -94,9 +95,6 @@ pub struct Classify {
     /// Print what would run, and write nothing
     #[arg(long)]
     plan: bool,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     map: MapOption,
     #[command(flatten)]
@@ -127,7 +125,7 @@ impl Classify {
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             let lock = Lock::take(&self.out)?;
             lock.warning().into_iter().for_each(warn);
-            let lines = Lines::new(self.quiet);
+            let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| watch(&lines, cell, event);
             let (found, ending) = classify::run(&self.out, &design, &data, device, jobs, watcher)?;
             let report = report_on(&self.out, &found, &data)?;

@@ -190,7 +190,7 @@ impl Compare {
     /// Measures what a step of each arm takes, and keeps it.
     fn measure_times(&self, design: &Design, real: &RealData, device: &Device) -> Result<()> {
         let told = |text: &str| {
-            if !self.quiet {
+            if !is_quiet() {
                 warn(text);
             }
         };

@@ -6,7 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::judge::{interrupted, percent};
-use super::progress::{Progress, watch_for_interrupts};
+use super::output::is_quiet;
+use super::progress::Progress;
+use super::signals::watch_for_interrupts;
 use super::{Compute, count, named, seed, tell};
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
@@ -51,9 +53,6 @@ pub struct Translate {
     /// Measure in how many pairs judges of both domains see the same class, beside chance
     #[arg(long)]
     agreement: bool,
-    /// No progress
-    #[arg(short, long)]
-    quiet: bool,
     #[command(flatten)]
     compute: Compute,
 }
@@ -72,7 +71,7 @@ impl Translate {
             let pairs = translation.pairs(self.seed, self.count, self.class.as_deref())?;
             let agreement = match self.agreement {
                 true => {
-                    let mut progress = Progress::new("judge", 0, self.quiet);
+                    let mut progress = Progress::new("judge", 0, is_quiet());
                     let found = translation.agreement(self.seed, MEASURED, &mut |event| progress.watch(event));
                     progress.finish();
                     Some(found?.ok_or_else(interrupted)?)

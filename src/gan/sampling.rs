@@ -203,7 +203,8 @@ pub fn sample_of_classes(
     let length = architecture.latent;
     render(network, architecture, classes.len(), |start, batch| {
         let rows = latents.rows(length, (seed, purpose), start, batch);
-        let of = |number: usize| network.conditions().draw(&device, (seed, purpose, 0), number, 1, Some(classes[number]));
+        let of =
+            |number: usize| network.conditions().draw(&device, (seed, purpose, 0), number, 1, Some(classes[number]));
         let conditions: Option<Vec<Tensor>> = (start..start + batch).map(of).collect();
         let conditions = conditions.map(|rows| Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0));
         (Tensor::from_slice(&device, &rows, [batch, length]), conditions)

@@ -20,7 +20,7 @@ use crate::gan::{Plain, Recipe, Trainer, load_generator, sample};
 use crate::metrics::Confusion;
 use crate::nn::{NormKind, Parameter};
 use crate::random::Purpose;
-use crate::run::{Ending, Event, OnNan, Pace, RunFolder};
+use crate::run::{Ending, Event, Keep, OnNan, Pace, RunFolder};
 use crate::tensor::Tensor;
 use crate::transfer::{
     self, ExtractorStyle, Folders, OfGenerator, OfTarget, Phase, Plan, Pretraining, Recogniser, Rise, Shelf, Shown,
@@ -351,6 +351,8 @@ impl Runs<'_> {
             checkpoint_every: self.jobs.checkpoint_every,
             sample_every: settings.gan_steps,
             on_nan: OnNan::Stop,
+            keep: None,
+            keep_every: None,
             evaluate_every: None,
             reading: settings.reading.clone(),
             arm: arm.resolved()?,
@@ -379,8 +381,13 @@ impl Runs<'_> {
         recipe.architecture.classes = data.classes.len();
         recipe.augment = vec![crate::gan::Augmentation::Translation];
         let steps = self.settings.gan_steps;
-        let pace =
-            Pace { steps, checkpoint_every: self.jobs.checkpoint_every, sample_every: steps, on_nan: OnNan::Stop };
+        let pace = Pace {
+            steps,
+            checkpoint_every: self.jobs.checkpoint_every,
+            sample_every: steps,
+            on_nan: OnNan::Stop,
+            keep: Keep::of(None, None),
+        };
         let folder = RunFolder::prepare(path)?;
         let method = Box::new(Plain { classes: data.classes.len() });
         let mut trainer = Trainer::with_method(&recipe, method, data, self.device)?;

@@ -75,7 +75,7 @@ fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) 
         used = used.or_else(|| field(&run?.checkpoint(), "method", "source"));
     }
     Ok(match Source::parse(&now.source)? {
-        Source::Data(_) => learned.map(|digest| Ok::<_, Error>(digest == real.source.images(&now.source)?.digest())),
+        Source::Data(_) => learned.map(|digest| Ok::<_, Error>(digest == real.source.images(&now.source)?.0.digest())),
         Source::Checkpoint(path) => {
             used.map(|digest| Ok(digest == Checkpoint::read(&Named::find(&path)?.file)?.digest()))
         }
