@@ -10,6 +10,9 @@ use crate::parity::devices;
 
 /// e^-100, the nearest f64.
 const E: f64 = 3.720075976020836e-44;
+const SIN_100: f64 = -0.506_365_641_109_758_8;
+const COS_100: f64 = 0.862_318_872_287_683_9;
+const TWO_SQRT_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI;
 const LN_2: f64 = std::f64::consts::LN_2;
 const EPSILON: f64 = 1e-5;
 
@@ -59,6 +62,12 @@ fn functions_of_one_element_and_their_slopes() {
         ("powi 2", |x| x.powi(2), &[[100.0, 1e4, 200.0], [-100.0, 1e4, -200.0], [1e-30, 1e-60, 2e-30]]),
         ("powi -1", |x| x.powi(-1), &[[100.0, 0.01, -1e-4], [-100.0, -0.01, -1e-4], [1e-30, 1e30, -1e60]]),
         ("clamp", |x| x.clamp(-1.0, 1.0), &[[100.0, 1.0, 0.0], [-100.0, -1.0, 0.0], [1e-30, 1e-30, 1.0]]),
+        ("sin", Tensor::sin, &[[100.0, SIN_100, COS_100], [-100.0, -SIN_100, COS_100], [1e-30, 1e-30, 1.0]]),
+        ("cos", Tensor::cos, &[[100.0, COS_100, -SIN_100], [-100.0, COS_100, SIN_100], [1e-30, 1.0, -1e-30]]),
+        ("erf", Tensor::erf, &[[100.0, 1.0, 0.0], [-100.0, -1.0, 0.0], [1e-30, 1e-30 * TWO_SQRT_PI, TWO_SQRT_PI]]),
+        ("powf 0.5", |x| x.powf(0.5), &[[100.0, 10.0, 0.05], [1e-30, 1e-15, 5e14]]),
+        ("gelu", Tensor::gelu, &[[100.0, 100.0, 1.0], [-100.0, 0.0, 0.0], [1e-30, 5e-31, 0.5]]),
+        ("silu", Tensor::silu, &[[100.0, 100.0, 1.0], [1e-30, 5e-31, 0.5]]),
     ];
     for (device_name, device, tolerance, most) in all_devices() {
         for (name, function, points) in rows {

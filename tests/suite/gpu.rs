@@ -60,7 +60,7 @@ fn results_have_the_same_bits_twice() {
 fn extreme_arguments_give_finite_and_accurate_values() {
     let Some(device) = gpu() else { return };
     type Row = (&'static str, fn(&Tensor) -> Tensor);
-    let rows: [Row; 10] = [
+    let rows: [Row; 14] = [
         ("exp", Tensor::exp),
         ("tanh", Tensor::tanh),
         ("sigmoid", Tensor::sigmoid),
@@ -71,6 +71,10 @@ fn extreme_arguments_give_finite_and_accurate_values() {
         ("powi 2", |x| x.powi(2)),
         ("powi -1", |x| x.powi(-1)),
         ("clamp", |x| x.clamp(-1.0, 1.0)),
+        ("sin", Tensor::sin),
+        ("cos", Tensor::cos),
+        ("erf", Tensor::erf),
+        ("gelu", Tensor::gelu),
     ];
     let points = [100.0f32, -100.0, 30.0, -30.0, 0.7, -0.7, 0.01, -0.01, 1e-5, -1e-5, 1e-30, -1e-30];
     for (name, function) in rows {

@@ -12,7 +12,7 @@ use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Role, Scratch};
 
 /// The most groups that are taken together: of as many products one is wanted.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 32;
 
 /// How many groups are taken together in which way, where that is possible.
 fn together(role: Role, geometry: &Geometry) -> Option<(usize, Way)> {
