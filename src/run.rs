@@ -8,6 +8,7 @@
 
 mod begun;
 mod event;
+mod health;
 mod lock;
 mod metrics;
 mod snapshots;

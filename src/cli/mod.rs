@@ -100,7 +100,9 @@ enum Command {
 /// Where and how wide to compute.
 #[derive(Args, Clone, Debug)]
 struct Compute {
-    /// Where to compute: cpu, gpu, gpu:N (of `graft devices`), gpu:NAME (a part of an adapter's name), auto, or reference (f64, slow)
+    /// Where to compute: cpu, gpu, gpu:N or gpu:NAME, auto, or reference
+    ///
+    /// Where to compute: cpu; gpu; gpu:N, by its number in `graft devices`; gpu:NAME, by a part of an adapter's name; auto; or reference (f64, slow)
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it

@@ -39,23 +39,31 @@ pub struct Sample {
     class: Option<String>,
     /// How features are drawn (of a generator trained by tgan, or with --ctgan-features): one of the bank's, from a normal
     /// distribution with its mean and covariance, or between two of them
-    #[arg(long, value_parser = one_of::<FeatureSource>(), value_name = "SOURCE")]
+    #[arg(long, value_parser = one_of::<FeatureSource>(), value_name = "SOURCE", hide_short_help = true)]
     feature_source: Option<FeatureSource>,
-    /// Draw each component of a latent again until it is within PSI of 0, from 0.01 up: more alike, and often better
+    /// Draw components of latents again until they are within PSI of 0
+    ///
+    /// Draw each component of a latent again until it is within PSI of 0, from 0.01 up: samples are more alike, and often better
     #[arg(long, value_name = "PSI", value_parser = bound)]
     truncation: Option<f64>,
-    /// Latents of one's own: an array [n, latent] in NumPy's format, as `graft invert` writes
+    /// Latents of one's own, [n, latent], as `graft invert` writes them
     #[arg(long, value_name = "FILE.npy", conflicts_with = "truncation")]
     latents: Option<PathBuf>,
+    /// Rows of N images each, a row from one latent to the next
+    ///
     /// Rows of N images each, a row from one latent to the next; --count is rounded down to whole rows. As a .gif, a frame for each column
     #[arg(long, value_name = "N", value_parser = count, conflicts_with = "frames")]
     interpolate: Option<usize>,
+    /// An animation of N frames, each of --count latents going to the next
+    ///
     /// An animation of N frames, .gif or .png, on the way from each of --count latents to the next
     #[arg(long, value_name = "N", value_parser = count)]
     frames: Option<usize>,
     /// One picture, a grid; a folder of PNGs; or one u8 array [n, h, w, c] in NumPy's format
     #[arg(long, value_enum, default_value_t = Format::Grid)]
     format: Format,
+    /// Where to write, a grid as its name ends: .png, .jpg or .gif
+    ///
     /// Where to write; nothing there is replaced. A grid is written as its name ends: .png, .jpg or .gif [default: samples.png, samples or
     /// samples.npy; samples.gif with --frames]
     #[arg(long, value_name = "PATH")]

@@ -86,8 +86,10 @@ pub struct Train {
     /// Replace the run that is in --out
     #[arg(long, requires = "out")]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured; beside, takes --steps, --threads, --device, --on-nan, --data-memory, -q, and the new place
-    /// of the same images as --data
+    /// Continue the run in DIR as it was configured
+    ///
+    /// Continue the run in DIR as it was configured; beside, takes --steps, --minutes, --threads, --device, --on-nan, --profile, --data-memory,
+    /// --json, -q, the new place of the same images as --data, and --data-changed
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     #[command(flatten)]

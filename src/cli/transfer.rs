@@ -97,8 +97,10 @@ pub struct Transfer {
     /// Replace the run that is in --out
     #[arg(long, requires = "out", hide_short_help = true)]
     overwrite: bool,
-    /// Continue the run in DIR as it was configured, in whatever phase it is; beside, takes --steps, --threads, --device, --on-nan,
-    /// --data-memory, -q, and the new places of the same images as --source and --target
+    /// Continue the run in DIR as it was configured, in whatever phase it is
+    ///
+    /// Continue the run in DIR as it was configured, in whatever phase it is; beside, takes --steps, --minutes, --threads, --device, --on-nan,
+    /// --data-memory, --json, -q, the new places of the same images as --source and --target, and --data-changed
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     #[command(flatten)]

@@ -175,6 +175,11 @@ impl Trainer {
         &*self.method
     }
 
+    /// What it learns from.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe

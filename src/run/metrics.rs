@@ -12,13 +12,16 @@ use crate::gan::StepLosses;
 
 /// The numbers of one step, read back.
 pub struct Numbers {
-    step: u64,
+    /// The step.
+    pub step: u64,
     /// The discriminator's loss.
     pub d_loss: f64,
     /// The generator's loss.
     pub g_loss: f64,
-    real_score: f64,
-    fake_score: f64,
+    /// The mean score of real images.
+    pub real_score: f64,
+    /// The mean score of made ones.
+    pub fake_score: f64,
     penalty: Option<f64>,
     heads_loss: Option<f64>,
     seconds: f64,
@@ -39,6 +42,13 @@ impl Numbers {
             seconds,
             rollbacks,
         })
+    }
+
+    /// Those of a step with this loss of the discriminator and these scores of real and made images.
+    #[cfg(test)]
+    pub fn of(step: u64, d_loss: f64, [real_score, fake_score]: [f64; 2]) -> Numbers {
+        let (g_loss, seconds) = (1.0, 0.0);
+        Numbers { step, d_loss, g_loss, real_score, fake_score, penalty: None, heads_loss: None, seconds, rollbacks: 0 }
     }
 
     /// The first number that is not finite, said in words; `None` where all are.

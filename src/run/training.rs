@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::health::Health;
 use super::metrics::{Metrics, Numbers};
 use super::{Ending, Event, Pace, RunFolder, State, Watcher};
 use crate::checkpoint::Checkpoint;
@@ -105,8 +106,9 @@ impl RunFolder {
         if pace.on_nan == OnNan::Rollback && !self.checkpoint().exists() {
             self.write_checkpoint(&trainer.checkpoint()?)?;
         }
+        let mut health = Health::default();
         loop {
-            match self.advance(trainer, pace, watcher) {
+            match self.advance(trainer, pace, &mut health, watcher) {
                 Err(Error::Diverged(what)) if pace.on_nan == OnNan::Rollback => {
                     if trainer.rollbacks() == MOST_ROLLBACKS {
                         return Err(Error::Diverged(format!(
@@ -127,7 +129,13 @@ impl RunFolder {
     }
 
     /// Trains on until the end, an interruption, or numbers that are not finite.
-    fn advance(&self, trainer: &mut Trainer, pace: &Pace, watcher: &mut Watcher<'_>) -> Result<Ending> {
+    fn advance(
+        &self,
+        trainer: &mut Trainer,
+        pace: &Pace,
+        health: &mut Health,
+        watcher: &mut Watcher<'_>,
+    ) -> Result<Ending> {
         let mut stop = false;
         let mut tell = |event: &Event<'_>| -> Result<bool> {
             stop |= watcher(event)?.is_break();
@@ -166,6 +174,9 @@ impl RunFolder {
                     let named = [("d_loss", numbers.d_loss), ("g_loss", numbers.g_loss)];
                     let rate = (losses.step - first) as f64 / seconds;
                     tell(&Event::Losses { step: losses.step, losses: &named, rate })?;
+                    if let Some(warning) = health.of_numbers(&numbers) {
+                        tell(&Event::Warning(&warning))?;
+                    }
                 }
             }
             let kept = pace.keep.keeps(step, checkpoint || step == pace.steps);
@@ -173,8 +184,12 @@ impl RunFolder {
             let state = State::new(trainer, saved.is_some());
             // Before the checkpoint is there: a run that is killed in between makes the step, and its picture, again.
             if picture || step == pace.steps {
-                self.write_picture(state.trainer())?;
+                let samples = self.write_picture(state.trainer())?;
                 tell(&Event::Picture { step, path: &self.picture(step) })?;
+                let real = state.trainer().data().spaced(samples.count).images;
+                if let Some(warning) = health.of_samples(step, &samples, &real) {
+                    tell(&Event::Warning(&warning))?;
+                }
             }
             if let Some(saved) = saved {
                 metrics.sync()?;
@@ -188,19 +203,20 @@ impl RunFolder {
         Ok(ending)
     }
 
-    /// Writes the grid of the step at which the trainer stands, for which the average has statistics.
-    fn write_picture(&self, trainer: &Trainer) -> Result<()> {
+    /// Writes the grid of the step at which the trainer stands, for which the average has statistics; gives its images.
+    fn write_picture(&self, trainer: &Trainer) -> Result<Images> {
         let (average, recipe) = (trainer.average(), trainer.recipe());
         let count = GRID * GRID;
         let images = sample(average.network(), &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
         picture::write_png(&self.picture(trainer.steps()), &picture::grid(&images, GRID, GRID_MARGIN), 0)?;
-        let Some(counterpart) = trainer.method().counterpart() else { return Ok(()) };
+        let Some(counterpart) = trainer.method().counterpart() else { return Ok(images) };
         let above = sample(counterpart, &recipe.architecture, recipe.seed, Purpose::GridLatents, count, None)?;
         picture::write_png(
             &self.pairs(trainer.steps()),
             &picture::grid(&alternate(&above, &images), GRID, GRID_MARGIN),
             0,
-        )
+        )?;
+        Ok(images)
     }
 }
 

@@ -280,7 +280,6 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
 
     // Every option of `train` but those that may change, with a value that it takes.
     let others = [
-        "--data idx:images",
         "--background black",
         "--fit pad",
         "--resample nearest",
@@ -310,6 +309,9 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         "--penalty-step own",
         "--checkpoint-every 500",
         "--sample-every 250",
+        "--keep 2",
+        "--keep-every 2",
+        "--evaluate-every 2",
         "--tensorboard",
         "--out other",
         "--overwrite --out run",
@@ -322,6 +324,9 @@ fn resume_takes_a_new_target_and_refuses_every_other_change() {
         let allowed = [
             "--resume",
             "--steps",
+            "--minutes",
+            "--data",
+            "--data-changed",
             "--threads",
             "--device",
             "--on-nan",

@@ -1,0 +1,137 @@
+//! What goes wrong in a training without being an error: a discriminator that has won, a generator that has collapsed. Each is said once.
+
+use std::collections::VecDeque;
+
+use super::metrics::Numbers;
+use crate::data::Images;
+
+/// Steps over which the discriminator's loss is looked at.
+const WINDOW: usize = 500;
+/// The mean loss below which it tells all images apart: runs that go well stay above ten times that. Losses that are scores, as
+/// Wasserstein's, are no such measure, and below zero as a rule.
+const WON: f64 = 0.005;
+/// The spread of samples, as a share of that of real images, below which they are nearly alike.
+const ALIKE: f64 = 0.1;
+/// Looks in a row at which they are, and the step before which images are blurs anyway.
+const LOOKS: u32 = 2;
+const FROM: u64 = 1000;
+/// Levels of spread, of 255, below which real images are alike themselves.
+const FLAT: f64 = 2.0;
+
+/// What was seen of a run so far.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    losses: VecDeque<f64>,
+    alike: u32,
+    said_won: bool,
+    said_alike: bool,
+}
+
+impl Health {
+    /// Looks at the numbers of a step; gives what a person should know.
+    pub fn of_numbers(&mut self, numbers: &Numbers) -> Option<String> {
+        self.losses.push_back(numbers.d_loss);
+        if self.losses.len() > WINDOW {
+            self.losses.pop_front();
+        }
+        let mean = self.losses.iter().sum::<f64>() / WINDOW as f64;
+        let is_won = self.losses.len() == WINDOW && (0.0..WON).contains(&mean);
+        if !is_won || std::mem::replace(&mut self.said_won, true) {
+            return None;
+        }
+        Some(format!(
+            "the discriminator has won: for {WINDOW} steps up to {} it tells all images apart (scores {:.1} for real and {:.1} for made ones, a loss \
+             of {mean:.1e}), and the generator learns little from it; a smaller rate of the discriminator, R1, augmentation or more images help",
+            numbers.step, numbers.real_score, numbers.fake_score
+        ))
+    }
+
+    /// Looks at samples of a step beside real images; gives what a person should know.
+    pub fn of_samples(&mut self, step: u64, samples: &Images, real: &Images) -> Option<String> {
+        let (made, own) = (spread(samples), spread(real));
+        let is_alike = step >= FROM && own >= FLAT && made < ALIKE * own;
+        self.alike = if is_alike { self.alike + 1 } else { 0 };
+        if self.alike < LOOKS || std::mem::replace(&mut self.said_alike, true) {
+            return None;
+        }
+        Some(format!(
+            "the generator has collapsed: at step {step} its samples are nearly alike (they differ by {:.1} % of what real images do); go back to an \
+             earlier checkpoint with smaller rates, another loss, R1 or augmentation",
+            100.0 * made / own
+        ))
+    }
+}
+
+/// The root of the mean variance of a pixel over images, in levels.
+fn spread(images: &Images) -> f64 {
+    let (count, length) = (images.count as f64, images.bytes_per_image());
+    let (mut sums, mut squares) = (vec![0.0; length], vec![0.0; length]);
+    for index in 0..images.count {
+        for (place, &level) in images.image(index).iter().enumerate() {
+            sums[place] += f64::from(level);
+            squares[place] += f64::from(level).powi(2);
+        }
+    }
+    let variance = |(sum, square): (&f64, &f64)| (square / count - (sum / count).powi(2)).max(0.0);
+    (sums.iter().zip(&squares).map(variance).sum::<f64>() / length as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(step: u64, d_loss: f64) -> Numbers {
+        Numbers::of(step, d_loss, [30.0, -12.0])
+    }
+
+    #[test]
+    fn a_discriminator_that_has_won_for_long_is_told_once() {
+        let mut health = Health::default();
+        let mut said: Vec<(u64, String)> = Vec::new();
+        for step in 1..=3000 {
+            // It wins from step 1000 on.
+            let loss = if step <= 1000 { 0.3 } else { 1e-5 };
+            said.extend(health.of_numbers(&numbers(step, loss)).map(|text| (step, text)));
+        }
+        assert_eq!(said.len(), 1, "{said:?}");
+        let (step, text) = &said[0];
+        assert!(
+            (1490..=1500).contains(step) && text.contains("scores 30.0 for real and -12.0 for made"),
+            "{step}: {text}"
+        );
+    }
+
+    #[test]
+    fn a_training_that_goes_well_or_has_a_loss_of_scores_is_not_told_of() {
+        let mut health = Health::default();
+        // The lowest that trials of the recipe had over so many steps, and a critic's.
+        for (step, loss) in (1..=1000).map(|step| (step, 0.046)).chain((1001..=2000).map(|step| (step, -40.0))) {
+            assert_eq!(health.of_numbers(&numbers(step, loss)), None);
+        }
+        // Few steps are no sign.
+        let mut health = Health::default();
+        assert!((1..500).all(|step| health.of_numbers(&numbers(step, 0.0)).is_none()));
+    }
+
+    /// Images of which each pixel is `level` and what `by` says of image and place.
+    fn images(by: impl Fn(usize, usize) -> u8) -> Images {
+        Images::new([20, 4, 4, 1], (0..20 * 16).map(|place| 100 + by(place / 16, place % 16)).collect())
+    }
+
+    #[test]
+    fn samples_that_are_nearly_alike_are_told_of_once_and_not_at_first() {
+        let real = images(|image, place| ((image * 37 + place * 11) % 100) as u8);
+        let (alike, fine) = (images(|image, place| (image % 2 + place) as u8), images(|image, _| (image * 4) as u8));
+        let mut health = Health::default();
+        let told = |health: &mut Health, step, samples| health.of_samples(step, samples, &real).is_some();
+        assert!([250, 500, 750, 1000].iter().all(|&step| !told(&mut health, step, &alike)), "once is no sign");
+        assert!(!told(&mut health, 1250, &fine) && !told(&mut health, 1500, &alike));
+        let text = health.of_samples(1750, &alike, &real).unwrap();
+        assert!(text.contains("at step 1750") && text.contains("has collapsed"), "{text}");
+        assert!(!told(&mut health, 2000, &alike), "said once");
+        // Of images that are alike themselves nothing else is to be learned.
+        let flat = images(|_, place| place as u8);
+        let mut health = Health::default();
+        assert!([1000, 1250, 1500].iter().all(|&step| health.of_samples(step, &flat, &flat).is_none()));
+    }
+}
