@@ -115,7 +115,9 @@ fn of(takes: Takes) -> BoxedStrategy<String> {
             prop_oneof![Just(NONE.to_string()), joined].boxed()
         }
         Takes::Among(numbers) => select(numbers()).prop_map(|number| number.to_string()).boxed(),
-        Takes::Whole(from, to) => (from..=to.min(from + 40)).prop_map(|number| number.to_string()).boxed(),
+        Takes::Whole(from, to) => {
+            prop_oneof![Just(from), from..=to.min(from + 40)].prop_map(|number| number.to_string()).boxed()
+        }
         Takes::Number(Range::Positive) => numbers(1e-7, 3.0),
         Takes::Number(Range::NotNegative) => prop_oneof![Just("0".to_string()), numbers(0.0, 20.0)].boxed(),
         Takes::Number(Range::BelowOne | Range::Share) => {

@@ -10,10 +10,11 @@ use super::output::is_quiet;
 use super::progress::Progress;
 use super::signals::watch_for_interrupts;
 use super::{Compute, count, named, seed, tell};
-use crate::data::{Images, picture};
+use crate::data::{Images, picture, read_rows};
 use crate::error::{Error, Result};
 use crate::experiment::report::{Facts, Page, Picture, Pictures, Slider};
 use crate::experiment::translate::{Agreement, Pairs, Translation};
+use crate::gan::Latents;
 
 /// Pairs in a grid, and in a row of it.
 const SHOWN: usize = 50;
@@ -32,9 +33,13 @@ const MEASURED: usize = 2000;
 pub struct Translate {
     /// The folder of a transfer's run
     run: PathBuf,
-    /// How many pairs
-    #[arg(long, default_value_t = SHOWN, value_name = "N", value_parser = count)]
-    count: usize,
+    /// How many pairs [default: 50, or as many as --latents has]
+    #[arg(long, value_name = "N", value_parser = count)]
+    count: Option<usize>,
+    /// Latents of one's own, [n, latent], as `graft invert` writes them: pictures of the source, found through its generator, are then
+    /// drawn in the target's style, and the other way
+    #[arg(long, value_name = "FILE.npy", conflicts_with = "seed")]
+    latents: Option<PathBuf>,
     /// Seed of the latents
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
     seed: u64,
@@ -68,7 +73,22 @@ impl Translate {
         watch_for_interrupts();
         self.compute.run(|device| {
             let translation = Translation::read(&self.run, device)?;
-            let pairs = translation.pairs(self.seed, self.count, self.class.as_deref())?;
+            let given = self.latents.as_deref().map(read_rows).transpose()?;
+            let latents = match &given {
+                Some(([_, length], rows)) if *length == translation.latent() => Latents::Given(rows),
+                Some(([_, length], _)) => {
+                    let own = translation.latent();
+                    let problem = format!("has rows of {length} numbers, and these generators' latents have {own}");
+                    return Err(Error::option("latents", problem));
+                }
+                None => Latents::Drawn,
+            };
+            let most = given.as_ref().map(|([rows, _], _)| *rows);
+            let count = self.count.or(most).unwrap_or(SHOWN);
+            if let Some(most) = most.filter(|&most| count > most) {
+                return Err(Error::option("count", format!("takes at most the {most} of the latents, not {count}")));
+            }
+            let pairs = translation.pairs(self.seed, latents, count, self.class.as_deref())?;
             let agreement = match self.agreement {
                 true => {
                     let mut progress = Progress::new("judge", 0, is_quiet());
@@ -90,7 +110,7 @@ impl Translate {
             }
             let fields = json!({
                 "files": written.iter().map(named).collect::<Vec<_>>(),
-                "count": self.count,
+                "count": count,
                 "classes": pairs.asked.as_ref().map(|asked| {
                     asked.iter().map(|&label| &pairs.names.names()[label as usize]).collect::<Vec<_>>()
                 }),
@@ -119,7 +139,7 @@ impl Translate {
         }
         let beside =
             Pictures::beside("The same latents").picture(grid(source.0, source.1)).picture(grid(target.0, target.1));
-        let facts = Facts::new("Settings").fact("pairs", self.count).fact("seed", self.seed);
+        let facts = Facts::new("Settings").fact("pairs", pairs.target.count).fact("seed", self.seed);
         page.heading("Pairs").with(slider).with(beside).heading("Settings").with(facts)
     }
 }

@@ -10,7 +10,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Generator, Latents, load_generator, sample, sample_of_classes};
+use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
 use crate::metrics::{
     COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
@@ -97,11 +97,20 @@ impl Translation {
         Ok(Translation { plan, source, target, device: device.clone() })
     }
 
-    /// `count` pairs of a seed; of `class`, by the target's name or number, or of all classes in turn where both have such.
+    /// The length of a latent.
+    pub fn latent(&self) -> usize {
+        self.target.0.latent
+    }
+
+    /// `count` pairs of a seed, or of given latents; of `class`, by the target's name or number, or of all classes in turn where both have such.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a class is asked for that one of both has not; the device's first failure.
-    pub fn pairs(&self, seed: u64, count: usize, class: Option<&str>) -> Result<Pairs> {
+    ///
+    /// # Panics
+    /// Where fewer latents are given.
+    #[track_caller]
+    pub fn pairs(&self, seed: u64, latents: Latents<'_>, count: usize, class: Option<&str>) -> Result<Pairs> {
         let (of_source, of_target) = (&self.source, &self.target);
         let names = of_target.1.conditions().names().clone();
         let theirs = of_source.1.conditions().names();
@@ -125,8 +134,8 @@ impl Translation {
         let purpose = Purpose::SampleLatents;
         let key = (seed, purpose);
         let made = |(architecture, network): &(Architecture, Generator), classes: Option<Vec<u32>>| match classes {
-            Some(classes) => sample_of_classes(network, architecture, key, Latents::Drawn, &classes),
-            None => sample(network, architecture, seed, purpose, count, None),
+            Some(classes) => sample_of_classes(network, architecture, key, latents, &classes),
+            None => sample_of(network, architecture, key, latents, count, None),
         };
         let of_theirs = asked.as_ref().filter(|_| of_source.0.classes > 0);
         let of_theirs = of_theirs.map(|asked| asked.iter().filter_map(|&own| partner(own)).collect());
@@ -163,7 +172,7 @@ impl Translation {
         let against = if real.test.is_ok() { HeldOut::Test } else { HeldOut::Validation };
         let (held_out, other) = real.sides(against)?;
 
-        let pairs = self.pairs(seed, count, None)?;
+        let pairs = self.pairs(seed, Latents::Drawn, count, None)?;
         // Classes that one side alone knows have numbers of their own behind the target's.
         let name = |label: u32| &theirs.names()[label as usize];
         let number = |label: u32| classes.named(name(label)).unwrap_or(classes.len() as u32 + label);
@@ -178,7 +187,7 @@ impl Translation {
         };
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
-        let of_count = self.pairs(seed, judged.count().min(COUNT), None)?.target;
+        let of_count = self.pairs(seed, Latents::Drawn, judged.count().min(COUNT), None)?.target;
         Ok(Some(Agreement {
             count,
             agreement: conditional_accuracy(&left, &right),

@@ -1,7 +1,7 @@
 //! `graft translate`: pairs of both generators of a transfer, and how far they agree.
 
 use graft::experiment::translate::Translation;
-use graft::gan::{load_generator, sample};
+use graft::gan::{Latents, load_generator, sample};
 use graft::random::Purpose;
 use graft::run::unwatched;
 use graft::{Checkpoint, Device};
@@ -25,7 +25,7 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
             let images = sample(&network, &architecture, 3, Purpose::SampleLatents, 12, class).unwrap();
             images.image(index).into_owned()
         };
-        let pairs = translation.pairs(3, 12, None).unwrap();
+        let pairs = translation.pairs(3, Latents::Drawn, 12, None).unwrap();
         assert_eq!(pairs.asked.is_some(), method == "ctgan");
         for index in [0, 5, 11] {
             // Ten classes in turn.
@@ -36,10 +36,10 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
         }
     }
     let translation = Translation::read(&desk.path("ctgan"), &device).unwrap();
-    assert_eq!(translation.pairs(0, 3, Some("7")).unwrap().asked, Some(vec![7; 3]));
-    let error = translation.pairs(0, 3, Some("eleven")).err().unwrap().to_string();
+    assert_eq!(translation.pairs(0, Latents::Drawn, 3, Some("7")).unwrap().asked, Some(vec![7; 3]));
+    let error = translation.pairs(0, Latents::Drawn, 3, Some("eleven")).err().unwrap().to_string();
     assert!(error.contains("eleven") && error.contains("in common: 0, 1"), "{error}");
-    assert!(Translation::read(&desk.path("trgan"), &device).unwrap().pairs(0, 3, Some("7")).is_err());
+    assert!(Translation::read(&desk.path("trgan"), &device).unwrap().pairs(0, Latents::Drawn, 3, Some("7")).is_err());
 
     desk.graft("translate ctgan --count 12 --class 4 --out pairs.png --files pairs --page pairs.html").ok();
     let names = desk.names("pairs");
@@ -48,6 +48,12 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     let grid = image::load_from_memory(&desk.read("pairs.png")).unwrap();
     assert_eq!((grid.width(), grid.height()), (10 * 34 + 2, 4 * 34 + 2));
     assert!(desk.text("pairs.html").contains("From one side to the other"));
+    // A picture of the source, its latent found through the source's generator, in the target's style.
+    desk.graft("invert ctgan/source pairs/00000-4-source.png --class 4 --steps 5 --out found").ok();
+    desk.graft("translate ctgan --latents found/latents.npy --class 4 --out drawn.png").ok();
+    let drawn = image::load_from_memory(&desk.read("drawn.png")).unwrap();
+    assert_eq!((drawn.width(), drawn.height()), (10 * 34 + 2, 2 * 34 + 2));
+    desk.refuses(2, "translate ctgan --latents found/latents.npy --count 2 --out new.png", &["at most the 1"]);
     desk.refuses(1, "translate ctgan", &["pairs.png exists", "another --out"]);
     desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
     desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
