@@ -99,11 +99,9 @@ fn the_best_on_validation_stays_and_is_shown() {
     graft(&format!("train --data mnist:target {small} --steps 2 --out plain")).ok();
     assert_eq!(count("plain"), 120);
 
-    let transfer = format!(
-        "transfer --method trgan --source run@best --target mnist:target --features 4 --latent 6 --batch 8 -q --loss non-saturating \
-        --r1 0 --d-norm batch --steps 5 --evaluate-every 2 --scratch --out grafted"
-    );
-    graft(&transfer).ok();
+    let transfer = "transfer --method trgan --source run@best --target mnist:target --features 4 --latent 6 --batch 8 -q \
+        --loss non-saturating --r1 0 --d-norm batch --steps 5 --evaluate-every 2 --scratch --out grafted";
+    graft(transfer).ok();
     for part in ["grafted", "grafted/scratch"] {
         assert_eq!(steps(part), [0, 2, 4, 5], "{part}");
         assert_eq!(step(&desk, &format!("{part}/checkpoints/best.safetensors")), best(part), "{part}");

@@ -358,7 +358,7 @@ fn a_transfer_that_is_interrupted_while_its_judge_learns_is_continued() {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
         assert!(first.starts_with("step 1/1000 loss "), "{first}");
-        desk.shell(&format!("kill -INT {}", child.id())).ok();
+        desk.shell(&format!("kill -TERM {}", child.id())).ok();
         let rest: Vec<String> = lines.map(Result::unwrap).collect();
         assert_eq!(rest.iter().filter(|line| *line == "stopping after this step").count(), 1, "{rest:?}");
         let said = crate::program::Ended::of(arguments, child.wait_with_output().unwrap()).ok();

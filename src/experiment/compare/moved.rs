@@ -1,6 +1,6 @@
 //! A comparison whose images lie elsewhere now than where it began: they are the same where the checkpoints in its folder say so.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -92,7 +92,7 @@ fn learned_anything(root: &Path) -> bool {
 }
 
 /// What a part of a checkpoint's header says; None where there is no such checkpoint.
-fn field(checkpoint: &PathBuf, part: &str, key: &str) -> Option<String> {
+fn field(checkpoint: &Path, part: &str, key: &str) -> Option<String> {
     let header = Checkpoint::read(checkpoint).ok()?.header;
     header.get(part)?.get(key).and_then(Json::as_str).map(str::to_string)
 }
