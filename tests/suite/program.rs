@@ -167,6 +167,21 @@ impl Ended {
     }
 }
 
+/// Whether this process, and so each that it begins, was begun with the interrupt ignored, as in a script's background; said aloud then.
+/// Known on Linux alone.
+#[cfg(unix)]
+pub fn ignores_interrupts() -> bool {
+    /// SIGINT is signal 2, and the lowest bit is signal 1.
+    const INTERRUPT: u64 = 1 << 1;
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let ignores = ignored.is_some_and(|ignored| ignored & INTERRUPT != 0);
+    if ignores {
+        println!("skipped: the interrupt is ignored where the tests were begun");
+    }
+    ignores
+}
+
 /// An IDX file of unsigned bytes.
 pub fn idx(dimensions: &[usize], bytes: &[u8]) -> Vec<u8> {
     let magic = [0, 0, 8, dimensions.len() as u8];
