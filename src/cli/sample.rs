@@ -127,7 +127,8 @@ impl Sample {
         let rows = if self.frames.is_some() { count } else { count / steps.unwrap_or(1) };
         let images = self.compute.run(|device| {
             let (architecture, network) = self.generator(&checkpoint, device).map_err(|error| match error {
-                Error::Invalid(text) => Error::invalid(format!("{}: {text}", path.display())),
+                // Of the checkpoint's header, and no option of this command.
+                Error::Invalid(_) | Error::Option { .. } => Error::invalid(format!("{}: {error}", path.display())),
                 other => other,
             })?;
             let latents = self.drawn(given.as_ref(), &architecture)?;

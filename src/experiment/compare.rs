@@ -46,9 +46,10 @@ pub use images::RealData;
 pub use judging::Judging;
 pub use memory::check_fits;
 pub use moved::check_moved;
+use moved::digests;
 pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
-pub use settings::{Cell, Design, Row, Settings, standard_looks};
+pub use settings::{Cell, Design, Digests, Row, Settings, standard_looks};
 pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, from_scratch, means};
 
 use crate::backend::Device;
@@ -166,7 +167,8 @@ pub fn run(
     jobs: Jobs,
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
-    let asked = Design { judge: Some(judging.judge.hash().to_string()), ..asked.clone() };
+    let images = Some(digests(&asked.settings, real)?);
+    let asked = Design { judge: Some(judging.judge.hash().to_string()), images, ..asked.clone() };
     check_moved(root, &asked, real)?;
     let design = prepare(root, &asked)?;
     if !judge_path(root).exists() {

@@ -114,10 +114,13 @@ fn a_trained_classifier_says_of_each_picture_what_it_is() {
 #[test]
 fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
     let desk = Desk::new();
-    let pixels = |bright: bool, number: usize| -> Vec<u8> {
-        (0..32 * 32)
-            .map(|place| if bright { 150 + (place * number % 100) as u8 } else { (place * number % 90) as u8 })
-            .collect()
+    // Bars across and bars down, each where its number says.
+    let pixels = |across: bool, number: usize| -> Vec<u8> {
+        let bar = |place: usize| {
+            let along = if across { place / 32 } else { place % 32 };
+            if (along + number).is_multiple_of(8) || (along + number) % 8 == 1 { 230 } else { 40 }
+        };
+        (0..32 * 32).map(bar).collect()
     };
     let counts = BTreeMap::from([("cats", 60), ("dogs", 20)]);
     for split in ["train", "test"] {
@@ -130,22 +133,22 @@ fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
             }
         }
     }
-    let arguments = "classify --target folder:own --width 4 --batch 8 --steps 30 --shots 2 --seeds 1 -q --out run";
+    let arguments = "classify --target folder:own --width 8 --batch 16 --steps 60 --shots 4 --seeds 1 -q --out run";
     let said = desk.graft(arguments).ok();
     assert!(said.contains("balanced %") && said.contains("classes are uneven"), "{said}");
     let found = found(&desk, "run");
     assert_eq!(found["protocol"]["balanced"], true);
     assert_eq!(found["protocol"]["chance"], 0.75);
     let best = found["accuracies"].as_array().unwrap().iter().map(|a| a["accuracy"]["mean"].as_f64().unwrap());
-    assert!(best.fold(0.0, f64::max) > 0.8, "bright and dark are told apart: {}", found["accuracies"]);
-    desk.graft("predict run/cells/scratch-2-seed0 --data folder:own/test/dogs --out dogs.csv").ok();
+    assert!(best.fold(0.0, f64::max) > 0.8, "bars across and down are told apart: {}", found["accuracies"]);
+    desk.graft("predict run/cells/scratch-4-seed0 --data folder:own/test/dogs --out dogs.csv").ok();
     let csv = desk.text("dogs.csv");
     assert!(csv.starts_with("file,class,cats,dogs\n") && csv.lines().count() == 21 && csv.contains("0.png,"), "{csv}");
 
     desk.refuses(2, &arguments.replace("-q", "--arms finetune -q").replace("run", "new"), &["finetune", "source"]);
-    desk.refuses(1, &arguments.replace("--shots 2", "--shots 50").replace("run", "new"), &["dogs", "50"]);
+    desk.refuses(1, &arguments.replace("--shots 4", "--shots 50").replace("run", "new"), &["dogs", "50"]);
     let other = arguments.replace("--target", "--source synthetic:strokes --target").replace("run", "new");
     desk.refuses(1, &other, &["0 of the target's classes", "map classes"]);
     desk.refuses(1, &arguments.replace("folder:own", "folder:own/train/dogs").replace("run", "new"), &["labels"]);
-    desk.refuses(1, &arguments.replace("--steps 30", "--steps 31"), &["steps 30", "31 is asked for"]);
+    desk.refuses(1, &arguments.replace("--steps 60", "--steps 61"), &["steps 60", "61 is asked for"]);
 }

@@ -38,7 +38,7 @@ pub fn desk() -> Desk {
     desk
 }
 
-/// A file of a comparison without its times, which no two runs share.
+/// A file of a comparison without its times, which no two runs share, and with paths as they are in its desk.
 pub fn figures(desk: &Desk, folder: &str) -> Json {
     fn timeless(value: Json) -> Json {
         match value {
@@ -52,7 +52,13 @@ pub fn figures(desk: &Desk, folder: &str) -> Json {
             other => other,
         }
     }
-    timeless(serde_json::from_slice(&desk.read(format!("{folder}/compare.json"))).unwrap())
+    timeless(serde_json::from_str(&without_desk(desk, &format!("{folder}/compare.json"))).unwrap())
+}
+
+/// A file's text, paths as they are in its desk.
+pub fn without_desk(desk: &Desk, file: &str) -> String {
+    let here = desk.path("").canonicalize().unwrap();
+    desk.text(file).replace(&format!("{}/", here.display()), "")
 }
 
 /// A comparison that nobody disturbed, one run at a time.

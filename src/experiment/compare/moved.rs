@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::images::RealData;
 use super::judge_path;
-use super::settings::{Design, Settings};
+use super::settings::{Design, Digests, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, Way};
 use crate::run::{Named, RunFolder};
@@ -46,8 +46,21 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
     Ok(())
 }
 
-/// Whether runs learned from these images; None where there is no run.
+/// The digests of a comparison's images.
+///
+/// # Errors
+/// What reading the source says, where it is a data set.
+pub(super) fn digests(settings: &Settings, real: &RealData) -> Result<Digests> {
+    let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
+    let source = of_data.then(|| Ok::<_, Error>(real.source.images(&settings.source)?.0.digest()));
+    Ok(Digests { target: real.training()?.digest(), source: source.transpose()? })
+}
+
+/// Whether runs learned from these images; None where there is nothing to tell.
 fn is_same_target(root: &Path, known: &Design, real: &RealData) -> Result<Option<bool>> {
+    if let Some(images) = &known.images {
+        return Ok(Some(images.target == real.training()?.digest()));
+    }
     for cell in known.cells() {
         let folder = RunFolder::open(&cell.folder(root));
         if let Some(digest) = folder.ok().and_then(|folder| field(&folder.checkpoint(), "data", "digest")) {
@@ -61,7 +74,7 @@ fn is_same_target(root: &Path, known: &Design, real: &RealData) -> Result<Option
 
 /// Whether a source was learned from these images, or was this checkpoint; None where none is there to tell.
 fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) -> Result<Option<bool>> {
-    let (mut learned, mut used) = (None, None);
+    let (mut learned, mut used) = (known.images.as_ref().and_then(|images| images.source.clone()), None);
     for cell in known.cells() {
         let of_arm = cell.arm.learning(known.settings.learning())?.source.is_some();
         if of_arm {

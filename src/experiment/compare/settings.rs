@@ -101,12 +101,26 @@ pub struct Row {
     pub seeds: Vec<u64>,
 }
 
+/// The digests of the images of a comparison, by which they are known wherever they lie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Digests {
+    /// Of the target's training images, less the validation block.
+    pub target: String,
+    /// Of the source's images; none where it is a checkpoint of which they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
 /// A comparison as it was asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Design {
     /// The hash of the judge; none while it is not trained.
     pub judge: Option<String>,
+    /// Which images it learns from; none where a version wrote it that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Digests>,
     /// How many judges measure.
     #[serde(default, skip_serializing_if = "Judges::is_one")]
     pub judges: Judges,
@@ -229,7 +243,7 @@ impl Design {
         let seeds_of = |arm: &Arm| seeds[..fewer.get(&arm.name).copied().unwrap_or(seeds.len())].to_vec();
         let row = |arm: &Arm, &size: &usize| Row { arm: arm.name.clone(), size, seeds: seeds_of(arm) };
         let cells = arms.iter().flat_map(|arm| sizes.iter().map(move |size| row(arm, size))).collect();
-        let design = Design { judge: None, judges: Judges::One, settings, arms, cells, search: None };
+        let design = Design { judge: None, images: None, judges: Judges::One, settings, arms, cells, search: None };
         design.check()?;
         design.cells().iter().try_for_each(|cell| cell.plan(&design.settings, Jobs::ONE).check())?;
         Ok(design)
@@ -323,6 +337,7 @@ impl Design {
         }
         let mut design = Design { search: asked.search.clone(), settings, ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
+        design.images = self.images.clone().or(asked.images.clone());
         design.judges = self.judges.max(asked.judges);
         for arm in &asked.arms {
             match self.arms.iter().find(|own| own.name == arm.name) {

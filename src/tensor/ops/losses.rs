@@ -89,8 +89,9 @@ impl Tensor {
     fn bounded_ln(&self) -> Tensor {
         const LEAST: f64 = -100.0;
         // The logarithm of 0 is not taken: its slope is infinite, and 0 times that is no number.
-        let zero = 1.0 - self.detach().step();
-        (self + &zero).ln().clamp(LEAST, f64::INFINITY) + zero * LEAST
+        let positive = self.detach().step();
+        let zero = 1.0 - &positive;
+        (self * positive + &zero).ln().clamp(LEAST, f64::INFINITY) + zero * LEAST
     }
 
     /// The mean squared distance from targets of the same shape, a scalar.
