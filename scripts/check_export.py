@@ -29,6 +29,8 @@ def compare(name):
     folder = Path(f"{name}.torch")
     load = runpy.run_path(str(folder / "load.py"))
     example = load_file(folder / "example.safetensors")
+    if "probabilities" in example:
+        return compare_classifier(name, load, example)
     latent, image = torch.from_numpy(example["latent"]), torch.from_numpy(example["image"])
     condition = torch.from_numpy(example["condition"]) if "condition" in example else None
     assert image.abs().max() > 1e-3 and (condition is None or condition.abs().max() > 0)
@@ -52,6 +54,23 @@ def compare(name):
     check("images in onnxruntime", session.run(["image"], inputs)[0], example["image"])
     one = {name: rows[:1] for name, rows in inputs.items()}
     check("one image in onnxruntime", session.run(["image"], one)[0], example["image"][:1])
+
+
+def compare_classifier(name, load, example):
+    """PyTorch and onnxruntime against the probabilities of an export."""
+    image, truth = torch.from_numpy(example["image"]), example["probabilities"]
+    assert np.ptp(truth, 0).max() > 0.01, "images have their own probabilities"
+    netC = load["load_classifier"](Path(f"{name}.torch/netC.safetensors"))
+    with torch.no_grad():
+        check("probabilities in PyTorch", netC(image), truth)
+    (netC.train()(image)[:, 0]).log().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in netC.parameters())
+    path = f"{name}.onnx/netC.onnx"
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [value.name for value in session.get_inputs()] == ["image"]
+    check("probabilities in onnxruntime", session.run(["probabilities"], {"image": example["image"]})[0], truth)
+    check("one image in onnxruntime", session.run(["probabilities"], {"image": example["image"][:1]})[0], truth[:1])
 
 
 def example(folder, width=16, latent=20, channels=3):

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks `graft export` and `graft import` with PyTorch, onnx and onnxruntime themselves: short runs of every network with every norm of the
-# discriminator and every kind of condition give the same images and scores there to 1e-5, and networks of the shape of PyTorch's DCGAN
-# example the same images here.
+# discriminator and every kind of condition give the same images and scores there to 1e-5, classifiers the same probabilities, and networks of
+# the shape of PyTorch's DCGAN example the same images here.
 # PYTHON may name a Python that has torch, numpy, safetensors, onnx and onnxruntime (else they are installed into a virtual
 # environment in target/), GRAFT a graft that is built.
 set -euo pipefail
@@ -42,6 +42,14 @@ train residual64 --steps 4 --batch 8 --size 64 --network residual --d-norm layer
 transfer tgan --method tgan
 transfer residual-ctgan --method ctgan --network residual
 transfer ctgan --method ctgan --ctgan-features --d-norm spectral
+classify() {
+  name=$1; shift
+  "$graft" classify "$@" --steps 60 --batch 16 --width 8 --seeds 1 --shots 5 -q --out "$out/$name.runs" >"$out/log"
+  cp -r "$out/$name.runs/cells/scratch-5-seed0" "$out/$name"
+  exports "$name"
+}
+classify classifier --target synthetic:street --arms scratch
+classify classifier64 --target synthetic:strokes --size 64 --arms scratch
 cp -r "$out/batch" "$out/raw"
 exports raw --raw
 

@@ -29,9 +29,15 @@ KINDS = {
     "residual": (2, dict(network="residual", size=32, channels=1, features=2, latent=3, classes=2, d_norm="spectral")),
     "residual64": (1, dict(network="residual", size=64, channels=3, features=1, latent=3, classes=0, d_norm="layer")),
 }
+CLASSIFIERS = {
+    "classifier": (2, dict(size=32, channels=3, width=2, norm="batch", input="channels", classes=3)),
+    "classifier-layer": (2, dict(size=16, channels=3, width=2, norm="layer", input="whole", classes=2)),
+    "classifier-instance": (1, dict(size=64, channels=1, width=2, norm="instance", classes=4)),
+    "classifier-none": (1, dict(size=32, channels=1, width=2, norm="none", input="channels", classes=2)),
+}
 README = """# Golden values of exports
 
-What PyTorch {torch} says of the networks that `scripts/make_export_golden.py` writes out (its header says how). The metadata key `architectures` has the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
+What PyTorch {torch} says of the networks that `scripts/make_export_golden.py` writes out (its header says how). The metadata keys `architectures` and `classifiers` have the shapes of each kind. Random seed {seed}. All tensors but counts are float32:
 weights and inputs exactly, outputs rounded from float64.
 
 | tensor | meaning |
@@ -40,6 +46,8 @@ weights and inputs exactly, outputs rounded from float64.
 | `KIND.latent`, `KIND.condition` | inputs of the generator; conditions where it has them |
 | `KIND.image` | the generator's images, evaluating, [n, c, h, w] |
 | `KIND.score` | the discriminator's scores of these images under these conditions, evaluating |
+| `KIND.netC.NAME` | a classifier's state dict |
+| `KIND.probabilities` | what it says of `KIND.image`, evaluating |
 
 | kind | samples | architecture |
 | --- | --- | --- |
@@ -152,6 +160,37 @@ class ResidualDiscriminator(nn.Module):
         return score + (self.projection(condition) * features).sum(1) if self.projection else score
 
 
+class Standardise(nn.Module):  # each image to mean 0 and variance 1, over each channel or over all
+    def __init__(self, axes):
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, x):
+        variance, mean = torch.var_mean(x, self.axes, correction=0, keepdim=True)
+        return (x - mean) / (variance + 1e-6).sqrt()
+
+
+class Classifier(nn.Module):  # images to probabilities
+    def __init__(self, size, channels, width, norm, classes, input="plain"):
+        super().__init__()
+        modules = {"plain": [], "channels": [Standardise((2, 3))], "whole": [Standardise((1, 2, 3))]}[input]
+        halvings = size.bit_length() - 3
+        widths = [width // 2] * (halvings - 3) + [width, 2 * width, 2 * width][-halvings:]
+        convolutions = [(outputs, 4, 2, 1) for outputs in widths]
+        if halvings <= 3:  # one of 3x3 before them
+            convolutions.insert(0, (width // 2 if halvings == 3 else width, 3, 1, 1))
+        inputs = channels
+        for outputs, *by in [*convolutions, (2 * width, 4, 1, 0)]:
+            # Over the one pixel that is left at the end, instance norm would leave nothing.
+            kind = "layer" if norm == "instance" and by[2] == 0 else norm
+            modules += [nn.Conv2d(inputs, outputs, *by, bias=False), *([NORMS[kind](outputs)] if kind in NORMS else []), nn.ReLU()]
+            inputs = outputs
+        self.main = nn.Sequential(*modules, nn.Flatten(), nn.Linear(inputs, classes), nn.Softmax(1))
+
+    def forward(self, image):
+        return self.main(image)
+
+
 PAIRS = {"dcgan": (Generator, Discriminator), "residual": (ResidualGenerator, ResidualDiscriminator)}
 
 
@@ -188,6 +227,16 @@ def golden(kind, count, architecture):
     return {f"{kind}.{name}": tensor.contiguous() for name, tensor in tensors.items()}
 
 
+@torch.no_grad()
+def golden_classifier(kind, count, design):
+    network = Classifier(**design).eval()
+    randomise(network)
+    tensors = {f"netC.{key}": value.clone() for key, value in network.state_dict().items()}
+    tensors["image"] = torch.rand(count, design["channels"], design["size"], design["size"]) * 2 - 1
+    tensors["probabilities"] = network.double()(tensors["image"].double()).float()
+    return {f"{kind}.{name}": tensor.contiguous() for name, tensor in tensors.items()}
+
+
 def main():
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
@@ -195,7 +244,11 @@ def main():
     for kind, (count, architecture) in KINDS.items():
         tensors |= golden(kind, count, architecture)
         page += f"| `{kind}` | {count} | `{json.dumps(architecture)}` |\n"
-    metadata = {"architectures": json.dumps({kind: architecture for kind, (_, architecture) in KINDS.items()})}
+    for kind, (count, design) in CLASSIFIERS.items():
+        tensors |= golden_classifier(kind, count, design)
+        page += f"| `{kind}` | {count} | `{json.dumps(design)}` |\n"
+    shapes = lambda kinds: json.dumps({kind: shape for kind, (_, shape) in kinds.items()})
+    metadata = {"architectures": shapes(KINDS), "classifiers": shapes(CLASSIFIERS)}
     save_file(tensors, FOLDER / "export.safetensors", metadata)
     (FOLDER / "export.md").write_text(page)
 

@@ -9,6 +9,7 @@ mod views;
 
 pub use contrastive::{Contrastive, ContrastiveOptions, ContrastiveTraining, nt_xent};
 pub use jitter::Jitter;
+pub(crate) use network::LINEAR;
 pub use network::{Classifier, Design, FrozenTrunk, Input, Outputs, Predictions, Trunk};
 pub(crate) use training::decay;
 pub use training::{Made, Options, Targets, Training, Watcher};

@@ -17,7 +17,7 @@ const MAP: usize = 4;
 /// Halvings between the largest map that [`FrozenTrunk::maps`] gives and the last one.
 const DEEPEST: usize = 2;
 /// The name of the map from features to logits.
-const LINEAR: &str = "linear";
+pub(crate) const LINEAR: &str = "linear";
 /// Images a forward pass, where nothing is trained.
 const BATCH: usize = 100;
 
@@ -52,18 +52,19 @@ pub enum Input {
 }
 
 impl Input {
+    /// Below this variance an image is flat, and stays so: it is added to variances.
+    pub const FLAT: f64 = 1e-6;
+
     fn is_plain(&self) -> bool {
         *self == Input::Plain
     }
 
     /// Images `[n, h, w, c]`, so changed.
     pub fn of(self, images: &Tensor) -> Tensor {
-        /// Below this variance an image is flat, and stays so.
-        const FLAT: f64 = 1e-6;
         match self {
             Input::Plain => images.clone(),
-            Input::Channels => images.instance_norm(FLAT),
-            Input::Whole => images.layer_norm(FLAT),
+            Input::Channels => images.instance_norm(Input::FLAT),
+            Input::Whole => images.layer_norm(Input::FLAT),
         }
     }
 }
@@ -304,9 +305,13 @@ impl Classifier {
 
     /// The filters and matrices of a classifier, and the parameters beside them, but the last bias.
     pub fn slots(design: &Design, classes: usize) -> Vec<Slot> {
-        let layers = [trunk(design), dense(design)].concat();
         let linear = Linear::zeros_slot(LINEAR, design.features(), classes);
-        slots(&layers).into_iter().chain([linear]).collect()
+        slots(&Classifier::layers(design)).into_iter().chain([linear]).collect()
+    }
+
+    /// Its layers from images, standardised where its design says so, to features as maps of one pixel. A linear map follows.
+    pub fn layers(design: &Design) -> Vec<Layer> {
+        [trunk(design), dense(design)].concat()
     }
 
     /// The convolutions.

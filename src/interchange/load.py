@@ -23,6 +23,18 @@ class ConditionalBatchNorm(nn.BatchNorm2d):
         return x * scale[:, :, None, None] + shift[:, :, None, None]
 
 
+class Standardise(nn.Module):
+    """Each image to mean 0 and variance 1: "instance" each channel, "layer" all of them together."""
+
+    def __init__(self, kind, epsilon):
+        super().__init__()
+        self.axes, self.epsilon = (2, 3) if kind == "instance" else (1, 2, 3), epsilon
+
+    def forward(self, x):
+        x = x - x.mean(self.axes, keepdim=True)
+        return x / ((x * x).mean(self.axes, keepdim=True) + self.epsilon).sqrt()
+
+
 def convolution(kind, inputs, outputs, kernel, stride, padding, bias, spectral, **_):
     module = kind(inputs, outputs, kernel, stride, padding, bias=bias)
     return spectral_norm(module) if spectral else module
@@ -39,12 +51,16 @@ MODULES = {
     "upsample": lambda factor, **_: nn.Upsample(scale_factor=factor),
     "average_pool": lambda side, **_: nn.AvgPool2d(side),
     "projection": lambda condition, channels, **_: nn.Linear(condition, channels, bias=False),
+    "standardise": lambda kind, epsilon, **_: Standardise(kind, epsilon),
+    "flatten": lambda **_: nn.Flatten(),
+    "linear": lambda inputs, outputs, **_: nn.Linear(inputs, outputs),
+    "softmax": lambda **_: nn.Softmax(1),
 }
 
 
 class Network(nn.Module):
     """A generator: latents [n, latent] to images [n, channels, size, size] in (-1, 1); or a discriminator: images to scores [n], logits.
-    Both take conditions [n, classes + features] too, if they have any."""
+    Both take conditions [n, classes + features] too, if they have any. Or a classifier: images in [-1, 1] to probabilities [n, classes]."""
 
     def __init__(self, layers):
         super().__init__()
@@ -99,13 +115,18 @@ def load(network, path):
 
 
 load_generator, load_discriminator = partial(load, "generator"), partial(load, "discriminator")
+load_classifier = partial(load, "classifier")
 
 if __name__ == "__main__":
     folder = Path(__file__).parent
     example = load_file(folder / "example.safetensors")
     with torch.no_grad():
-        image = load_generator(folder / "netG.safetensors")(example["latent"], example.get("condition"))
-        print(f"images differ from graft's by {(image - example['image']).abs().max():.1e} at most")
+        if "probabilities" in example:
+            found = load_classifier(folder / "netC.safetensors")(example["image"])
+            print(f"probabilities differ from graft's by {(found - example['probabilities']).abs().max():.1e} at most")
+        else:
+            image = load_generator(folder / "netG.safetensors")(example["latent"], example.get("condition"))
+            print(f"images differ from graft's by {(image - example['image']).abs().max():.1e} at most")
         if "score" in example:
             score = load_discriminator(folder / "netD.safetensors")(example["image"], example.get("condition"))
             print(f"scores differ from graft's by {(score - example['score']).abs().max():.1e} at most")

@@ -2,6 +2,8 @@
 //!
 //! `names` says what PyTorch calls a tensor and which parameter of graft it is; both ways go by the same list.
 
+mod classifier;
+mod graph;
 mod import;
 mod names;
 mod networks;
@@ -9,7 +11,8 @@ mod onnx;
 mod pytorch;
 mod shapes;
 
+pub use classifier::OneClassifier;
 pub use import::import;
 pub use networks::Networks;
-pub use onnx::write_onnx;
-pub use pytorch::write_pytorch;
+pub use onnx::{write_onnx, write_onnx_classifier};
+pub use pytorch::{write_pytorch, write_pytorch_classifier};

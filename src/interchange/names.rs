@@ -1,4 +1,4 @@
-//! What PyTorch calls every tensor of the two networks, its shape there, and which parameter of graft it is.
+//! What PyTorch calls every tensor of a network, its shape there, and which parameter of graft it is.
 
 use crate::nn::{Layer, LayerKind, Layout, Slot, SlotKind};
 

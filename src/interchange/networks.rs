@@ -123,7 +123,7 @@ impl Examples {
 }
 
 /// The entries of a state dict, of a network that has these parameters.
-fn state_dict(entries: Vec<Entry>, parameters: &[Parameter]) -> Result<Checkpoint> {
+pub(super) fn state_dict(entries: Vec<Entry>, parameters: &[Parameter]) -> Result<Checkpoint> {
     let parameter = |name: &str| {
         let found = parameters.iter().find(|parameter| parameter.name() == name);
         found.unwrap_or_else(|| panic!("the network has no {name}"))

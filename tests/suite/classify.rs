@@ -104,6 +104,10 @@ fn a_trained_classifier_says_of_each_picture_what_it_is() {
     desk.refuses(1, &format!("predict {cell} --data mnist:target --out labels.csv"), &["exists", "another --out"]);
     desk.refuses(2, &format!("predict {cell} --data mnist:target --out labels.txt"), &[".csv", ".jsonl"]);
     desk.refuses(1, "predict run --data mnist:target --out new.csv", &["no trained classifier"]);
+    let said = desk.graft(&format!("export {cell} --format onnx --out onnx")).ok();
+    assert_eq!(said, "onnx/netC.onnx\nonnx/example.safetensors\n");
+    desk.graft(&format!("export {cell}/classifier.safetensors --out torch")).ok();
+    assert_eq!(desk.names("torch"), ["example.safetensors", "load.py", "netC.safetensors", "networks.json"]);
     desk.refuses(
         1,
         "predict judge.safetensors --data mnist:target --out new.csv",

@@ -3,8 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use graft::classifier::{Classifier, Design};
+use graft::data::{Classes, Reading};
+use graft::experiment::classify::KeptClassifier;
 use graft::gan::{Architecture, load_discriminator, load_generator};
 use graft::nn::Mode;
+use graft::random::Network;
 use graft::{Checkpoint, Device, Tensor, no_grad};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize};
@@ -51,17 +55,18 @@ fn metadata(bytes: &[u8], key: &str) -> Json {
 
 /// The kinds of network of the golden file, and the tensors of each.
 fn kinds() -> Vec<(String, Architecture, Tensors)> {
+    shapes("architectures")
+        .into_iter()
+        .map(|(kind, shape, t)| (kind, serde_json::from_value(shape).unwrap(), t))
+        .collect()
+}
+
+/// What the golden file has under a key of its metadata, with the tensors of each.
+fn shapes(key: &str) -> Vec<(String, Json, Tensors)> {
     let bytes = golden::read("export.safetensors");
     let all = tensors(&bytes);
-    let Json::Object(architectures) = metadata(&bytes, "architectures") else { panic!("an object of kinds") };
-    let of_kind = |(kind, architecture): (String, Json)| {
-        let within = |(name, raw): (&String, &Raw)| {
-            Some((name.strip_prefix(&kind)?.strip_prefix('.')?.to_string(), raw.clone()))
-        };
-        let tensors = all.iter().filter_map(within).collect();
-        (kind, serde_json::from_value(architecture).unwrap(), tensors)
-    };
-    architectures.into_iter().map(of_kind).collect()
+    let Json::Object(shapes) = metadata(&bytes, key) else { panic!("an object of kinds") };
+    shapes.into_iter().map(|(kind, shape)| (kind.clone(), shape, part(&all, &kind))).collect()
 }
 
 fn part(tensors: &Tensors, network: &str) -> Tensors {
@@ -151,6 +156,85 @@ fn outputs_are_those_of_pytorch() {
             });
         }
     }
+}
+
+/// The classifiers of the golden file, with the tensors of each; the parameters here are those there, in their order.
+fn classifiers(device: &Device) -> Vec<(String, KeptClassifier, Tensors)> {
+    let of_kind = |(kind, mut shape, tensors): (String, Json, Tensors)| {
+        let classes = shape.as_object_mut().unwrap().remove("classes").unwrap().as_u64().unwrap() as usize;
+        let design: Design = serde_json::from_value(shape).unwrap();
+        let classifier = Classifier::new(device, &design, classes, 0, Network::Predictor);
+        let state = part(&tensors, "netC");
+        let mut modules: Vec<usize> =
+            state.keys().map(|name| name.split('.').nth(1).unwrap().parse().unwrap()).collect();
+        modules.sort_unstable();
+        modules.dedup();
+        let mut own: Vec<String> = Vec::new();
+        let parameters = [classifier.parameters(), classifier.statistics()].concat();
+        for parameter in &parameters {
+            let (module, name) = parameter.name().rsplit_once('.').unwrap();
+            let place = own.iter().position(|other| other == module).unwrap_or_else(|| {
+                own.push(module.to_string());
+                own.len() - 1
+            });
+            let stored = tensor(device, &state[&format!("main.{}.{name}", modules[place])]);
+            let stored = if parameter.name() == "linear.weight" { stored.permute(&[1, 0]) } else { stored };
+            parameter.set(parameter.from_stored(&stored));
+        }
+        assert_eq!(own.len(), modules.len(), "{kind}");
+        let classes = Classes::new((0..classes).map(|class| format!("class {class}")));
+        (kind, KeptClassifier { classifier, classes, reading: Reading::default() }, tensors)
+    };
+    shapes("classifiers").into_iter().map(of_kind).collect()
+}
+
+#[test]
+fn classifiers_are_exported_as_pytorch_has_them_and_say_what_it_says() {
+    for device in [Device::cpu(), Device::reference()] {
+        for (kind, kept, golden) in classifiers(&device) {
+            let image = tensor(&device, &golden["image"]).permute(&[0, 2, 3, 1]);
+            let said = no_grad(|| kept.classifier.forward(&image, Mode::Evaluate).logits.softmax(1));
+            close(&format!("{kind}.probabilities"), &said, &golden["probabilities"]);
+        }
+    }
+    let desk = Desk::new();
+    for (kind, kept, golden) in classifiers(&Device::cpu()) {
+        kept.write(&desk.path(format!("{kind}.safetensors"))).unwrap();
+        let said = desk.graft(&format!("export {kind}.safetensors --out {kind}")).ok();
+        let names = ["netC.safetensors", "example.safetensors", "networks.json", "load.py"];
+        assert!(said.lines().eq(names.map(|name| format!("{kind}/{name}"))), "{said}");
+        let bytes = desk.read(format!("{kind}/netC.safetensors"));
+        let mut found = tensors(&bytes);
+        assert!(found == part(&golden, "netC"), "{kind} has {:?}", found.keys());
+
+        let said = metadata(&bytes, "classifier");
+        assert_eq!(said["class_names"], json!(kept.classes.names()));
+        assert_eq!(said["size"], json!(kept.classifier.design().size));
+        let layers: Json = serde_json::from_slice(&desk.read(format!("{kind}/networks.json"))).unwrap();
+        assert_eq!(layers["description"], said);
+        let layers = layers["classifier"].as_array().unwrap();
+        assert_eq!(layers.last().unwrap()["layer"], "softmax");
+
+        let example = tensors(&desk.read(format!("{kind}/example.safetensors")));
+        let probabilities = floats(&example["probabilities"]);
+        let classes = kept.classes.len();
+        assert_eq!((probabilities.len(), example["image"].1[0]), (8 * classes, 8));
+        assert!(floats(&example["image"]).iter().all(|value| (-1.0..=1.0).contains(value)));
+        let rows = probabilities.chunks_exact(classes);
+        assert!(rows.clone().all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5), "{probabilities:?}");
+        assert!(rows.clone().any(|row| row != &probabilities[..classes]), "images have their own probabilities");
+
+        desk.graft(&format!("export {kind}.safetensors --format onnx --out {kind}.onnx")).ok();
+        found.retain(|name, _| !name.ends_with("num_batches_tracked"));
+        let about = "A classifier: `image` [n, ";
+        check_onnx(&desk.read(format!("{kind}.onnx/netC.onnx")), found, about, (&["image"], "probabilities"));
+        let again = desk.read(format!("{kind}.onnx/example.safetensors"));
+        assert!(again == desk.read(format!("{kind}/example.safetensors")), "{kind}: both have one example");
+    }
+    desk.refuses(2, "export classifier.safetensors --raw --out no", &["--raw", "of generators"]);
+    desk.refuses(1, "import classifier/netC.safetensors --out no", &["netC.safetensors"]);
+    desk.write("broken.safetensors", &desk.read("classifier/netC.safetensors"));
+    desk.refuses(1, "export broken.safetensors --out no", &["describes no generator"]);
 }
 
 /// The pixels of samples of a checkpoint.
@@ -425,14 +509,14 @@ fn a_run_that_draws_conditions_from_something_exports_what() {
     assert_eq!((drawn_from["frequencies"].0, &drawn_from["frequencies"].1[..]), (Dtype::F64, &[10][..]));
     desk.refuses(1, "import export/netG.safetensors", &["given features", "sample the run's checkpoint"]);
     desk.graft("export run --format onnx --out onnx").ok();
-    check_onnx(&desk, "export", "onnx");
+    check_generator(&desk, "export", "onnx");
 }
 
 #[test]
 fn a_model_in_onnx_is_a_graph_of_the_state_dict() {
     let (desk, ..) = exported();
     assert_eq!(desk.graft("export run --format onnx --out onnx").ok(), "onnx/netG.onnx\nonnx/example.safetensors\n");
-    check_onnx(&desk, "export", "onnx");
+    check_generator(&desk, "export", "onnx");
 }
 
 /// The fields of a protocol buffer message: number and bytes; of a number its value as bytes.
@@ -478,18 +562,23 @@ fn text(message: &[(u64, Vec<u8>)], number: u64) -> String {
     String::from_utf8(all(message, number).swap_remove(0)).unwrap()
 }
 
+fn check_generator(desk: &Desk, export: &str, onnx: &str) {
+    let mut state = tensors(&desk.read(format!("{export}/netG.safetensors")));
+    state.retain(|name, _| !name.ends_with("num_batches_tracked"));
+    let about = "DCGAN's generator: `latent` [n, ";
+    check_onnx(&desk.read(format!("{onnx}/netG.onnx")), state, about, (&["latent", "condition"], "image"));
+}
+
 /// Fails unless the nodes of a model stand in an order in which they can run, and its constants are the state dict's.
-fn check_onnx(desk: &Desk, export: &str, onnx: &str) {
-    let model = fields(&desk.read(format!("{onnx}/netG.onnx")));
+fn check_onnx(model: &[u8], mut state: Tensors, about: &str, (inputs, output): (&[&str], &str)) {
+    let model = fields(model);
     assert_eq!((text(&model, 2), text(&model, 3)), ("graft".to_string(), env!("CARGO_PKG_VERSION").to_string()));
-    assert!(text(&model, 6).starts_with("DCGAN's generator: `latent` [n, "));
+    assert!(text(&model, 6).starts_with(about), "{}", text(&model, 6));
     assert_eq!(fields(&all(&model, 8)[0]), [(2, 17u64.to_le_bytes().to_vec())], "the set of operators");
     let graph = fields(&all(&model, 7)[0]);
     let mut known: Vec<String> = all(&graph, 11).iter().map(|input| text(&fields(input), 1)).collect();
-    assert!(known.iter().all(|input| ["latent", "condition"].contains(&&**input)), "{known:?}");
+    assert!(known.iter().all(|input| inputs.contains(&&**input)), "{known:?}");
 
-    let mut state = tensors(&desk.read(format!("{export}/netG.safetensors")));
-    state.retain(|name, _| !name.ends_with("num_batches_tracked"));
     for constant in all(&graph, 5) {
         let constant = fields(&constant);
         let name = text(&constant, 8);
@@ -510,6 +599,6 @@ fn check_onnx(desk: &Desk, export: &str, onnx: &str) {
         );
         known.push(text(&node, 2));
     }
-    assert_eq!(known.last().unwrap(), "image");
-    assert_eq!(text(&fields(&all(&graph, 12)[0]), 1), "image");
+    assert_eq!(known.last().unwrap(), output);
+    assert_eq!(text(&fields(&all(&graph, 12)[0]), 1), output);
 }

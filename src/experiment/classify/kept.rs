@@ -61,6 +61,11 @@ impl KeptClassifier {
         checkpoint.write(path)
     }
 
+    /// Whether a file that was read is one of a classifier.
+    pub fn is_in(checkpoint: &Checkpoint) -> bool {
+        checkpoint.header.get("kind") == Some(&json!(KIND))
+    }
+
     /// Reads a file.
     ///
     /// # Errors
