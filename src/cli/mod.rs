@@ -102,7 +102,8 @@ enum Command {
 struct Compute {
     /// Where to compute: cpu, gpu, gpu:N or gpu:NAME, auto, or reference
     ///
-    /// Where to compute: cpu; gpu; gpu:N, by its number in `graft devices`; gpu:NAME, by a part of an adapter's name; auto; or reference (f64, slow)
+    /// N is a number of `graft devices`, NAME a part of an adapter's name; auto takes a GPU that is not in software, else the cpu; reference computes
+    /// in f64, slowly
     #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it

@@ -43,7 +43,7 @@ pub struct Sample {
     feature_source: Option<FeatureSource>,
     /// Draw components of latents again until they are within PSI of 0
     ///
-    /// Draw each component of a latent again until it is within PSI of 0, from 0.01 up: samples are more alike, and often better
+    /// PSI is a number from 0.01 up: the smaller, the more alike samples are, and often the better
     #[arg(long, value_name = "PSI", value_parser = bound)]
     truncation: Option<f64>,
     /// Latents of one's own, [n, latent], as `graft invert` writes them
@@ -51,12 +51,12 @@ pub struct Sample {
     latents: Option<PathBuf>,
     /// Rows of N images each, a row from one latent to the next
     ///
-    /// Rows of N images each, a row from one latent to the next; --count is rounded down to whole rows. As a .gif, a frame for each column
+    /// --count is rounded down to whole rows. In a .gif the columns are frames
     #[arg(long, value_name = "N", value_parser = count, conflicts_with = "frames")]
     interpolate: Option<usize>,
     /// An animation of N frames, each of --count latents going to the next
     ///
-    /// An animation of N frames, .gif or .png, on the way from each of --count latents to the next
+    /// The file is a .gif, or a .png, which is then an animated PNG
     #[arg(long, value_name = "N", value_parser = count)]
     frames: Option<usize>,
     /// One picture, a grid; a folder of PNGs; or one u8 array [n, h, w, c] in NumPy's format
@@ -64,8 +64,7 @@ pub struct Sample {
     format: Format,
     /// Where to write, a grid as its name ends: .png, .jpg or .gif
     ///
-    /// Where to write; nothing there is replaced. A grid is written as its name ends: .png, .jpg or .gif [default: samples.png, samples or
-    /// samples.npy; samples.gif with --frames]
+    /// Nothing there is replaced [default: samples.png, samples or samples.npy; samples.gif with --frames]
     #[arg(long, value_name = "PATH")]
     out: Option<PathBuf>,
     #[command(flatten)]

@@ -88,7 +88,7 @@ pub struct Train {
     overwrite: bool,
     /// Continue the run in DIR as it was configured
     ///
-    /// Continue the run in DIR as it was configured; beside, takes --steps, --minutes, --threads, --device, --on-nan, --profile, --data-memory,
+    /// Beside it are taken: --steps, --minutes, --threads, --device, --on-nan, --profile, --data-memory,
     /// --json, -q, the new place of the same images as --data, and --data-changed
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,

@@ -99,7 +99,7 @@ pub struct Transfer {
     overwrite: bool,
     /// Continue the run in DIR as it was configured, in whatever phase it is
     ///
-    /// Continue the run in DIR as it was configured, in whatever phase it is; beside, takes --steps, --minutes, --threads, --device, --on-nan,
+    /// Beside it are taken: --steps, --minutes, --threads, --device, --on-nan,
     /// --data-memory, --json, -q, the new places of the same images as --source and --target, and --data-changed
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
