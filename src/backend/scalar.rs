@@ -151,9 +151,9 @@ table! {
     /// `x / y`
     Div = "div", x / y, "x / y";
     /// The larger of both; not a number where either is none.
-    Maximum = "maximum", if x > y || x.is_nan() { x } else { y }, "select(y, x, x > y || x != x)";
+    Maximum = "maximum", if x > y || x.is_nan() { x } else { y }, "select(y, x, x > y || is_nan(x))";
     /// The smaller of both; not a number where either is none.
-    Minimum = "minimum", if x < y || x.is_nan() { x } else { y }, "select(y, x, x < y || x != x)";
+    Minimum = "minimum", if x < y || x.is_nan() { x } else { y }, "select(y, x, x < y || is_nan(x))";
     /// `x` to the power `y`; not a number where `x` is negative and `y` not whole.
     Pow = "pow", x.powf(y), "power(x, y)";
     /// `x` where `y` is not zero, else 0: ReLU's cotangent by its output, and one half of `where`.

@@ -17,7 +17,9 @@ use super::signals::watch_for_interrupts;
 use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
-use crate::experiment::classify::{self, Arm, Cell, CellEvent, Classification, Data, Design, Record, Settings};
+use crate::experiment::classify::{
+    self, Arm, Cell, CellEvent, Classification, Data, Design, FileLabels, Record, Settings,
+};
 use crate::experiment::engine::Jobs;
 use crate::experiment::report::of_classification;
 use crate::metrics::HeldOut;
@@ -33,6 +35,7 @@ const REPORT: &str = "report.html";
     and with more arms, labels or seeds extends it.\n\nExamples:\n  \
     graft classify --source mnist:DIR --target svhn:DIR --shots 1,5,20\n  \
     graft classify --target folder:DIR --shots 5 --arms scratch,selftrain\n  \
+    graft classify --target folder:DIR --labels-file labels.csv --shots 5\n  \
     graft predict runs/classify/cells/selftrain-5-seed0 --data folder:NEW --out labels.csv"
 )]
 pub struct Classify {
@@ -42,6 +45,13 @@ pub struct Classify {
     /// What is to be classified
     #[arg(long, default_value = "synthetic:street", value_name = "SPEC")]
     target: String,
+    /// Labels of some of the target's images, a CSV file with columns file and class; the others are unlabelled, whatever their folders
+    /// are called
+    #[arg(long, value_name = "FILE")]
+    labels_file: Option<PathBuf>,
+    /// More images of the target, whose labels do not count
+    #[arg(long, value_name = "SPEC")]
+    unlabelled: Option<String>,
     /// Labelled images of each class, comma-separated
     #[arg(long, default_value = "1,5,20", value_delimiter = ',', value_name = "LIST", value_parser = count)]
     shots: Vec<usize>,
@@ -140,11 +150,18 @@ impl Classify {
 
     fn design(&self) -> Result<(Design, Parts)> {
         let target: Spec = self.target.parse()?;
-        if let Some(source) = &self.source {
-            source.parse::<Spec>()?;
+        for spec in [&self.source, &self.unlabelled].into_iter().flatten() {
+            spec.parse::<Spec>()?;
         }
+        if self.labels_file.is_some() && !target.is_of_files() {
+            return Err(Error::option(
+                "labels-file",
+                format!("names images that are files, in folder:DIR or zip:FILE, not in {target}"),
+            ));
+        }
+        let labels = self.labels_file.as_deref().map(FileLabels::read).transpose()?;
         let reading = self.map.of(self.held_out.of(self.reading.reading())?);
-        let parts = Parts::read(&target, &Reading { size: self.size, ..reading })?;
+        let parts = Parts::read(&target, &Reading { size: self.size, unlabelled: labels.is_some(), ..reading })?;
         let native = &parts.whole().images;
         let usual = if self.source.is_some() { "scratch,finetune,selftrain" } else { "scratch,selftrain" };
         let arms = split_arms(self.arms.as_deref().unwrap_or(usual))?;
@@ -155,6 +172,8 @@ impl Classify {
         let settings = Settings {
             source: self.source.clone(),
             target: target.to_string(),
+            labels_file: labels.map(|labels| labels.described()),
+            unlabelled: self.unlabelled.clone(),
             steps: self.steps,
             source_steps: self.source_steps,
             gan_source_steps: self.gan_source_steps,

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::reading::ReadingOptions;
 use super::{Compute, named, tell};
+use crate::data::csv::quoted;
 use crate::data::{Parts, Reading};
 use crate::error::{Error, Result};
 use crate::experiment::classify::{KeptClassifier, classifier_path};
@@ -94,13 +95,5 @@ impl Predict {
             tell("predictions", fields, format!("{}: the classes of {count} pictures", self.out.display()));
             Ok(())
         })
-    }
-}
-
-/// A field of a CSV file (RFC 4180).
-fn quoted(field: &str) -> String {
-    match field.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_string(),
     }
 }

@@ -1,7 +1,7 @@
 //! The classes of a data set: a class is its name.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The most classes that there can be.
@@ -25,6 +25,13 @@ impl Classes {
     pub fn distinct(names: Vec<String>) -> Option<Classes> {
         let distinct: HashSet<&String> = names.iter().collect();
         (distinct.len() == names.len()).then(|| Classes(names.into()))
+    }
+
+    /// Classes of these names, in natural order: 2 comes before 10.
+    pub fn sorted(names: BTreeSet<String>) -> Classes {
+        let mut names: Vec<String> = names.into_iter().collect();
+        names.sort_by(|a, b| natural_order(a, b));
+        Classes(names.into())
     }
 
     /// No classes: of images without labels.

@@ -39,7 +39,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     }
     let mut tree = Tree::default();
     walk(folder, String::new(), &mut Vec::new(), &mut tree).map_err(Error::io("read", folder))?;
-    let layout = Layout::of(tree, argument, &|_| Ok(None))?;
+    let layout = Layout::of(tree, argument, &|_| Ok(None), reading)?;
     pictures::load(argument, layout, split, "put the images into its sub-folders train, val and test", reading)
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use image::ImageFormat;
 use rayon::prelude::*;
 
-use super::classes::{MOST_CLASSES, natural_order};
+use super::classes::MOST_CLASSES;
 use super::decode::Content;
 use super::subset::interleave;
 use super::tree::{Source, Tree};
-use super::{Classes, Split};
+use super::{Classes, Reading, Split};
 use crate::error::{Error, Result};
 
 /// A file that is a picture, as far as its beginning says.
@@ -62,11 +62,12 @@ struct Shelf {
 }
 
 impl Layout {
-    /// Reads what a tree's files begin with, and decides what its folders are. `written` labels take the place of classes by folder.
+    /// Reads what a tree's files begin with, and decides what its folders are. `written` labels take the place of classes by folder. Where a
+    /// reading is of images without labels, neither counts: folders are splits or nothing.
     ///
     /// # Errors
     /// [`Error::Invalid`] where pictures lie beside folders with pictures, or a class is spelled in two ways; those of `written`.
-    pub fn of(tree: Tree, whose: &str, written: Written) -> Result<Layout> {
+    pub fn of(tree: Tree, whose: &str, written: Written, reading: &Reading) -> Result<Layout> {
         let Tree { mut files, mut broken, folders, foreign } = tree;
         files.par_sort_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
         let seen: Vec<Content> = files.par_iter().map(|(path, source)| source.content(path)).collect();
@@ -79,7 +80,8 @@ impl Layout {
                 Content::Unreadable(why) => broken.push((path, why)),
             }
         }
-        let (prefix, labels) = top(&pictures, written)?;
+        let none: Written = &|_| Ok(None);
+        let (prefix, labels) = top(&pictures, if reading.unlabelled { none } else { written })?;
         if !prefix.is_empty() {
             let top = prefix.trim_end_matches('/');
             layout.notes.push(format!("all of its images lie in its folder {top}, which is read as the data set"));
@@ -88,7 +90,7 @@ impl Layout {
         layout.foreign -= usize::from(labels.is_some());
         match labels {
             Some(labels) => layout.label(pictures, broken, &prefix, &labels, whose)?,
-            None => layout.arrange(pictures, broken, &prefix, &folders, whose)?,
+            None => layout.arrange(pictures, broken, (&prefix, &folders), whose, reading)?,
         }
         Ok(layout)
     }
@@ -125,9 +127,9 @@ impl Layout {
         &mut self,
         pictures: Vec<Picture>,
         broken: Vec<(String, String)>,
-        prefix: &str,
-        folders: &BTreeSet<String>,
+        (prefix, folders): (&str, &BTreeSet<String>),
         whose: &str,
+        reading: &Reading,
     ) -> Result<()> {
         let shelf = |prefix: &str| Shelf::of(prefix, &pictures, &broken, folders);
         let root = shelf(prefix);
@@ -155,14 +157,16 @@ impl Layout {
         } else {
             vec![(Split::Train, root)]
         };
-        self.name_classes(&shelves, whose)?;
+        if !reading.unlabelled {
+            self.name_classes(&shelves, whose)?;
+        }
         let labels: HashMap<&str, u32> = self.classes.names().iter().map(String::as_str).zip(0..).collect();
         let mut parts: Vec<Part> = shelves.iter().map(|_| Part::default()).collect();
         let place = |path: &str| shelves.iter().position(|(_, shelf)| path.starts_with(&shelf.prefix));
         for mut picture in pictures {
             let place = place(&picture.path).expect("each picture is in a split");
             let below = &picture.path[shelves[place].1.prefix.len()..];
-            picture.label = below.split_once('/').map(|(class, _)| labels[class]);
+            picture.label = below.split_once('/').and_then(|(class, _)| labels.get(class).copied());
             parts[place].pictures.push(picture);
         }
         let training = shelves.iter().position(|(split, _)| *split == Split::Train).unwrap_or(0);
@@ -216,9 +220,7 @@ impl Layout {
                 names.len()
             )));
         }
-        let mut names: Vec<&String> = names.into_iter().collect();
-        names.sort_by(|a, b| natural_order(a, b));
-        self.classes = Classes::new(names);
+        self.classes = Classes::sorted(names.into_iter().cloned().collect());
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod archive;
 mod array;
 mod cifar;
 mod classes;
+pub mod csv;
 mod decode;
 mod emnist;
 mod fit;
@@ -247,6 +248,29 @@ impl Dataset {
             hash.update(&label.to_le_bytes()[..if self.classes.len() <= 256 { 1 } else { 4 }]);
         }
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// These images, and behind them others of the same size and channels; without labels.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where there are too many for memory and for the disk.
+    ///
+    /// # Panics
+    /// Where sizes or channels differ.
+    #[track_caller]
+    pub fn joined(&self, others: &Dataset) -> Result<Dataset> {
+        let [count, height, width, channels] = self.images.shape();
+        assert_eq!(others.images.shape()[1..], [height, width, channels], "images of one size are joined");
+        let mut sink = store::Sink::new([count + others.len(), height, width, channels], &self.reading)?;
+        for images in [&self.images, &others.images] {
+            (0..images.count).try_for_each(|index| sink.push(&images.image(index)))?;
+        }
+        Ok(Dataset::unlabelled(self.name.clone(), sink.finish()?).read_by(&self.reading))
+    }
+
+    /// The same without labels.
+    pub fn without_labels(self) -> Dataset {
+        Dataset { labels: None, classes: Classes::none(), ..self }
     }
 
     /// At most so many of them, evenly spaced: files may hold one class after the other, and some begin with what is easy.

@@ -107,7 +107,7 @@ impl Parts {
     }
 
     /// Reads the test split, in its own size and channels, or what stands in its place. Its labels are places in the list of classes of
-    /// the training split.
+    /// the training split; where that is read without labels, what stands in the test split's place keeps its own.
     ///
     /// # Errors
     /// [`Error::NoSplit`] where the data set has none; [`Error::Invalid`] where what stands in its place has classes that it lacks; any other
@@ -115,16 +115,20 @@ impl Parts {
     pub fn test(&self) -> Result<Dataset> {
         self.once(Split::Test, || {
             let Some(spec) = &self.held_out else { return self.spec.read(Split::Test, &self.reading) };
-            let held_out = match spec.read(Split::Test, &self.reading) {
-                Err(Error::NoSplit(_)) => spec.read(Split::Train, &self.reading)?,
+            let reading = Reading { unlabelled: false, ..self.reading.clone() };
+            let held_out = match spec.read(Split::Test, &reading) {
+                Err(Error::NoSplit(_)) => spec.read(Split::Train, &reading)?,
                 read => read?,
             };
-            held_out.in_classes(&self.whole.classes)
+            if self.reading.unlabelled { Ok(held_out) } else { held_out.in_classes(&self.whole.classes) }
         })
     }
 
     /// The validation split, where there is one that counts.
-    fn validation(&self) -> Result<Option<Dataset>> {
+    ///
+    /// # Errors
+    /// Those of [`Spec::read`].
+    pub fn validation(&self) -> Result<Option<Dataset>> {
         if self.spec.block() == Block::LastFifth {
             return Ok(None);
         }

@@ -23,6 +23,9 @@ pub struct Reading {
     pub resample: Resample,
     /// Whether pictures that cannot be read are left out; else they are an error that lists them.
     pub skip_broken: bool,
+    /// Whether labels do not count: folders that are no splits are no classes, either.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
     /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
@@ -67,17 +70,19 @@ impl Reading {
         Reading { size: Some(size), ..self.clone() }
     }
 
-    /// The same for another data set, whose classes and held-out images are its own.
+    /// The same for another data set, whose labels, classes and held-out images are its own.
     pub fn of_another(&self) -> Reading {
-        Reading { held_out: None, map: BTreeMap::new(), classes: Vec::new(), ..self.clone() }
+        Reading { unlabelled: false, held_out: None, map: BTreeMap::new(), classes: Vec::new(), ..self.clone() }
     }
 }
 
 impl PartialEq for Reading {
     /// Whether results are the same: what may lie in memory and who listens play no part.
     fn eq(&self, other: &Reading) -> bool {
-        let key =
-            |of: &Reading| (of.background, of.fit, of.resample, of.skip_broken, of.held_out.clone(), of.map.clone());
+        let key = |of: &Reading| {
+            let Reading { background, fit, resample, skip_broken, unlabelled, .. } = *of;
+            (background, fit, resample, skip_broken, unlabelled, of.held_out.clone(), of.map.clone())
+        };
         key(self) == key(other)
     }
 }
@@ -89,6 +94,7 @@ impl fmt::Debug for Reading {
             fit,
             resample,
             skip_broken,
+            unlabelled,
             held_out,
             map,
             classes,
@@ -99,7 +105,7 @@ impl fmt::Debug for Reading {
         } = self;
         write!(
             f,
-            "Reading({background}, {fit}, {resample}, {skip_broken}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?}, {changed})"
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {unlabelled}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?}, {changed})"
         )
     }
 }

@@ -66,7 +66,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
             tree.files.push((entry.name.clone(), Source::Archive(archive.clone(), index)));
         }
     }
-    let layout = Layout::of(tree, argument, &|folder| labels(&archive, &format!("{folder}{LABELS}")))?;
+    let layout = Layout::of(tree, argument, &|folder| labels(&archive, &format!("{folder}{LABELS}")), reading)?;
     pictures::load(argument, layout, split, "put the images into folders train, val and test within it", reading)
 }
 

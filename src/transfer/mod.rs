@@ -39,7 +39,6 @@ mod workshop;
 pub use arm::Arm;
 pub use findings::{Findings, Judged};
 pub use labeller::Labeller;
-pub(crate) use labels::known;
 pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub(crate) use predictor::styled;

@@ -283,7 +283,14 @@ impl Runs<'_> {
             true => {
                 let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
                 let of_gan = &self.data.of_gan;
-                let trained = transfer::go_on(&plan, drawn.all.clone(), of_gan, &folders, self.device, tell)?;
+                let trained = transfer::go_on(
+                    &plan,
+                    drawn.for_transfer(self.data.classes()),
+                    of_gan,
+                    &folders,
+                    self.device,
+                    tell,
+                )?;
                 (trained.ending == Ending::Finished).then_some(trained.labeller)
             }
             false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
@@ -377,7 +384,7 @@ impl Runs<'_> {
         let mut recipe = self.recipe(cell.seed);
         let Drawn { all, known } = drawn.labelled();
         let labels = known.iter().map(|(_, class)| *class).collect();
-        let data = Dataset::labelled(all.name.clone(), all.images.clone(), labels, all.classes.clone());
+        let data = Dataset::labelled(all.name.clone(), all.images.clone(), labels, self.data.classes().clone());
         recipe.architecture.classes = data.classes.len();
         recipe.augment = vec![crate::gan::Augmentation::Translation];
         let steps = self.settings.gan_steps;

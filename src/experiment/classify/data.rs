@@ -1,27 +1,39 @@
 //! The images of an experiment of classifiers: which are labelled, which are not, and what is held out.
 
+use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Settings;
-use crate::data::{Classes, Dataset, Parts};
+use super::labels::{FileLabels, hold_out};
+use crate::data::{Classes, Dataset, Parts, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::Architecture;
 use crate::metrics::HeldOut;
 use crate::random::{Purpose, generator};
-use crate::transfer::{SourceImages, known};
+use crate::transfer::SourceImages;
 
 use rand::seq::SliceRandom;
+
+/// What GANs are told that images without labels are of. No source has such a class.
+const UNLABELLED: &str = "(unlabelled)";
 
 /// The images of the target and of the source.
 #[derive(Debug)]
 pub struct Data {
-    /// The training split less the validation block, in the classifier's size.
+    /// The training split less what is held out of it, in the classifier's size.
     training: Dataset,
+    /// The class of each of these images that may be labelled.
+    labels: Vec<Option<u32>>,
+    /// What the classes are called.
+    classes: Classes,
+    /// More images without labels.
+    more: Option<Dataset>,
     /// The validation block.
     pub validation: Dataset,
     /// The test split; never read while settings are chosen.
     test: Option<Dataset>,
-    /// How many images are held out for validation, in a sentence.
+    /// How many images are held out, in a sentence.
     pub withheld: String,
     /// The source's images with the target's classes, and whether they had no colours.
     pub source: Option<(Dataset, bool)>,
@@ -31,10 +43,21 @@ pub struct Data {
     pub of_gan: SourceImages,
 }
 
+/// A target's images by what they are for, in the size in which they were read.
+struct Held {
+    training: Dataset,
+    labels: Vec<Option<u32>>,
+    classes: Classes,
+    validation: Dataset,
+    test: Option<Dataset>,
+    withheld: String,
+}
+
 /// The training images of a seed, some of them labelled.
 #[derive(Clone, Debug)]
 pub struct Drawn {
-    /// All of them, in the order in which the seed draws them.
+    /// All of them, in the order in which the seed draws them, and behind them those of another data set. Without labels where some have
+    /// none.
     pub all: Dataset,
     /// Those that are labelled, with their classes.
     pub known: Vec<(usize, u32)>,
@@ -47,16 +70,23 @@ impl Drawn {
         let known = self.known.iter().enumerate().map(|(place, (_, class))| (place, *class)).collect();
         Drawn { all, known }
     }
+
+    /// All of them with the labels that there are, as a transfer takes them; where some have none, those that are known, and the rest is of
+    /// a class of its own, which has no partner in a source.
+    pub fn for_transfer(&self, classes: &Classes) -> Dataset {
+        if self.all.labels.is_some() {
+            return self.all.clone();
+        }
+        let names = classes.names().iter().map(String::as_str).chain([UNLABELLED]);
+        let mut labels = vec![classes.len() as u32; self.all.len()];
+        self.known.iter().for_each(|&(image, class)| labels[image] = class);
+        Dataset { labels: Some(labels), classes: Classes::new(names), ..self.all.clone() }
+    }
 }
 
-impl Data {
-    /// Those of a target, and of the settings' source; the test split is read only where accuracy is measured on it.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where the target has no labels of two classes or nothing is held out, or the source no class of the target;
-    /// [`Error::NoSplit`] where there is no such split; what reading says.
-    pub fn of(target: &Parts, settings: &Settings) -> Result<Data> {
-        let (size, channels) = (settings.size, settings.channels);
+impl Held {
+    /// Those of a target whose images all have labels. The test split is read only where accuracy is measured on it.
+    fn by_labels(target: &Parts, split: HeldOut) -> Result<Held> {
         let whole = target.whole();
         let name = &whole.name;
         let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
@@ -70,24 +100,140 @@ impl Data {
         if validation.is_empty() {
             return Err(Error::invalid(format!("{name} has too few training images to hold some out for validation")));
         }
-        let test = match settings.split {
-            HeldOut::Test => Some(target.test()?.fit(size, channels)?.in_classes(&whole.classes)?),
+        let test = match split {
+            HeldOut::Test => Some(target.test()?.in_classes(&whole.classes)?),
             HeldOut::Validation => None,
         };
+        Ok(Held {
+            labels: training.labels.iter().flatten().map(|&label| Some(label)).collect(),
+            classes: training.classes.clone(),
+            training,
+            validation,
+            test,
+            withheld: target.withheld()?,
+        })
+    }
+
+    /// Those of a target of which a file says some labels. What other splits have lines of is held out; else a part of what the training split
+    /// has.
+    fn by_file(target: &Parts, given: &FileLabels, settings: &Settings) -> Result<Held> {
+        let (whole, classes) = (target.whole(), given.classes());
+        let Some(files) = &whole.files else {
+            return Err(Error::invalid(format!(
+                "{} has no files that labels could name: it takes images in a folder or an archive",
+                whole.name
+            )));
+        };
+        let is_own = settings.reading.held_out.is_none();
+        let own_test = match target.test() {
+            Ok(test) if is_own => Some(test),
+            Err(Error::NoSplit(_)) => None,
+            read => read.map(|_| None)?,
+        };
+        let own_validation = target.validation()?;
+        given.check([whole].into_iter().chain(&own_test).chain(&own_validation))?;
+        let labels = given.of(whole);
+        let labelled = |part: &Option<Dataset>| part.as_ref().and_then(|part| chosen(part, &given.of(part), classes));
+        let (test, validation) = match is_own {
+            true => (labelled(&own_test), labelled(&own_validation)),
+            false => (Some(target.test()?.in_classes(classes)?), labelled(&own_validation)),
+        };
+        let missing = [validation.is_none(), test.is_none()].iter().filter(|&&missing| missing).count();
+        let places = hold_out(&labels, files, classes.len(), missing);
+        for (class, name) in classes.names().iter().enumerate() {
+            let count = |labels: &[Option<u32>]| labels.iter().filter(|&&label| label == Some(class as u32)).count();
+            if count(&places.pool) == 0 {
+                return Err(Error::invalid(format!(
+                    "{} has {} labelled training images of class {name}, and it takes {} or more: one to learn from, and one for each of \
+                     validation and test that is held out of them",
+                    whole.name,
+                    count(&labels),
+                    missing + 1
+                )));
+            }
+        }
+        let mut drawn = places.held_out.iter().map(|part| {
+            let labels: Vec<u32> = part.iter().filter_map(|&image| labels[image]).collect();
+            Dataset { labels: Some(labels), classes: classes.clone(), ..whole.select(part) }
+        });
+        let mut next = |there: Option<Dataset>| there.or_else(|| drawn.next()).expect("as many parts as are missing");
+        let (validation, test) = (next(validation), next(test));
+        let out: HashSet<usize> = places.held_out.concat().into_iter().collect();
+        let left: Vec<usize> = (0..whole.len()).filter(|image| !out.contains(image)).collect();
+        let pool: Vec<Option<u32>> = left.iter().map(|&image| places.pool[image]).collect();
+        let withheld = format!(
+            "of {} {} training images have labels; {} labelled ones are held out for validation, and {} for the test",
+            whole.name,
+            pool.iter().flatten().count(),
+            validation.len(),
+            test.len()
+        );
+        let test = (settings.split == HeldOut::Test).then_some(test);
+        Ok(Held { training: whole.select(&left), labels: pool, classes: classes.clone(), validation, test, withheld })
+    }
+}
+
+/// The images of a data set that have a label; None where none has.
+fn chosen(data: &Dataset, labels: &[Option<u32>], classes: &Classes) -> Option<Dataset> {
+    let (images, labels): (Vec<usize>, Vec<u32>) =
+        labels.iter().enumerate().filter_map(|(image, label)| Some((image, (*label)?))).unzip();
+    (!images.is_empty()).then(|| Dataset { labels: Some(labels), classes: classes.clone(), ..data.select(&images) })
+}
+
+impl Data {
+    /// Those of a target, of which all images have labels or the settings' file says some, of the settings' source, and more unlabelled ones.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the target has no labels of two classes or nothing is held out, a file of labels does not go with it, or the
+    /// source has no class of the target; [`Error::NoSplit`] where there is no such split; what reading says.
+    pub fn of(target: &Parts, settings: &Settings) -> Result<Data> {
+        let (size, channels) = (settings.size, settings.channels);
+        let held = match &settings.labels_file {
+            None => Held::by_labels(target, settings.split)?,
+            Some(file) => Held::by_file(target, &FileLabels::read(Path::new(&file.path))?, settings)?,
+        };
+        let Held { training, labels, classes, validation, test, mut withheld } = held;
+        let validation = validation.fit(size, channels)?;
+        let test = test.map(|test| test.fit(size, channels)).transpose()?;
         let architecture = Architecture::dcgan(size, channels);
         let of_gan = SourceImages::new(&settings.reading, &architecture);
         let source = settings.source.as_ref().map(|source| {
             let (data, grey) = of_gan.images(source)?;
-            of_classes(&data, &whole.classes).map(|data| (data, grey))
+            if data.classes.named(UNLABELLED).is_some() {
+                return Err(Error::invalid(format!(
+                    "{} has a class called {UNLABELLED}; give it another name",
+                    data.name
+                )));
+            }
+            of_classes(&data, &classes).map(|data| (data, grey))
+        });
+        let more = settings.unlabelled.as_ref().map(|spec| -> Result<Dataset> {
+            let reading = Reading { unlabelled: true, ..settings.reading.of_another().of_size(size) };
+            let all = spec.parse::<Spec>()?.read(Split::Train, &reading)?.without_labels().fit(size, channels)?;
+            let held_out: HashSet<Vec<u8>> = [Some(&validation), test.as_ref()]
+                .into_iter()
+                .flatten()
+                .flat_map(|part| (0..part.len()).map(move |image| part.images.image(image).to_vec()))
+                .collect();
+            let kept: Vec<usize> =
+                (0..all.len()).filter(|&image| !held_out.contains(&all.images.image(image)[..])).collect();
+            withheld += &format!("; {} unlabelled images of {spec} join them", kept.len());
+            if kept.len() < all.len() {
+                withheld += &format!(", and {} that are held out do not", all.len() - kept.len());
+            }
+            Ok(all.select(&kept))
         });
         let source = source.transpose()?;
         let of_signs = source.as_ref().is_some_and(|(_, grey)| *grey && channels == 3);
         Ok(Data {
             inverted: settings.invert.unwrap_or(of_signs),
             training: training.fit(size, channels)?,
-            validation: validation.fit(size, channels)?,
+            labels,
+            more: more.transpose()?,
+            classes,
+            validation,
             test,
-            withheld: target.withheld()?,
+            withheld,
             source,
             of_gan,
         })
@@ -95,7 +241,7 @@ impl Data {
 
     /// The classes of the target.
     pub fn classes(&self) -> &Classes {
-        &self.training.classes
+        &self.classes
     }
 
     /// What accuracy is measured on.
@@ -105,7 +251,12 @@ impl Data {
 
     /// How many images are learned from, labelled or not.
     pub fn count(&self) -> usize {
-        self.training.len()
+        self.training.len() + self.more.as_ref().map_or(0, Dataset::len)
+    }
+
+    /// How many of these labelled ones are drawn from.
+    pub fn labelled(&self) -> usize {
+        self.labels.iter().flatten().count()
     }
 
     /// The training images in the order of a seed, of which the first `shots` of each class are labelled: fewer labels are the first of more.
@@ -115,17 +266,27 @@ impl Data {
     pub fn drawn(&self, shots: usize, seed: u64) -> Result<Drawn> {
         let mut order: Vec<usize> = (0..self.training.len()).collect();
         order.shuffle(&mut generator(seed, Purpose::Subset, 1, 0));
-        let all = self.training.select(&order);
-        let known = known(&all, &all.classes, shots).into_iter().enumerate();
-        let known: Vec<(usize, u32)> = known.filter_map(|(image, class)| Some((image, class?))).collect();
-        let counts = self.training.class_counts();
+        let mut counts = vec![0; self.classes.len()];
+        let mut known = Vec::new();
+        for (place, &image) in order.iter().enumerate() {
+            let Some(class) = self.labels[image] else { continue };
+            counts[class as usize] += 1;
+            if counts[class as usize] <= shots {
+                known.push((place, class));
+            }
+        }
         let lacking = counts.iter().zip(self.classes().names()).find(|(count, _)| (1..shots).contains(*count));
         if let Some((count, class)) = lacking {
             return Err(Error::invalid(format!(
-                "{} has {count} training images of class {class}, and {shots} labelled ones of each are asked for",
+                "{} has {count} training images of class {class} whose labels may be learned from, and {shots} of each are asked for",
                 self.training.name
             )));
         }
+        let all = self.training.select(&order);
+        let all = match &self.more {
+            Some(more) => all.joined(more)?,
+            None => all,
+        };
         Ok(Drawn { all, known })
     }
 }

@@ -18,6 +18,7 @@ mod arm;
 mod cell;
 mod data;
 mod kept;
+mod labels;
 mod result;
 mod settings;
 
@@ -28,6 +29,7 @@ pub use arm::{Arm, Teaching};
 pub use cell::{Look, Record, classifier_path};
 pub use data::{Data, Drawn};
 pub use kept::KeptClassifier;
+pub use labels::{FileLabels, LabelsFile};
 pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
 pub use settings::{Cell, Design, Row, Settings, run_folder};
 

@@ -27,6 +27,8 @@ pub struct Described {
     pub classes: Vec<String>,
     /// How many images there are to learn from, labelled or not.
     pub training: usize,
+    /// How many of these have labels to be drawn from.
+    pub labelled: usize,
     /// How many images accuracy is measured on.
     pub held_out: usize,
     /// How many images the validation block has.
@@ -119,6 +121,7 @@ impl Described {
             candidates,
             classes: data.classes().names().to_vec(),
             training: data.count(),
+            labelled: data.labelled(),
             held_out: held_out.len(),
             validation: data.validation.len(),
             balanced: own.is_uneven(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Arm;
+use super::{Arm, LabelsFile};
 use crate::atomic;
 use crate::checkpoint::difference;
 use crate::data::{Parts, Reading};
@@ -26,6 +26,9 @@ pub struct Settings {
     pub source: Option<String>,
     /// What is to be classified, as `--target` takes it.
     pub target: String,
+    /// More images without labels, as `--unlabelled` takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled: Option<String>,
     /// Steps on the target, the same in all arms.
     pub steps: u64,
     /// Steps of the classifier of the source, which each seed trains once.
@@ -51,6 +54,9 @@ pub struct Settings {
     pub split: HeldOut,
     /// The device, as `--device` takes it.
     pub device: String,
+    /// The labels of some of its images; none where all have theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels_file: Option<LabelsFile>,
     /// How images are read, and which are held out.
     #[serde(default, skip_serializing_if = "Reading::is_usual")]
     pub reading: Reading,

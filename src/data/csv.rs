@@ -1,0 +1,94 @@
+//! Tables of values with commas between them, as spreadsheets write and read them (RFC 4180).
+
+/// The number of the line that a record begins in, and its fields.
+pub type Record = (usize, Vec<String>);
+
+/// The records of a text; empty lines are none.
+///
+/// # Errors
+/// The number of the line that is at fault, and what is wrong there.
+pub fn records(text: &str) -> Result<Vec<Record>, (usize, &'static str)> {
+    let mut letters = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
+    let (mut records, mut line) = (Vec::new(), 1);
+    while letters.peek().is_some() {
+        let (begins, mut record) = (line, Vec::new());
+        loop {
+            let mut field = String::new();
+            if letters.next_if_eq(&'"').is_some() {
+                loop {
+                    match letters.next() {
+                        None => return Err((begins, "a quote is not closed")),
+                        // Two that stand together are one within.
+                        Some('"') if letters.next_if_eq(&'"').is_none() => break,
+                        Some(letter) => {
+                            line += usize::from(letter == '\n');
+                            field.push(letter);
+                        }
+                    }
+                }
+            }
+            while let Some(letter) = letters.next_if(|letter| !matches!(letter, ',' | '\n' | '\r')) {
+                field.push(letter);
+            }
+            record.push(field);
+            match letters.next() {
+                Some(',') => continue,
+                Some('\r') => {
+                    letters.next_if_eq(&'\n');
+                }
+                _ => {}
+            }
+            break;
+        }
+        line += 1;
+        if record != [""] {
+            records.push((begins, record));
+        }
+    }
+    Ok(records)
+}
+
+/// A field as it is written.
+pub fn quoted(field: &str) -> String {
+    match field.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn records_are_those_of_spreadsheets() {
+        let read = |text: &str| records(text).unwrap();
+        let row =
+            |line: usize, fields: &[&str]| (line, fields.iter().map(|field| field.to_string()).collect::<Vec<_>>());
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["\u{feff}file,class", "a b.png, cat", "", "\"x,\"\"y\"\"\",", "z,dog"].join(end);
+            let expected = [
+                row(1, &["file", "class"]),
+                row(2, &["a b.png", " cat"]),
+                row(4, &["x,\"y\"", ""]),
+                row(5, &["z", "dog"]),
+            ];
+            assert_eq!(read(&text), expected, "{end:?}");
+            assert_eq!(read(&(text + end)), expected, "{end:?} at the end");
+        }
+        assert_eq!(read("\"two\nlines\",1\n3"), [row(1, &["two\nlines", "1"]), row(3, &["3"])]);
+        assert!(read("").is_empty());
+        assert_eq!(records("a\n\"b\nc").unwrap_err(), (2, "a quote is not closed"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(table in prop::collection::vec(prop::collection::vec("[a,\"\n\r é]{0,4}", 2..4), 0..5)) {
+            let lines = table.iter().map(|row| row.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(","));
+            let text: String = lines.map(|line| line + "\n").collect();
+            let read: Vec<Vec<String>> = records(&text).unwrap().into_iter().map(|(_, record)| record).collect();
+            prop_assert_eq!(read, table);
+        }
+    }
+}
