@@ -1,5 +1,10 @@
 // Functions that WGSL lacks, or has without accuracy near 0 or with overflow far from it.
 
+// Whether x is not a number, by its bits: a compiler may take x != x for false.
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+}
+
 // The hyperbolic tangent: near 0 the polynomial of Cephes' tanhf (Moshier), elsewhere from the exponential that does not overflow.
 fn tanh_stable(x: f32) -> f32 {
     let z = x * x;

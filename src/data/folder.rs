@@ -56,7 +56,7 @@ pub fn read_files(paths: &[PathBuf], (size, channels): (usize, usize), reading: 
         }
         let name = path.file_name().map_or_else(|| whose.clone(), |name| name.to_string_lossy().into_owned());
         let tree = Tree { files: vec![(name, Source::Disk(path.clone()))], ..Tree::default() };
-        let layout = Layout::of(tree, &whose, &|_| Ok(None))?;
+        let layout = Layout::of(tree, &whose, &|_| Ok(None), reading)?;
         let picture = pictures::load(&whose, layout, Split::Train, "name pictures", reading)?;
         pixels.extend(picture.fit(size, channels)?.images.into_pixels());
         files.push(whose.into());

@@ -150,7 +150,7 @@ fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
     assert!(csv.starts_with("file,class,cats,dogs\n") && csv.lines().count() == 21 && csv.contains("0.png,"), "{csv}");
 
     desk.refuses(2, &arguments.replace("-q", "--arms finetune -q").replace("run", "new"), &["finetune", "source"]);
-    desk.refuses(1, &arguments.replace("--shots 4", "--shots 50").replace("run", "new"), &["dogs", "50"]);
+    desk.refuses(1, &arguments.replace("--shots 4", "--shots 30").replace("run", "new"), &["dogs", "30"]);
     let other = arguments.replace("--target", "--source synthetic:strokes --target").replace("run", "new");
     desk.refuses(1, &other, &["0 of the target's classes", "map classes"]);
     desk.refuses(1, &arguments.replace("folder:own", "folder:own/train/dogs").replace("run", "new"), &["labels"]);

@@ -10,8 +10,11 @@ fn gan_ops() -> Vec<Golden> {
     Golden::on_every_device("gan_ops.safetensors")
 }
 
+/// A name among the golden values, and what makes these of one tensor.
+type Row = (&'static str, fn(&Tensor) -> Tensor);
+
 /// Checks functions of one tensor by name.
-fn check(rows: &[(&str, fn(&Tensor) -> Tensor)]) {
+fn check(rows: &[Row]) {
     for golden in gan_ops() {
         for (name, function) in rows {
             golden.check_op(name, &["x"], |x| function(&x[0]));

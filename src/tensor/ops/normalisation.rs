@@ -118,7 +118,7 @@ impl Tensor {
     /// Where there is no axis beside the first, or the groups do not part the last.
     #[track_caller]
     pub fn group_norm(&self, groups: usize, epsilon: f64) -> Tensor {
-        let fits = self.rank() > 1 && groups > 0 && self.shape()[self.rank() - 1] % groups == 0;
+        let fits = self.rank() > 1 && groups > 0 && self.shape()[self.rank() - 1].is_multiple_of(groups);
         assert!(fits, "group_norm: {groups} groups of the shape {:?}", self.shape());
         let (n, c) = (self.shape()[0], self.shape()[self.rank() - 1]);
         let pixels = count(&self.shape()[1..self.rank() - 1]);

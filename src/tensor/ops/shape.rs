@@ -266,7 +266,7 @@ impl Tensor {
     /// Where this is no image, or the factor's square does not divide its channels.
     #[track_caller]
     pub fn pixel_shuffle(&self, factor: usize) -> Tensor {
-        let fits = self.rank() == 4 && factor > 0 && self.shape()[3] % (factor * factor) == 0;
+        let fits = self.rank() == 4 && factor > 0 && self.shape()[3].is_multiple_of(factor * factor);
         assert!(fits, "pixel_shuffle: {factor} times of the shape {:?}", self.shape());
         let [n, h, w, channels] = std::array::from_fn(|axis| self.shape()[axis]);
         let c = channels / (factor * factor);
