@@ -57,7 +57,8 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.refuses(1, "translate ctgan", &["pairs.png exists", "another --out"]);
     desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
     desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
-    desk.graft(&format!("transfer --method tgan --extractor untrained --d-init fresh {SMALL} --out tgan")).ok();
+    desk.graft(&format!("transfer --method tgan --extractor untrained --g-init fresh {SMALL} --out tgan")).ok();
+    desk.refuses(1, "translate tgan --out new.png", &["no generator of its source"]);
     desk.graft("train --data synthetic:strokes --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
     desk.refuses(1, "translate trained --out new.png", &["no run of a transfer"]);
     desk.refuses(1, "translate nowhere --out new.png", &["nowhere"]);

@@ -1,7 +1,7 @@
 //! Pooling of images `[n, h, w, c]`, composed of windows, expansions and reductions.
 
 use super::super::Tensor;
-use super::resample::image;
+use super::resample::{adaptive, image};
 
 /// The windows of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +71,6 @@ impl Pool {
         let start = |window: usize| window * self.stride[axis];
         (0..count).map(|window| end.min(start(window) + self.kernel[axis]) - start(window)).collect()
     }
-}
-
-/// The pixels `start..end` of each of `to` windows that part an axis of `from` pixels as evenly as whole pixels allow; neighbours overlap
-/// where that does not divide.
-pub(super) fn adaptive(from: usize, to: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    (0..to).map(move |i| i * from / to..((i + 1) * from).div_ceil(to))
 }
 
 impl Tensor {

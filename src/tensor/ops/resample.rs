@@ -1,7 +1,6 @@
 //! Images `[n, h, w, c]` in other sizes: repeated pixels, and products with a matrix an axis.
 
 use super::super::Tensor;
-use super::pooling::adaptive;
 
 /// What stands between pixels, or for many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +63,12 @@ fn source(j: usize, from: usize, to: usize, align_corners: bool) -> f64 {
 fn cubic(x: f64) -> f64 {
     const A: f64 = -0.75;
     if x <= 1.0 { ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0 } else { ((A * x - 5.0 * A) * x + 8.0 * A) * x - 4.0 * A }
+}
+
+/// The pixels `start..end` of each of `to` windows that part an axis of `from` pixels as evenly as whole pixels allow; neighbours overlap
+/// where that does not divide.
+pub(super) fn adaptive(from: usize, to: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..to).map(move |i| i * from / to..((i + 1) * from).div_ceil(to))
 }
 
 /// The four sizes of an image.
