@@ -228,7 +228,7 @@ fn labels_of_unlabelled_images_play_no_part() {
     for (target, more, out) in [
         ("wrong.zip", "idx:more,ones", "wrong"),
         ("none.zip", "idx:more,ones", "none"),
-        ("none.zip", "idx:more,many", "many"),
+        ("none.zip", "idx:more,many", "several"),
         ("none.zip", "idx:more", "bare"),
     ] {
         let other = run(target, more, out);
