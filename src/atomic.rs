@@ -32,10 +32,10 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     write_after(path, bytes, || Ok(()))
 }
 
-/// As [`write`], with `before` done once the bytes are on the disk and before they take their place.
+/// As [`write()`], with `before` done once the bytes are on the disk and before they take their place.
 ///
 /// # Errors
-/// As [`write`]; those of `before`, after which nothing is replaced.
+/// As [`write()`]; those of `before`, after which nothing is replaced.
 pub fn write_after(path: &Path, bytes: &[u8], before: impl FnOnce() -> Result<()>) -> Result<()> {
     let temporary = temporary(path)?;
     let written = fill(&temporary, bytes)

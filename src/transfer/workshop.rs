@@ -250,7 +250,8 @@ impl<'a> Workshop<'a> {
     /// interrupted.
     ///
     /// # Errors
-    /// Those of [`pretraining::go_on`].
+    /// [`Error::Diverged`] where a loss or a tensor is not finite; [`Error::Folder`] where the checkpoint is of another training, or gone; what
+    /// writing says.
     pub fn pretrain(&mut self, folder: &Path, phase: &str, training: &mut dyn Pretraining) -> Result<bool> {
         if self.rehearsed.is_some() {
             match &mut self.stopwatch {
