@@ -57,7 +57,7 @@ pub struct Classify {
     shots: Vec<usize>,
     /// Arms, comma-separated: names (scratch, finetune, selftrain, gan-augment, ..) or NAME=ARM{option=value,..} [default: scratch, finetune,
     /// selftrain; without a source scratch, selftrain]
-    #[arg(long, value_name = "LIST")]
+    #[arg(long, value_name = "LIST", long_help = help_of_arms())]
     arms: Option<String>,
     /// So many seeds, from 0, each of which draws other labelled images; or a list: 0,1,2 (`100,` for that seed alone)
     #[arg(long, default_value = "5", value_name = "N|LIST")]
@@ -216,6 +216,24 @@ fn ended(lines: &Lines, cell: &Cell, record: &Record, found: &Classification) {
         let how = accuracy.map_or("diverged".to_string(), |share| format!("{:.1} % right", 100.0 * share));
         warn(format!("{done}/{all} {cell}: {how}, {seconds:.0}s"));
     }
+}
+
+/// Writes the report of the experiment in a folder again, from what lies there; gives its path.
+pub fn write_report(root: &Path) -> Result<PathBuf> {
+    let none = || Error::invalid(format!("{} holds no experiment of classifiers", root.display()));
+    let design = Design::read(root)?.ok_or_else(none)?;
+    let data = Data::of(&design.settings.read_target()?, &design.settings)?;
+    report_on(root, &classify::found(root, &design, &data)?, &data)
+}
+
+/// What each arm that has a name is for.
+fn help_of_arms() -> String {
+    let arms: Vec<String> = Arm::named().map(|(name, about)| format!("  {name}: {about}")).collect();
+    format!(
+        "Arms, comma-separated: names, or NAME=ARM{{option=value,..}} [default: scratch,finetune,selftrain; without a source \
+         scratch,selftrain]\n{}",
+        arms.join("\n")
+    )
 }
 
 fn report_on(root: &Path, found: &Classification, data: &Data) -> Result<PathBuf> {

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::compare_tables::aligned;
+use super::compare_tables::{aligned, listed, ratio};
 use crate::error::Result;
 use crate::experiment::classify::{Accuracy, Classification, Design, Mean, Record};
-use crate::experiment::verdict::{Contrast, Verdict};
+use crate::experiment::verdict::Verdict;
 
 /// The runs that are left of each arm, as rows and in words.
 pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, String)> {
@@ -23,10 +23,6 @@ pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, String)> {
             }
         }
         left += to_run.len();
-        let listed = |seeds: &[u64]| match seeds {
-            [] => "-".to_string(),
-            _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-        };
         rows.push(vec![row.arm.clone(), row.shots.to_string(), listed(&ended), listed(&to_run)]);
         objects.push(json!({ "arm": row.arm, "shots": row.shots, "ended": ended, "left": to_run }));
     }
@@ -89,13 +85,5 @@ fn percent(mean: &Mean) -> String {
     match mean.interval {
         Some([low, high]) => format!("{shown} [{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
         None => shown,
-    }
-}
-
-fn ratio(contrast: &Contrast) -> String {
-    let Some(ratio) = contrast.ratio else { return "-".to_string() };
-    match &contrast.test {
-        Some(test) => format!("{ratio:.2} [{:.2}, {:.2}]", test.interval[0].exp(), test.interval[1].exp()),
-        None => format!("{ratio:.2}"),
     }
 }

@@ -28,7 +28,8 @@ pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
     lines.join("\n")
 }
 
-fn listed(seeds: &[u64]) -> String {
+/// Seeds with commas between.
+pub fn listed(seeds: &[u64]) -> String {
     match seeds {
         [] => "-".to_string(),
         _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
@@ -185,7 +186,8 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     row
 }
 
-fn ratio(contrast: &Contrast) -> String {
+/// A ratio with its interval.
+pub fn ratio(contrast: &Contrast) -> String {
     let Some(ratio) = contrast.ratio else { return "-".to_string() };
     match &contrast.test {
         Some(test) => format!("{ratio:.2} [{:.2}, {:.2}]", test.interval[0].exp(), test.interval[1].exp()),

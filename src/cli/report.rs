@@ -1,4 +1,4 @@
-//! `graft report`: makes the report of a run, or of a comparison, again.
+//! `graft report`: makes the report of a run, a comparison, or an experiment of classifiers again.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,17 @@ use serde_json::json;
 
 use super::{compare, named, tell, train_command, transfer};
 use crate::error::Result;
+use crate::experiment::classify;
 use crate::experiment::compare::Design;
 use crate::experiment::report;
 use crate::run::{RunFolder, split};
 use crate::transfer::TrainedOn;
 
-/// Write the report.html of a run or a comparison again, from what lies in its folder
+/// Write the report.html of a run, a comparison or a classify again, from what lies in its folder
 #[derive(Args)]
 #[command(after_help = "Examples:\n  graft report runs/dcgan-strokes-0\n  graft report runs/compare")]
 pub struct Report {
-    /// The folder of a run, or of a comparison, also of one that is still going on
+    /// The folder of a run, of a comparison, or of `graft classify`, also of one that is still going on
     run: PathBuf,
 }
 
@@ -24,6 +25,11 @@ impl Report {
     pub fn run(&self) -> Result<()> {
         if Design::is_in(&self.run) {
             let report = named(compare::write_report(&self.run)?);
+            tell("report", json!({ "report": report }), &report);
+            return Ok(());
+        }
+        if classify::Design::is_in(&self.run) {
+            let report = named(super::classify::write_report(&self.run)?);
             tell("report", json!({ "report": report }), &report);
             return Ok(());
         }

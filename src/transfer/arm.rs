@@ -65,18 +65,8 @@ impl Arm {
         if let Some((kind, options)) = named(text) {
             return Arm::new(text, kind.name, parse_options(options)?);
         }
-        let (head, options) = match text.split_once('{') {
-            None => (text, ""),
-            Some((head, rest)) => match rest.strip_suffix('}') {
-                Some(options) => (head, options),
-                None => return Err(Error::Usage(format!("the arm `{text}` lacks its closing brace"))),
-            },
-        };
-        let (name, method) = head.split_once('=').unwrap_or((text, head));
-        if name.is_empty() || name.contains(['/', '\\']) && head.contains('=') {
-            return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's")));
-        }
-        Arm::new(name, method, parse_options(options)?)
+        let (name, method, options) = described(text)?;
+        Arm::new(name, method, options)
     }
 
     /// The arms that have a name, in the order of the registry.
@@ -265,8 +255,27 @@ fn named(name: &str) -> Option<(&'static Kind, &'static str)> {
     METHODS.iter().find_map(|kind| kind.arms.iter().find(|(arm, _)| *arm == name).map(|(_, options)| (*kind, *options)))
 }
 
+/// What `BASE{option=value,..}` or `NAME=BASE{option=value,..}` says: the name, which is all of it where none is said, the base, and the options.
+///
+/// # Errors
+/// [`Error::Usage`] where a brace is open, an option is none, or the name is no folder's.
+pub(crate) fn described(text: &str) -> Result<(&str, &str, Texts)> {
+    let (head, options) = match text.split_once('{') {
+        None => (text, ""),
+        Some((head, rest)) => match rest.strip_suffix('}') {
+            Some(options) => (head, options),
+            None => return Err(Error::Usage(format!("the arm `{text}` lacks its closing brace"))),
+        },
+    };
+    let (name, base) = head.split_once('=').unwrap_or((text, head));
+    if name.is_empty() || name.contains(['/', '\\']) && head.contains('=') {
+        return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's")));
+    }
+    Ok((name, base, parse_options(options)?))
+}
+
 /// `option=value,..`; a part without an equals sign belongs to the value before it (`augment=color,translation`).
-fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
+pub(crate) fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
     let mut options: Vec<(String, String)> = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         match (part.split_once('='), options.last_mut()) {

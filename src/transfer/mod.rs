@@ -37,6 +37,7 @@ mod workshop;
 
 #[doc(hidden)]
 pub use arm::Arm;
+pub(crate) use arm::{described, parse_options};
 pub use findings::{Findings, Judged};
 pub use labeller::Labeller;
 pub use options::{Choices, Init, Learning};
@@ -52,6 +53,7 @@ pub use shelf::Shelf;
 pub(crate) use shown::{ExtractorStyle, Shown};
 pub use style::Style;
 pub use timing::{Learned, Paces, Timed};
+pub(crate) use workshop::turn;
 pub use workshop::{SourceGan, SourceImages, Workshop};
 
 use crate::error::Result;

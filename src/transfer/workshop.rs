@@ -348,7 +348,7 @@ impl SourceGan {
 }
 
 /// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.
-fn turn(folder: &Path) -> Arc<Mutex<()>> {
+pub(crate) fn turn(folder: &Path) -> Arc<Mutex<()>> {
     static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
     TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
 }

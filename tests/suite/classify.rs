@@ -11,8 +11,7 @@ use crate::program::Desk;
 /// Tiny networks, and every arm.
 const CLASSIFY: &str = "classify --source mnist:target --target mnist:target --width 4 --batch 8 --steps 6 --source-steps 4 \
     --gan-source-steps 4 --gan-steps 4 --look-every 2 --shots 1,2 --seeds 2 --checkpoint-every 2 -q";
-const ARMS: &str =
-    "--arms scratch,finetune,selftrain,gan-augment{filter=0,per-class=4},gan-augment-scratch{per-class=4}";
+const ARMS: &str = "--arms scratch,finetune,selftrain,gan-augment{filter=0,per-class=4},gan-augment-scratch{per-class=4},sequential{filter=0,per-class=4}";
 
 /// `classify.json` without what no two runs share.
 fn found(desk: &Desk, folder: &str) -> Json {
@@ -50,7 +49,7 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
     assert_eq!(found(&desk, "killed"), expected);
 
     let cells = expected["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 5 * 2 * 2);
+    assert_eq!(cells.len(), 6 * 2 * 2);
     for cell in cells {
         let record = &cell["record"];
         let counts = record["confusion"].as_array().unwrap();
@@ -60,7 +59,8 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         assert_eq!(record["accuracy"].as_f64().unwrap(), right as f64 / 24.0, "{cell}");
         let steps: Vec<u64> = record["curve"].as_array().unwrap().iter().map(|l| l["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, [2, 4, 6], "{cell}");
-        let of_gan = cell["arm"].as_str().unwrap().starts_with("gan");
+        let arm = cell["arm"].as_str().unwrap();
+        let of_gan = arm.starts_with("gan") || arm.starts_with("sequential");
         assert_eq!(record["notes"].as_array().unwrap().len(), usize::from(of_gan), "{cell}");
     }
     // Of a GAN that filters nothing all samples teach.
@@ -71,9 +71,13 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         baselines.as_array().unwrap().iter().map(|b| b.as_str().unwrap()).collect::<Vec<_>>(),
         ["scratch", "selftrain"]
     );
-    assert_eq!(expected["findings"].as_array().unwrap().len(), 3 * 2);
+    assert_eq!(expected["findings"].as_array().unwrap().len(), 4 * 2);
     let report = whole.text("whole/report.html");
     assert!(report.contains("what images of a class are found to be") && report.contains("data:image/png"));
+    assert_eq!(whole.graft("report whole").ok().trim(), "whole/report.html");
+    assert!(whole.text("whole/report.html") == report, "it is written again from what is there");
+    let help = whole.graft("classify --help").ok();
+    assert!(help.contains("gan-augment-scratch: its control"), "{help}");
     let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out whole --plan")).ok();
     assert!(plan.contains("\n0 runs to go"), "{plan}");
 }

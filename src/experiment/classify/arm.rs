@@ -6,7 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, did_you_mean};
-use crate::options::{About, Options, Range, Takes, Texts, options};
+use crate::options::{About, Options, Range, Takes, options};
+use crate::transfer::{described, parse_options};
 
 /// Most samples of a class: as many as go through memory without notice.
 const MOST_SAMPLES: u64 = 10_000;
@@ -23,7 +24,7 @@ options! {
         "samples", "WEIGHT", Takes::Number(Range::NotNegative), "0", samples: f64;
         /// Whether the GAN is transferred (CTGAN, with the same images' labels known); else it learns from the labelled images alone
         "transfer", "true|false", Takes::Flag, "true", transfer: bool;
-        /// Leave out samples of which the GAN's label predictor, or without a source nobody, is less sure that they are of their class
+        /// Leave out samples of which the transferred GAN's label predictor is less sure that they are of the class asked for
         "filter", "SHARE", Takes::Number(Range::Share), "0.8", filter: f64;
         /// Samples of each class
         "per-class", "N", Takes::Whole(1, MOST_SAMPLES), "500", per_class: usize;
@@ -62,17 +63,7 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] naming what is known.
     pub fn parse(text: &str) -> Result<Arm> {
-        let (head, said) = match text.split_once('{') {
-            None => (text, ""),
-            Some((head, rest)) => match rest.strip_suffix('}') {
-                Some(said) => (head, said),
-                None => return Err(Error::Usage(format!("the arm `{text}` lacks its closing brace"))),
-            },
-        };
-        let (name, base) = head.split_once('=').unwrap_or((text, head));
-        if name.is_empty() || name.contains(['/', '\\']) {
-            return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's")));
-        }
+        let (name, base, said) = described(text)?;
         let Some(Named(_, options, _)) = ARMS.iter().find(|named| named.0 == base) else {
             let meant = did_you_mean(base, ARMS.iter().map(|named| named.0));
             let known: Vec<&str> = ARMS.iter().map(|named| named.0).collect();
@@ -81,8 +72,8 @@ impl Arm {
                 known.join(", ")
             )));
         };
-        let mut given = pairs(options)?;
-        given.extend(pairs(said)?);
+        let mut given = parse_options(options)?;
+        given.extend(said);
         let teaching = Arm { name: name.to_string(), options: given }.teaching()?;
         Ok(Arm { name: name.to_string(), options: teaching.texts() })
     }
@@ -154,20 +145,6 @@ impl fmt::Display for Arm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
-}
-
-/// `option=value,..`
-fn pairs(text: &str) -> Result<Texts> {
-    let mut found = Texts::new();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let Some((name, value)) = part.split_once('=') else {
-            return Err(Error::Usage(format!("`{part}` is no option=value")));
-        };
-        if found.insert(name.trim().to_string(), value.trim().to_string()).is_some() {
-            return Err(Error::Usage(format!("`{text}` says an option twice")));
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -110,7 +111,10 @@ impl Experiment for Runs<'_> {
 
     fn shares(&self, cell: &Cell) -> Option<PathBuf> {
         let teaching = cell.arm.teaching().ok()?;
-        (teaching.source || teaching.samples > 0.0).then(|| cell.learned(self.root))
+        match teaching.samples > 0.0 {
+            true => Some(gan_folder(self.root, cell, &teaching)),
+            false => teaching.source.then(|| cell.learned(self.root)),
+        }
     }
 
     fn is_whole(&self, _record: &Record) -> bool {
@@ -139,6 +143,12 @@ impl Experiment for Runs<'_> {
         let _ = (self.watcher)(cell, &CellEvent::Ended(record, &found));
         Ok(())
     }
+}
+
+/// The folder of the GAN whose samples teach a cell's classifier; arms with the same labels share it.
+fn gan_folder(root: &Path, cell: &Cell, teaching: &Teaching) -> PathBuf {
+    let kind = if teaching.transfer { "gan" } else { "gan-scratch" };
+    cell.learned(root).join(format!("{kind}-{}", cell.shots))
 }
 
 /// The networks' shapes.
@@ -262,6 +272,9 @@ impl Runs<'_> {
             changed: false,
             shelf: self.shelf.as_ref(),
         };
+        // Arms with a GAN take turns by that, and share this with arms that have none.
+        let turn = transfer::turn(&folder);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let done = go_on_learning(&mut training, &phase, self.device, tell)?;
         let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
@@ -276,8 +289,9 @@ impl Runs<'_> {
         drawn: &Drawn,
         tell: &mut crate::run::Watcher<'_>,
     ) -> Result<Option<Samples>> {
-        let kind = if teaching.transfer { "gan" } else { "gan-scratch" };
-        let folder = cell.learned(self.root).join(format!("{kind}-{}", cell.shots));
+        let folder = gan_folder(self.root, cell, teaching);
+        let turn = transfer::turn(&folder);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let began = Instant::now();
         let labeller = match teaching.transfer {
             true => {

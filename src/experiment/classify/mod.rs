@@ -25,6 +25,8 @@ mod settings;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use serde::Deserialize;
+
 pub use arm::{Arm, Teaching};
 pub use cell::{Look, Record, classifier_path};
 pub use data::{Data, Drawn};
@@ -35,7 +37,7 @@ pub use settings::{Cell, Design, Row, Settings, run_folder};
 
 use crate::backend::Device;
 use crate::error::{Error, Result, Way};
-use crate::experiment::engine::{self, Jobs, write_json};
+use crate::experiment::engine::{self, Jobs, read_json, write_json};
 use crate::run::{self, Ending, Event};
 use crate::transfer::Shelf;
 use cell::Runs;
@@ -103,4 +105,23 @@ pub fn run(
     let runs = Runs { root, settings, data, device, jobs, shelf, gather: &gather, watcher };
     let ending = engine::carry_out(&runs, asked.cells(), jobs)?;
     Ok((gather()?, ending))
+}
+
+/// What the experiment in a folder found so far, from what its runs left there; also while it goes on.
+///
+/// # Errors
+/// [`Error::Invalid`] where none of its runs can have begun; where a file is not what was written there.
+pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification> {
+    #[derive(Deserialize)]
+    struct Written {
+        protocol: Machine,
+    }
+    #[derive(Deserialize)]
+    struct Machine {
+        microkernel: String,
+    }
+    let written: Option<Written> = read_json(&root.join(RESULT))?;
+    let none = || Error::invalid(format!("no run of {} has begun: wait, or begin it again", root.display()));
+    let machine = written.ok_or_else(none)?.protocol;
+    Classification::gather(root, design, Described::of(design, data, &machine.microkernel))
 }

@@ -33,7 +33,7 @@ pub struct Settings {
     pub steps: u64,
     /// Steps of the classifier of the source, which each seed trains once.
     pub source_steps: u64,
-    /// Steps of a GAN's source, and on its target.
+    /// Steps of a GAN on its source.
     pub gan_source_steps: u64,
     /// Steps of a GAN on its target.
     pub gan_steps: u64,
@@ -163,13 +163,7 @@ impl Design {
     /// # Errors
     /// [`Error::Folder`] where what is in the folder has other settings, naming the difference.
     pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
-        let path = root.join(FILE);
-        let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
-        let Some(text) = text else { return Ok(asked.clone()) };
-        let mut design: Design = toml::from_str(&text).map_err(|error| {
-            let broken = error.message();
-            Error::invalid(format!("{}: {broken}; put back what `graft classify` wrote there", path.display()))
-        })?;
+        let Some(mut design) = Design::read(root)? else { return Ok(asked.clone()) };
         let refused = |what: &str, ours: String, theirs: String| {
             let problem = format!(
                 "{}: the experiment was begun with {what} {ours}, and now {theirs} is asked for",
@@ -212,7 +206,10 @@ impl Design {
         let path = root.join(FILE);
         let text = atomic::if_there(std::fs::read_to_string(&path)).map_err(Error::io("read", &path))?;
         let read = |text: String| {
-            toml::from_str(&text).map_err(|error| Error::invalid(format!("{}: {}", path.display(), error.message())))
+            toml::from_str(&text).map_err(|error| {
+                let broken = error.message();
+                Error::invalid(format!("{}: {broken}; put back what `graft classify` wrote there", path.display()))
+            })
         };
         text.map(read).transpose()
     }

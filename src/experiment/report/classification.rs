@@ -1,11 +1,11 @@
 //! The report of an experiment of classifiers: accuracies, verdicts, curves over labels and steps, and which classes are taken for which.
 
+use super::comparison::ratio;
 use super::number::{decimal, whole};
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
 use crate::error::Result;
 use crate::experiment::classify::{Accuracy, Classification, Data, Mean, Record};
-use crate::experiment::verdict::Contrast;
 
 /// Labelled images that are shown at most, and how many stand in a row.
 const SHOWN: usize = 100;
@@ -145,14 +145,6 @@ fn share(mean: &Mean) -> Entry {
     match mean.interval {
         Some([low, high]) => entry.interval(100.0 * low, 100.0 * high),
         None => entry,
-    }
-}
-
-fn ratio(contrast: &Contrast) -> Entry {
-    match (&contrast.ratio, &contrast.test) {
-        (Some(ratio), Some(test)) => Entry::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
-        (Some(ratio), None) => Entry::number(*ratio, 2),
-        _ => Entry::Missing,
     }
 }
 

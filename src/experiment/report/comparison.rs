@@ -173,7 +173,8 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
     )
 }
 
-fn ratio(contrast: &Contrast) -> Entry {
+/// A ratio with its interval.
+pub(super) fn ratio(contrast: &Contrast) -> Entry {
     match (&contrast.ratio, &contrast.test) {
         (Some(ratio), Some(test)) => Entry::number(*ratio, 2).interval(test.interval[0].exp(), test.interval[1].exp()),
         (Some(ratio), None) => Entry::number(*ratio, 2),
