@@ -28,6 +28,7 @@ use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result, Way};
 use crate::gan::Recipe;
 pub use event::{Event, State, Watcher, judge, of_classifier, panel, unwatched};
+pub(crate) use health::{Look, overfitting};
 pub use lock::Lock;
 use metrics::last_seconds;
 pub use snapshots::{Keep, Named, split};

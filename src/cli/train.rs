@@ -23,8 +23,8 @@ use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
 use crate::gan::{Recipe, Trainer};
 use crate::metrics::{HeldOut, unjudged};
-use crate::run::{Ending, OnNan, RunFolder, Settings};
-use crate::transfer::curve::{Curve, Measures, Measuring};
+use crate::run::{Ending, Event, OnNan, RunFolder, Settings};
+use crate::transfer::curve::{Curve, Measuring, of_validation};
 
 /// Steps that show digits on MNIST.
 const STEPS: u64 = 3000;
@@ -229,24 +229,24 @@ impl Train {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: &Parts, device: &Device) -> Result<()> {
     let mut progress = Progress::new("train", settings.steps, is_quiet());
-    let measures = match settings.evaluate_every {
+    let reference = match settings.evaluate_every {
         None => None,
         Some(_) => {
             let form = (settings.recipe.architecture.size, settings.recipe.architecture.channels);
             let mut of_judge = Progress::new("judge", 0, is_quiet());
-            let measures = Measures::of_validation(parts, form, device, &mut |event| of_judge.watch(event));
+            let reference = of_validation(parts, form, device, &mut |event| of_judge.watch(event));
             of_judge.finish();
-            let Some(measures) = measures? else {
+            let Some(reference) = reference? else {
                 // Nothing of the run itself was made.
                 return stopped(folder, trainer, settings);
             };
-            Some(measures)
+            Some(reference)
         }
     };
-    let mut measuring = match (&measures, settings.evaluate_every) {
-        (Some(measures), Some(every)) => {
-            let curve = Curve::resume(folder, trainer.steps(), &measures.reference)?;
-            Some(Measuring { folder, curve, measures, every, last: settings.steps })
+    let mut measuring = match (&reference, settings.evaluate_every) {
+        (Some(reference), Some(every)) => {
+            let curve = Curve::resume(folder, trainer.steps(), reference)?;
+            Some(Measuring { folder, curve, reference, every, last: settings.steps })
         }
         _ => None,
     };
@@ -254,7 +254,9 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: 
     let ending = recorder.and_then(|mut recorder| {
         folder.train(trainer, &settings.pace(), &mut |event| {
             recorder.as_mut().map_or(Ok(()), |recorder| recorder.watch(event))?;
-            measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
+            if let Some(warning) = measuring.as_mut().map_or(Ok(None), |measuring| measuring.watch(event))? {
+                let _ = progress.watch(&Event::Warning(&warning))?;
+            }
             progress.watch(event)
         })
     });

@@ -32,4 +32,4 @@ pub use sampling::{
     sample_asked, sample_of, sample_of_classes,
 };
 pub(crate) use sampling::{DISCRIMINATOR, PREFIX as GENERATOR, RAW as RAW_GENERATOR};
-pub use trainer::{StepLosses, Trainer};
+pub use trainer::{Scores, StepLosses, Trainer};

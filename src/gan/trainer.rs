@@ -1,5 +1,6 @@
 //! The training loop: one step is `d_steps` updates of the discriminator and one of the generator.
 
+mod scores;
 mod state;
 
 use rand::RngExt;
@@ -19,6 +20,8 @@ use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, grad_graph, no_grad};
+
+pub use scores::Scores;
 
 /// The penalty is computed every so many updates of the discriminator, and weighted by as much (Karras 2020, appendix B).
 const LAZY: u64 = 8;

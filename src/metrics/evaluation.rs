@@ -1,7 +1,7 @@
 //! All figures of a set of samples, against real images that nothing was trained on, and the floors to read them by.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,8 @@ pub struct Reference {
     shares: Vec<f64>,
     accuracy: Option<f64>,
     other: Dataset,
+    /// What the judge sees in the other images, once it is asked for.
+    other_gaussian: OnceLock<Gaussian>,
     training: Option<TrainingSet>,
     seen: usize,
     panel: Option<PanelSide>,
@@ -229,6 +231,7 @@ impl Reference {
             accuracy: held_out.labels.as_ref().map(|labels| said.accuracy(labels)),
             held_out: side,
             other,
+            other_gaussian: OnceLock::new(),
             training: training.transpose()?,
             panel: panel.map(|panel| PanelSide::new(panel.clone(), &held_out)).transpose()?,
             random,
@@ -240,6 +243,11 @@ impl Reference {
     /// The judge's classes, by their names.
     pub fn classes(&self) -> &Classes {
         &self.classes
+    }
+
+    /// The other real images, of which nothing was trained on either.
+    pub fn other(&self) -> &Dataset {
+        &self.other
     }
 
     /// The judge.
@@ -290,6 +298,26 @@ impl Reference {
     pub fn distances(&self, images: &Images) -> Result<Distances> {
         enough(images, "there are")?;
         self.distances_of(images, &self.judge.predict(images)?)
+    }
+
+    /// As [`Reference::distances`], and the judge's distance to the other set of real images: by that a best generator can be chosen without the
+    /// held-out ones.
+    ///
+    /// # Errors
+    /// As [`Reference::distances`].
+    pub fn distances_to_both(&self, images: &Images) -> Result<(Distances, f64)> {
+        enough(images, "there are")?;
+        let said = self.judge.predict(images)?;
+        let samples = Gaussian::fit(&Features::from_slice(&said.features, said.dimensions)?);
+        let other = match self.other_gaussian.get() {
+            Some(other) => other,
+            None => {
+                let said = self.judge.predict(&self.other.images)?;
+                let other = Gaussian::fit(&Features::from_slice(&said.features, said.dimensions)?);
+                self.other_gaussian.get_or_init(|| other)
+            }
+        };
+        Ok((self.distances_of(images, &said)?, frechet_distance(other, &samples)))
     }
 
     fn distances_of(&self, images: &Images, said: &Predictions) -> Result<Distances> {

@@ -1,9 +1,11 @@
-//! What goes wrong in a training without being an error: a discriminator that has won, a generator that has collapsed. Each is said once.
+//! What goes wrong in a training without being an error: a discriminator that has won or that knows its images by heart, a generator that
+//! has collapsed. Each is said once.
 
 use std::collections::VecDeque;
 
 use super::metrics::Numbers;
 use crate::data::Images;
+use crate::gan::Scores;
 
 /// Steps over which the discriminator's loss is looked at.
 const WINDOW: usize = 500;
@@ -15,6 +17,12 @@ const ALIKE: f64 = 0.1;
 /// Looks in a row at which they are, and the step before which images are blurs anyway.
 const LOOKS: u32 = 2;
 const FROM: u64 = 1000;
+/// Where real images that the discriminator has not seen lie, between those it has (0) and made ones (1), from which on it knows its own by
+/// heart; looks in a row at which they do; and how much farther than at the best look samples are from real images by then: a
+/// discriminator of few images knows them by heart long before that does harm.
+const BY_HEART: f64 = 0.9;
+const LOOKS_BY_HEART: usize = 3;
+const FARTHER: f64 = 1.25;
 /// Levels of spread, of 255, below which real images are alike themselves.
 const FLAT: f64 = 2.0;
 
@@ -60,6 +68,46 @@ impl Health {
             100.0 * made / own
         ))
     }
+}
+
+/// What was seen of a run at a step on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    /// The step.
+    pub step: u64,
+    /// How far samples are from real images that nothing was trained on.
+    pub distance: f64,
+    /// What the discriminator says of all three.
+    pub scores: Scores,
+}
+
+/// What a person should know after the last of a run's looks, where it is the first at which its discriminator overfits for long.
+pub(crate) fn overfitting(looks: &[Look]) -> Option<String> {
+    let overfits = |count: usize| {
+        let seen = &looks[..count];
+        let best = seen.iter().map(|look| look.distance).fold(f64::INFINITY, f64::min);
+        let by_heart = |look: &Look| {
+            look.scores.overfitting().is_some_and(|share| share >= BY_HEART) && look.distance >= FARTHER * best
+        };
+        count >= LOOKS_BY_HEART && seen[count - LOOKS_BY_HEART..].iter().all(by_heart)
+    };
+    let (last, earlier) = looks.split_last()?;
+    if !overfits(looks.len()) || (0..=earlier.len()).any(overfits) {
+        return None;
+    }
+    let best = earlier.iter().min_by(|a, b| a.distance.total_cmp(&b.distance))?;
+    Some(format!(
+        "the discriminator overfits: at step {} real images that it was not trained on score {:.1}, its own {:.1} and samples {:.1}, and samples are \
+         farther from real images ({:.1}) than at step {} ({:.1}); take that step ({}), or more images, augmentation or R1",
+        last.step,
+        last.scores.held_out,
+        last.scores.training,
+        last.scores.made,
+        last.distance,
+        best.step,
+        best.distance,
+        "RUN@best",
+    ))
 }
 
 /// The root of the mean variance of a pixel over images, in levels.
@@ -133,5 +181,54 @@ mod tests {
         let flat = images(|_, place| place as u8);
         let mut health = Health::default();
         assert!([1000, 1250, 1500].iter().all(|&step| health.of_samples(step, &flat, &flat).is_none()));
+    }
+
+    /// A look at which unseen images lie at `share` of the way from images that were trained on to made ones.
+    fn look(step: u64, distance: f64, share: f64) -> Look {
+        Look { step, distance, scores: Scores { training: 3.0, held_out: 3.0 - 4.0 * share, made: -1.0 } }
+    }
+
+    #[test]
+    fn a_discriminator_that_overfits_for_long_and_to_harm_is_told_of_once() {
+        let looks: Vec<Look> = [
+            (4.0, 0.5),
+            (2.0, 0.8),
+            (2.6, 1.0),
+            (2.7, 1.1),
+            (2.8, 1.0),
+            (2.9, 1.0),
+            (2.1, 0.2),
+            (3.0, 1.0),
+            (3.0, 1.0),
+            (3.0, 1.0),
+        ]
+        .iter()
+        .zip(0..)
+        .map(|(&(distance, share), at)| look(100 * at, distance, share))
+        .collect();
+        let told: Vec<u64> =
+            (0..=looks.len()).filter_map(|count| overfitting(&looks[..count]).map(|_| looks[count - 1].step)).collect();
+        assert_eq!(told, [400], "at the third look in a row, and not again");
+        let text = overfitting(&looks[..5]).unwrap();
+        assert!(
+            text.contains(
+                "at step 400 real images that it was not trained on score -1.0, its own 3.0 and samples -1.0"
+            ),
+            "{text}"
+        );
+        assert!(text.contains("(2.8) than at step 100 (2.0)"), "{text}");
+    }
+
+    #[test]
+    fn images_known_by_heart_that_do_no_harm_and_harm_of_another_kind_are_not_told_of() {
+        let told = |looks: &[Look]| (0..=looks.len()).any(|count| overfitting(&looks[..count]).is_some());
+        // Samples get better all the same.
+        let better: Vec<Look> = (0..8).map(|at| look(at, 9.0 - at as f64, 1.2)).collect();
+        // They get worse, and unseen images are told from made ones as well as those it has seen.
+        let worse: Vec<Look> = (0..8).map(|at| look(at, 2.0 + at as f64, 0.3)).collect();
+        // It does not tell its own from made ones: nothing can be said.
+        let blind =
+            worse.iter().map(|look| Look { scores: Scores { training: -1.0, held_out: -2.0, made: 0.0 }, ..*look });
+        assert!(!told(&better) && !told(&worse) && !told(&blind.collect::<Vec<_>>()));
     }
 }

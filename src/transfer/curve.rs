@@ -12,10 +12,10 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Parts;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Generator, sample};
+use crate::gan::{Scores, Trainer, sample};
 use crate::metrics::{Distances, FrechetDistances, HeldOut, RealImages, Reference, unjudged};
 use crate::random::Purpose;
-use crate::run::{self, Event, RunFolder, State, Watcher};
+use crate::run::{self, Event, Look, RunFolder, State, Watcher, overfitting};
 
 /// The samples of one step, measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,9 +25,14 @@ pub struct Point {
     /// How far they are from real images.
     #[serde(flatten)]
     pub frechet: FrechetDistances,
-    /// The judge's distance to the validation block, by which the best is chosen; none where nothing is measured against that.
+    /// The judge's distance to the validation block, or to the half of it that stands against no figure where there is no test split: by that
+    /// the best is chosen. None in points of earlier versions, and of ends that nothing was chosen at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_fd: Option<f64>,
+    /// The discriminator's scores of real images that it has seen and not, and of the samples. None in points of earlier versions, and of
+    /// ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
     /// How many samples were measured.
     pub count: usize,
     /// The judge's hash: figures of different judges do not compare.
@@ -38,25 +43,28 @@ impl Point {
     /// A point of figures that a reference gave of `count` samples.
     pub fn new(step: u64, distances: &Distances, count: usize, reference: &Reference) -> Point {
         let judge = reference.judge().hash().to_string();
-        Point { step, frechet: distances.frechet, validation_fd: None, count, judge }
+        Point { step, frechet: distances.frechet, validation_fd: None, scores: None, count, judge }
     }
 
-    fn measure(
-        step: u64,
-        network: &Generator,
-        architecture: &Architecture,
-        seed: u64,
-        Measures { reference, choice }: &Measures,
-    ) -> Result<Point> {
-        let of = |count: usize| sample(network, architecture, seed, Purpose::SampleLatents, count, None);
-        let count = reference.count();
-        let distances = reference.distances(&of(count)?)?;
-        let validation_fd = match choice {
-            Choice::None => None,
-            Choice::Same => Some(distances.frechet.judge_fd),
-            Choice::Validation(block) => Some(block.distances(&of(block.count())?)?.frechet.judge_fd),
-        };
-        Ok(Point { validation_fd, ..Point::new(step, &distances, count, reference) })
+    /// A point of a trainer whose average has statistics.
+    fn measure(trainer: &Trainer, reference: &Reference) -> Result<Point> {
+        let (count, recipe) = (reference.count(), trainer.recipe());
+        let network = trainer.average().network();
+        let images = sample(network, &recipe.architecture, recipe.seed, Purpose::SampleLatents, count, None)?;
+        let (distances, validation_fd) = reference.distances_to_both(&images)?;
+        let scores = trainer.scores(reference.other(), &images)?;
+        Ok(Point {
+            validation_fd: Some(validation_fd),
+            scores: Some(scores),
+            ..Point::new(trainer.steps(), &distances, count, reference)
+        })
+    }
+}
+
+impl Point {
+    /// What health is judged by, where it was measured.
+    fn seen(&self) -> Option<Look> {
+        Some(Look { step: self.step, distance: self.validation_fd?, scores: self.scores? })
     }
 }
 
@@ -134,48 +142,28 @@ impl Curve {
     }
 }
 
-/// What the samples of a run are measured against.
-pub struct Measures {
-    /// What the curve and the figures of the end are against.
-    pub reference: Reference,
-    /// By what the best step is chosen.
-    pub choice: Choice,
-}
-
-/// By what the best step of a run is chosen.
-pub enum Choice {
-    /// Nothing: the validation block has too few images.
-    None,
-    /// The curve itself, which is measured against the validation block.
-    Same,
-    /// The validation block, where the curve is against the test split.
-    Validation(Box<Reference>),
-}
-
-impl Measures {
-    /// Against the validation block of a data set alone, by a judge of its other images, out of the cache or trained now. None where that
-    /// was stopped.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where no judge can measure; what reading the data says.
-    pub fn of_validation(
-        parts: &Parts,
-        (size, channels): (usize, usize),
-        device: &Device,
-        watcher: &mut Watcher<'_>,
-    ) -> Result<Option<Measures>> {
-        if let Some(why) = unjudged(parts, HeldOut::Validation)? {
-            return Err(Error::invalid(format!(
-                "nothing can be measured on the validation block of {}: {why}",
-                parts.spec()
-            )));
-        }
-        let (training, validation) = parts.split()?;
-        let (training, validation) = (training.fit(size, channels)?, validation.fit(size, channels)?);
-        let Some(judge) = run::judge(&training, device, watcher)? else { return Ok(None) };
-        let real = RealImages { held_out: &validation, other: &validation, training: None };
-        Ok(Some(Measures { reference: Reference::new(Arc::new(judge), &real)?, choice: Choice::Same }))
+/// What a run is measured against that has the validation block of its data set alone, by a judge of its other images, out of the cache or
+/// trained now. None where that was stopped.
+///
+/// # Errors
+/// [`Error::Invalid`] where no judge can measure; what reading the data says.
+pub fn of_validation(
+    parts: &Parts,
+    (size, channels): (usize, usize),
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Reference>> {
+    if let Some(why) = unjudged(parts, HeldOut::Validation)? {
+        return Err(Error::invalid(format!(
+            "nothing can be measured on the validation block of {}: {why}",
+            parts.spec()
+        )));
     }
+    let (training, validation) = parts.split()?;
+    let (training, validation) = (training.fit(size, channels)?, validation.fit(size, channels)?);
+    let Some(judge) = run::judge(&training, device, watcher)? else { return Ok(None) };
+    let real = RealImages { held_out: &validation, other: &validation, training: None };
+    Reference::new(Arc::new(judge), &real).map(Some)
 }
 
 /// What measures the averaged generator of a run at every so many steps, and at its last, and keeps the state that was best on validation.
@@ -185,7 +173,7 @@ pub struct Measuring<'a> {
     /// Where points go.
     pub curve: Curve,
     /// What they are measured against.
-    pub measures: &'a Measures,
+    pub reference: &'a Reference,
     /// Steps between points; the first is of step 0.
     pub every: u64,
     /// The run's last step.
@@ -193,18 +181,22 @@ pub struct Measuring<'a> {
 }
 
 impl Measuring<'_> {
-    /// Measures where it is time to.
+    /// Measures where it is time to; gives what a person should know of what was found.
     ///
     /// # Errors
     /// Where samples cannot be measured, or the curve cannot be written.
-    pub fn watch(&mut self, event: &Event<'_>) -> Result<()> {
+    pub fn watch(&mut self, event: &Event<'_>) -> Result<Option<String>> {
         match event {
             Event::RolledBack(step) => {
                 self.curve.cut(*step)?;
-                self.forget_best_behind(*step)
+                self.forget_best_behind(*step)?;
+                Ok(None)
             }
-            Event::State(state) if self.is_due(state.step()) => self.measure(state),
-            _ => Ok(()),
+            Event::State(state) if self.is_due(state.step()) => {
+                self.measure(state)?;
+                Ok(overfitting(&self.curve.points().iter().filter_map(Point::seen).collect::<Vec<_>>()))
+            }
+            _ => Ok(None),
         }
     }
 
@@ -214,8 +206,7 @@ impl Measuring<'_> {
 
     fn measure(&mut self, state: &State<'_>) -> Result<()> {
         let (trainer, step) = (state.trainer(), state.step());
-        let (recipe, network) = (trainer.recipe(), trainer.average().network());
-        let point = Point::measure(step, network, &recipe.architecture, recipe.seed, self.measures)?;
+        let point = Point::measure(trainer, self.reference)?;
         let least = self.curve.best().and_then(|best| best.validation_fd).unwrap_or(f64::INFINITY);
         // Before the point, so that none stands for a state that was not kept.
         if step > 0 && point.validation_fd.is_some_and(|fd| fd < least) {

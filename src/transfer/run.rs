@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::curve::{Choice, Curve, Measures, Measuring, Point};
+use super::curve::{Curve, Measuring, Point};
 use super::findings::{Findings, Judged};
 use super::plan::{Folders, Plan, Source};
 use super::rehearsal::check_fits;
@@ -62,8 +62,7 @@ impl<'a> Ready<'a> {
     /// Those of [`Ready::of`].
     pub fn with_source(plan: &'a Plan, parts: &'a Parts, source: SourceImages, device: &Device) -> Result<Ready<'a>> {
         let target = plan.choose(parts)?;
-        let scratch = || Ok(plan.with_arm(Arm::parse(SCRATCH)?.resolved()?));
-        let scratch = plan.scratch.then(scratch).transpose()?;
+        let scratch = plan.scratch.then(|| beside(plan)).transpose()?;
         for arm in [plan].into_iter().chain(&scratch) {
             // First the networks alone: where those are too large, nothing else need be made.
             arm.check_fits(device)?;
@@ -133,6 +132,16 @@ impl<'a> Ready<'a> {
     }
 }
 
+/// The arm `scratch` beside a plan's: where the plan's has a rate that is not its method's own, scratch has it too.
+fn beside(plan: &Plan) -> Result<Plan> {
+    const RATE: &str = "lr";
+    let (said, mut scratch) = (plan.arm.resolved()?, Arm::parse(SCRATCH)?);
+    let usual = Arm::parse(&plan.arm.name).and_then(|arm| arm.resolved()).ok();
+    let rate = said.options.get(RATE).filter(|rate| usual.is_none_or(|usual| usual.options.get(RATE) != Some(rate)));
+    scratch.options.extend(rate.map(|rate| (RATE.to_string(), rate.clone())));
+    Ok(plan.with_arm(scratch.resolved()?))
+}
+
 /// Trains or resumes a transfer, and the arm `scratch` in `folder/scratch` where the plan says so, from wherever they stand. Where the
 /// plan says so, a judge, out of the cache or trained now, measures both on their way and at their end. What came out is written into the folder
 /// and returned; None where the watcher stopped it.
@@ -161,14 +170,16 @@ pub fn run(
     for (plan, path) in &arms {
         let arm = RunFolder::prepare(path)?;
         let mut measuring = match (&reference, plan.evaluate_every) {
-            (Ok(measures), Some(every)) => {
-                let curve = Curve::resume(&arm, arm.step()?, &measures.reference)?;
-                Some(Measuring { folder: &arm, curve, measures, every, last: plan.steps })
+            (Ok(reference), Some(every)) => {
+                let curve = Curve::resume(&arm, arm.step()?, reference)?;
+                Some(Measuring { folder: &arm, curve, reference, every, last: plan.steps })
             }
             _ => None,
         };
         let trained = go_on(plan, target.clone(), source, &Folders::within(path), device, &mut |event| {
-            measuring.as_mut().map_or(Ok(()), |measuring| measuring.watch(event))?;
+            if let Some(warning) = measuring.as_mut().map_or(Ok(None), |measuring| measuring.watch(event))? {
+                let _ = watcher(&Event::Warning(&warning))?;
+            }
             watcher(event)
         })?;
         if trained.ending == Ending::Interrupted {
@@ -181,7 +192,7 @@ pub fn run(
         }
     }
     findings.judged = match &reference {
-        Ok(measures) => judge(&arms, &measures.reference, device)?,
+        Ok(reference) => judge(&arms, reference, device)?,
         Err(why) => Judged::Not(why.clone()),
     };
     findings.write(folder)?;
@@ -276,7 +287,7 @@ fn reference(
     target: &Dataset,
     device: &Device,
     watcher: &mut Watcher<'_>,
-) -> Result<Option<Result<Measures, String>>> {
+) -> Result<Option<Result<Reference, String>>> {
     if let Some(why) = plan.unjudged(parts)? {
         return Ok(Some(Err(why)));
     }
@@ -291,23 +302,16 @@ fn reference(
         }
     };
     let Some(judge) = run::judge(&real.training, device, watcher)? else { return Ok(None) };
-    let judge = Arc::new(judge);
-    let block = RealImages { held_out: &real.validation, other: &real.validation, training: None };
-    let choice = match Reference::new(judge.clone(), &block) {
-        // It has too few images.
-        Err(Error::Invalid(_)) => Choice::None,
-        reference => Choice::Validation(Box::new(reference?)),
-    };
     let (held_out, other) = real.sides(against)?;
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
-    let reference = match Reference::new(judge, &real) {
+    let reference = match Reference::new(Arc::new(judge), &real) {
         Err(Error::Invalid(why)) => return Ok(Some(Err(why))),
         reference => reference?,
     };
     if let Some(warning) = reference.warning() {
         let _ = watcher(&Event::Warning(&warning))?;
     }
-    Ok(Some(Ok(Measures { reference, choice })))
+    Ok(Some(Ok(reference)))
 }
 
 /// The figures of each arm's last step, which end its curve, too.

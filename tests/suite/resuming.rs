@@ -260,3 +260,29 @@ fn a_comparison_goes_on_where_its_images_were_moved_and_not_with_others() {
     let ended = comparison["cells"].as_array().unwrap().iter().filter(|cell| !cell["record"].is_null()).count();
     assert_eq!(ended, 4, "{comparison}");
 }
+
+#[test]
+fn run_folders_of_version_0_1_are_opened_and_go_on() {
+    let desk = Desk::new();
+    desk.shell(&format!("cp -r {}/tests/version-0.1/* .", env!("CARGO_MANIFEST_DIR"))).ok();
+    for run in ["train", "transfer"] {
+        desk.graft(&format!("sample {run} --count 4 --out {run}.png")).ok();
+        desk.graft(&format!("sample {run}@4 --count 4 --out {run}-4.png")).ok();
+        desk.graft(&format!("export {run} --format pytorch --out {run}-pytorch")).ok();
+        desk.graft(&format!("export {run} --format onnx --out {run}-onnx")).ok();
+        desk.graft(&format!("invert {run} {run}.png --steps 2 --out {run}-inverted")).ok();
+        desk.graft(&format!("{run} --resume {run} --steps 6 -q")).ok();
+        assert_eq!(desk.text(format!("{run}/metrics.jsonl")).lines().count(), 6);
+        desk.graft(&format!("report {run}")).ok();
+        assert!(desk.text(format!("{run}/report.html")).contains("graft report"), "{run}");
+        desk.graft(&format!("sample {run}@6 --count 4 --out {run}-6.png")).ok();
+    }
+    desk.graft("translate transfer --out pairs -q").ok();
+    let from = "transfer --source transfer/source --target synthetic:street --subset 20 --steps 2 --no-judge -q";
+    // What 0.1 trained with a penalty has no batch norm in its discriminator, as sources have today.
+    desk.graft(&format!("{from} --method trgan --features 1 --latent 2 --batch 4 --out trgan")).ok();
+    let of_train = from.replace("transfer/source", "train");
+    let says = ["its d-norm is batch, the target's none", "take d-norm batch, r1 0"];
+    desk.refuses(1, &format!("{of_train} --method trgan --features 1 --latent 2 --out other"), &says);
+    desk.refuses(1, "predict train --data synthetic:street --out labels.csv", &["holds no trained classifier"]);
+}

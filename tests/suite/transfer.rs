@@ -15,7 +15,7 @@ use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
 use graft::nn::{Layout, Mode, NormKind, Parameter};
 use graft::random::{Purpose, generator, normal};
 use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
-use graft::transfer::curve::{Choice, Curve, Measures, Measuring};
+use graft::transfer::curve::{Curve, Measuring};
 use graft::transfer::surgery::{self, Change, Surgery};
 use graft::transfer::{
     Arm, Folders, METHODS, Plan, Pretraining, Shelf, SourceImages, Style, Trained, Workshop, starting_recipe, train,
@@ -300,15 +300,14 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     );
     let real = RealImages { held_out: &images, other: &images, training: None };
     let reference = Reference::new(Arc::new(judge.unwrap().unwrap()), &real).unwrap();
-    let measures = Measures { reference, choice: Choice::Same };
     let watched = |name: &str, patience: u64| {
         let folders = Folders::within(&desk.path(name));
         let folder = RunFolder::prepare(&folders.run).unwrap();
         let step = folder.read_checkpoint().map_or(0, |checkpoint| checkpoint.header["step"].as_u64().unwrap());
-        let curve = Curve::resume(&folder, step, &measures.reference).unwrap();
+        let curve = Curve::resume(&folder, step, &reference).unwrap();
         assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
         let mut inner = Patience::new(patience);
-        let mut measuring = Measuring { folder: &folder, curve, measures: &measures, every: EVERY, last: STEPS };
+        let mut measuring = Measuring { folder: &folder, curve, reference: &reference, every: EVERY, last: STEPS };
         let watcher = &mut |event: &Event<'_>| {
             measuring.watch(event)?;
             inner.watch(event)
@@ -349,9 +348,9 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let cut: String = text.split_inclusive('\n').take(4).collect();
     desk.write("whole/evaluations.jsonl", cut.as_bytes());
     let folder = RunFolder::open(&desk.path("whole")).unwrap();
-    let curve = Curve::resume(&folder, STEPS, &measures.reference).unwrap();
-    let mut measuring = Measuring { folder: &folder, curve, measures: &measures, every: EVERY, last: STEPS + 2 };
-    let watcher = &mut |event: &Event<'_>| measuring.watch(event).map(ControlFlow::Continue);
+    let curve = Curve::resume(&folder, STEPS, &reference).unwrap();
+    let mut measuring = Measuring { folder: &folder, curve, reference: &reference, every: EVERY, last: STEPS + 2 };
+    let watcher = &mut |event: &Event<'_>| measuring.watch(event).map(|_| ControlFlow::Continue(()));
     run(&resumed, images.clone(), &Folders::within(folder.path()), &device, watcher).unwrap();
     assert!(desk.text("whole/evaluations.jsonl").starts_with(&text));
     assert_eq!(steps("whole"), [0, 2, 4, 6, 8, 10]);

@@ -18,9 +18,9 @@ use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
 use crate::experiment::evaluation::accuracy_after;
-use crate::gan::{Architecture, Generator, Trainer, load_generator, load_raw_generator, sample_asked};
+use crate::gan::{Architecture, Generator, Scores, Trainer, load_generator, load_raw_generator, sample_asked};
 use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
-use crate::run::{Ending, Event, RunFolder};
+use crate::run::{self, Ending, Event, RunFolder, overfitting};
 use crate::transfer::{self, Folders, Shelf, Trained};
 
 /// The figures of a run's end, in its folder.
@@ -40,8 +40,19 @@ pub struct Look {
     /// Its distances and classes.
     #[serde(flatten)]
     pub distances: Distances,
+    /// The discriminator's scores of training images, validation images and samples. None at a run's end, and in what was written before
+    /// they were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
     /// What measuring took.
     pub seconds: f64,
+}
+
+impl Look {
+    /// What health is judged by, where it was looked at.
+    fn seen(&self) -> Option<run::Look> {
+        Some(run::Look { step: self.step, distance: self.distances.frechet.judge_fd, scores: self.scores? })
+    }
 }
 
 /// The averaged generator at the step that was best on validation.
@@ -237,7 +248,7 @@ impl Runs<'_> {
         let checkpoint = folder.read_checkpoint()?;
         let (architecture, network) = load_generator(&checkpoint, self.device)?;
         let last_step = cell.steps(self.settings);
-        points.insert(last_step, self.look(&network, &architecture, cell.seed, last_step)?);
+        points.insert(last_step, self.look(&network, &architecture, cell.seed, last_step, None)?);
         let last = reference.evaluate_generator(&network, &architecture, cell.seed, reference.count())?;
         // Step 0 is no result of training; of equal ones the first.
         let behind = points.values().filter(|point| point.step > 0);
@@ -293,11 +304,19 @@ impl Runs<'_> {
         }
     }
 
-    fn look(&self, network: &Generator, architecture: &Architecture, seed: u64, step: u64) -> Result<Look> {
+    fn look(
+        &self,
+        network: &Generator,
+        architecture: &Architecture,
+        seed: u64,
+        step: u64,
+        trainer: Option<&Trainer>,
+    ) -> Result<Look> {
         let start = Instant::now();
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
-        Ok(Look { step, distances, seconds: start.elapsed().as_secs_f64() })
+        let scores = trainer.map(|trainer| trainer.scores(&self.real.validation, &images)).transpose()?;
+        Ok(Look { step, distances, scores, seconds: start.elapsed().as_secs_f64() })
     }
 
     /// Tells the watcher; gives whether to go on.
@@ -358,7 +377,13 @@ impl<'a> Way<'a> {
                 self.on_target = true;
             }
             Event::Made(step) if self.on_target => self.has_come = self.runs.until.is_some_and(|until| step >= until),
-            Event::State(state) if self.is_due(state.step()) => self.look(state.trainer())?,
+            Event::State(state) if self.is_due(state.step()) => {
+                self.look(state.trainer())?;
+                let looks: Vec<run::Look> = self.points.values().filter_map(Look::seen).collect();
+                if let Some(warning) = overfitting(&looks) {
+                    let _ = self.runs.tell(self.cell, self.turn, &Event::Warning(&warning));
+                }
+            }
             _ => {}
         }
         let wish = self.runs.tell(self.cell, self.turn, event);
@@ -383,7 +408,8 @@ impl<'a> Way<'a> {
 
     fn look(&mut self, trainer: &Trainer) -> Result<()> {
         let (step, architecture) = (trainer.steps(), &trainer.recipe().architecture);
-        let point = self.runs.look(trainer.average().network(), architecture, self.cell.seed, step)?;
+        let network = trainer.average().network();
+        let point = self.runs.look(network, architecture, self.cell.seed, step, Some(trainer))?;
         let before = self.points.values().filter(|other| other.step > 0 && other.step < step);
         let least = before.map(|other| other.distances.frechet.judge_fd).fold(f64::INFINITY, f64::min);
         let folder = RunFolder::prepare(&self.folder)?;

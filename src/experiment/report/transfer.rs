@@ -221,6 +221,7 @@ mod tests {
     fn curve(fds: &[f64]) -> Vec<Point> {
         let point = |(index, &judge_fd)| Point {
             validation_fd: None,
+            scores: None,
             step: 100 * index as u64,
             frechet: FrechetDistances { judge_fd, random_fd: 0.0 },
             count: 10,
