@@ -3,7 +3,7 @@
 //! The peak is a loop of multiply-adds in registers on all threads, measured in the same run. Throughput counts the
 //! multiplications with padding too (2 x pixels x taps x channels x channels), as frameworks do.
 //! `cargo bench --bench kernels -- 32/` measures the DCGAN of 32x32 images only, `-- residual/` the layers of residual networks (3x3 filters
-//! and 1x1 shortcuts of stride 1); `-- --device gpu` those of a gpu, by the adapter's own clock where it has one, without a peak to compare with.
+//! and 1x1 shortcuts of stride 1), `-- parted/` grouped, depthwise and dilated ones; `-- --device gpu` those of a gpu, by the adapter's own clock where it has one, without a peak to compare with.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -159,6 +159,20 @@ fn residual(batch: usize) -> Vec<(String, Geometry)> {
     layers
 }
 
+/// Layers of DCGAN's sizes in groups, as many as channels (depthwise), and dilated; throughput counts what their own taps multiply.
+fn parted(batch: usize) -> Vec<(String, Geometry)> {
+    let mut layers = Vec::new();
+    for (side, channels, form) in [(16, [64, 128], [4, 2, 1]), (16, [64, 64], [3, 1, 1]), (8, [128, 128], [3, 1, 1])] {
+        let plain = geometry(batch, side, channels, form);
+        let [kernel, ..] = form;
+        let name = format!("parted/{side}x{side}x{}to{} {kernel}x{kernel}", channels[0], channels[1]);
+        layers.extend([1, 2, 4, 8, channels[0]].map(|groups| (format!("{name} in {groups}"), plain.grouped(groups))));
+        let wider = geometry(batch, side, channels, [kernel, form[1], form[2] + 1]);
+        layers.extend(wider.dilated([2; 2]).map(|dilated| (format!("{name} dilated"), dilated)));
+    }
+    layers
+}
+
 fn main() -> graft::Result<()> {
     let options = Options::parse();
     let choice = match options.device.as_str() {
@@ -188,7 +202,7 @@ fn main() -> graft::Result<()> {
     if gpu.is_none() {
         peak(&mut criterion);
     }
-    for (name, g) in [dcgan(32, 64, 64), dcgan(64, 128, 64), residual(64)].concat() {
+    for (name, g) in [dcgan(32, 64, 64), dcgan(64, 128, 64), residual(64), parted(64)].concat() {
         let (fine, filter, coarse) = (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
         let taps = g.kernel[0] * g.kernel[1];
         let work = 2.0 * (g.batch * g.coarse[0] * g.coarse[1] * taps * g.fine_channels * g.coarse_channels) as f64;

@@ -5,6 +5,7 @@
 //! and of all tensors that is checked on reading. Files are written beside their place and renamed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -252,8 +253,10 @@ impl Checkpoint {
     pub(crate) fn read_with_metadata(path: &Path) -> Result<(Checkpoint, HashMap<String, String>)> {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let format = |expected: &str, found: String| Error::format(path, 0, expected, found);
-        let (_, metadata) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| format("a safetensors header", format!("something else or a part of it ({error})")))?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| match is_pickle(path) {
+            true => pickle(path),
+            false => format("a safetensors header", format!("something else or a part of it ({error})")),
+        })?;
         let file = SafeTensors::deserialize(&bytes)
             .map_err(|error| format("as many tensor bytes as the header says", error.to_string()))?;
         let tensors = file.iter().map(|(name, view)| {
@@ -323,6 +326,27 @@ pub(crate) fn difference(name: &str, ours: &Json, theirs: &Json) -> Option<(Stri
         }),
         _ => (ours != theirs).then(|| (name.to_string(), ours.clone(), theirs.clone())),
     }
+}
+
+/// Whether a file is what `torch.save` writes: a zip archive, or before PyTorch 1.6 a bare pickle of protocol 2 to 5. The first eight
+/// bytes of a safetensors file are a length, which may look like a pickle's, but a brace follows.
+pub(crate) fn is_pickle(path: &Path) -> bool {
+    let mut start = [0; 9];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    let bare = start[0] == 0x80 && (2..=5).contains(&start[1]) && start[8] != b'{';
+    read.is_ok() && (start.starts_with(b"PK\x03\x04") || bare)
+}
+
+/// What a person is told who gives such a file.
+pub(crate) fn pickle(path: &Path) -> Error {
+    let safetensors = path.with_extension("safetensors");
+    Error::invalid(format!(
+        "{path} is a pickle of PyTorch, which could run any program: convert it with the two lines `import torch, safetensors.torch` \
+         and `safetensors.torch.save_file({{k: v.contiguous() for k, v in torch.load({path:?}, map_location=\"cpu\", \
+         weights_only=True).items()}}, {safetensors:?})` of Python, and import {safetensors}",
+        path = path.display(),
+        safetensors = safetensors.display(),
+    ))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! `config.toml` holds every setting, `metrics.jsonl` one object a step, `samples/step_000123.png` the same latents
 //! throughout, `samples/pairs_000123.png` rows of a counterpart's samples (the source's) over rows of the run's own from the
-//! same latents where the method has one, `checkpoints/last.safetensors` the whole state (`begun` says that there was one), `checkpoints/step_000123.safetensors` that of steps that are
+//! same latents where the method has one, `checkpoints/last.safetensors` the whole state (`begun` says that there was one, `warned` what was said of the run), `checkpoints/step_000123.safetensors` that of steps that are
 //! kept and `checkpoints/best.safetensors` that of the best on validation, `report.html` the whole run for
 //! people; `evaluations.jsonl` measured samples step by step where they are measured, of a transfer `outcome.json` what else its report says. Files are written beside their place and renamed.
 

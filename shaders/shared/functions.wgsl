@@ -49,8 +49,8 @@ fn power(x: f32, exponent: f32) -> f32 {
         return select(1.0 / abs(x), 0.0, exponent > 0.0);
     }
     let size = pow(abs(x), exponent);
-    if x > 0.0 || x != x {
-        return select(size, x, x != x);
+    if x > 0.0 || is_nan(x) {
+        return select(size, x, is_nan(x));
     }
     let half = 0.5 * exponent;
     let signed = select(size, -size, floor(half) != half);

@@ -18,7 +18,7 @@ use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::classify::{
-    self, Arm, Cell, CellEvent, Classification, Data, Design, FileLabels, Record, Settings,
+    self, Arm, Cell, CellEvent, Classification, Data, Design, Estimate, FileLabels, Record, Settings,
 };
 use crate::experiment::engine::Jobs;
 use crate::experiment::report::of_classification;
@@ -127,8 +127,13 @@ impl Classify {
             drop(target);
             classify::inspect(&design, &data)?;
             if self.plan {
-                let rows = tables::planned(&self.out, &design)?;
-                tell("plan", json!({ "rows": rows.0 }), rows.1);
+                let (rows, text) = tables::planned(&self.out, &design)?;
+                let estimate = classify::estimate(&self.out, &design, &data, device, jobs)?;
+                let text = format!("{text}\n{}", tables::estimated(&estimate));
+                let Estimate { seconds_per_step, steps, seconds } = estimate;
+                let plan =
+                    json!({ "rows": rows, "seconds_per_step": seconds_per_step, "steps": steps, "seconds": seconds });
+                tell("plan", plan, text);
                 return Ok(());
             }
             say(&data.withheld);

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
-use super::compare_tables::{aligned, listed, ratio};
+use super::compare_tables::{aligned, duration, listed, ratio};
 use crate::error::Result;
-use crate::experiment::classify::{Accuracy, Classification, Design, Mean, Record};
+use crate::experiment::classify::{Accuracy, Classification, Design, Estimate, Mean, Record};
 use crate::experiment::verdict::Verdict;
 
 /// The runs that are left of each arm, as rows and in words.
@@ -29,6 +29,17 @@ pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, String)> {
     let mut lines = aligned(&rows);
     lines.push(format!("{left} runs to go, of {} steps on the target each", settings.steps));
     Ok((objects, lines.join("\n")))
+}
+
+/// What the runs that are left would take, in words.
+pub fn estimated(Estimate { seconds_per_step, steps: [target, others], seconds }: &Estimate) -> String {
+    let steps = seconds_per_step.iter().map(|(arm, seconds)| format!("{arm} {:.0} ms", 1000.0 * seconds));
+    let steps = steps.collect::<Vec<_>>().join(", ");
+    let a_step = if steps.is_empty() { String::new() } else { format!("; a step of {steps}") };
+    format!(
+        "{target} steps on the target and about {others} of GANs and sources, {} in all{a_step}",
+        duration(*seconds)
+    )
 }
 
 /// An arm and number of labels a row.

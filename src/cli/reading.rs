@@ -89,6 +89,11 @@ impl HeldOutOption {
         self.held_out.as_deref().map(str::parse::<crate::data::Spec>).transpose()?;
         Ok(Reading { held_out: self.held_out.clone(), ..reading })
     }
+
+    /// The same of a run that goes on, whose held-out images may lie elsewhere now.
+    pub fn moved(&self, reading: Reading) -> Result<Reading> {
+        if self.held_out.is_some() { self.of(reading) } else { Ok(reading) }
+    }
 }
 
 /// Says each note once, however often a command reads its data, and how far a long reading is.

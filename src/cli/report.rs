@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::experiment::classify;
 use crate::experiment::compare::Design;
 use crate::experiment::report;
-use crate::run::{RunFolder, split};
+use crate::run::{Named, RunFolder, split};
 use crate::transfer::TrainedOn;
 
 /// Write the report.html of a run, a comparison or a classify again, from what lies in its folder
@@ -33,7 +33,9 @@ impl Report {
             tell("report", json!({ "report": report }), &report);
             return Ok(());
         }
+        // A checkpoint of a run names the run, whose report it is, if it is there.
         let run = split(&self.run).map(|(run, _)| run).filter(|run| !self.run.exists() && run.is_dir());
+        run.map(|_| Named::find(&self.run)).transpose()?;
         let folder = RunFolder::open(run.unwrap_or(&self.run))?;
         let commands = match TrainedOn::read(&folder)? {
             TrainedOn::Train(settings) => train_command::commands(&settings),

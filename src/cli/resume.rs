@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::run::OnNan;
 
 /// What else is taken where the command has it, as help and errors list it.
-const TAKES: [&str; 13] = [
+const TAKES: [&str; 14] = [
     "steps",
     "minutes",
     "threads",
@@ -20,6 +20,7 @@ const TAKES: [&str; 13] = [
     "data",
     "source",
     "target",
+    "held_out",
     "data_changed",
     "profile",
     "data_memory",

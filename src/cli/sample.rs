@@ -10,7 +10,7 @@ use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
 use crate::data::{Images, animation, picture, read_rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::gan::{Architecture, FeatureSource, Generator, Latents, interpolate, load_generator, sample_of};
 use crate::memory::available_memory;
 use crate::random::Purpose;
@@ -82,6 +82,8 @@ enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Picture {
     Png,
+    /// A PNG that moves where there are steps of a way.
+    Apng,
     Jpeg,
     Gif,
 }
@@ -91,7 +93,8 @@ impl Picture {
     fn of(path: &Path) -> Option<Picture> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
         match ending.as_deref() {
-            None | Some("png" | "apng") => Some(Picture::Png),
+            None | Some("png") => Some(Picture::Png),
+            Some("apng") => Some(Picture::Apng),
             Some("jpg" | "jpeg") => Some(Picture::Jpeg),
             Some("gif") => Some(Picture::Gif),
             _ => None,
@@ -140,7 +143,7 @@ impl Sample {
             }
         })?;
         match self.format {
-            Format::Grid => atomic::write(&out, &encoded(&images, written, steps, self.frames.is_some()))?,
+            Format::Grid => atomic::write(&out, &encoded(&images, written, steps, self.frames.is_some())?)?,
             Format::Npy => picture::write_npy(&out, &images)?,
             Format::Png => {
                 atomic::folder(&out, |folder| {
@@ -247,8 +250,11 @@ impl Sample {
             Some((class, None)) => {
                 let last = architecture.classes - 1;
                 let numbered = names.names().iter().enumerate().all(|(number, name)| *name == number.to_string());
+                let meant = did_you_mean(class, names.names().iter().map(String::as_str));
                 let names = if numbered { String::new() } else { format!(" or {names}") };
-                Err(Error::Usage(format!("--class {class} is none of this generator's classes 0 to {last}{names}")))
+                Err(Error::Usage(format!(
+                    "--class {class} is none of this generator's classes 0 to {last}{names}{meant}"
+                )))
             }
             asked => Ok(asked.and_then(|(_, class)| class)),
         }
@@ -277,23 +283,38 @@ fn check_memory(architecture: &Architecture, count: usize, times: usize) -> Resu
 
 /// The bytes of a picture of all images: a grid, whose columns are the steps of a way where there is one; in a GIF, and where it moves, the
 /// steps come one after the other.
-fn encoded(images: &Images, written: Picture, steps: Option<usize>, moves: bool) -> Vec<u8> {
+fn encoded(images: &Images, written: Picture, steps: Option<usize>, moves: bool) -> Result<Vec<u8>> {
     let grid = |images: &Images, columns: usize| picture::grid(images, columns, MARGIN);
-    if let Some(steps) = steps.filter(|_| moves || written == Picture::Gif) {
+    if let Some(steps) = steps.filter(|_| moves || matches!(written, Picture::Gif | Picture::Apng)) {
         let at =
             |step: usize| images.select(&(0..images.count / steps).map(|row| row * steps + step).collect::<Vec<_>>());
         let frames: Vec<Images> = (0..steps).map(|step| grid(&at(step), nearly_square(images.count / steps))).collect();
         let [_, height, width, channels] = frames[0].shape();
         let pixels = frames.into_iter().flat_map(Images::into_pixels).collect();
         let frames = Images::new([steps, height, width, channels], pixels);
-        return if written == Picture::Gif { animation::encode_gif(&frames) } else { animation::encode_apng(&frames) };
+        check_sides(&frames, written)?;
+        let is_gif = written == Picture::Gif;
+        return Ok(if is_gif { animation::encode_gif(&frames) } else { animation::encode_apng(&frames) });
     }
     let grid = grid(images, steps.unwrap_or(nearly_square(images.count)));
-    match written {
-        Picture::Png => picture::encode_png(&grid, 0),
+    check_sides(&grid, written)?;
+    Ok(match written {
+        Picture::Png | Picture::Apng => picture::encode_png(&grid, 0),
         Picture::Jpeg => animation::encode_jpeg(&grid, 0),
         Picture::Gif => animation::encode_gif(&grid),
-    }
+    })
+}
+
+/// Refuses a picture whose sides its format cannot count.
+fn check_sides(grid: &Images, written: Picture) -> Result<()> {
+    const MOST: usize = u16::MAX as usize;
+    let fits = matches!(written, Picture::Png | Picture::Apng) || grid.width.max(grid.height) <= MOST;
+    let (width, height) = (grid.width, grid.height);
+    fits.then_some(()).ok_or_else(|| {
+        Error::invalid(format!(
+            "the picture has {width}x{height} pixels, and sides of JPEG and GIF end at {MOST}: take fewer images, or write a .png"
+        ))
+    })
 }
 
 /// Pixels between the images of a grid.

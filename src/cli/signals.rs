@@ -41,15 +41,26 @@ pub fn minutes(text: &str) -> Result<f64, String> {
     minutes.ok_or_else(|| "takes a number of minutes above 0".to_string())
 }
 
-/// From now on, the first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop after its step, a second one ends the process.
+/// A signal that comes so soon behind the first is the same one again: `timeout` sends it to the process, and then to its group.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// From now on, the first Ctrl-C (or SIGTERM, or SIGHUP) asks the run to stop after its step; another one, from a second later on, ends the
+/// process.
 pub fn watch_for_interrupts() {
     static WATCHING: OnceLock<()> = OnceLock::new();
     WATCHING.get_or_init(|| {
         let handler = || {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                std::process::exit(ENDED_BY_INTERRUPT);
+            static ASKED: OnceLock<Instant> = OnceLock::new();
+            if let Some(asked) = ASKED.get() {
+                if asked.elapsed() >= AGAIN {
+                    std::process::exit(ENDED_BY_INTERRUPT);
+                }
+                return;
             }
-            warn("stopping after this step");
+            ASKED.get_or_init(Instant::now);
+            if !INTERRUPTED.swap(true, Ordering::Relaxed) {
+                warn("stopping after this step");
+            }
         };
         if let Err(error) = heeding_ignored(|| ctrlc::set_handler(handler)) {
             warn(format!("Ctrl-C will end the run at once, without a checkpoint: {error}"));

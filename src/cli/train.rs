@@ -17,7 +17,7 @@ use super::signals::{minutes, stop_after};
 use super::train_command::{commands, equivalent_command};
 use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
-use crate::data::{Dataset, Parts, Spec};
+use crate::data::{Dataset, Parts, Spec, check_classes};
 use crate::error::{Error, Result};
 use crate::experiment::report;
 use crate::experiment::tensorboard::Recorder;
@@ -139,6 +139,9 @@ impl Train {
         settings.recipe.check()?;
         settings.reading = self.changed.of(self.reading.listening(settings.reading.clone()));
         let parts = settings.read()?;
+        if settings.recipe.architecture.classes > 0 {
+            check_classes(parts.spec(), &settings.reading, parts.whole())?;
+        }
         let data = settings.choose(&parts)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;
@@ -151,6 +154,10 @@ impl Train {
                 say(folder.beginning_again());
             }
             if trainer.steps() >= settings.steps {
+                // Where its images lie now holds for whoever takes them from here.
+                let written = folder.settings()?;
+                let (data, reading) = (settings.data.clone(), settings.reading.clone());
+                folder.write_settings(&Settings { data, reading, ..written })?;
                 tell(
                     "finished",
                     ended_fields(folder, &trainer, settings),

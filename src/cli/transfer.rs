@@ -100,7 +100,7 @@ pub struct Transfer {
     /// Continue the run in DIR as it was configured, in whatever phase it is
     ///
     /// Beside it are taken: --steps, --minutes, --threads, --device, --on-nan,
-    /// --data-memory, --json, -q, the new places of the same images as --source and --target, and --data-changed
+    /// --data-memory, --json, -q, the new places of the same images as --source, --target and --held-out, and --data-changed
     #[arg(long, value_name = "DIR")]
     resume: Option<PathBuf>,
     #[command(flatten)]
@@ -144,9 +144,12 @@ impl Transfer {
         if let Some(target) = &self.target {
             plan.target = target.parse::<Spec>()?.to_string();
         }
+        plan.reading = self.held_out.moved(plan.reading)?;
         let [source, target] = plan.missing()?;
         check_place(folder.path(), "source", source, "--source")?;
         check_place(folder.path(), "target", target, "--target")?;
+        let held_out = plan.reading.held_out.as_deref().map(str::parse::<Spec>).transpose()?;
+        check_place(folder.path(), "held-out images", held_out.and_then(|spec| spec.missing()), "--held-out")?;
         plan.check().map_err(|error| folder.broken_settings(&error))?;
         plan = plan.absolute()?;
         let Plan { steps, device, threads, on_nan, .. } = &mut plan;

@@ -51,6 +51,9 @@ pub fn read_files(paths: &[PathBuf], (size, channels): (usize, usize), reading: 
     let (mut pixels, mut files) = (Vec::new(), Vec::new());
     for path in paths {
         let whose = path.display().to_string();
+        if path.is_dir() {
+            return Err(Error::invalid(format!("{whose} is a folder: name its pictures, or folder:{whose} alone")));
+        }
         if !path.is_file() {
             return Err(Error::invalid(format!("there is no picture {whose}; check the path")));
         }

@@ -51,7 +51,7 @@ pub use folder::read_files;
 pub use images::Images;
 pub use kind::{Block, Split};
 pub use npy::read_rows;
-pub use parts::Parts;
+pub use parts::{Parts, check_classes};
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
 pub use spec::{Spec, absolute, last_name, of_path};

@@ -19,21 +19,32 @@ pub struct Parts {
     read: Arc<Mutex<HashMap<Split, Dataset>>>,
 }
 
+/// Refuses images whose classes have other names than they had when a run began.
+///
+/// # Errors
+/// [`Error::Invalid`] naming both.
+pub fn check_classes(spec: &Spec, reading: &Reading, data: &Dataset) -> Result<()> {
+    if reading.classes.is_empty() || reading.classes == data.classes.names() {
+        return Ok(());
+    }
+    let names = reading.classes.join(", ");
+    Err(Error::invalid(format!(
+        "{spec} had the classes {names} when the run began, and has {} now; give them their names back",
+        data.classes
+    )))
+}
+
 impl Parts {
     /// Reads the training split. Where the reading names held-out images, those stand in for the test split: the test split of that data
-    /// set, or all of it where it has none.
+    /// set, or all of it where it has none. Classes may have other names than the reading has where images may have changed.
     ///
     /// # Errors
     /// Those of [`Spec::read`]; [`Error::Usage`] where held-out images have no data set's name.
     pub fn read(spec: &Spec, reading: &Reading) -> Result<Parts> {
         let held_out = reading.held_out.as_deref().map(str::parse).transpose()?;
         let whole = spec.read(Split::Train, reading)?;
-        if !reading.classes.is_empty() && reading.classes != whole.classes.names() {
-            let names = reading.classes.join(", ");
-            return Err(Error::invalid(format!(
-                "{spec} had the classes {names} when the run began, and has {} now; give them their names back",
-                whole.classes
-            )));
+        if !reading.changed {
+            check_classes(spec, reading, &whole)?;
         }
         Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out, read: Arc::default() })
     }

@@ -15,7 +15,7 @@ use crate::metrics::{
     COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
 use crate::random::Purpose;
-use crate::run::{self, RunFolder, SOURCE, Watcher};
+use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
 use crate::transfer::{Plan, Source, SourceImages, styled};
 
 /// Two generators of one transfer.
@@ -69,7 +69,8 @@ impl Translation {
     /// # Errors
     /// [`Error::Invalid`] where the folder is of no transfer that has come to its target, or its source's checkpoint is gone.
     pub fn read(run: &Path, device: &Device) -> Result<Translation> {
-        let folder = RunFolder::open(run)?;
+        let named = split(run).map(|(folder, _)| folder).filter(|folder| !run.exists() && folder.is_dir());
+        let folder = RunFolder::open(named.unwrap_or(run))?;
         if folder.command() != Some("transfer") {
             return Err(Error::invalid(format!(
                 "{} is no run of a transfer, whose generators are two: name a folder that `graft transfer` wrote",
@@ -80,14 +81,14 @@ impl Translation {
         let of_source = match Source::parse(&plan.source)? {
             Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.written_checkpoint()?,
             Source::Checkpoint(path) => path,
-            Source::Data(_) => {
-                RunFolder::open(&run.join(SOURCE)).and_then(|source| source.written_checkpoint()).map_err(|error| {
+            Source::Data(_) => RunFolder::open(&folder.path().join(SOURCE))
+                .and_then(|source| source.written_checkpoint())
+                .map_err(|error| {
                     Error::invalid(format!("the run has no generator of its source, which TGAN does without: {error}"))
-                })?
-            }
+                })?,
         };
         let source = load_generator(&Checkpoint::read(&of_source)?, device)?;
-        let target = load_generator(&folder.read_checkpoint()?, device)?;
+        let target = load_generator(&Checkpoint::read(&Named::find(run)?.file)?, device)?;
         if source.0.latent != target.0.latent {
             return Err(Error::invalid(format!(
                 "the source's generator takes {} latents and the target's {}: they have none in common",

@@ -1,7 +1,5 @@
 //! Reading state dicts of PyTorch: those of its own DCGAN example, and those that an export wrote.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype;
@@ -13,6 +11,7 @@ use super::pytorch::ARCHITECTURE;
 use super::shapes::{self, Seen};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{is_pickle, pickle};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, CLASSES, DISCRIMINATOR, GENERATOR, NetworkKind, Role};
 use crate::nn::NormKind;
@@ -253,24 +252,4 @@ fn unwrapped(tensors: Checkpoint) -> Checkpoint {
         let wrapped = tensors.names().all(|name| name.starts_with(wrapper));
         if wrapped { tensors.without_prefix(wrapper) } else { tensors }
     })
-}
-
-/// Whether a file is what `torch.save` writes: a zip archive, or before PyTorch 1.6 a bare pickle of protocol 2 to 5. The first eight
-/// bytes of a safetensors file are a length, which may look like a pickle's, but a brace follows.
-fn is_pickle(path: &Path) -> bool {
-    let mut start = [0; 9];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    let bare = start[0] == 0x80 && (2..=5).contains(&start[1]) && start[8] != b'{';
-    read.is_ok() && (start.starts_with(b"PK\x03\x04") || bare)
-}
-
-fn pickle(path: &Path) -> Error {
-    let safetensors = path.with_extension("safetensors");
-    Error::invalid(format!(
-        "{path} is a pickle of PyTorch, which could run any program: convert it with the two lines `import torch, safetensors.torch` \
-         and `safetensors.torch.save_file({{k: v.contiguous() for k, v in torch.load({path:?}, map_location=\"cpu\", \
-         weights_only=True).items()}}, {safetensors:?})` of Python, and import {safetensors}",
-        path = path.display(),
-        safetensors = safetensors.display(),
-    ))
 }

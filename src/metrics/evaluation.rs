@@ -155,6 +155,7 @@ pub struct Reference {
     judge: Arc<Judge>,
     random: RandomConvolution,
     held_out: Side,
+    held_out_digest: String,
     judge_gaussian: Gaussian,
     random_gaussian: Gaussian,
     shares: Vec<f64>,
@@ -230,6 +231,7 @@ impl Reference {
             shares: shares(&said),
             accuracy: held_out.labels.as_ref().map(|labels| said.accuracy(labels)),
             held_out: side,
+            held_out_digest: real.held_out.digest(),
             other,
             other_gaussian: OnceLock::new(),
             training: training.transpose()?,
@@ -243,6 +245,11 @@ impl Reference {
     /// The judge's classes, by their names.
     pub fn classes(&self) -> &Classes {
         &self.classes
+    }
+
+    /// The digest of the images that are held out.
+    pub fn held_out_digest(&self) -> &str {
+        &self.held_out_digest
     }
 
     /// The other real images, of which nothing was trained on either.

@@ -45,7 +45,7 @@ impl InstanceNorm {
     /// the batch of those of its samples.
     ///
     /// # Panics
-    /// Where these are no images, or of other channels.
+    /// Where these are no images, or of other channels; in training where a sample has one pixel, whose variance is of nothing.
     #[track_caller]
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Tensor {
         let channels = self.gamma.get().len();
@@ -53,7 +53,11 @@ impl InstanceNorm {
         assert!(fits, "instance_norm: the shape {:?} for {channels} channels", x.shape());
         let standard = match mode {
             Mode::Train { momentum } => {
-                no_grad(|| self.track(x, momentum));
+                assert!(x.shape()[1] * x.shape()[2] > 1, "instance_norm: training on the shape {:?}", x.shape());
+                // Of no samples there are no means.
+                if x.shape()[0] > 0 {
+                    no_grad(|| self.track(x, momentum));
+                }
                 x.instance_norm(EPSILON)
             }
             Mode::Evaluate => (x - self.running_mean.get()) * (self.running_variance.get() + EPSILON).rsqrt(),
@@ -63,7 +67,7 @@ impl InstanceNorm {
 
     fn track(&self, x: &Tensor, momentum: f64) {
         let pixels = (x.shape()[1] * x.shape()[2]) as f64;
-        let unbiased = x.var_axes(&[1, 2], false, 0) * (pixels / (pixels - 1.0).max(1.0));
+        let unbiased = x.var_axes(&[1, 2], false, 0) * (pixels / (pixels - 1.0));
         let of_samples = [(&self.running_mean, x.mean_axes(&[1, 2], false)), (&self.running_variance, unbiased)];
         for (running, samples) in of_samples {
             running.set(running.get().lerp(&samples.mean_axes(&[0], false), momentum));
@@ -73,5 +77,37 @@ impl InstanceNorm {
     /// What training moves by gradients.
     pub fn parameters(&self) -> Vec<Parameter> {
         vec![self.gamma.clone(), self.beta.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+    use crate::tensor::gradcheck::{GradCheck, gradcheck};
+
+    #[test]
+    fn derivatives_are_right_in_both_modes_and_nothing_is_learned_of_no_samples() {
+        let device = Device::reference();
+        let norm = InstanceNorm::new(&mut Builder::new(&device, 3, 0u64), "norm", 2);
+        let values: Vec<f64> = (0..24).map(|i| ((i * 7) % 11) as f64 * 0.3 - 1.0).collect();
+        let x = Tensor::from_slice(&device, &values, [2, 2, 3, 2]);
+        for mode in [Mode::Train { momentum: 0.0 }, Mode::TRAIN, Mode::Evaluate] {
+            // A pass in training moves what the next one would start from, but not what it gives.
+            let report = gradcheck(|x| norm.forward(&x[0], mode), &[&x], &GradCheck::default());
+            assert!(report.agrees(), "{mode:?}: {:?}", report.worst());
+        }
+        let running = || norm.running_mean.get().to_vec::<f64>().unwrap();
+        let before = running();
+        norm.forward(&Tensor::zeros(&device, [0, 2, 3, 2]), Mode::TRAIN);
+        assert_eq!(running(), before);
+    }
+
+    #[test]
+    #[should_panic(expected = "instance_norm: training on the shape [2, 1, 1, 2]")]
+    fn one_pixel_has_no_variance() {
+        let device = Device::cpu();
+        let norm = InstanceNorm::new(&mut Builder::new(&device, 0, 0u64), "norm", 2);
+        norm.forward(&Tensor::zeros(&device, [2, 1, 1, 2]), Mode::TRAIN);
     }
 }

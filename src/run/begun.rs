@@ -51,12 +51,12 @@ impl RunFolder {
         if self.checkpoint().exists() { Checkpoint::read(&self.checkpoint()).map(Some) } else { Ok(None) }
     }
 
-    /// Refuses a run of which a checkpoint is gone, its own or that of a phase or an arm within it; changes nothing.
+    /// Refuses a run of which a checkpoint is gone or damaged, its own or that of a phase or an arm within it; changes nothing.
     ///
     /// # Errors
-    /// [`Error::Folder`] naming the first that is gone, and what may be done.
+    /// [`Error::Folder`] naming the first that is gone, and what may be done; those of [`Checkpoint::read`].
     pub fn check_checkpoints(&self) -> Result<()> {
-        self.check_there()?;
+        self.check_whole()?;
         let on_target = self.losses_reach()? > 0;
         for entry in fs::read_dir(self.path()).map_err(Error::io("read", self.path()))? {
             let entry = entry.map_err(Error::io("read", self.path()))?;
@@ -64,13 +64,19 @@ impl RunFolder {
             if !(part.mark().is_file() || part.config().is_file() || on_target && part.is_phase()) {
                 continue;
             }
-            part.check_there()?;
+            part.check_whole()?;
             // What an earlier version learned of the source was there before the target's first step.
             if on_target && part.is_phase() && !part.checkpoint().exists() {
                 return Err(part.gone("the run is behind it"));
             }
         }
         Ok(())
+    }
+
+    /// Refuses a run whose checkpoint is gone, or no longer what was written.
+    fn check_whole(&self) -> Result<()> {
+        self.check_there()?;
+        if self.checkpoint().exists() { Checkpoint::read(&self.checkpoint()).map(drop) } else { Ok(()) }
     }
 
     /// Whether it is what a transfer learns of its source.

@@ -2,9 +2,13 @@
 //! has collapsed. Each is said once.
 
 use std::collections::VecDeque;
+use std::fs;
 
+use super::RunFolder;
 use super::metrics::Numbers;
+use crate::atomic;
 use crate::data::Images;
+use crate::error::{Error, Result};
 use crate::gan::Scores;
 
 /// Steps over which the discriminator's loss is looked at.
@@ -26,6 +30,11 @@ const FARTHER: f64 = 1.25;
 /// Levels of spread, of 255, below which real images are alike themselves.
 const FLAT: f64 = 2.0;
 
+/// The file of a run that lists, a word a line, what was said of it, so that it is said once though the run goes on.
+const SAID: &str = "warned";
+const HAS_WON: &str = "discriminator-has-won";
+const ARE_ALIKE: &str = "samples-are-alike";
+
 /// What was seen of a run so far.
 #[derive(Debug, Default)]
 pub(super) struct Health {
@@ -36,6 +45,30 @@ pub(super) struct Health {
 }
 
 impl Health {
+    /// That of a run that goes on at a step.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read.
+    pub fn of(folder: &RunFolder, step: u64) -> Result<Health> {
+        let path = folder.path().join(SAID);
+        if step == 0 {
+            atomic::if_there(fs::remove_file(&path)).map_err(Error::io("remove", &path))?;
+        }
+        let said = atomic::if_there(fs::read_to_string(&path)).map_err(Error::io("read", &path))?.unwrap_or_default();
+        let has = |word: &str| said.lines().any(|line| line == word);
+        Ok(Health { said_won: has(HAS_WON), said_alike: has(ARE_ALIKE), ..Health::default() })
+    }
+
+    /// Writes what was said of a run.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be written.
+    pub fn keep(&self, folder: &RunFolder) -> Result<()> {
+        let said = [(self.said_won, HAS_WON), (self.said_alike, ARE_ALIKE)];
+        let lines: String = said.iter().filter(|(said, _)| *said).flat_map(|(_, word)| [word, "\n"]).collect();
+        atomic::write(&folder.path().join(SAID), lines.as_bytes())
+    }
+
     /// Looks at the numbers of a step; gives what a person should know.
     pub fn of_numbers(&mut self, numbers: &Numbers) -> Option<String> {
         self.losses.push_back(numbers.d_loss);

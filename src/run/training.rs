@@ -78,7 +78,8 @@ impl RunFolder {
         if begun && !self.checkpoint().exists() {
             let _ = watcher(&Event::Note(&self.beginning_again()))?;
         }
-        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps) {
+        let changed = trainer.went_on_changed();
+        if let Some(warning) = warning.filter(|_| trainer.steps() < pace.steps || changed) {
             let _ = watcher(&Event::Note(&format!("warning: {warning}")))?;
         }
         if trainer.steps() > pace.steps {
@@ -88,6 +89,10 @@ impl RunFolder {
         }
         self.write_settings(settings)?;
         if trainer.steps() == pace.steps && trainer.steps() > 0 {
+            if changed {
+                // No later step writes that its images are others now.
+                self.write_checkpoint(&trainer.checkpoint()?)?;
+            }
             return Ok(Ending::Finished);
         }
         let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
@@ -106,7 +111,7 @@ impl RunFolder {
         if pace.on_nan == OnNan::Rollback && !self.checkpoint().exists() {
             self.write_checkpoint(&trainer.checkpoint()?)?;
         }
-        let mut health = Health::default();
+        let mut health = Health::of(self, trainer.steps())?;
         loop {
             match self.advance(trainer, pace, &mut health, watcher) {
                 Err(Error::Diverged(what)) if pace.on_nan == OnNan::Rollback => {
@@ -175,6 +180,7 @@ impl RunFolder {
                     let rate = (losses.step - first) as f64 / seconds;
                     tell(&Event::Losses { step: losses.step, losses: &named, rate })?;
                     if let Some(warning) = health.of_numbers(&numbers) {
+                        health.keep(self)?;
                         tell(&Event::Warning(&warning))?;
                     }
                 }
@@ -188,6 +194,7 @@ impl RunFolder {
                 tell(&Event::Picture { step, path: &self.picture(step) })?;
                 let real = state.trainer().data().spaced(samples.count).images;
                 if let Some(warning) = health.of_samples(step, &samples, &real) {
+                    health.keep(self)?;
                     tell(&Event::Warning(&warning))?;
                 }
             }

@@ -153,9 +153,13 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where an option is unknown or takes something else.
     pub fn choices(&self) -> Result<Box<dyn Choices>> {
+        self.kind()?.choose(&self.of_method()).map_err(|error| self.at_fault(error))
+    }
+
+    /// What it says of its method's own options.
+    pub(super) fn of_method(&self) -> Texts {
         let of_method = self.options.iter().filter(|(name, _)| !Arm::is_of_run(name));
-        let of_method = of_method.map(|(name, text)| (name.clone(), text.clone())).collect();
-        self.kind()?.choose(&of_method).map_err(|error| self.at_fault(error))
+        of_method.map(|(name, text)| (name.clone(), text.clone())).collect()
     }
 
     /// What one of its options takes; none where it has no such option.

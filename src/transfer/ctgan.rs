@@ -20,7 +20,7 @@ use super::predictor::predictor;
 use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
 use super::{Grafted, Kind, Workshop};
-use crate::classifier::{FrozenTrunk, Predictions};
+use crate::classifier::{Classifier, FrozenTrunk, Predictions};
 use crate::data::{Classes, Dataset};
 use crate::error::{Error, Result};
 use crate::gan::{
@@ -186,7 +186,6 @@ impl Choices for Options {
     }
 
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
-        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
         let predictor = match self.extraction.style {
             _ if self.extraction.data == Teaches::Target => self.clusters(workshop)?.map(Predicts::Clusters),
             Some(ExtractorStyle::Source) => predictor(workshop)?.map(Predicts::Classifier),
@@ -195,7 +194,27 @@ impl Choices for Options {
                 self.extraction.classifier(workshop, true, known)?.map(Predicts::Classifier)
             }
         };
-        let Some(predictor) = predictor.map(Arc::new) else { return Ok(None) };
+        match predictor {
+            Some(predictor) => self.graft(workshop, Arc::new(predictor)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A run's CTGAN whose label predictor was trained elsewhere, to tell the source's classes.
+///
+/// # Errors
+/// [`Error::Usage`] where the run's arm is no CTGAN's; [`Error::Invalid`] where the source's networks do not fit.
+pub(super) fn with_predictor(workshop: &mut Workshop<'_>, predictor: Classifier) -> Result<Option<Grafted>> {
+    let mut options = Options::default();
+    crate::options::Options::take(&mut options, &workshop.plan.arm.of_method())?;
+    options.graft(workshop, Arc::new(Predicts::Classifier(predictor)))
+}
+
+impl Options {
+    /// The method, once there is what labels the target's images.
+    fn graft(&self, workshop: &mut Workshop<'_>, predictor: Arc<Predicts>) -> Result<Option<Grafted>> {
+        let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
         let predictions = predictor.predict(&workshop.target.images)?;
 
         let soft = self.soft_labels;
@@ -250,9 +269,7 @@ impl Choices for Options {
         let report = method.start.report();
         Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes, labeller }))
     }
-}
 
-impl Options {
     /// As many clusters of the target's images as the source has classes.
     fn clusters(&self, workshop: &mut Workshop<'_>) -> Result<Option<Clusters>> {
         let count = workshop.source_data()?.0.classes.len();
@@ -408,7 +425,7 @@ impl Method for CtGan {
 mod tests {
     use super::*;
     use crate::Device;
-    use crate::classifier::{Classifier, Design};
+    use crate::classifier::Design;
     use crate::data::Images;
     use crate::nn::NormKind;
     use crate::random::Network;

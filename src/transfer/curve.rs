@@ -11,7 +11,7 @@ use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Parts;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Way};
 use crate::gan::{Scores, Trainer, sample};
 use crate::metrics::{Distances, FrechetDistances, HeldOut, RealImages, Reference, unjudged};
 use crate::random::Purpose;
@@ -37,13 +37,17 @@ pub struct Point {
     pub count: usize,
     /// The judge's hash: figures of different judges do not compare.
     pub judge: String,
+    /// The digest of the real images that it is measured against. None in points of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<String>,
 }
 
 impl Point {
     /// A point of figures that a reference gave of `count` samples.
     pub fn new(step: u64, distances: &Distances, count: usize, reference: &Reference) -> Point {
         let judge = reference.judge().hash().to_string();
-        Point { step, frechet: distances.frechet, validation_fd: None, scores: None, count, judge }
+        let held_out = Some(reference.held_out_digest().to_string());
+        Point { step, frechet: distances.frechet, validation_fd: None, scores: None, count, judge, held_out }
     }
 
     /// A point of a trainer whose average has statistics.
@@ -62,6 +66,11 @@ impl Point {
 }
 
 impl Point {
+    /// Whether it is known to be measured against other images.
+    fn is_of_other_images(&self, reference: &Reference) -> bool {
+        self.held_out.as_deref().is_some_and(|digest| digest != reference.held_out_digest())
+    }
+
     /// What health is judged by, where it was measured.
     fn seen(&self) -> Option<Look> {
         Some(Look { step: self.step, distance: self.validation_fd?, scores: self.scores? })
@@ -88,13 +97,32 @@ impl Curve {
         Ok(Curve { path, points })
     }
 
-    /// The curve of a run that goes on behind `step` under a judge: points of later steps, and of other judges, are dropped.
+    /// Refuses a run that was measured against other images than a reference has.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where it was; [`Error::Io`] where it cannot be read.
+    pub(super) fn check(folder: &RunFolder, reference: &Reference) -> Result<()> {
+        match Curve::read(folder)?.points.iter().any(|point| point.is_of_other_images(reference)) {
+            false => Ok(()),
+            true => {
+                let path = folder.evaluations();
+                let problem = format!(
+                    "{}: the images that the run is measured against are others now: some were added, removed or changed",
+                    path.display()
+                );
+                Err(Error::folder(problem, [Way::Do("put the images back as they were"), Way::GoOnChanged]))
+            }
+        }
+    }
+
+    /// The curve of a run that goes on behind `step` under a judge: points of later steps, of other judges and of other images are dropped.
     ///
     /// # Errors
     /// [`Error::Io`] where it cannot be read or written.
     pub fn resume(folder: &RunFolder, step: u64, reference: &Reference) -> Result<Curve> {
         let mut curve = Curve::read(folder)?;
-        curve.points.retain(|point| point.judge == reference.judge().hash());
+        let same = |point: &Point| point.judge == reference.judge().hash() && !point.is_of_other_images(reference);
+        curve.points.retain(same);
         curve.cut(step)?;
         Ok(curve)
     }

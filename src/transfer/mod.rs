@@ -4,6 +4,7 @@
 //! [`run()`] trains or resumes all of its phases.
 
 #[doc(hidden)]
+mod adversary;
 pub mod arm;
 mod autoencoder;
 mod clusters;
@@ -47,7 +48,7 @@ pub use pretraining::Pretraining;
 pub(crate) use pretraining::{Phase, go_on as go_on_learning};
 pub(crate) use recogniser::{OfGenerator, OfTarget, Recogniser, Rise, Teachers};
 pub use rehearsal::need;
-pub(crate) use run::go_on;
+pub(crate) use run::{Handover, go_on, go_on_with};
 pub use run::{Ready, Trained, inspect, run, train};
 pub use shelf::Shelf;
 pub(crate) use shown::{ExtractorStyle, Shown};

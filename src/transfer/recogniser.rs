@@ -10,6 +10,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
 
+use super::adversary::Adversary;
 use super::pretraining::Pretraining;
 use super::scene::{View, views};
 use super::shown::Shown;
@@ -95,6 +96,8 @@ pub(crate) struct Teachers {
     pub target: Option<OfTarget>,
     /// A generator's.
     pub made: Option<OfGenerator>,
+    /// The weight of telling the target's images from those of a generator that learns beside it; 0 for none.
+    pub adversarial: f64,
     /// Whether a class stays what it is where light and dark change places.
     pub inverted: bool,
 }
@@ -110,6 +113,7 @@ pub(crate) struct Recogniser {
     source: Option<(Shown, Vec<u32>)>,
     target: Option<(OfTarget, Sampler)>,
     made: Option<OfGenerator>,
+    adversary: Option<Adversary>,
     /// How images of target and generator are changed that teach.
     strong: View,
     /// The running mean of what the teacher says of target images, `[classes]`.
@@ -143,7 +147,7 @@ impl Recogniser {
             known_at_once: false,
         });
         let (classes, by) = (source.data().classes.len(), (source.batch(), source.seed()));
-        let teachers = Teachers { classes, source: Some(source), target, made: None, inverted: true };
+        let teachers = Teachers { classes, source: Some(source), target, made: None, adversarial: 0.0, inverted: true };
         Recogniser::with_settings(device, design, teachers, by, steps, settings)
     }
 
@@ -187,7 +191,11 @@ impl Recogniser {
         steps: u64,
         mut settings: Json,
     ) -> Result<Self> {
-        let Teachers { classes, source, target, made, inverted } = teachers;
+        let Teachers { classes, source, target, made, adversarial, inverted } = teachers;
+        let adversary = (adversarial > 0.0).then(|| Adversary::new(device, design, seed, adversarial));
+        if let Some(adversary) = &adversary {
+            settings["adversary"] = adversary.settings();
+        }
         let source = source.map(|shown| {
             let labels = shown.data().labels.clone().filter(|_| classes >= 2);
             let unlabelled = || {
@@ -220,6 +228,7 @@ impl Recogniser {
                 (target, order)
             }),
             made,
+            adversary,
             strong: if inverted { View::Strong } else { View::Upright },
             mean: Parameter::new("mean", Layout::Plain, Tensor::from_slice(device, &equal, [classes])),
             student,
@@ -269,6 +278,15 @@ impl Recogniser {
         views(&mut values, height, channels, view, self.options.seed, (step, u64::from(view != View::Weak)));
         let device = self.student.device();
         (Tensor::from_slice(&device, &values, [indices.len(), height, width, channels]), indices.len())
+    }
+
+    /// The target's batch of this step as it is.
+    fn plain_of_target(&mut self) -> Tensor {
+        let (target, order) = self.target.as_mut().expect("a target");
+        let indices = order.indices(self.step);
+        let Images { height, width, channels, .. } = target.images.images;
+        let shape = [indices.len(), height, width, channels];
+        Tensor::from_slice(&self.student.device(), &target.images.batch(&indices), shape)
     }
 
     /// A batch of strong views of images whose classes are known, and these, one-hot: drawn with replacement.
@@ -400,9 +418,19 @@ impl Pretraining for Recogniser {
             let loss = gradients.add(logits.cross_entropy_with(&truth) * weight);
             first.get_or_insert(loss);
         }
+        let mut told_apart = None;
+        let real = self.adversary.is_some().then(|| self.plain_of_target());
+        if let (Some(adversary), Some(real)) = (&self.adversary, real) {
+            let made = adversary.images(real.shape()[0], self.step);
+            gradients.add(adversary.loss_of_classifier(&self.student, &real, &made, UNTRACKED));
+            told_apart = Some((real, made));
+        }
         let value = first.expect("something teaches classes");
         self.adam.set_rate(rate);
         gradients.step(&mut self.adam);
+        if let (Some(adversary), Some((real, made))) = (&mut self.adversary, told_apart) {
+            adversary.follow(&self.student, &real, &made, UNTRACKED);
+        }
         decay(&self.student, rate * self.options.weight_decay);
         // As in training: short at the start.
         let share = 1.0 - AVERAGE.min((1.0 + self.step as f64) / (10.0 + self.step as f64));
@@ -432,11 +460,15 @@ impl Pretraining for Recogniser {
             ("adam.netC", self.adam.moments().cloned().collect()),
             ("target", vec![self.mean.clone()]),
         ];
-        slots.map(|(prefix, slots)| (prefix.to_string(), slots)).to_vec()
+        let of_adversary = self.adversary.iter().flat_map(Adversary::slots);
+        slots.into_iter().chain(of_adversary).map(|(prefix, slots)| (prefix.to_string(), slots)).collect()
     }
 
     fn go_on_from(&mut self, step: u64) {
         self.adam.set_updates(step);
+        if let Some(adversary) = &mut self.adversary {
+            adversary.set_updates(step);
+        }
         self.step = step;
     }
 }
@@ -494,6 +526,37 @@ mod tests {
         assert_ne!(state(&alone), state(&unbroken), "the target has a part in it");
     }
 
+    #[test]
+    fn a_generator_beside_it_learns_with_it_and_goes_on_where_it_was() {
+        let device = Device::cpu();
+        let fresh = |adversarial| {
+            let target = OfTarget {
+                images: digits("synthetic:street", 40),
+                known: vec![(3, 1), (5, 2)],
+                unlabelled: None,
+                known_at_once: true,
+            };
+            let teachers =
+                Teachers { classes: 10, source: None, target: Some(target), made: None, adversarial, inverted: true };
+            Recogniser::taught(&device, &DESIGN, teachers, (8, 1), 6, None).unwrap()
+        };
+        let mut unbroken = fresh(1.0);
+        (0..6).for_each(|_| drop(unbroken.step().unwrap()));
+        let mut first = fresh(1.0);
+        (0..4).for_each(|_| drop(first.step().unwrap()));
+        let mut second = fresh(1.0);
+        second.restore(&state(&first), 4).unwrap();
+        (0..2).for_each(|_| drop(second.step().unwrap()));
+        assert_eq!(state(&second), state(&unbroken));
+        let mut alone = fresh(0.0);
+        (0..6).for_each(|_| drop(alone.step().unwrap()));
+        let values = |of: &Recogniser| of.student.parameters()[0].get().to_vec::<f32>().unwrap();
+        assert_ne!(values(&alone), values(&unbroken), "the classifier learns of it");
+        let names = |of: &Recogniser| of.slots().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(names(&unbroken)[4..], ["netG", "adam.netG"]);
+        assert_eq!(names(&alone).len(), 4);
+    }
+
     fn taught(target: &Dataset, source: bool, made: Option<OfGenerator>, steps: u64) -> Recogniser {
         let device = Device::cpu();
         let shown = || Shown::new(&device, digits("synthetic:strokes", 200), true, ExtractorStyle::Scene, (16, 1));
@@ -503,8 +566,14 @@ mod tests {
             unlabelled: Some(Rise { alone: 0.0, over: 0.2 }),
             known_at_once: true,
         };
-        let teachers =
-            Teachers { classes: 10, source: source.then(shown), target: Some(of_target), made, inverted: true };
+        let teachers = Teachers {
+            classes: 10,
+            source: source.then(shown),
+            target: Some(of_target),
+            made,
+            adversarial: 0.0,
+            inverted: true,
+        };
         Recogniser::taught(&device, &DESIGN, teachers, (16, 1), steps, None).unwrap()
     }
 
@@ -545,12 +614,19 @@ mod tests {
         let mut first = taught(&target, false, Some(made(1.0)), 4);
         (0..4).for_each(|_| drop(first.step().unwrap()));
         let learned = first.average();
-        let teachers = Teachers { classes: 10, source: None, target: None, made: Some(made(1.0)), inverted: true };
+        let teachers = Teachers {
+            classes: 10,
+            source: None,
+            target: None,
+            made: Some(made(1.0)),
+            adversarial: 0.0,
+            inverted: true,
+        };
         let mut second = Recogniser::taught(&Device::cpu(), &DESIGN, teachers, (16, 1), 1, Some(&learned)).unwrap();
         let values =
             |of: &Classifier| of.parameters().iter().map(|p| p.get().to_vec::<f32>().unwrap()).collect::<Vec<_>>();
         assert_eq!(values(&second.average()), values(&learned), "it begins where the other ended");
-        let none = Teachers { classes: 10, source: None, target: None, made: None, inverted: true };
+        let none = Teachers { classes: 10, source: None, target: None, made: None, adversarial: 0.0, inverted: true };
         let error = Recogniser::taught(&Device::cpu(), &DESIGN, none, (16, 1), 1, None).unwrap_err();
         assert!(error.to_string().contains("no labels"), "{error}");
     }

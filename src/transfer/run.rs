@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use super::curve::{Curve, Measuring, Point};
 use super::findings::{Findings, Judged};
 use super::plan::{Folders, Plan, Source};
@@ -13,11 +15,15 @@ use super::workshop::{SourceImages, Workshop, digest_of};
 use super::{Arm, Labeller, SCRATCH};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::classifier::Classifier;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Trainer, load_generator};
 use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference};
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
+
+/// How versions begin that held out other images of folders.
+const OLD: &str = "0.1.";
 
 /// A training on the target.
 #[derive(Clone, Debug)]
@@ -88,6 +94,15 @@ impl<'a> Ready<'a> {
         }
         let other = |checkpoint: &RunFolder, what: &str| {
             let file = checkpoint.checkpoint();
+            let writer = checkpoint.read_checkpoint()?.header.get("graft").and_then(Json::as_str).map(str::to_string);
+            if let Some(writer) = writer.filter(|writer| writer.starts_with(OLD)) {
+                let problem = format!(
+                    "{} was written by graft {writer}, which held other images of the {what} out, or the {what} has changed since: the run can \
+                     be sampled, measured and exported, and goes on with that version alone",
+                    file.display()
+                );
+                return Err(Error::folder(problem, [Way::GoOnChanged, Way::Elsewhere, Way::Replace]));
+            }
             let problem = format!(
                 "{} learned from other images than the {what} has now: some were added, removed or changed, or another {what} is named",
                 file.display()
@@ -157,15 +172,22 @@ pub fn run(
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Findings>> {
     let Ready { plan, parts, scratch, target, source, .. } = ready;
-    if folder.step()? < plan.steps {
-        Findings::remove(folder)?;
-    }
     let Some(reference) = reference(plan, parts, target, device, watcher)? else { return Ok(None) };
     if reference.is_ok() || parts.spec().block() == Block::LastFifth {
         let _ = watcher(&Event::Note(&parts.withheld()?))?;
     }
     let places = [folder.path().to_path_buf(), folder.path().join(SCRATCH)];
     let arms: Vec<(&Plan, PathBuf)> = [*plan].into_iter().chain(scratch).zip(places).collect();
+    if let Ok(reference) = &reference
+        && !plan.reading.changed
+    {
+        // An arm may not be there yet.
+        let there = arms.iter().filter_map(|(_, path)| RunFolder::open(path).ok());
+        there.into_iter().try_for_each(|arm| Curve::check(&arm, reference))?;
+    }
+    if folder.step()? < plan.steps {
+        Findings::remove(folder)?;
+    }
     let mut findings = Findings { layers: Vec::new(), notes: Vec::new(), judged: Judged::Not(String::new()) };
     for (plan, path) in &arms {
         let arm = RunFolder::prepare(path)?;
@@ -245,13 +267,43 @@ pub(crate) fn go_on(
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Trained> {
+    go_on_with(plan, target, source, folders, device, None, watcher)
+}
+
+/// What a CTGAN is given that takes turns with a classifier.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    /// What labels the target's images in this turn: it tells the source's classes.
+    pub predictor: Classifier,
+    /// The state in which the turn before left the networks; none in the first.
+    pub before: Option<Checkpoint>,
+}
+
+/// As [`go_on`]; where something is handed over, by that.
+///
+/// # Errors
+/// Those of [`train`].
+pub(crate) fn go_on_with(
+    plan: &Plan,
+    target: Dataset,
+    source: &SourceImages,
+    folders: &Folders,
+    device: &Device,
+    given: Option<Handover>,
+    watcher: &mut Watcher<'_>,
+) -> Result<Trained> {
     let folder = RunFolder::prepare(&folders.run)?;
     if !folder.config().exists() {
         folder.write_settings(plan)?;
     }
     let own = plan.of_arm()?;
     let mut workshop = Workshop::new(&own, &target, source, folders, device, &mut *watcher);
-    let Some(grafted) = plan.arm.choices()?.prepare(&mut workshop)? else {
+    let (predictor, before) = given.map_or((None, None), |given| (Some(given.predictor), given.before));
+    let grafted = match predictor {
+        Some(predictor) => super::ctgan::with_predictor(&mut workshop, predictor)?,
+        None => plan.arm.choices()?.prepare(&mut workshop)?,
+    };
+    let Some(grafted) = grafted else {
         return Ok(Trained {
             ending: Ending::Interrupted,
             report: LayerReport::default(),
@@ -275,6 +327,9 @@ pub(crate) fn go_on(
     }
     device.release_idle();
     let mut trainer = Trainer::with_method(&recipe, grafted.method, target, device)?;
+    if let Some(before) = before {
+        trainer.take_over(&before)?;
+    }
     let ending = folder.go_on(&plan.arm.name, &mut trainer, plan, &plan.pace(), watcher)?;
     Ok(Trained { ending, report: grafted.report, notes: grafted.notes, labeller: grafted.labeller })
 }

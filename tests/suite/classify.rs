@@ -11,7 +11,7 @@ use crate::program::Desk;
 /// Tiny networks, and every arm.
 const CLASSIFY: &str = "classify --source mnist:target --target mnist:target --width 4 --batch 8 --steps 6 --source-steps 4 \
     --gan-source-steps 4 --gan-steps 4 --look-every 2 --shots 1,2 --seeds 2 --checkpoint-every 2 -q";
-const ARMS: &str = "--arms scratch,finetune,selftrain,gan-augment{filter=0,per-class=4},gan-augment-scratch{per-class=4},sequential{filter=0,per-class=4}";
+const ARMS: &str = "--arms scratch,finetune,selftrain,gan-augment{filter=0,per-class=4},gan-augment-scratch{per-class=4},sequential{filter=0,per-class=4},semi-gan,joint{filter=0,per-class=4,rounds=2}";
 
 /// `classify.json` without what no two runs share.
 fn found(desk: &Desk, folder: &str) -> Json {
@@ -41,6 +41,8 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         "killed/source-seed0/classifier/checkpoints/last.safetensors",
         "killed/cells/selftrain-1-seed0/looks.json",
         "killed/source-seed0/gan-2/checkpoints/last.safetensors",
+        "killed/cells/joint{filter=0,per-class=4,rounds=2}-1-seed0/turns/classifier-1/checkpoints/last.safetensors",
+        "killed/cells/joint{filter=0,per-class=4,rounds=2}-2-seed0/turns/gan-1/checkpoints/last.safetensors",
         "killed/cells/gan-augment{filter=0,per-class=4}-2-seed1/record.json",
     ] {
         kill_when(&desk, &again, moment);
@@ -49,7 +51,7 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
     assert_eq!(found(&desk, "killed"), expected);
 
     let cells = expected["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 6 * 2 * 2);
+    assert_eq!(cells.len(), 8 * 2 * 2);
     for cell in cells {
         let record = &cell["record"];
         let counts = record["confusion"].as_array().unwrap();
@@ -60,18 +62,21 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         let steps: Vec<u64> = record["curve"].as_array().unwrap().iter().map(|l| l["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, [2, 4, 6], "{cell}");
         let arm = cell["arm"].as_str().unwrap();
-        let of_gan = arm.starts_with("gan") || arm.starts_with("sequential");
+        let of_gan = ["gan", "sequential", "joint"].iter().any(|name| arm.starts_with(name));
         assert_eq!(record["notes"].as_array().unwrap().len(), usize::from(of_gan), "{cell}");
     }
     // Of a GAN that filters nothing all samples teach.
     let notes: Vec<&str> = cells.iter().filter_map(|cell| cell["record"]["notes"][0].as_str()).collect();
-    assert!(notes.iter().all(|note| *note == "40 of 40 samples teach"), "{notes:?}");
+    assert!(
+        notes.iter().all(|note| ["40 of 40 samples teach", "turn 1: 40 of 40 samples teach"].contains(note)),
+        "{notes:?}"
+    );
     let baselines = &expected["protocol"]["baselines"];
     assert_eq!(
         baselines.as_array().unwrap().iter().map(|b| b.as_str().unwrap()).collect::<Vec<_>>(),
         ["scratch", "selftrain"]
     );
-    assert_eq!(expected["findings"].as_array().unwrap().len(), 4 * 2);
+    assert_eq!(expected["findings"].as_array().unwrap().len(), 6 * 2);
     let report = whole.text("whole/report.html");
     assert!(report.contains("what images of a class are found to be") && report.contains("data:image/png"));
     assert_eq!(whole.graft("report whole").ok().trim(), "whole/report.html");
@@ -80,6 +85,13 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
     assert!(help.contains("gan-augment-scratch: its control"), "{help}");
     let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out whole --plan")).ok();
     assert!(plan.contains("\n0 runs to go"), "{plan}");
+    let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out planned --plan")).ok();
+    // 32 runs of 6 steps; for each seed the source's classifier and GAN, for both numbers of labels three GANs and a label predictor.
+    assert!(
+        plan.contains("192 steps on the target and about 80 of GANs and sources") && plan.contains("joint{"),
+        "{plan}"
+    );
+    assert!(!whole.path("planned").exists());
 }
 
 #[test]

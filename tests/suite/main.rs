@@ -15,6 +15,7 @@ mod compare;
 mod datasets;
 #[cfg(feature = "cli")]
 mod drawing;
+mod edges;
 mod extreme;
 #[cfg(feature = "cli")]
 mod faults;

@@ -130,12 +130,15 @@ proptest! {
     fn convolutions_of_any_geometry_agree(
         batch in 0usize..4,
         fine in [1usize..14, 1..14], kernel in [1usize..7, 1..7], stride in [1usize..5, 1..5], padding in [0usize..6, 0..6],
-        channels in [1usize..40, 1..40],
+        channels in [1usize..40, 1..40], groups in prop::sample::select(vec![1usize, 1, 1, 2, 3, 8]), dilation in [1usize..4, 1..4],
     ) {
+        let channels = channels.map(|count| count.div_ceil(groups) * groups);
         let fits = |axis: usize| Geometry::coarse_size(fine[axis], kernel[axis], stride[axis], padding[axis]).is_some();
         prop_assume!(fits(0) && fits(1));
-        let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
-        let by = Convolution { stride, padding, ..Convolution::new(1, 0) };
+        let plain = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
+        let Some(g) = plain.dilated(dilation) else { return Err(TestCaseError::reject("the filter is larger than the image")) };
+        let g = g.grouped(groups);
+        let by = Convolution { stride, padding, dilation, groups, ..Convolution::new(1, 0) };
         let roles = |device: &Device, map: fn(&Tensor) -> Tensor| {
             let [x, w, y] = [g.fine_shape(), g.filter_shape(), g.coarse_shape()].map(|shape| map(&tensor(device, &shape)));
             let found = [x.conv2d(&w, by), y.conv_transpose2d(&w, g.fine, by), x.conv_filter(&y, kernel, by)];

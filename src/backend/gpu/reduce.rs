@@ -11,6 +11,8 @@ use crate::backend::Reduction;
 const THREADS: usize = 256;
 /// Neighbouring outputs that a workgroup should take where there are as many, so that reads of the memory join.
 const JOINED: usize = 32;
+/// The larger, or what is not a number, which is found by its bits: a compiler may take x != x for false.
+pub(super) const LARGER: &str = "select(y, x, x > y || (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u)";
 /// Elements that a thread should fold before more threads share the axis.
 const SHORT: usize = 8;
 /// Elements that a thread folds at most, before workgroups share the axis.
@@ -26,7 +28,7 @@ pub fn reduce(engine: &Arc<Engine>, reduction: Reduction, x: &Buffer, [outer, le
     let out = engine.buffer(outer * splits * inner);
     let (initial, fold) = match reduction {
         Reduction::Sum => (0.0, "x + y"),
-        Reduction::Max => (f32::NEG_INFINITY, "select(y, x, x > y || x != x)"),
+        Reduction::Max => (f32::NEG_INFINITY, LARGER),
     };
     let output_groups = outputs.div_ceil(lanes);
     let sizes = [outputs, length, inner, chunk, splits, output_groups].map(|size| size as u32);

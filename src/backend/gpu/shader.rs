@@ -182,7 +182,7 @@ mod tests {
         for lanes in [1, 256] {
             let of = |name| Kernel::new(name).constant("LANES", lanes);
             kernels.extend(["batch_norm_merge", "batch_norm_merge_sums", "batch_norm_moments"].map(of));
-            kernels.extend(["x + y", "select(y, x, x > y || x != x)"].map(|fold| of("reduce").fold(fold)));
+            kernels.extend(["x + y", super::super::reduce::LARGER].map(|fold| of("reduce").fold(fold)));
             kernels.extend(ACTIVATIONS.map(|activation| of("batch_norm_sums").gate(activation)));
         }
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_normalise").activation(activation)));

@@ -28,13 +28,20 @@ options! {
         "filter", "SHARE", Takes::Number(Range::Share), "0.8", filter: f64;
         /// Samples of each class
         "per-class", "N", Takes::Whole(1, MOST_SAMPLES), "500", per_class: usize;
+        /// Turns that classifier and GAN take, each labelling for the other; with 1 the GAN learns first, by a label predictor of its own
+        "rounds", "N", Takes::Whole(1, MOST_ROUNDS), "1", rounds: u64;
+        /// Weight of telling the target's images from a generator's as a class K + 1 (Salimans 2016); 0 for no such generator
+        "adversarial", "WEIGHT", Takes::Number(Range::NotNegative), "0", adversarial: f64;
     } {}
 }
+
+/// Most turns: each has steps of its own.
+const MOST_ROUNDS: u64 = 100;
 
 /// An arm that has a name: what it is called, its options, and what it is for.
 struct Named(&'static str, &'static str, &'static str);
 
-const ARMS: [Named; 6] = [
+const ARMS: [Named; 8] = [
     Named("scratch", "", "the labelled images alone, strongly changed"),
     Named("finetune", "source=true", "a classifier of the source's scenes, taught the labelled images"),
     Named("selftrain", "source=true,unlabelled=true", "that, and the unlabelled images (FixMatch)"),
@@ -44,7 +51,17 @@ const ARMS: [Named; 6] = [
         "source=true,samples=1,transfer=false,filter=0",
         "its control: the samples of a GAN that learned from the labelled images alone",
     ),
+    Named(
+        "semi-gan",
+        "source=true,adversarial=1",
+        "finetune, and a generator whose images are a class of their own, beside the target's without labels (feature matching)",
+    ),
     Named("sequential", "source=true,unlabelled=true,samples=1", "selftrain, and the samples of that CTGAN"),
+    Named(
+        "joint",
+        "source=true,unlabelled=true,samples=1,rounds=4",
+        "the same in one loop: the classifier labels images for the GAN, whose samples teach the classifier, and so on",
+    ),
 ];
 
 /// One way of training a classifier of the target.
@@ -100,6 +117,14 @@ impl Arm {
                 self.name
             )));
         }
+        let takes_turns = teaching.rounds > 1;
+        if takes_turns && !(teaching.source && teaching.unlabelled && teaching.samples > 0.0 && teaching.transfer) {
+            return Err(Error::Usage(format!(
+                "the arm {}: turns are taken with a transferred GAN that labels unlabelled images; rounds goes with source, unlabelled, \
+                 transfer, and samples above 0",
+                self.name
+            )));
+        }
         Ok(teaching)
     }
 
@@ -134,7 +159,7 @@ impl Arm {
         if teaching.samples > 0.0 && teaching.transfer {
             return Err(Error::Usage(format!("the arm {} transfers a GAN, and there is no source", self.name)));
         }
-        if teaching.source && !teaching.unlabelled && teaching.samples == 0.0 {
+        if teaching.source && !teaching.unlabelled && teaching.samples == 0.0 && teaching.adversarial == 0.0 {
             return Err(Error::Usage(format!("the arm {} needs a source; without one it would be scratch", self.name)));
         }
         Ok(Arm { options: Teaching { source: false, ..teaching }.texts(), ..self.clone() })
@@ -174,6 +199,8 @@ mod tests {
             ("a=scratch{sorce=true}", "source"),
             ("a=scratch{samples=-1}", "samples"),
             ("a=scratch{samples=1,transfer=false}", "filter=0"),
+            ("a=selftrain{rounds=2}", "samples above 0"),
+            ("a=joint{transfer=false,filter=0}", "rounds goes with"),
             ("a=scratch{source}", "option=value"),
             ("a=scratch{source=true", "brace"),
             ("a/b=scratch", "folder"),
@@ -190,7 +217,8 @@ mod tests {
         assert!(!without("selftrain").unwrap().teaching().unwrap().source);
         assert_eq!(without("scratch").unwrap(), Arm::parse("scratch").unwrap());
         without("gan-augment-scratch").unwrap();
-        for name in ["finetune", "gan-augment", "sequential"] {
+        assert!(!without("semi-gan").unwrap().teaching().unwrap().source);
+        for name in ["finetune", "gan-augment", "sequential", "joint"] {
             assert!(without(name).unwrap_err().to_string().contains("source"), "{name}");
         }
     }

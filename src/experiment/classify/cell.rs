@@ -13,6 +13,7 @@ use serde_json::json;
 use super::data::{Data, Drawn};
 use super::{Cell, CellEvent, Classification, KeptClassifier, Settings, Teaching, Watcher};
 use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
 use crate::classifier::{Classifier, Design, Input};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
@@ -24,8 +25,8 @@ use crate::random::Purpose;
 use crate::run::{Ending, Event, Keep, OnNan, Pace, RunFolder};
 use crate::tensor::Tensor;
 use crate::transfer::{
-    self, ExtractorStyle, Folders, OfGenerator, OfTarget, Phase, Plan, Pretraining, Recogniser, Rise, Shelf, Shown,
-    Teachers, go_on_learning, starting_recipe,
+    self, ExtractorStyle, Folders, Labeller, OfGenerator, OfTarget, Phase, Plan, Pretraining, Recogniser, Rise, Shelf,
+    Shown, Teachers, go_on_learning, starting_recipe,
 };
 
 /// The figures of a run's end, and of its way, in its folder.
@@ -111,7 +112,8 @@ impl Experiment for Runs<'_> {
 
     fn shares(&self, cell: &Cell) -> Option<PathBuf> {
         let teaching = cell.arm.teaching().ok()?;
-        match teaching.samples > 0.0 {
+        // A GAN that takes turns is its cell's own.
+        match teaching.samples > 0.0 && teaching.rounds == 1 {
             true => Some(gan_folder(self.root, cell, &teaching)),
             false => teaching.source.then(|| cell.learned(self.root)),
         }
@@ -146,9 +148,14 @@ impl Experiment for Runs<'_> {
 }
 
 /// The folder of the GAN whose samples teach a cell's classifier; arms with the same labels share it.
-fn gan_folder(root: &Path, cell: &Cell, teaching: &Teaching) -> PathBuf {
+pub(super) fn gan_folder(root: &Path, cell: &Cell, teaching: &Teaching) -> PathBuf {
     let kind = if teaching.transfer { "gan" } else { "gan-scratch" };
     cell.learned(root).join(format!("{kind}-{}", cell.shots))
+}
+
+/// The folder of the source's classifier that a cell starts from.
+pub(super) fn source_classifier(root: &Path, cell: &Cell) -> PathBuf {
+    cell.learned(root).join("classifier")
 }
 
 /// The networks' shapes.
@@ -160,7 +167,6 @@ pub(super) fn design(settings: &Settings) -> Design {
 impl Runs<'_> {
     /// All phases; None where it was stopped.
     fn learn(&self, cell: &Cell, turn: &Turn<'_, Cell>) -> Result<Option<Record>> {
-        let Settings { steps, batch, .. } = *self.settings;
         let (teaching, folder) = (cell.arm.teaching()?, cell.folder(self.root));
         let drawn = self.data.drawn(cell.shots, cell.seed)?;
         let mut tell = |event: &Event<'_>| -> Result<ControlFlow<()>> {
@@ -174,56 +180,16 @@ impl Runs<'_> {
             },
             false => None,
         };
-        let made = match teaching.samples > 0.0 {
-            true => match self.samples(cell, &teaching, &drawn, &mut tell)? {
-                Some(made) => Some(made),
-                None => return Ok(None),
-            },
-            false => None,
-        };
-        turn.made();
-
-        let source_seconds = start.as_ref().map(|(_, seconds)| *seconds);
-        let gan_seconds = made.as_ref().map(|made| made.seconds);
-        let notes = made.iter().map(|made| made.note.clone()).collect();
-        let target = match teaching.unlabelled {
-            true => OfTarget {
-                images: drawn.all,
-                known: drawn.known,
-                unlabelled: Some(if teaching.source { BEHIND_SOURCE } else { FRESH }),
-                known_at_once: true,
-            },
-            false => {
-                let Drawn { all: images, known } = drawn.labelled();
-                OfTarget { images, known, unlabelled: None, known_at_once: true }
+        let (start, source_seconds) = start.unzip();
+        let learned = match &start {
+            Some(start) if teaching.rounds > 1 => {
+                turn.made();
+                self.in_turns(cell, &teaching, &drawn, start, &mut tell)?
             }
+            _ => self.one_after_the_other(cell, &teaching, drawn, start.as_ref(), turn, &mut tell)?,
         };
-        let teachers = Teachers {
-            classes: self.data.classes().len(),
-            source: teaching.source.then(|| self.shown(cell.seed)).transpose()?,
-            target: Some(target),
-            made: made.map(|made| made.teach),
-            inverted: self.data.inverted,
-        };
-        let start = start.as_ref().map(|(classifier, _)| classifier);
-        let (device, design) = (self.device, design(self.settings));
-        let training = Recogniser::taught(device, &design, teachers, (batch, cell.seed), steps, start)?;
-        let mut watched = Watched { training, runs: self, folder: &folder, looking: 0.0 };
-        let phase = Phase {
-            name: TARGET,
-            folder: &folder,
-            steps,
-            checkpoint_every: self.jobs.checkpoint_every,
-            changed: false,
-            shelf: None,
-        };
-        let began = Instant::now();
-        let done = go_on_learning(&mut watched, &phase, device, &mut tell)?;
-        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64() - watched.looking)?;
-        if !done {
-            return Ok(None);
-        }
-        let (classifier, classes) = (watched.training.into_classifier(), self.data.classes().clone());
+        let Some(Learned { classifier, seconds, gan_seconds, notes }) = learned else { return Ok(None) };
+        let classes = self.data.classes().clone();
         let held_out = self.data.held_out();
         let confusion = confusion(&classifier, held_out)?;
         KeptClassifier { classifier, classes, reading: self.settings.reading.clone() }
@@ -241,6 +207,95 @@ impl Runs<'_> {
         }))
     }
 
+    /// The GAN, where there is one, then the classifier. None where it was stopped.
+    fn one_after_the_other(
+        &self,
+        cell: &Cell,
+        teaching: &Teaching,
+        drawn: Drawn,
+        start: Option<&Classifier>,
+        turn: &Turn<'_, Cell>,
+        tell: &mut crate::run::Watcher<'_>,
+    ) -> Result<Option<Learned>> {
+        let made = match teaching.samples > 0.0 {
+            true => match self.samples(cell, teaching, &drawn, tell)? {
+                Some(made) => Some(made),
+                None => return Ok(None),
+            },
+            false => None,
+        };
+        turn.made();
+        let gan_seconds = made.as_ref().map(|made| made.seconds);
+        let notes = made.iter().map(|made| made.note.clone()).collect();
+        let folder = cell.folder(self.root);
+        let training = self.training(cell, teaching, drawn, made.map(|made| made.teach), start)?;
+        let taught = self.teach(training, &folder, &folder, self.settings.steps, tell)?;
+        let learned = |(training, seconds): (Recogniser, f64)| Learned {
+            classifier: training.into_classifier(),
+            seconds,
+            gan_seconds,
+            notes,
+        };
+        Ok(taught.map(learned))
+    }
+
+    /// The training of a cell's classifier, before its first step.
+    pub(super) fn training(
+        &self,
+        cell: &Cell,
+        teaching: &Teaching,
+        drawn: Drawn,
+        made: Option<OfGenerator>,
+        start: Option<&Classifier>,
+    ) -> Result<Recogniser> {
+        let target = match teaching.unlabelled || teaching.adversarial > 0.0 {
+            true => {
+                let rise = if teaching.source { BEHIND_SOURCE } else { FRESH };
+                let (images, known, unlabelled) = (drawn.all, drawn.known, teaching.unlabelled.then_some(rise));
+                OfTarget { images, known, unlabelled, known_at_once: true }
+            }
+            false => {
+                let Drawn { all: images, known } = drawn.labelled();
+                OfTarget { images, known, unlabelled: None, known_at_once: true }
+            }
+        };
+        let teachers = Teachers {
+            classes: self.data.classes().len(),
+            source: teaching.source.then(|| self.shown(cell.seed)).transpose()?,
+            target: Some(target),
+            made,
+            adversarial: teaching.adversarial,
+            inverted: self.data.inverted,
+        };
+        let Settings { steps, batch, .. } = *self.settings;
+        Recogniser::taught(self.device, &design(self.settings), teachers, (batch, cell.seed), steps, start)
+    }
+
+    /// Goes on with a training up to a step, its state in `phase` and its looks in `folder`; gives it with the seconds that this took, without
+    /// looks. None where it was stopped.
+    pub(super) fn teach(
+        &self,
+        training: Recogniser,
+        phase: &Path,
+        folder: &Path,
+        steps: u64,
+        tell: &mut crate::run::Watcher<'_>,
+    ) -> Result<Option<(Recogniser, f64)>> {
+        let mut watched = Watched { training, runs: self, folder, looking: 0.0 };
+        let of_phase = Phase {
+            name: TARGET,
+            folder: phase,
+            steps,
+            checkpoint_every: self.jobs.checkpoint_every,
+            changed: false,
+            shelf: None,
+        };
+        let began = Instant::now();
+        let done = go_on_learning(&mut watched, &of_phase, self.device, tell)?;
+        let seconds = add_seconds(phase, began.elapsed().as_secs_f64() - watched.looking)?;
+        Ok(done.then_some((watched.training, seconds)))
+    }
+
     /// The source's images in scenes.
     fn shown(&self, seed: u64) -> Result<Shown> {
         let (source, grey) = self.data.source.as_ref().ok_or_else(|| Error::invalid("there is no source"))?;
@@ -254,16 +309,8 @@ impl Runs<'_> {
         cell: &Cell,
         tell: &mut crate::run::Watcher<'_>,
     ) -> Result<Option<(Classifier, f64)>> {
-        let (folder, steps) = (cell.learned(self.root).join("classifier"), self.settings.source_steps);
-        let teachers = Teachers {
-            classes: self.data.classes().len(),
-            source: Some(self.shown(cell.seed)?),
-            target: None,
-            made: None,
-            inverted: self.data.inverted,
-        };
-        let by = (self.settings.batch, cell.seed);
-        let mut training = Recogniser::taught(self.device, &design(self.settings), teachers, by, steps, None)?;
+        let (folder, steps) = (source_classifier(self.root, cell), self.settings.source_steps);
+        let mut training = self.training_of_source(cell)?;
         let phase = Phase {
             name: "source",
             folder: &folder,
@@ -279,6 +326,20 @@ impl Runs<'_> {
         let done = go_on_learning(&mut training, &phase, self.device, tell)?;
         let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
         Ok(done.then(|| (training.into_classifier(), seconds)))
+    }
+
+    /// The training of that, before its first step.
+    pub(super) fn training_of_source(&self, cell: &Cell) -> Result<Recogniser> {
+        let teachers = Teachers {
+            classes: self.data.classes().len(),
+            source: Some(self.shown(cell.seed)?),
+            target: None,
+            made: None,
+            adversarial: 0.0,
+            inverted: self.data.inverted,
+        };
+        let (by, steps) = ((self.settings.batch, cell.seed), self.settings.source_steps);
+        Recogniser::taught(self.device, &design(self.settings), teachers, by, steps, None)
     }
 
     /// The samples of the arm's GAN that teach. None where its training was stopped.
@@ -312,18 +373,34 @@ impl Runs<'_> {
         let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
         let Some(labeller) = labeller else { return Ok(None) };
         let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
-        let (architecture, network) = load_generator(&checkpoint, self.device)?;
+        let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref())?;
+        match teach {
+            Some(teach) => Ok(Some(Samples { teach, seconds, note })),
+            None => Err(Error::Diverged(format!("{note}: the GAN teaches nothing"))),
+        }
+    }
+
+    /// Samples of every class, those that a label predictor is sure of where there is one, and how many there are in words. None where it is
+    /// sure of none.
+    pub(super) fn draw(
+        &self,
+        seed: u64,
+        teaching: &Teaching,
+        checkpoint: &Checkpoint,
+        labeller: Option<&Labeller>,
+    ) -> Result<(Option<OfGenerator>, String)> {
+        let (architecture, network) = load_generator(checkpoint, self.device)?;
         let classes = self.data.classes();
         let (mut labels, mut values, mut asked) = (Vec::new(), Vec::new(), 0);
         let names = network.conditions().names();
         for (class, name) in classes.names().iter().enumerate() {
             // A class that the source lacks has no samples.
             let Some(theirs) = names.named(name) else { continue };
-            let seed = cell.seed.wrapping_mul(classes.len() as u64).wrapping_add(class as u64);
+            let seed = seed.wrapping_mul(classes.len() as u64).wrapping_add(class as u64);
             let count = teaching.per_class;
             let images = sample(&network, &architecture, seed, Purpose::SampleLatents, count, Some(theirs))?;
             asked += count;
-            let sure = match &labeller {
+            let sure = match labeller {
                 Some(labeller) => labeller.probabilities(&images, name)?,
                 None => vec![1.0; count],
             };
@@ -335,15 +412,13 @@ impl Runs<'_> {
             }
         }
         if labels.is_empty() {
-            return Err(Error::Diverged(format!(
-                "of {asked} samples none is of its class with a probability of {}: the GAN teaches nothing",
-                teaching.filter
-            )));
+            let note = format!("of {asked} samples none is of its class with a probability of {}", teaching.filter);
+            return Ok((None, note));
         }
         let (size, channels) = (self.settings.size, self.settings.channels);
         let note = format!("{} of {asked} samples teach", labels.len());
         let images = Images::new([labels.len(), size, size, channels], values);
-        Ok(Some(Samples { teach: OfGenerator { images, labels, weight: teaching.samples }, seconds, note }))
+        Ok((Some(OfGenerator { images, labels, weight: teaching.samples }), note))
     }
 
     fn recipe(&self, seed: u64) -> Recipe {
@@ -354,7 +429,7 @@ impl Runs<'_> {
     }
 
     /// A CTGAN that knows the same labels.
-    fn plan(&self, cell: &Cell, drawn: &Drawn) -> Result<Plan> {
+    pub(super) fn plan(&self, cell: &Cell, drawn: &Drawn) -> Result<Plan> {
         let settings = self.settings;
         let arm = transfer::Arm::parse(&format!("ctgan{{labels=fewshot:{}}}", cell.shots))?;
         Ok(Plan {
@@ -381,7 +456,7 @@ impl Runs<'_> {
         })
     }
 
-    fn folders(&self, cell: &Cell, run: &Path) -> Result<Folders> {
+    pub(super) fn folders(&self, cell: &Cell, run: &Path) -> Result<Folders> {
         let arm = transfer::Arm::parse(&format!("ctgan{{labels=fewshot:{}}}", cell.shots))?;
         let folders = Folders::shared(run, &cell.learned(self.root), &arm, None)?;
         Ok(Folders { shelf: self.shelf.clone(), ..folders })
@@ -395,12 +470,6 @@ impl Runs<'_> {
         drawn: &Drawn,
         tell: &mut crate::run::Watcher<'_>,
     ) -> Result<Ending> {
-        let mut recipe = self.recipe(cell.seed);
-        let Drawn { all, known } = drawn.labelled();
-        let labels = known.iter().map(|(_, class)| *class).collect();
-        let data = Dataset::labelled(all.name.clone(), all.images.clone(), labels, self.data.classes().clone());
-        recipe.architecture.classes = data.classes.len();
-        recipe.augment = vec![crate::gan::Augmentation::Translation];
         let steps = self.settings.gan_steps;
         let pace = Pace {
             steps,
@@ -410,11 +479,33 @@ impl Runs<'_> {
             keep: Keep::of(None, None),
         };
         let folder = RunFolder::prepare(path)?;
-        let method = Box::new(Plain { classes: data.classes.len() });
-        let mut trainer = Trainer::with_method(&recipe, method, data, self.device)?;
-        let settings = json!({ "recipe": recipe, "shots": cell.shots });
+        let mut trainer = self.alone(cell.seed, drawn)?;
+        let settings = json!({ "recipe": trainer.recipe(), "shots": cell.shots });
         folder.go_on("gan", &mut trainer, &settings, &pace, tell)
     }
+
+    /// The training of that, before its first step.
+    pub(super) fn alone(&self, seed: u64, drawn: &Drawn) -> Result<Trainer> {
+        let mut recipe = self.recipe(seed);
+        let Drawn { all, known } = drawn.labelled();
+        let labels = known.iter().map(|(_, class)| *class).collect();
+        let data = Dataset::labelled(all.name.clone(), all.images.clone(), labels, self.data.classes().clone());
+        recipe.architecture.classes = data.classes.len();
+        recipe.augment = vec![crate::gan::Augmentation::Translation];
+        let method = Box::new(Plain { classes: data.classes.len() });
+        Trainer::with_method(&recipe, method, data, self.device)
+    }
+}
+
+/// What a cell's phases on the target come to.
+pub(super) struct Learned {
+    pub classifier: Classifier,
+    /// What training the classifier took.
+    pub seconds: f64,
+    /// What the GAN took.
+    pub gan_seconds: Option<f64>,
+    /// What else a person should read.
+    pub notes: Vec<String>,
 }
 
 /// What a GAN gives an arm.
@@ -492,7 +583,7 @@ fn looks(folder: &Path) -> Result<Vec<Look>> {
 }
 
 /// Adds seconds to those of a phase before it was stopped; gives all of them.
-fn add_seconds(folder: &Path, seconds: f64) -> Result<f64> {
+pub(super) fn add_seconds(folder: &Path, seconds: f64) -> Result<f64> {
     let path = folder.join(SECONDS);
     let all = read_json::<f64>(&path)?.unwrap_or(0.0) + seconds;
     write_json(&path, &all)?;

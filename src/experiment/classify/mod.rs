@@ -17,10 +17,12 @@
 mod arm;
 mod cell;
 mod data;
+mod estimate;
 mod kept;
 mod labels;
 mod result;
 mod settings;
+mod turns;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -30,6 +32,7 @@ use serde::Deserialize;
 pub use arm::{Arm, Teaching};
 pub use cell::{Look, Record, classifier_path};
 pub use data::{Data, Drawn};
+pub use estimate::{Estimate, estimate};
 pub use kept::KeptClassifier;
 pub use labels::{FileLabels, LabelsFile};
 pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};

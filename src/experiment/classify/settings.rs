@@ -246,11 +246,12 @@ impl Design {
     /// The claims: arms are held against `scratch` and `selftrain`, as far as those are there.
     pub fn protocol(&self) -> Protocol {
         const BASELINES: [&str; 2] = ["scratch", "selftrain"];
+        const CONTROLS: [(&str, &str); 2] = [("gan-augment", "gan-augment-scratch"), ("joint", "sequential")];
         let (baselines, candidates): (Vec<&Arm>, Vec<&Arm>) =
             self.arms.iter().partition(|arm| BASELINES.contains(&arm.name.as_str()));
         let control = |arm: &Arm| {
-            let is_there = self.arms.iter().any(|other| other.name == "gan-augment-scratch");
-            (arm.name == "gan-augment" && is_there).then(|| "gan-augment-scratch".to_string())
+            let (_, control) = CONTROLS.iter().find(|(name, _)| *name == arm.name)?;
+            self.arms.iter().any(|other| other.name == *control).then(|| control.to_string())
         };
         let candidates = candidates
             .iter()

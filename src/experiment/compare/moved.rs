@@ -1,4 +1,5 @@
-//! A comparison whose images lie elsewhere now than where it began: they are the same where the checkpoints in its folder say so.
+//! A comparison whose images lie elsewhere now than where it began, or may have changed: they are the same where what stands in its folder
+//! says so.
 
 use std::path::Path;
 
@@ -25,25 +26,36 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
             format!("{root}: the comparison was begun with {what} {before}, and now {now} is asked for, {why}");
         Err(Error::folder(problem, [Way::Do("say the same"), Way::Elsewhere]))
     };
+    let changed = |what: &str| {
+        let root = root.display();
+        let problem = format!(
+            "{root}: {what} has other images now than when the comparison began: some were added, removed or changed"
+        );
+        Err(Error::folder(problem, [Way::Do("put the images back as they were"), Way::Elsewhere]))
+    };
     const OTHER: &str = "which holds other images";
     const UNKNOWN: &str = "and nothing there tells whether its images are the same";
     if before.reading.held_out != now.reading.held_out {
         let name = |settings: &Settings| settings.reading.held_out.clone().unwrap_or("none".to_string());
         return refused("held-out", &name(before), &name(now), UNKNOWN);
     }
-    if before.target != now.target {
-        match is_same_target(root, &known, real)? {
-            Some(true) => {}
-            same => return refused("target", &before.target, &now.target, same.map_or(UNKNOWN, |_| OTHER)),
-        }
+    match is_same_target(root, &known, real)? {
+        Some(true) => {}
+        None if before.target == now.target => {}
+        Some(false) if before.target == now.target => return changed("the target"),
+        same => return refused("target", &before.target, &now.target, same.map_or(UNKNOWN, |_| OTHER)),
     }
-    if before.source != now.source {
-        match is_same_source(root, &known, now, real)? {
-            Some(true) => {}
-            same => return refused("source", &before.source, &now.source, same.map_or(UNKNOWN, |_| OTHER)),
-        }
+    match is_same_source(root, &known, now, real)? {
+        Some(true) => {}
+        None if before.source == now.source => {}
+        Some(false) if before.source == now.source => return changed("the source"),
+        same => return refused("source", &before.source, &now.source, same.map_or(UNKNOWN, |_| OTHER)),
     }
-    Ok(())
+    let held_out = known.images.as_ref().and_then(|images| images.held_out.as_ref());
+    match held_out.is_some_and(|digest| *digest != real.held_out().digest()) {
+        true => changed("what figures are measured on"),
+        false => Ok(()),
+    }
 }
 
 /// The digests of a comparison's images.
@@ -53,7 +65,11 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
 pub(super) fn digests(settings: &Settings, real: &RealData) -> Result<Digests> {
     let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
     let source = of_data.then(|| Ok::<_, Error>(real.source.images(&settings.source)?.0.digest()));
-    Ok(Digests { target: real.training()?.digest(), source: source.transpose()? })
+    Ok(Digests {
+        target: real.training()?.digest(),
+        source: source.transpose()?,
+        held_out: Some(real.held_out().digest()),
+    })
 }
 
 /// Whether runs learned from these images; None where there is nothing to tell.

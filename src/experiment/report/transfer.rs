@@ -226,6 +226,7 @@ mod tests {
             frechet: FrechetDistances { judge_fd, random_fd: 0.0 },
             count: 10,
             judge: String::new(),
+            held_out: None,
         };
         fds.iter().enumerate().map(point).collect()
     }

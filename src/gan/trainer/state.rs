@@ -109,8 +109,7 @@ impl Trainer {
                 )));
             }
         }
-        let step = theirs.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);
-        let step = step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))?;
+        let step = step_of(checkpoint)?;
         let rollbacks = theirs.get(ROLLBACKS).map_or(Some(0), Json::as_u64).and_then(|count| u32::try_from(count).ok());
         let rollbacks = rollbacks.ok_or_else(|| Error::invalid("the checkpoint's header counts no rollbacks"))?;
         for (prefix, parameters) in self.slots() {
@@ -123,14 +122,7 @@ impl Trainer {
             self.earlier.push(before);
         }
         self.set_rollbacks(rollbacks);
-        self.step = step;
-        self.g_adam.set_updates(self.schedule.generator_updates(step));
-        let rounds = step * self.recipe.d_steps as u64;
-        let own = if self.recipe.penalty_step == PenaltyStep::Own { rounds.div_ceil(LAZY) } else { 0 };
-        self.d_adam.set_updates(rounds + own);
-        if let Some(heads) = &mut self.heads {
-            heads.set_updates(rounds);
-        }
+        self.set_step(step);
         if changed {
             return Ok(Some(format!(
                 "the images have changed since step {step}: the run goes on with {} of them, and its checkpoints say so",
@@ -146,6 +138,37 @@ impl Trainer {
                 text(&ours)
             )
         }))
+    }
+
+    /// Goes on from where another run of these networks ended: with its networks, optimisers and steps, and with this one's own labels and
+    /// frozen networks.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where tensors are missing or of other shapes.
+    pub(crate) fn take_over(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let step = step_of(checkpoint)?;
+        for (prefix, parameters) in self.own_slots() {
+            checkpoint.load_parameters(prefix, &parameters)?;
+        }
+        self.set_step(step);
+        Ok(())
+    }
+
+    fn set_step(&mut self, step: u64) {
+        self.step = step;
+        self.g_adam.set_updates(self.schedule.generator_updates(step));
+        let rounds = step * self.recipe.d_steps as u64;
+        let own = if self.recipe.penalty_step == PenaltyStep::Own { rounds.div_ceil(LAZY) } else { 0 };
+        self.d_adam.set_updates(rounds + own);
+        if let Some(heads) = &mut self.heads {
+            heads.set_updates(rounds);
+        }
+    }
+
+    /// Whether it goes on, at the step where it stands, with other data than its checkpoint's.
+    pub fn went_on_changed(&self) -> bool {
+        let until = self.earlier.last().and_then(|before| before.get("until")?.as_u64());
+        until == Some(self.step)
     }
 
     /// Goes back to a checkpoint of this run after numbers were no longer finite, and halves both learning rates.
@@ -216,6 +239,11 @@ impl Trainer {
 
     /// Every slot of the state with its prefix in checkpoints.
     pub(super) fn slots(&self) -> Vec<(&'static str, Vec<Parameter>)> {
+        [self.own_slots(), self.method.networks()].concat()
+    }
+
+    /// The slots of what is trained.
+    fn own_slots(&self) -> Vec<(&'static str, Vec<Parameter>)> {
         let all = |parameters: Vec<Parameter>, statistics: Vec<Parameter>| [parameters, statistics].concat();
         let average = self.average.network();
         let mut slots = vec![
@@ -229,7 +257,12 @@ impl Trainer {
         slots.extend((!lecam.is_empty()).then_some(("lecam", lecam)));
         slots.extend(self.ada.as_ref().map(|ada| ("ada", vec![ada.share().clone()])));
         slots.extend(self.heads.iter().flat_map(Heads::slots));
-        slots.extend(self.method.networks());
         slots
     }
+}
+
+/// The step of a checkpoint's state.
+fn step_of(checkpoint: &Checkpoint) -> Result<u64> {
+    let step = checkpoint.header.get("step").and_then(Json::as_u64).filter(|&step| step <= MOST_STEPS);
+    step.ok_or_else(|| Error::invalid("the checkpoint's header names no step"))
 }

@@ -475,6 +475,7 @@ pub fn normalisation() -> Vec<Case> {
         batch_norm(&[2, 3, 2, 3], Activation::Tanh),
         one("layer_norm [3, 5]", [3, 5], ANY, |x| x.layer_norm(EPSILON)),
         one("layer_norm [2, 3, 2, 4]", [2, 3, 2, 4], ANY, |x| x.layer_norm(EPSILON)),
+        one("dropout", [3, 5], ANY, |x| x.dropout(0.4, 7, 3, 1)).linear(),
         one("instance_norm", [2, 3, 4, 2], ANY, |x| x.instance_norm(EPSILON)),
         one("group_norm in 3", [2, 3, 2, 6], ANY, |x| x.group_norm(3, EPSILON)),
         one("group_norm in 1", [2, 3, 2, 3], ANY, |x| x.group_norm(1, EPSILON)),

@@ -1,9 +1,12 @@
 //! Activations that are composed of other functions.
 
 use super::super::Tensor;
+use super::elementwise::broadcast;
+use crate::backend::Binary;
 
 impl Tensor {
-    /// The Gaussian error linear unit (Hendrycks & Gimpel 2016): `x P(N(0, 1) <= x) = x / 2 (1 + erf(x / sqrt 2))`.
+    /// The Gaussian error linear unit (Hendrycks & Gimpel 2016): `x P(N(0, 1) <= x) = x / 2 (1 + erf(x / sqrt 2))`, by that formula and not
+    /// by its approximation with a hyperbolic tangent.
     pub fn gelu(&self) -> Tensor {
         self * ((self * std::f64::consts::FRAC_1_SQRT_2).erf() + 1.0) * 0.5
     }
@@ -20,7 +23,10 @@ impl Tensor {
     /// Where the shapes do not broadcast.
     #[track_caller]
     pub fn prelu(&self, slopes: &Tensor) -> Tensor {
-        // Chosen, not multiplied by 0 or 1: elements may be infinite.
-        self.detach().step().where_(self, &(self * slopes))
+        let fits = broadcast(self.shape(), slopes.shape()).is_some();
+        assert!(fits, "prelu: slopes {:?} for the shape {:?}", slopes.shape(), self.shape());
+        // Chosen, not multiplied by 0 or 1: elements may be infinite, and slopes have no part in positive ones.
+        let positive = self.detach().step();
+        positive.where_(self, &(self.binary(Binary::GateNot, &positive) * slopes))
     }
 }

@@ -28,12 +28,12 @@ impl Convolution {
         Convolution { stride: [stride; 2], padding: [padding; 2], dilation: [1, 1], groups: 1, activation }
     }
 
-    /// With so many fine pixels from one tap to the next on both axes.
+    /// With so many fine pixels from one tap to the next on both axes (Yu & Koltun 2016).
     pub fn dilated(self, dilation: usize) -> Convolution {
         Convolution { dilation: [dilation; 2], ..self }
     }
 
-    /// With channels in so many groups.
+    /// With channels in so many groups, each of which sees its own alone (Krizhevsky 2012; as many as channels: depthwise, Chollet 2017).
     pub fn grouped(self, groups: usize) -> Convolution {
         Convolution { groups, ..self }
     }

@@ -308,6 +308,8 @@ impl Tensor {
     /// Where the shapes do not broadcast.
     #[track_caller]
     pub fn where_(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        let both = broadcast(a.shape(), b.shape()).and_then(|both| broadcast(&both, self.shape()));
+        assert!(both.is_some(), "where_: {:?} of {:?} and {:?}", self.shape(), a.shape(), b.shape());
         a.binary(Binary::Gate, self) + b.binary(Binary::GateNot, self)
     }
 

@@ -67,7 +67,7 @@ impl Tensor {
         rows.gather(&outer_rows.collect::<Vec<_>>()).reshape(shape)
     }
 
-    /// Elements along an axis, others at each place: `result[.., i, ..] = self[.., indices[.., i, ..], ..]`, with as many along the axis
+    /// Elements along an axis, others at each place (none, where there is no place): `result[.., i, ..] = self[.., indices[.., i, ..], ..]`, with as many along the axis
     /// as there are indices for. The indices are those of the result's elements in row-major order, as [`Tensor::sort`] gives them.
     ///
     /// # Panics
@@ -75,7 +75,7 @@ impl Tensor {
     #[track_caller]
     pub fn take_along_axis(&self, axis: usize, indices: &[u32]) -> Tensor {
         assert!(axis < self.rank(), "take_along_axis: axis {axis} of the shape {:?}", self.shape());
-        let (size, mut shape) = (self.shape()[axis], self.shape().to_vec());
+        let (size, shape) = (self.shape()[axis], self.shape());
         if let Some(index) = indices.iter().find(|&&index| index as usize >= size) {
             panic!("take_along_axis: index {index} of axis {axis} of the shape {:?}", self.shape());
         }
@@ -83,6 +83,13 @@ impl Tensor {
         let taken = indices.len().checked_div(outer * inner).unwrap_or(0);
         let fits = taken * outer * inner == indices.len();
         assert!(fits, "take_along_axis: {} indices along axis {axis} of the shape {:?}", indices.len(), self.shape());
+        self.taken_along(axis, indices, taken)
+    }
+
+    /// [`Tensor::take_along_axis`] of so many indices a place, which are inside.
+    pub(super) fn taken_along(&self, axis: usize, indices: &[u32], taken: usize) -> Tensor {
+        let (size, mut shape) = (self.shape()[axis], self.shape().to_vec());
+        let inner = count(&shape[axis + 1..]);
         shape[axis] = taken;
         let place = |(at, &index): (usize, &u32)| {
             let (o, i) = (at / (taken * inner), at % inner);

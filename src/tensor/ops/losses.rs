@@ -10,7 +10,7 @@ impl Tensor {
     /// Where the axis does not exist.
     #[track_caller]
     pub fn softmax(&self, axis: usize) -> Tensor {
-        let e = self.shifted(axis).exp();
+        let e = self.shifted("softmax", axis).exp();
         &e / e.sum_axes(&[axis], true)
     }
 
@@ -20,14 +20,14 @@ impl Tensor {
     /// Where the axis does not exist.
     #[track_caller]
     pub fn log_softmax(&self, axis: usize) -> Tensor {
-        let x = self.shifted(axis);
+        let x = self.shifted("log_softmax", axis);
         &x - x.exp().sum_axes(&[axis], true).ln()
     }
 
     /// The elements less their largest along the axis, as a constant: softmax does not change, and nothing overflows.
     #[track_caller]
-    fn shifted(&self, axis: usize) -> Tensor {
-        assert!(axis < self.rank(), "softmax: axis {axis} of the shape {:?}", self.shape());
+    fn shifted(&self, name: &str, axis: usize) -> Tensor {
+        self.check_axes(name, &[axis]);
         if self.shape()[axis] == 0 {
             return self.clone();
         }
@@ -72,7 +72,8 @@ impl Tensor {
     }
 
     /// The mean binary cross-entropy of probabilities against targets in [0, 1] of the same shape, a scalar:
-    /// `-mean(t ln p + (1 - t) ln(1 - p))`. Logarithms end at -100, as in PyTorch, and there their slope is 0.
+    /// `-mean(t ln p + (1 - t) ln(1 - p))`. Logarithms end at -100, as in PyTorch, and there their slope is 0. Nothing looks whether
+    /// elements are probabilities: of what is outside [0, 1] the logarithm counts as -100.
     /// ([`Tensor::bce_with_logits`] has no such end.)
     ///
     /// # Panics

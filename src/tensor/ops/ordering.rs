@@ -43,8 +43,10 @@ impl Tensor {
     /// Where the axis does not exist or is empty.
     #[track_caller]
     pub fn max_with_indices(&self, axis: usize) -> Result<(Tensor, Vec<u32>)> {
-        let indices = self.argmax(axis)?;
-        Ok((self.take_along_axis(axis, &indices), indices))
+        let filled = axis < self.rank() && self.shape()[axis] > 0;
+        assert!(filled, "max_with_indices: along axis {axis} of the shape {:?}", self.shape());
+        let indices = self.first(axis, 1, Order::Descending)?;
+        Ok((self.taken_along(axis, &indices, 1), indices))
     }
 
     /// The elements along an axis in order, and the index that each had: in row-major order of the result. Elements that tie keep
@@ -59,7 +61,7 @@ impl Tensor {
     pub fn sort(&self, axis: usize, order: Order) -> Result<(Tensor, Vec<u32>)> {
         assert!(axis < self.rank(), "sort: along axis {axis} of the shape {:?}", self.shape());
         let indices = self.first(axis, self.shape()[axis], order)?;
-        Ok((self.take_along_axis(axis, &indices), indices))
+        Ok((self.taken_along(axis, &indices, self.shape()[axis]), indices))
     }
 
     /// The first `many` of what [`Tensor::sort`] gives.
@@ -74,7 +76,7 @@ impl Tensor {
         let there = axis < self.rank() && many <= self.shape()[axis];
         assert!(there, "top_k: {many} along axis {axis} of the shape {:?}", self.shape());
         let indices = self.first(axis, many, order)?;
-        Ok((self.take_along_axis(axis, &indices), indices))
+        Ok((self.taken_along(axis, &indices, many), indices))
     }
 
     /// The indices of the first elements along an axis in an order, in row-major order of `[.., many, ..]`.

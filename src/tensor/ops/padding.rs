@@ -26,7 +26,7 @@ impl Border {
 }
 
 impl Tensor {
-    /// An axis with a border of itself before and after it; elements that stand there several times get the sum of their cotangents.
+    /// An axis with a border of itself before and after it ([`Tensor::slice`] takes away instead); elements that stand there several times get the sum of their cotangents.
     ///
     /// # Panics
     /// Where the axis does not exist, is empty, or a reflection is as large as it.
@@ -39,9 +39,12 @@ impl Tensor {
             "pad_with: {before} and {after} of {border:?} around axis {axis} of the shape {:?}",
             self.shape()
         );
-        if before + after == 0 {
+        if before == 0 && after == 0 {
             return self.clone();
         }
+        let whole =
+            before.checked_add(size).and_then(|sum| sum.checked_add(after)).filter(|&sum| sum <= u32::MAX as usize);
+        assert!(whole.is_some(), "pad_with: {before} and {after} around axis {axis} of the shape {:?}", self.shape());
         let places = -(before as isize)..(size + after) as isize;
         self.index_select(axis, &places.map(|place| border.index(place, size) as u32).collect::<Vec<_>>())
     }

@@ -30,11 +30,18 @@ impl Pool {
     /// How many windows there are along an axis of an image so large; None where none fits.
     fn windows(&self, axis: usize, size: usize) -> Option<usize> {
         let (kernel, stride, padding) = (self.kernel[axis], self.stride[axis], self.padding[axis]);
-        let rest = padding.checked_mul(2)?.checked_add(size)?.checked_sub(kernel)?;
-        let whole = rest.checked_div(stride)? + 1;
+        let padded = padding.checked_mul(2)?.checked_add(size)?;
+        let whole = match padded.checked_sub(kernel) {
+            Some(rest) => rest.checked_div(stride)? + 1,
+            // A kernel that is larger than the padded image by less than a stride has a rest, and no whole window.
+            None if self.ceil && kernel - padded < stride => 0,
+            None => return None,
+        };
+        let is_rest = whole == 0 || !(padded - kernel).is_multiple_of(stride);
         // A last window starts inside the image or the padding before it.
-        let another = self.ceil && !rest.is_multiple_of(stride) && whole * stride < size + padding;
-        (kernel > 0).then_some(whole + usize::from(another))
+        let another = self.ceil && is_rest && whole * stride < size + padding;
+        let count = whole + usize::from(another);
+        (kernel > 0 && count > 0).then_some(count)
     }
 
     /// How many windows there are down and across.
@@ -83,7 +90,7 @@ impl Tensor {
         self.average_pool_by(Pool::new(kernel, stride, padding))
     }
 
-    /// The mean of each window; padding counts as zeros, and what is beyond it not at all.
+    /// The mean of each window, `[n, windows down, windows across, c]`; padding counts as zeros, and what is beyond it not at all.
     ///
     /// # Panics
     /// Where this is no image or no window fits.
@@ -116,7 +123,7 @@ impl Tensor {
         self.max_pool_by(Pool::new(kernel, stride, padding))
     }
 
-    /// The largest of each window; padding never is. Ties share the cotangent.
+    /// The largest of each window, `[n, windows down, windows across, c]`; padding never is. Ties share the cotangent.
     ///
     /// # Panics
     /// Where this is no image, no window fits, or the padding is more than half of the kernel.
@@ -131,12 +138,12 @@ impl Tensor {
         Tensor::stack(&pool.taps(&padded, counts).iter().collect::<Vec<_>>(), 0).max_axes(&[0], false)
     }
 
-    /// The elements where `inside` is not zero, elsewhere the smallest number that all devices have.
+    /// The elements where `inside` is not zero, elsewhere what is smaller than every number.
     fn or_lowest(&self, inside: &Tensor) -> Tensor {
-        inside.where_(self, &Tensor::full(self.device(), [1], f64::from(f32::MIN)))
+        inside.where_(self, &Tensor::full(self.device(), [1], f64::NEG_INFINITY))
     }
 
-    /// The means of `size` windows that part the image as evenly as whole pixels allow, overlapping where that does not divide:
+    /// The means `[n, size[0], size[1], c]` of windows that part the image as evenly as whole pixels allow, overlapping where that does not divide:
     /// window i of m has the pixels from `i h / m`, rounded down, to `(i + 1) h / m`, rounded up (as in PyTorch). With `[1, 1]` the mean of
     /// all pixels.
     ///
@@ -144,10 +151,10 @@ impl Tensor {
     /// Where this is no image, or it or the size is empty.
     #[track_caller]
     pub fn adaptive_average_pool(&self, size: [usize; 2]) -> Tensor {
-        self.resize(size, super::Interpolation::Area)
+        self.resized("adaptive_average_pool", size, super::Interpolation::Area)
     }
 
-    /// The largest of each of the windows of [`Tensor::adaptive_average_pool`]. Ties share the cotangent.
+    /// The largest of each of the windows of [`Tensor::adaptive_average_pool`], `[n, size[0], size[1], c]`. Ties share the cotangent.
     ///
     /// # Panics
     /// Where this is no image, or it or the size is empty.

@@ -100,6 +100,7 @@ impl Tensor {
     /// Where an axis does not exist.
     #[track_caller]
     pub fn sum_axes(&self, axes: &[usize], keep: bool) -> Tensor {
+        self.check_axes("sum", axes);
         self.reduce_axes(Reduction::Sum, axes, keep)
     }
 
@@ -109,6 +110,7 @@ impl Tensor {
     /// Where an axis does not exist.
     #[track_caller]
     pub fn mean_axes(&self, axes: &[usize], keep: bool) -> Tensor {
+        self.check_axes("mean", axes);
         let sum = self.sum_axes(axes, keep);
         let samples = self.len() as f64 / sum.len() as f64;
         sum * (1.0 / samples)
@@ -120,16 +122,21 @@ impl Tensor {
     /// Where an axis does not exist or is empty.
     #[track_caller]
     pub fn max_axes(&self, axes: &[usize], keep: bool) -> Tensor {
+        self.check_axes("max", axes);
         let empty = axes.iter().find(|&&axis| self.shape().get(axis) == Some(&0));
         assert!(empty.is_none(), "max: over an empty axis of the shape {:?}", self.shape());
         self.reduce_axes(Reduction::Max, axes, keep)
     }
 
+    /// Refuses axes that do not exist, in the name of an op.
     #[track_caller]
-    fn reduce_axes(&self, reduction: Reduction, axes: &[usize], keep: bool) -> Tensor {
+    pub(super) fn check_axes(&self, name: &str, axes: &[usize]) {
         for &axis in axes {
-            assert!(axis < self.rank(), "{reduction:?}: axis {axis} of the shape {:?}", self.shape());
+            assert!(axis < self.rank(), "{name}: axis {axis} of the shape {:?}", self.shape());
         }
+    }
+
+    fn reduce_axes(&self, reduction: Reduction, axes: &[usize], keep: bool) -> Tensor {
         let mut out = self.clone();
         let mut start = 0;
         while start < self.rank() {

@@ -1,6 +1,7 @@
-//! Images `[n, h, w, c]` in other sizes: repeated pixels, and products with a matrix an axis.
+//! Images `[n, h, w, c]` in other sizes: repeated pixels, and sums of shares of pixels, an axis at a time.
 
 use super::super::Tensor;
+use crate::backend::Binary;
 
 /// What stands between pixels, or for many of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,29 @@ impl Interpolation {
         }
         matrix
     }
+
+    /// The shares of the matrix that are not 0, as taps of each new pixel: the first of all, the second of all, and so on.
+    fn taps(self, from: usize, to: usize) -> Vec<Tap> {
+        let matrix = self.matrix(from, to);
+        let met = |j: usize| (0..from).filter(|pixel| matrix[j * from + pixel] != 0.0).collect::<Vec<_>>();
+        let met: Vec<Vec<usize>> = (0..to).map(met).collect();
+        let most = met.iter().map(Vec::len).max().unwrap_or(0);
+        let tap = |number: usize| {
+            let of = |(j, pixels): (usize, &Vec<usize>)| match pixels.get(number) {
+                Some(pixel) => (*pixel as u32, matrix[j * from + pixel]),
+                None => (0, 0.0),
+            };
+            let (pixels, shares) = met.iter().enumerate().map(of).unzip();
+            Tap { pixels, shares }
+        };
+        (0..most).map(tap).collect()
+    }
+}
+
+/// A pixel for each new one, and its share in it; a share of 0 where there is none.
+struct Tap {
+    pixels: Vec<u32>,
+    shares: Vec<f64>,
 }
 
 /// Where among an axis's pixels, counted from the first one's centre, the centre of a new pixel is.
@@ -98,19 +122,38 @@ impl Tensor {
         self.resize(size, Interpolation::Bilinear { align_corners: false })
     }
 
-    /// The image in another height and width. Nothing is blurred before it shrinks: but for the area's mean, pixels that lie between
+    /// The image in another height and width, `[n, size[0], size[1], c]`. Nothing is blurred before it shrinks: but for the area's mean, pixels that lie between
     /// those that a new one meets are lost.
     ///
     /// # Panics
     /// Where this is no image, or it or the size is empty.
     #[track_caller]
     pub fn resize(&self, size: [usize; 2], interpolation: Interpolation) -> Tensor {
-        let [n, h, w, c] = image("resize", self);
-        assert!(h * w * size[0] * size[1] > 0, "resize: {:?} to {size:?}", self.shape());
-        let matrix = |from, to| Tensor::from_slice(self.device(), &interpolation.matrix(from, to), [to, from]);
-        let (rows, columns) = (matrix(h, size[0]), matrix(w, size[1]));
-        // Columns last, so that one matrix serves all rows of all images.
-        let tall = rows.matmul(&self.reshape([n, h, w * c])).reshape([n, size[0], w, c]).permute(&[0, 1, 3, 2]);
-        tall.matmul_with(&columns, false, true).permute(&[0, 1, 3, 2])
+        self.resized("resize", size, interpolation)
+    }
+
+    /// [`Tensor::resize`] under the name of what is asked for.
+    #[track_caller]
+    pub(super) fn resized(&self, name: &str, size: [usize; 2], interpolation: Interpolation) -> Tensor {
+        let [n, h, w, c] = image(name, self);
+        let [down, across] = size;
+        assert!(h * w * down * across > 0, "{name}: {:?} to {size:?}", self.shape());
+        if interpolation == Interpolation::Area && h.is_multiple_of(down) && w.is_multiple_of(across) {
+            return self.reshape([n, down, h / down, across, w / across, c]).mean_axes(&[2, 4], false);
+        }
+        self.along(1, &interpolation.taps(h, down)).along(2, &interpolation.taps(w, across))
+    }
+
+    /// The sum of an axis's taps times their shares. What has no share is not read: it may be infinite.
+    fn along(&self, axis: usize, taps: &[Tap]) -> Tensor {
+        let part = |Tap { pixels, shares }: &Tap| {
+            let mut shape = vec![1; self.rank()];
+            shape[axis] = shares.len();
+            let weights = Tensor::from_slice(self.device(), shares, &shape);
+            let read = self.index_select(axis, pixels);
+            let read = if shares.contains(&0.0) { read.binary(Binary::Gate, &weights.abs()) } else { read };
+            read * weights
+        };
+        taps.iter().map(part).reduce(|sum, part| sum + part).expect("a new pixel has a tap")
     }
 }

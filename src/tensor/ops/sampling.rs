@@ -53,7 +53,7 @@ impl Corners {
         (0..size).map(place).collect()
     }
 
-    /// Pixels mirrored at the image's corners until they are inside.
+    /// Pixels mirrored at the image's corners until they are inside. At a corner the slope is that inside.
     fn reflected(self, pixels: &Tensor, size: usize) -> Tensor {
         let (low, span) = match self {
             Corners::Edges => (-0.5, size as f64),
@@ -62,8 +62,10 @@ impl Corners {
         if span == 0.0 {
             return pixels * 0.0;
         }
-        let distance = (pixels - low).abs();
-        let turns = (&distance * (1.0 / span)).floor();
+        let beyond = pixels - low;
+        let distance = &beyond * (1.0 - (-&beyond).step() * 2.0);
+        // One less than the quotient rounded up: at a corner nothing has turned yet.
+        let turns = (-((&distance * (-1.0 / span)).floor()) - 1.0).clamp(0.0, f64::INFINITY);
         let rest = distance - &turns * span;
         // Every other turn runs backwards.
         let odd = &turns - (&turns * 0.5).floor() * 2.0;
@@ -71,21 +73,28 @@ impl Corners {
     }
 }
 
-/// One of the pixels on an axis that a place is read from: its indices, and its shares, 0 where it is outside.
+/// One of the pixels on an axis that a place is read from: its indices, its shares, and where it is inside, if not everywhere.
 struct Neighbour {
     indices: Vec<usize>,
     share: Option<Tensor>,
-    inside: Tensor,
+    inside: Option<Tensor>,
 }
 
 impl Neighbour {
-    /// Pixels at whole places, `offset` further.
-    fn new(whole: &Tensor, offset: i64, size: usize, share: Option<Tensor>) -> Neighbour {
+    /// Pixels at whole places, `offset` further. Where there are zeros outside, shares of what is there are 0: chosen, not multiplied, as
+    /// that of a place that is infinitely far is no number.
+    fn new(whole: &Tensor, offset: i64, size: usize, share: Option<Tensor>, outside: Outside) -> Neighbour {
         // A device that failed says so where its elements are read next.
         let places = whole.to_vec::<f64>().unwrap_or_else(|_| vec![0.0; whole.len()]);
         let at = |place: &f64| (*place as i64).saturating_add(offset);
-        let inside = places.iter().map(|place| f32::from((0..size as i64).contains(&at(place))));
-        let inside = Tensor::from_slice(whole.device(), &inside.collect::<Vec<_>>(), whole.shape());
+        let inside = (outside == Outside::Zeros).then(|| {
+            let inside = places.iter().map(|place| f32::from((0..size as i64).contains(&at(place))));
+            Tensor::from_slice(whole.device(), &inside.collect::<Vec<_>>(), whole.shape())
+        });
+        let share = share.map(|share| match &inside {
+            Some(inside) => share.binary(Binary::Gate, inside),
+            None => share,
+        });
         let indices = places.iter().map(|place| at(place).clamp(0, size as i64 - 1) as usize).collect();
         Neighbour { indices, share, inside }
     }
@@ -93,7 +102,7 @@ impl Neighbour {
 
 impl Tensor {
     /// The image `[n, h, w, c]` read at the places `grid [n, i, j, 2]`, across and down in [-1, 1]: `[n, i, j, c]`. (PyTorch's
-    /// `grid_sample`.) A place that is not a number gives what is none, unless it is read by the nearest pixel.
+    /// `grid_sample`.) A place that is not a number gives what is none; by the nearest pixel, the first one.
     ///
     /// The places are read back to the host, which waits for the device.
     ///
@@ -117,13 +126,17 @@ impl Tensor {
                 Outside::Reflection => corners.reflected(&pixels, size).clamp(0.0, last),
             };
             match sampling {
-                Sampling::Nearest => vec![Neighbour::new(&pixels.round(), 0, size, None)],
+                Sampling::Nearest => vec![Neighbour::new(&pixels.round(), 0, size, None, outside)],
                 Sampling::Bilinear => {
-                    let whole = pixels.floor();
+                    let whole = match outside {
+                        Outside::Zeros => pixels.floor(),
+                        // The last pixel is the second of its pair, so that slopes there are of what is inside.
+                        Outside::Border | Outside::Reflection => pixels.floor().clamp(0.0, (last - 1.0).max(0.0)),
+                    };
                     let share = pixels - &whole;
                     vec![
-                        Neighbour::new(&whole, 0, size, Some(1.0 - &share)),
-                        Neighbour::new(&whole, 1, size, Some(share)),
+                        Neighbour::new(&whole, 0, size, Some(1.0 - &share), outside),
+                        Neighbour::new(&whole, 1, size, Some(share), outside),
                     ]
                 }
             }
@@ -141,8 +154,11 @@ impl Tensor {
                 (Some(row), Some(column)) => pixels * (row * column),
                 _ => pixels,
             };
-            // Chosen, not multiplied: the share of a place that is far outside is no number.
-            weighted.binary(Binary::Gate, &(&row.inside * &column.inside))
+            // Chosen, not multiplied: a pixel that is not read may be infinite.
+            match (&row.inside, &column.inside) {
+                (Some(row), Some(column)) => weighted.binary(Binary::Gate, &(row * column)),
+                _ => weighted,
+            }
         };
         let parts = down.iter().flat_map(|row| across.iter().map(move |column| read(row, column)));
         parts.reduce(|sum, part| sum + part).expect("a place has a neighbour").reshape([n, i, j, c])

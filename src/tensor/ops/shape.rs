@@ -189,7 +189,7 @@ impl Tensor {
         left.pad(axis, 0, right.shape()[axis]) + right.pad(axis, left.shape()[axis], 0)
     }
 
-    /// Tensors of one shape one after the other along a new axis.
+    /// Tensors of one shape one after the other along a new axis, of as many elements: `[.., parts.len(), ..]`.
     ///
     /// # Panics
     /// Where there are none, their shapes differ, or the axis would not be one of the result's.
@@ -219,8 +219,8 @@ impl Tensor {
         sizes.iter().map(part).collect()
     }
 
-    /// An axis in at most `count` parts of equal size, the last one smaller where that does not divide; fewer parts where equal
-    /// ones use the axis up before (as in PyTorch).
+    /// An axis in at most `count` parts `[.., part, ..]` of equal size, the last one smaller where that does not divide; fewer parts where
+    /// equal ones use the axis up before, and `count` empty ones of an empty axis (as in PyTorch).
     ///
     /// # Panics
     /// Where the axis does not exist, or `count` is 0.
@@ -228,8 +228,11 @@ impl Tensor {
     pub fn chunk(&self, axis: usize, count: usize) -> Vec<Tensor> {
         assert!(axis < self.rank() && count > 0, "chunk: of axis {axis} of the shape {:?} in {count}", self.shape());
         let size = self.shape()[axis];
-        let each = size.div_ceil(count).max(1);
-        let starts = (0..size.max(1)).step_by(each);
+        if size == 0 {
+            return vec![self.clone(); count];
+        }
+        let each = size.div_ceil(count);
+        let starts = (0..size).step_by(each);
         starts.map(|start| self.slice(axis, start, (start + each).min(size))).collect()
     }
 
@@ -255,7 +258,7 @@ impl Tensor {
     pub fn roll(&self, axis: usize, shift: isize) -> Tensor {
         assert!(axis < self.rank(), "roll: axis {axis} of the shape {:?}", self.shape());
         let size = self.shape()[axis];
-        let sources = (0..size).map(|i| (i as isize - shift).rem_euclid(size as isize) as u32);
+        let sources = (0..size).map(|i| (i as i128 - shift as i128).rem_euclid(size as i128) as u32);
         self.index_select(axis, &sources.collect::<Vec<_>>())
     }
 

@@ -4,13 +4,14 @@ use super::super::Tensor;
 
 impl Tensor {
     /// The variance over `axes`, which stay with size 1 where `keep`: the sum of squared distances from the mean over `n - correction`.
-    /// A correction of 1 (PyTorch's default) makes the estimate of a population's variance unbiased. It is not a number where `n` is not
-    /// above the correction.
+    /// A correction of 1 (PyTorch's default) makes the estimate of a population's variance unbiased. Where `n` is not above the
+    /// correction it is infinite, or not a number, as in PyTorch.
     ///
     /// # Panics
     /// Where an axis does not exist.
     #[track_caller]
     pub fn var_axes(&self, axes: &[usize], keep: bool, correction: usize) -> Tensor {
+        self.check_axes("var_axes", axes);
         let centred = self - self.mean_axes(axes, true);
         let squares = (&centred * &centred).sum_axes(axes, keep);
         let samples: usize =
@@ -24,6 +25,7 @@ impl Tensor {
     /// Where an axis does not exist.
     #[track_caller]
     pub fn std_axes(&self, axes: &[usize], keep: bool, correction: usize) -> Tensor {
+        self.check_axes("std_axes", axes);
         self.var_axes(axes, keep, correction).root_of_squares()
     }
 
@@ -38,6 +40,7 @@ impl Tensor {
     /// Where an axis does not exist.
     #[track_caller]
     pub fn norm_axes(&self, axes: &[usize], keep: bool) -> Tensor {
+        self.check_axes("norm_axes", axes);
         (self * self).sum_axes(axes, keep).root_of_squares()
     }
 
@@ -47,6 +50,8 @@ impl Tensor {
     /// Where the axis does not exist, or `epsilon` is not a number.
     #[track_caller]
     pub fn normalize(&self, axis: usize, epsilon: f64) -> Tensor {
+        assert!(!epsilon.is_nan(), "normalize: by an epsilon that is not a number");
+        self.check_axes("normalize", &[axis]);
         self / self.norm_axes(&[axis], true).clamp(epsilon, f64::INFINITY)
     }
 

@@ -1,0 +1,254 @@
+//! What ops do at their edges: at bounds and ties, with what is infinite or no number, with nothing at all; and what they refuse.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use graft::tensor::ops::{Border, Convolution, Corners, Interpolation, Order, Outside, Pool, Sampling};
+use graft::{Device, Tensor, grad};
+
+use crate::parity::devices;
+
+const INF: f64 = f64::INFINITY;
+const NAN: f64 = f64::NAN;
+
+/// Every device that this machine has.
+fn all_devices() -> Vec<(String, Device)> {
+    let mut all = vec![("reference".to_string(), Device::reference())];
+    all.extend(devices());
+    #[cfg(feature = "gpu")]
+    all.extend(crate::gpu::gpu().map(|device| ("gpu".to_string(), device)));
+    all
+}
+
+fn gradients<const N: usize>(value: Tensor, by: [&Tensor; N]) -> [Tensor; N] {
+    grad(value, &by).try_into().expect("as many as are asked for")
+}
+
+fn tensor(device: &Device, values: &[f64], shape: impl AsRef<[usize]>) -> Tensor {
+    Tensor::from_slice(device, values, shape)
+}
+
+/// Whether numbers are equal to within f32's rounding, what is infinite or no number exactly so.
+#[track_caller]
+fn check(what: &str, found: &Tensor, expected: &[f64]) {
+    let found = found.to_vec::<f64>().unwrap();
+    let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-5 * b.abs().max(1.0);
+    assert!(
+        found.len() == expected.len() && found.iter().zip(expected).all(same),
+        "{what}: {found:?}, not {expected:?}"
+    );
+}
+
+#[test]
+fn slopes_by_the_place_on_the_outermost_pixels_are_those_inside() {
+    for (name, device) in all_devices() {
+        let image = tensor(&device, &[1.0, 2.0, 4.0], [1, 1, 3, 1]);
+        // Across 1 and then 2 levels a pixel; half as many a unit of the place where 3 centres are 2 units apart.
+        for (outside, place, slope) in [
+            (Outside::Border, 1.0, 2.0),
+            (Outside::Border, -1.0, 1.0),
+            (Outside::Border, 1.5, 0.0),
+            (Outside::Reflection, 1.0, 2.0),
+            (Outside::Reflection, -1.0, 1.0),
+            (Outside::Reflection, 1.5, -2.0),
+            (Outside::Reflection, -1.5, -1.0),
+        ] {
+            let grid = tensor(&device, &[place, 0.0], [1, 1, 1, 2]);
+            let value = image.grid_sample(&grid, Sampling::Bilinear, outside, Corners::Centres).sum();
+            let [slopes] = gradients(value, [&grid]);
+            check(&format!("{name}: {outside:?} at {place}"), &slopes, &[slope, 0.0]);
+        }
+        // One pixel is the same everywhere.
+        for outside in [Outside::Border, Outside::Reflection] {
+            for corners in [Corners::Edges, Corners::Centres] {
+                let (pixel, grid) = (tensor(&device, &[3.0], [1, 1, 1, 1]), tensor(&device, &[0.0, 0.0], [1, 1, 1, 2]));
+                let value = pixel.grid_sample(&grid, Sampling::Bilinear, outside, corners).sum();
+                check(&format!("{name}: one pixel, {outside:?}"), &value, &[3.0]);
+                let [slopes, of_pixel] = gradients(value, [&grid, &pixel]);
+                check(&format!("{name}: one pixel's slope, {outside:?}, {corners:?}"), &slopes, &[0.0, 0.0]);
+                check(&format!("{name}: by the pixel"), &of_pixel, &[1.0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_infinite_or_no_number_stays_where_it_is_read() {
+    for (name, device) in all_devices() {
+        let mut values = [0.0; 16];
+        values[0] = INF;
+        let image = tensor(&device, &values, [1, 4, 4, 1]);
+        check(&format!("{name}: means of parts"), &image.adaptive_average_pool([2, 2]), &[INF, 0.0, 0.0, 0.0]);
+        check(&format!("{name}: means of parts that overlap"), &image.adaptive_average_pool([3, 1]), &[INF, 0.0, 0.0]);
+        let same = image.resize([4, 4], Interpolation::Bilinear { align_corners: false });
+        check(&format!("{name}: the same size"), &same, &values);
+        let twice = image.resize([1, 8], Interpolation::Bicubic { align_corners: true }).to_vec::<f64>().unwrap();
+        assert!(twice[5..].iter().all(|value| *value == 0.0), "{name}: {twice:?}");
+        let of_nothing = tensor(&device, &[NAN, 0.0, 0.0, 0.0], [1, 2, 2, 1]).adaptive_average_pool([2, 1]);
+        check(&format!("{name}: no number"), &of_nothing, &[NAN, 0.0]);
+
+        // A place infinitely far reads zeros, and nothing of the image moves it.
+        let corner = tensor(&device, &[1.0, 2.0, 3.0, 4.0], [1, 2, 2, 1]);
+        let grid = tensor(&device, &[INF, 0.0], [1, 1, 1, 2]);
+        let value = corner.grid_sample(&grid, Sampling::Bilinear, Outside::Zeros, Corners::Centres).sum();
+        check(&format!("{name}: infinitely far"), &value, &[0.0]);
+        let [slopes] = gradients(value, [&corner]);
+        check(&format!("{name}: slopes of an image that is not read"), &slopes, &[0.0; 4]);
+
+        let (x, slope) = (tensor(&device, &[INF, -1.0], [2]), tensor(&device, &[0.25], [1]));
+        let [by_x, by_slope] =
+            gradients(x.prelu(&slope).slice(0, 1, 2).sum() + x.prelu(&slope).slice(0, 0, 1).sum(), [&x, &slope]);
+        check(&format!("{name}: prelu by x"), &by_x, &[1.0, 0.25]);
+        check(&format!("{name}: prelu by its slope"), &by_slope, &[-1.0]);
+
+        let low = tensor(&device, &[-INF; 4], [1, 2, 2, 1]);
+        check(&format!("{name}: the least of all"), &low.max_pool(3, 2, 1), &[-INF]);
+        check(&format!("{name}: and by parts"), &low.adaptive_max_pool([1, 1]), &[-INF]);
+        let none = tensor(&device, &[1.0, NAN, 2.0, 3.0], [1, 2, 2, 1]);
+        let largest = none.max_pool(2, 2, 0);
+        check(&format!("{name}: what is no number is largest"), &largest, &[NAN]);
+        check(&format!("{name}: over axes too"), &none.max_axes(&[1, 2], false), &[NAN]);
+        // The correction leaves nothing to divide by.
+        check(
+            &format!("{name}: variance of too few"),
+            &tensor(&device, &[1.0, 2.0], [2]).var_axes(&[0], false, 2),
+            &[INF],
+        );
+        for (what, found) in [
+            ("sin", none.sin()),
+            ("cos", none.cos()),
+            ("erf", none.erf()),
+            ("gelu", none.gelu()),
+            ("silu", none.silu()),
+        ] {
+            let found = found.to_vec::<f64>().unwrap();
+            assert!(found[1].is_nan() && found[2].is_finite(), "{name}: {what} of no number is {found:?}");
+        }
+        let zeros = Tensor::zeros(&device, [1, 2, 2, 1]);
+        for (what, found) in [("mse", none.mse(&zeros)), ("l1", none.l1(&zeros)), ("norm", none.norm())] {
+            check(&format!("{name}: {what}"), &found, &[NAN]);
+        }
+    }
+}
+
+#[test]
+fn ties_share_or_go_to_the_first_as_is_said() {
+    for (name, device) in all_devices() {
+        let x = tensor(&device, &[2.0, 2.0, 1.0, 2.0], [1, 2, 2, 1]);
+        let third = 1.0 / 3.0;
+        for (what, value) in [
+            ("max_pool", x.max_pool(2, 2, 0)),
+            ("adaptive_max_pool", x.adaptive_max_pool([1, 1])),
+            ("max_axes", x.max_axes(&[1, 2], false)),
+        ] {
+            let [slopes] = gradients(value.sum(), [&x]);
+            check(&format!("{name}: {what}"), &slopes, &[third, third, 0.0, third]);
+        }
+        let line = x.reshape([4]);
+        let (largest, indices) = line.max_with_indices(0).unwrap();
+        assert_eq!(indices, [0], "{name}");
+        assert_eq!(line.argmax(0).unwrap(), [0], "{name}");
+        check(&format!("{name}: the first has it all"), &gradients(largest.sum(), [&line])[0], &[1.0, 0.0, 0.0, 0.0]);
+        assert_eq!(line.sort(0, Order::Ascending).unwrap().1, [2, 0, 1, 3], "{name}");
+        let p = tensor(&device, &[1.0, 0.0], [2]);
+        let [slopes] = gradients(p.bce(&tensor(&device, &[1.0, 0.0], [2])), [&p]);
+        check(&format!("{name}: bce where it is right"), &slopes, &[-0.5, 0.5]);
+        let [slopes] = gradients(p.bce(&tensor(&device, &[0.0, 1.0], [2])), [&p]);
+        check(&format!("{name}: bce where it is wrong"), &slopes, &[0.0, 0.0]);
+    }
+}
+
+#[test]
+fn of_nothing_comes_nothing_of_the_right_shape() {
+    for (name, device) in all_devices() {
+        let (wide, tall) = (Tensor::zeros(&device, [0, 3]), Tensor::zeros(&device, [3, 0]));
+        assert_eq!(wide.sort(1, Order::Ascending).unwrap().0.shape(), [0, 3], "{name}");
+        assert_eq!(wide.top_k(1, 2, Order::Descending).unwrap().0.shape(), [0, 2], "{name}");
+        assert_eq!(wide.max_with_indices(1).unwrap().0.shape(), [0, 1], "{name}");
+        assert_eq!(tall.sort(0, Order::Ascending).unwrap().0.shape(), [3, 0], "{name}");
+        assert_eq!(
+            wide.chunk(0, 3).iter().map(|part| part.shape().to_vec()).collect::<Vec<_>>(),
+            [[0, 3]; 3],
+            "{name}"
+        );
+        let images = Tensor::zeros(&device, [0, 4, 4, 4]);
+        let filter = Tensor::zeros(&device, [3, 3, 2, 4]);
+        let grouped = Convolution::new(1, 2).dilated(2).grouped(2);
+        for (found, shape) in [
+            (images.max_pool(2, 2, 0), [0, 2, 2, 4]),
+            (images.adaptive_average_pool([3, 3]), [0, 3, 3, 4]),
+            (images.resize([8, 2], Interpolation::Bicubic { align_corners: false }), [0, 8, 2, 4]),
+            (images.pad_image_with(1, Border::Reflection), [0, 6, 6, 4]),
+            (images.roll(1, isize::MIN), [0, 4, 4, 4]),
+            (images.conv2d(&filter, grouped), [0, 4, 4, 4]),
+        ] {
+            assert_eq!(found.shape(), shape, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_kernel_larger_than_the_image_has_a_window_of_what_there_is() {
+    for (name, device) in all_devices() {
+        let x = tensor(&device, &[1.0, 2.0, 3.0, 4.0], [1, 2, 2, 1]);
+        check(&format!("{name}: max"), &x.max_pool_by(Pool::new(3, 2, 0).ceil()), &[4.0]);
+        check(&format!("{name}: mean"), &x.average_pool_by(Pool::new(3, 2, 0).ceil()), &[2.5]);
+    }
+}
+
+#[test]
+fn a_wrong_shape_panics_naming_op_and_shapes() {
+    let device = Device::cpu();
+    let t = |shape: &[usize]| Tensor::zeros(&device, shape);
+    type Wrong<'a> = (&'static str, Box<dyn Fn() + 'a>);
+    let wrong: Vec<Wrong<'_>> = vec![
+        ("var_axes", Box::new(|| drop(t(&[2]).var_axes(&[1], false, 0)))),
+        ("std_axes", Box::new(|| drop(t(&[2]).std_axes(&[1], false, 0)))),
+        ("norm_axes", Box::new(|| drop(t(&[2]).norm_axes(&[1], false)))),
+        ("normalize", Box::new(|| drop(t(&[2]).normalize(1, 1e-12)))),
+        ("normalize", Box::new(|| drop(t(&[2]).normalize(0, NAN)))),
+        ("mean", Box::new(|| drop(t(&[2]).mean_axes(&[1], false)))),
+        ("sum", Box::new(|| drop(t(&[2]).sum_axes(&[1], false)))),
+        ("max", Box::new(|| drop(t(&[2]).max_axes(&[1], false)))),
+        ("prelu", Box::new(|| drop(t(&[2]).prelu(&t(&[3]))))),
+        ("where_", Box::new(|| drop(t(&[2]).where_(&t(&[3]), &t(&[2]))))),
+        ("adaptive_average_pool", Box::new(|| drop(t(&[2]).adaptive_average_pool([1, 1])))),
+        ("resize", Box::new(|| drop(t(&[1, 2, 2, 1]).resize([0, 1], Interpolation::Area)))),
+        ("log_softmax", Box::new(|| drop(t(&[2]).log_softmax(1)))),
+        ("softmax", Box::new(|| drop(t(&[2]).softmax(1)))),
+        ("argmax", Box::new(|| drop(t(&[2]).argmax(1)))),
+        ("max_with_indices", Box::new(|| drop(t(&[0]).max_with_indices(0)))),
+        ("sort", Box::new(|| drop(t(&[2]).sort(1, Order::Ascending)))),
+        ("top_k", Box::new(|| drop(t(&[2]).top_k(0, 3, Order::Ascending)))),
+        ("take_along_axis", Box::new(|| drop(t(&[2]).take_along_axis(0, &[2])))),
+        ("index_select", Box::new(|| drop(t(&[2]).index_select(0, &[2])))),
+        ("pad_with", Box::new(|| drop(t(&[2]).pad_with(0, usize::MAX, 1, Border::Replication)))),
+        ("pad_with", Box::new(|| drop(t(&[2]).pad_with(0, 2, 0, Border::Reflection)))),
+        ("roll", Box::new(|| drop(t(&[2]).roll(1, 1)))),
+        ("chunk", Box::new(|| drop(t(&[2]).chunk(0, 0)))),
+        ("stack", Box::new(|| drop(Tensor::stack(&[&t(&[2]), &t(&[3])], 0)))),
+        ("repeat", Box::new(|| drop(t(&[2, 2]).repeat(&[2])))),
+        ("pixel_shuffle", Box::new(|| drop(t(&[1, 2, 2, 3]).pixel_shuffle(2)))),
+        ("max_pool", Box::new(|| drop(t(&[1, 2, 2, 1]).max_pool(5, 1, 0)))),
+        ("average_pool", Box::new(|| drop(t(&[1, 2, 2, 1]).average_pool(5, 1, 0)))),
+        (
+            "grid_sample",
+            Box::new(|| {
+                let grid = t(&[1, 1, 1, 3]);
+                drop(t(&[1, 2, 2, 1]).grid_sample(&grid, Sampling::Nearest, Outside::Zeros, Corners::Edges));
+            }),
+        ),
+        ("affine_grid", Box::new(|| drop(t(&[1, 3, 3]).affine_grid([2, 2], Corners::Edges)))),
+        ("mse", Box::new(|| drop(t(&[2]).mse(&t(&[3]))))),
+        ("l1", Box::new(|| drop(t(&[2]).l1(&t(&[3]))))),
+        ("bce", Box::new(|| drop(t(&[2]).bce(&t(&[3]))))),
+        ("group_norm", Box::new(|| drop(t(&[1, 2, 2, 3]).group_norm(2, 1e-5)))),
+        ("conv2d", Box::new(|| drop(t(&[1, 4, 4, 4]).conv2d(&t(&[3, 3, 2, 3]), Convolution::new(1, 1).grouped(2))))),
+    ];
+    for (name, op) in wrong {
+        let panic = catch_unwind(AssertUnwindSafe(|| op())).expect_err(name);
+        let text =
+            panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| text.to_string()));
+        let text = text.unwrap_or_default();
+        assert!(text.starts_with(&format!("{name}:")), "{name} panics with: {text}");
+    }
+}
