@@ -24,6 +24,7 @@ fn main() -> Result<()> {
         subset_plain: false,
         steps: 20,
         scratch: true,
+        source_changed: None,
         device: "cpu".into(),
         threads: 0,
         checkpoint_every: 10,

@@ -13,7 +13,7 @@ use super::lists::{seeds, split_arms};
 use super::output::{emit, is_quiet};
 use super::progress::wish;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::signals::watch_for_interrupts;
+use super::signals::{minutes, stop_after, watch_for_interrupts};
 use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -102,6 +102,9 @@ pub struct Classify {
     /// Folder of the experiment
     #[arg(long, default_value = "runs/classify", value_name = "DIR")]
     out: PathBuf,
+    /// End after N minutes, as Ctrl-C does
+    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
+    minutes: Option<f64>,
     /// Print what would run, and write nothing
     #[arg(long)]
     plan: bool,
@@ -117,6 +120,7 @@ pub struct Classify {
 
 impl Classify {
     pub fn run(&self) -> Result<()> {
+        stop_after(self.minutes);
         let (design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {

@@ -12,8 +12,8 @@ pub const STEPS: u64 = 4000;
 pub const QUICK_SOURCE: &str = "synthetic:strokes";
 pub const QUICK_TARGET: &str = "synthetic:street";
 pub const QUICK_SUBSET: usize = 100;
-pub const QUICK_STEPS: u64 = 700;
-const QUICK_SOURCE_STEPS: u64 = 1000;
+pub const QUICK_STEPS: u64 = 600;
+const QUICK_SOURCE_STEPS: u64 = 800;
 const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// Options of the target's recipe alone: they become the arm's.
@@ -33,7 +33,7 @@ impl Preset<Recipe> for OfTransfer {
 
     fn default(name: &str) -> Option<String> {
         match name {
-            "augment" => Some("the method's".to_string()),
+            "augment" | "ada" => Some("the method's".to_string()),
             "size" => Some(SIZE.to_string()),
             _ => None,
         }

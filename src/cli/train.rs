@@ -142,6 +142,7 @@ impl Train {
         if settings.recipe.architecture.classes > 0 {
             check_classes(parts.spec(), &settings.reading, parts.whole())?;
         }
+        settings.reading.classes = parts.reading().classes;
         let data = settings.choose(&parts)?;
         compute.run(|device| {
             settings.recipe.check_fits(device)?;

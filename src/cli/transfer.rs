@@ -23,7 +23,7 @@ use crate::backend::Device;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
-use crate::gan::Recipe;
+use crate::gan::{Loss, Recipe};
 use crate::run::{OnNan, RunFolder};
 use crate::transfer::{self, Arm, Findings, Learning, Plan, Ready, SCRATCH, SourceImages};
 
@@ -55,7 +55,7 @@ pub struct Transfer {
     /// Choose the subset without looking at labels
     #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
-    /// Steps on the target [default: 4000; 700 without --source and --target]
+    /// Steps on the target [default: 4000; 600 without --source and --target]
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
@@ -168,8 +168,11 @@ impl Transfer {
         }
         plan.reading = self.changed.of(self.reading.listening(plan.reading));
         let parts = plan.read_target()?;
+        plan.reading.classes = parts.reading().classes;
+        let images = SourceImages::of(&plan);
+        plan.source_changed = transfer::accepted_source(&plan, folder, &images)?;
         compute.run(|device| {
-            let ready = Ready::of(&plan, &parts, device)?;
+            let ready = Ready::with_source(&plan, &parts, images, device)?;
             ready.check_same(folder)?;
             // What was said now holds for whoever continues from here.
             folder.write_settings(&plan)?;
@@ -186,7 +189,7 @@ impl Transfer {
         let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
         let recipe = Recipe { lr: learning.source_lr, augment: Vec::new(), lecam: 0.0, ada: 0.0, ..base };
         // Which method suits is known once the source can be looked at.
-        let arm = self.method.as_deref().map_or_else(|| Arm::parse(SCRATCH), |method| self.arm(method))?;
+        let arm = self.method.as_deref().map_or_else(|| Arm::parse(SCRATCH), |method| self.arm(method, recipe.loss))?;
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
             source_style: learning.source_style,
@@ -197,6 +200,7 @@ impl Transfer {
             subset_plain: self.subset_plain,
             steps,
             scratch: self.scratch || quick && self.method.as_deref() != Some(SCRATCH),
+            source_changed: None,
             device: self.compute.device.clone(),
             threads: self.compute.threads,
             checkpoint_every: self.checkpoint_every,
@@ -218,7 +222,7 @@ impl Transfer {
         plan.recipe.architecture.channels = native.channels;
         let images = SourceImages::of(&plan);
         if self.method.is_none() {
-            plan.arm = self.arm(transfer::suited(&plan.source, &images)?)?;
+            plan.arm = self.arm(transfer::suited(&plan.source, &images)?, plan.recipe.loss)?;
         }
         plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
@@ -243,7 +247,7 @@ impl Transfer {
     }
 
     /// The arm of this name or notation, with the options that are given beside it.
-    fn arm(&self, method: &str) -> Result<Arm> {
+    fn arm(&self, method: &str, loss: Loss) -> Result<Arm> {
         let named = Arm::parse(method)?;
         let mut options = named.options;
         options.extend(self.options.0.clone());
@@ -252,6 +256,10 @@ impl Transfer {
         let is_of_arm = |name: &String| OF_ARM.contains(&name.as_str()) || !braced && options.contains_key(name);
         let said: Vec<_> = self.recipe.0.iter().filter(|(name, _)| is_of_arm(name)).collect();
         options.extend(said.into_iter().map(|(name, text)| (name.clone(), text.clone())));
+        if loss.neutral().is_none() {
+            // Its scores steer no augmentation.
+            options.entry("ada".to_string()).or_insert("0".to_string());
+        }
         Arm::new(&named.name, &named.method, options)?.resolved()
     }
 }

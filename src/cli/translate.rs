@@ -146,13 +146,16 @@ impl Translate {
 
 /// What was measured, in a sentence.
 fn sentence(agreement: &Agreement) -> String {
-    let Agreement { count, agreement, chance, shuffled, judge_fd, floor, .. } = agreement;
+    let Agreement { count, agreement, chance, shuffled, judge_fd, floor, source_sure, source_real_sure, .. } =
+        agreement;
     format!(
         "judges see the same class in {} of {count} pairs ({} by chance, {} where pairs are shuffled); judge-FD of the target's side {judge_fd:.1}, fresh \
-         real images {floor:.1}",
+         real images {floor:.1}; the source's judge is surer than 0.9 of {} of its side, and of {} of real images",
         percent(*agreement),
         percent(*chance),
-        percent(*shuffled)
+        percent(*shuffled),
+        percent(*source_sure),
+        percent(*source_real_sure)
     )
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::classifier::Predictions;
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
@@ -55,6 +56,10 @@ pub struct Agreement {
     pub judge_fd: f64,
     /// What fresh real images get.
     pub floor: f64,
+    /// The share of the source's side of whose class the source's judge is surer than 0.9.
+    pub source_sure: f64,
+    /// The same of the source's held-out images.
+    pub source_real_sure: f64,
     /// How many held-out images, and samples, were measured for that.
     pub held_out: usize,
     /// The judge of the source's side, which learned from images as the source's GAN was shown them.
@@ -177,7 +182,9 @@ impl Translation {
         // Classes that one side alone knows have numbers of their own behind the target's.
         let name = |label: u32| &theirs.names()[label as usize];
         let number = |label: u32| classes.named(name(label)).unwrap_or(classes.len() as u32 + label);
-        let left: Vec<u32> = of_source.predict(&pairs.source)?.labels.into_iter().map(number).collect();
+        let said = of_source.predict(&pairs.source)?;
+        let source_sure = sure(&said);
+        let left: Vec<u32> = said.labels.into_iter().map(number).collect();
         let right = of_target.predict(&pairs.target)?.labels;
         let mut shifted = right.clone();
         shifted.rotate_right(1);
@@ -197,10 +204,19 @@ impl Translation {
             judge_fd: judged.distances(&of_count)?.frechet.judge_fd,
             floor: judged.floors()?.real.distances.frechet.judge_fd,
             held_out: judged.count(),
+            source_sure,
+            source_real_sure: sure(&of_source.predict(&of_source_held_out.spaced(COUNT).images)?),
             source_judge,
             target_judge: judged.judged_by(),
         }))
     }
+}
+
+/// The share of images of whose class a judge is surer than 0.9.
+fn sure(said: &Predictions) -> f64 {
+    const SURE: f32 = 0.9;
+    let rows = said.probabilities.chunks_exact(said.classes);
+    rows.filter(|row| row.iter().any(|&share| share > SURE)).count() as f64 / said.labels.len().max(1) as f64
 }
 
 /// Nine tenths of a data set, with its classes in proportion, and the rest.

@@ -183,6 +183,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_of_a_run_is_not_said_again_when_it_goes_on() {
+        let desk = tempfile::tempdir().unwrap();
+        let folder = RunFolder::prepare(&desk.path().join("run")).unwrap();
+        let told = |health: &mut Health| (1..=600).filter_map(|step| health.of_numbers(&numbers(step, 1e-5))).count();
+        let mut health = Health::of(&folder, 0).unwrap();
+        assert_eq!(told(&mut health), 1);
+        health.keep(&folder).unwrap();
+        assert_eq!(told(&mut Health::of(&folder, 600).unwrap()), 0);
+        assert_eq!(told(&mut Health::of(&folder, 0).unwrap()), 1, "one that begins again");
+    }
+
+    #[test]
     fn a_training_that_goes_well_or_has_a_loss_of_scores_is_not_told_of() {
         let mut health = Health::default();
         // The lowest that trials of the recipe had over so many steps, and a critic's.

@@ -89,10 +89,6 @@ impl RunFolder {
         }
         self.write_settings(settings)?;
         if trainer.steps() == pace.steps && trainer.steps() > 0 {
-            if changed {
-                // No later step writes that its images are others now.
-                self.write_checkpoint(&trainer.checkpoint()?)?;
-            }
             return Ok(Ending::Finished);
         }
         let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;

@@ -8,11 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Choices, Kind, Learning, METHODS, RATE};
 use crate::error::{Error, Result, did_you_mean};
-use crate::gan::Recipe;
+use crate::gan::{Loss, Recipe};
 use crate::options::{AUTO, NONE, Options, Row, Takes, Texts, Value};
 
 /// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
 const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
+
+/// Options whose defaults are the method's.
+const AUGMENT: &str = "augment";
+const ADA: &str = "ada";
 
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +45,11 @@ impl From<Written> for Arm {
         let Written { name, method, mut options } = written;
         if let Some(kind) = METHODS.iter().find(|kind| kind.name == method) {
             (kind.read_old)(&mut options);
+            // With every option written out, and before augmentation was steered: what is not said was none.
+            if options.contains_key("lr") && !options.contains_key(ADA) && (kind.new)().ada() > 0.0 {
+                options.insert(ADA.to_string(), "0".to_string());
+                options.entry(AUGMENT.to_string()).or_insert(NONE.to_string());
+            }
         }
         Arm { name, method, options }
     }
@@ -93,14 +102,16 @@ impl Arm {
         self.check()?;
         let choices = self.choices()?;
         let mut options = choices.values();
-        let augment = choices.augment().text();
+        let (augment, ada) = (choices.augment().text(), self.ada(&*choices));
         options.insert("lr".to_string(), RATE.to_string());
-        options.insert("augment".to_string(), augment.clone());
+        options.insert(AUGMENT.to_string(), augment.clone());
+        options.insert(ADA.to_string(), ada.text());
         options.extend(spelled::<Recipe>(&self.options)?);
         options.extend(spelled::<Learning>(&self.options)?);
         // What no arm has unless it says so.
         options.retain(|name, value| match name.as_str() {
-            "augment" => augment != NONE || value != NONE,
+            AUGMENT => augment != NONE || value != NONE,
+            ADA => choices.ada() > 0.0 || value != "0",
             "lecam" => value != "0",
             _ => true,
         });
@@ -120,7 +131,10 @@ impl Arm {
         }
         let mut plain = Arm::new(&self.name, &self.method, BTreeMap::new())?.resolved()?;
         // The augmentation that is meant where none is said follows the other options.
-        plain.options.insert("augment".to_string(), own.choices()?.augment().text());
+        let choices = own.choices()?;
+        plain.options.insert(AUGMENT.to_string(), choices.augment().text());
+        // It goes with the augmentation that is said.
+        plain.options.insert(ADA.to_string(), own.ada(&*choices).text());
         let differs = |(name, value): &(&String, &String)| plain.options.get(*name) != Some(value);
         let options = own.options.iter().filter(differs).map(|(name, value)| format!("{name}={value}"));
         let name = match self.name.split_once('{') {
@@ -192,10 +206,26 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where that cannot train.
     pub fn recipe(&self, base: &Recipe) -> Result<Recipe> {
-        let mut recipe = Recipe { lr: RATE, augment: self.choices()?.augment(), ..base.clone() };
+        let choices = self.choices()?;
+        let mut recipe = Recipe { lr: RATE, augment: choices.augment(), ada: self.ada(&*choices), ..base.clone() };
         self.apply(&mut recipe)?;
+        if !self.options.contains_key(ADA) && recipe.loss.neutral().is_none() {
+            // Nothing of its scores could steer.
+            recipe.ada = 0.0;
+        }
         recipe.check().map_err(|error| self.at_fault(error))?;
         Ok(recipe)
+    }
+
+    /// What the method has for `ada` where images are augmented, by the method's own default or as the options say.
+    fn ada(&self, choices: &dyn Choices) -> f64 {
+        let is_none = match self.options.get(AUGMENT) {
+            Some(said) => said == NONE,
+            None => choices.augment().is_empty(),
+        };
+        let loss = self.options.get("loss").and_then(|loss| Loss::read(loss));
+        let steers = loss.is_none_or(|loss| loss.neutral().is_some());
+        if is_none || !steers { 0.0 } else { choices.ada() }
     }
 
     /// Takes what the options say of the recipe.
@@ -299,7 +329,7 @@ pub(crate) fn parse_options(text: &str) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gan::{Augmentation, Loss};
+    use crate::gan::Augmentation;
     use crate::transfer::starting_recipe;
 
     #[test]
@@ -334,18 +364,23 @@ mod tests {
     #[test]
     fn an_arm_differs_only_in_what_its_options_say() {
         let base = starting_recipe(3, 32, 3);
-        let arm = Arm::parse("mine=trgan{freeze-d=1,augment=color,translation,lr=0.0005}").unwrap();
+        let arm = Arm::parse("mine=trgan{freeze-d=1,augment=color,translation,lr=0.001}").unwrap();
         assert_eq!((arm.name.as_str(), arm.method.as_str()), ("mine", "trgan"));
         let recipe = arm.recipe(&base).unwrap();
-        let expected = Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ..base.clone() };
+        let expected =
+            Recipe { augment: vec![Augmentation::Color, Augmentation::Translation], ada: 0.6, ..base.clone() };
         assert_eq!(recipe, expected);
         assert_eq!(arm.choices().unwrap().values()["freeze-d"], "1");
         assert_eq!(arm.choices().unwrap().values()["d-init"], "source");
 
         assert_eq!(Arm::parse("scratch").unwrap().recipe(&base).unwrap(), base);
-        assert_eq!(Arm::parse("trgan").unwrap().recipe(&base).unwrap(), base);
-        let shifted = Recipe { augment: vec![Augmentation::Translation], ..base.clone() };
-        assert_eq!(Arm::parse("tgan").unwrap().recipe(&base).unwrap(), shifted);
+        let shifted = Recipe { augment: vec![Augmentation::Translation], ada: 0.6, ..base.clone() };
+        for name in ["trgan", "tgan", "ctgan", "scratch+augment"] {
+            assert_eq!(Arm::parse(name).unwrap().recipe(&base).unwrap(), shifted, "{name}");
+        }
+        let critic = Recipe { loss: Loss::WassersteinGp, gp: 10.0, r1: 0.0, ..base.clone() };
+        assert_eq!(Arm::parse("trgan").unwrap().recipe(&critic).unwrap().ada, 0.0, "whose scores tell nothing");
+        assert!(Arm::parse("trgan{ada=0.6}").unwrap().recipe(&critic).is_err());
         assert_eq!(Arm::parse("ctgan{heads=0}").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("tgan{augment=none}").unwrap().resolved().unwrap().recipe(&base).unwrap(), base);
         let old = Recipe { lr: 2e-4, d_lr: 2e-4, loss: Loss::NonSaturating, r1: 1.0, ..base.clone() };
@@ -353,7 +388,6 @@ mod tests {
             assert_eq!(Arm::parse(name).unwrap().recipe(&base).unwrap(), old, "{name}");
         }
         assert_eq!(Arm::parse("tgan-0.1").unwrap().recipe(&base).unwrap(), Recipe { lr: 1e-4, ..old });
-        assert_eq!(Arm::parse("scratch+augment").unwrap().recipe(&base).unwrap(), expected);
         assert_eq!(Arm::parse("trgan-mission").unwrap().choices().unwrap().values()["d-init"], "fresh");
     }
 
@@ -399,11 +433,12 @@ mod tests {
     #[test]
     fn arms_that_train_alike_have_equal_options_however_they_are_written() {
         let options = |text: &str| Arm::parse(text).unwrap().resolved().unwrap().options;
-        assert_eq!(options("trgan"), options("a=trgan{lr=5e-4,d-init=source}"));
-        assert_eq!(options("ctgan"), options("ctgan{lr=0.0005}"));
-        assert_eq!(options("tgan"), options("tgan{g-init=source,lr=5e-4}"));
+        assert_eq!(options("trgan"), options("a=trgan{lr=1e-3,d-init=source}"));
+        assert_eq!(options("ctgan"), options("ctgan{lr=0.001}"));
+        assert_eq!(options("tgan"), options("tgan{g-init=source,lr=1e-3,ada=0.60}"));
         assert_ne!(options("tgan"), options("tgan{g-init=fresh}"));
-        assert_eq!(options("trgan"), options("trgan{augment=none,lecam=0.0}"));
+        assert_eq!(options("trgan"), options("trgan{augment=translation,lecam=0.0}"));
+        assert_eq!(options("trgan{augment=none}"), options("trgan{augment=none,ada=0}"));
         let again = Arm::parse("tgan-mission").unwrap().resolved().unwrap();
         assert_eq!(again.resolved().unwrap(), again);
     }

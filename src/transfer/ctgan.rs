@@ -11,7 +11,9 @@ use rand::seq::SliceRandom;
 use serde_json::{Value as Json, json};
 
 use super::clusters::Clusters;
-use super::extractor::{ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, HEADS, Teaches, with_heads};
+use super::extractor::{
+    ADAPT, Adapt, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, HEADS, STEERED, Teaches, with_heads,
+};
 use super::features::bank_of;
 use super::labeller::{Labeller, Predicts};
 use super::labels::{LabelSource, Labels, Truth, few_shot, known, without_partner};
@@ -19,6 +21,7 @@ use super::options::{Choices, Table, renamed};
 use super::predictor::predictor;
 use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
+use super::tie::{self, AGREE};
 use super::{Grafted, Kind, Workshop};
 use crate::classifier::{Classifier, FrozenTrunk, Predictions};
 use crate::data::{Classes, Dataset};
@@ -27,10 +30,10 @@ use crate::gan::{
     Architecture, Augmentation, Bank, BatchConditions, Conditions, FeatureMaps, Generator, GeneratorUpdate, Method,
     Origin, Schedule,
 };
-use crate::nn::Parameter;
+use crate::nn::{Mode, Parameter};
 use crate::options::{Range, Takes, Texts, options};
 use crate::random::{Purpose, generator};
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, no_grad};
 
 pub(super) const KIND: Kind = Kind {
     name: "ctgan",
@@ -61,6 +64,8 @@ options! {
         extraction: Extraction = Extraction::USUAL;
         /// The weight of the heads.
         heads: f64 = 1.0;
+        /// What ties both generators class by class.
+        agree: f64 = 0.0;
     } {
         /// Where the target's labels come from
         "labels", "SOURCE", Takes::Text("pseudo, fewshot:N (N known ones a class), or true (an oracle)"), "pseudo", labels: LabelSource;
@@ -85,6 +90,7 @@ options! {
         ADAPT, extraction.adapt;
         EXTRACTOR_DATA, extraction.data;
         HEADS, heads;
+        AGREE, agree;
         D_INIT, from.discriminator;
         FREEZE_D, from.freeze;
         COLOUR_BLIND, from.allow_colour_blind;
@@ -107,10 +113,13 @@ fn read_old(options: &mut Texts) {
     ];
     if OLD.iter().all(|name| options.contains_key(*name)) && !options.contains_key(ADAPT.name) {
         let rest = [("extractor-style", "source"), ("adapt", "none"), ("heads", "0"), ("class-weight", "0")];
-        let rest = rest.into_iter().chain([("null-samples", "false"), ("extractor-data", "source")]);
+        let rest = rest.into_iter().chain([("null-samples", "false"), ("extractor-data", "source"), ("agree", "0")]);
         options.extend(rest.map(|(name, value)| (name.to_string(), value.to_string())));
     }
 }
+
+/// Statistics that a pass of its own leaves as they are.
+const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
 
 #[derive(Debug)]
 struct CtGan {
@@ -123,6 +132,8 @@ struct CtGan {
     shuffled: bool,
     heads: f64,
     class_weight: f64,
+    /// The weight of what ties both generators.
+    agree: f64,
     null_samples: bool,
     labels: Labels,
     soft: bool,
@@ -142,6 +153,11 @@ impl Choices for Options {
                 "target takes clusters of its images for classes, which have no names: it goes with labels pseudo";
             return Err(Error::option("extractor-data", problem));
         }
+        if self.extraction.data == Teaches::Target && self.agree > 0.0 {
+            let problem =
+                "ties classes of source and target, and extractor-data target knows clusters of the target's alone";
+            return Err(Error::option("agree", problem));
+        }
         if self.extraction.style == Some(ExtractorStyle::Source) && self.extraction.adapt != Some(Adapt::None) {
             let problem =
                 "source is version 0.1's predictor, which learns from the source alone: it goes with adapt none";
@@ -152,6 +168,10 @@ impl Choices for Options {
 
     fn augment(&self) -> Vec<Augmentation> {
         with_heads(self.heads)
+    }
+
+    fn ada(&self) -> f64 {
+        if self.heads > 0.0 { STEERED } else { 0.0 }
     }
 
     fn extractor_key(&self, images: Option<usize>) -> String {
@@ -249,6 +269,7 @@ impl Options {
             shuffled: self.shuffle_labels,
             heads: self.heads,
             class_weight: self.class_weight,
+            agree: self.agree,
             null_samples: self.null_samples,
             labels,
             soft,
@@ -396,14 +417,8 @@ impl Method for CtGan {
         renamed(written, read_old)
     }
 
-    /// `w E[-log C_s(y | G_t(z, y))]`, the mean over the batch, of images as the heads see them, augmented, where there are heads; images without a label have no part in it.
     fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
-        let rows = update.condition.filter(|_| self.class_weight > 0.0)?.slice(1, 0, self.labels.classes);
-        let rows = if self.shuffled { of_others(&rows) } else { rows };
-        // Heads have had the maps made already.
-        let own = if update.maps.is_empty() { self.trunk.maps(update.images) } else { Vec::new() };
-        let map = update.maps.last().or(own.last())?;
-        Some(self.predictor.logits(map).cross_entropy_with(&rows) * self.class_weight)
+        self.of_classes(update).into_iter().chain(self.of_pairs(update)).reduce(|sum, term| sum + term)
     }
 
     fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
@@ -418,6 +433,27 @@ impl Method for CtGan {
 
     fn counterpart(&self) -> Option<&Generator> {
         Some(&self.source)
+    }
+}
+
+impl CtGan {
+    /// What ties both generators' images of the same latents and classes.
+    fn of_pairs(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
+        let Predicts::Classifier(predictor) = &*self.predictor else { return None };
+        (self.agree > 0.0).then(|| {
+            let source = no_grad(|| self.source.forward(update.latents, update.condition, UNTRACKED));
+            tie::term(predictor, &source, update.images, self.agree)
+        })
+    }
+
+    /// `w E[-log C_s(y | G_t(z, y))]`, the mean over the batch, of images as the heads see them, augmented, where there are heads; images without a label have no part in it.
+    fn of_classes(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
+        let rows = update.condition.filter(|_| self.class_weight > 0.0)?.slice(1, 0, self.labels.classes);
+        let rows = if self.shuffled { of_others(&rows) } else { rows };
+        // Heads have had the maps made already.
+        let own = if update.maps.is_empty() { self.trunk.maps(update.images) } else { Vec::new() };
+        let map = update.maps.last().or(own.last())?;
+        Some(self.predictor.logits(map).cross_entropy_with(&rows) * self.class_weight)
     }
 }
 
@@ -456,6 +492,7 @@ mod tests {
             shuffled: false,
             heads: 0.0,
             class_weight: 1.0,
+            agree: 0.0,
             null_samples: true,
             labels: Labels::assign(2, vec![0.9, 0.1, 0.5, 0.5, 0.25, 0.75], 0.7, 9),
             soft,

@@ -105,6 +105,9 @@ pub(super) fn with_heads(weight: f64) -> Vec<Augmentation> {
     if weight > 0.0 { vec![Augmentation::Translation] } else { Vec::new() }
 }
 
+/// The mean sign of scores at which the share of augmented images is held: few images get more of it than many.
+pub(super) const STEERED: f64 = 0.6;
+
 /// How a feature extractor learns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Extraction {

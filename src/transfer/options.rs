@@ -25,7 +25,7 @@ options! {
         /// Steps of a feature extractor or label predictor
         "feature-steps", "S", Takes::Whole(1, MOST_STEPS), "2000", feature_steps: u64;
         /// Learning rate of the source's generator
-        "source-lr", "RATE", Takes::Number(Range::Positive), "0.0005", source_lr: f64;
+        "source-lr", "RATE", Takes::Number(Range::Positive), "0.001", source_lr: f64;
         /// Colours for the source's images; auto: colour where a grey source meets a colour target, else none
         "source-style", "STYLE", Takes::Auto(&Takes::OneOf(words_of::<Style>)), "auto", source_style: Option<Style>;
     } {}
@@ -96,6 +96,12 @@ pub trait Choices: Table + Debug {
     /// How images are augmented where the arm says nothing.
     fn augment(&self) -> Vec<Augmentation> {
         Vec::new()
+    }
+
+    /// At which mean sign of the discriminator's scores the share of augmented images is held ([`Recipe::ada`](crate::gan::Recipe::ada)) where
+    /// the arm says nothing; 0 for all of them.
+    fn ada(&self) -> f64 {
+        0.0
     }
 
     /// What tells the extractor and label predictor that it learns from those that another arm learns, of so many target images (all where

@@ -164,6 +164,9 @@ pub struct Plan {
     pub steps: u64,
     /// Whether the arm `scratch` is trained beside it.
     pub scratch: bool,
+    /// The digest of the source's images with which the run went on, where they are others than those it learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_changed: Option<String>,
     /// Where to compute, as `--device` takes it.
     pub device: String,
     /// Threads; 0 for one a core.

@@ -109,13 +109,6 @@ pub(crate) fn go_on(
             return Err(Error::folder(problem, [Way::Elsewhere, Way::Replace]));
         };
         training.restore(&checkpoint, step)?;
-        if changed && step == steps {
-            // No later step writes that its images are others now.
-            let _ = watcher(&Event::Note(&format!("warning: {name} learned from the images as they were before")))?;
-            let mut checkpoint = checkpoint;
-            checkpoint.header.insert("training".to_string(), settings.clone());
-            folder.write_checkpoint(&checkpoint)?;
-        }
     }
     if training.steps() == steps {
         return Ok(true);

@@ -130,10 +130,11 @@ impl<'a> Ready<'a> {
         }
         let phase = RunFolder::open(&Folders::within(folder.path()).source);
         let Some(phase) = phase.ok().filter(|phase| phase.checkpoint().exists()) else { return Ok(()) };
-        if field(&phase.read_checkpoint()?, "data", "digest") != Some(self.source.images(&own.source)?.0.digest()) {
-            return other(&phase, "source");
+        let digest = Some(self.source.images(&own.source)?.0.digest());
+        match field(&phase.read_checkpoint()?, "data", "digest") == digest || self.plan.source_changed == digest {
+            true => Ok(()),
+            false => other(&phase, "source"),
         }
-        Ok(())
     }
 
     /// The images that the run trains on.
@@ -145,6 +146,23 @@ impl<'a> Ready<'a> {
     pub fn unjudged(&self) -> Option<&str> {
         self.unjudged.as_deref()
     }
+}
+
+/// The digest of the source's images with which a run in a folder goes on, to be kept with it, where they are others than those it learned
+/// from: as its settings have it, or as it is where images may have changed now.
+///
+/// # Errors
+/// What reading the images or the checkpoint says.
+pub fn accepted_source(plan: &Plan, folder: &RunFolder, source: &SourceImages) -> Result<Option<String>> {
+    let (own, phase) = (plan.of_arm()?, RunFolder::open(&Folders::within(folder.path()).source));
+    let phase = phase.ok().filter(|phase| phase.checkpoint().exists());
+    let (true, Source::Data(_), Some(phase)) = (plan.reading.changed, Source::parse(&own.source)?, phase) else {
+        return Ok(plan.source_changed.clone());
+    };
+    let header = phase.read_checkpoint()?.header;
+    let learned = header.get("data").and_then(|data| data.get("digest")?.as_str());
+    let digest = source.images(&own.source)?.0.digest();
+    Ok((learned != Some(digest.as_str())).then_some(digest))
 }
 
 /// The arm `scratch` beside a plan's: where the plan's has a rate that is not its method's own, scratch has it too.

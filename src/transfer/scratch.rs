@@ -10,7 +10,7 @@ use crate::transfer::surgery::LayerReport;
 pub(super) const KIND: Kind = Kind {
     name: "scratch",
     about: "nothing is transferred: the target's images alone",
-    arms: &[("scratch", ""), ("scratch+augment", "augment=color,translation"), ("scratch-long", "long=true")],
+    arms: &[("scratch", ""), ("scratch+augment", "augment=translation,ada=0.6"), ("scratch-long", "long=true")],
     controls: &[],
     labelled_source: false,
     read_old: |_| {},

@@ -10,8 +10,8 @@ use rand::RngExt;
 use serde_json::{Value as Json, json};
 
 use super::extractor::{
-    ADAPT, EXTRACTOR, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, Extractor, ExtractorKind, HEADS, LENGTH, Teaches,
-    design, with_heads,
+    ADAPT, EXTRACTOR, EXTRACTOR_DATA, EXTRACTOR_STYLE, Extraction, Extractor, ExtractorKind, HEADS, LENGTH, STEERED,
+    Teaches, design, with_heads,
 };
 use super::features::{bank_of, neighbourhood, neighbours};
 use super::options::{Choices, Table, renamed};
@@ -242,6 +242,10 @@ impl Choices for Options {
 
     fn augment(&self) -> Vec<Augmentation> {
         with_heads(self.heads)
+    }
+
+    fn ada(&self) -> f64 {
+        if self.heads > 0.0 { STEERED } else { 0.0 }
     }
 
     fn extractor_key(&self, images: Option<usize>) -> String {

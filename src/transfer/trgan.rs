@@ -6,12 +6,15 @@
 
 use serde_json::{Value as Json, json};
 
+use super::extractor::{Extraction, STEERED};
 use super::options::{Choices, Table};
 use super::start::{COLOUR_BLIND, D_INIT, FREEZE_D, From, Grafting, Start};
+use super::tie::{self, AGREE};
 use super::{Grafted, Kind, Workshop};
+use crate::classifier::Classifier;
 use crate::data::Dataset;
 use crate::error::{Error, Result};
-use crate::gan::{BatchConditions, Generator, GeneratorUpdate, Method, Origin};
+use crate::gan::{Augmentation, BatchConditions, Generator, GeneratorUpdate, Method, Origin};
 use crate::nn::{Mode, Parameter};
 use crate::options::{Range, Takes, options, words_of};
 use crate::random::{Purpose, generator, normal};
@@ -26,11 +29,11 @@ pub(super) const KIND: Kind = Kind {
         ("trgan-unrelated", "source=synthetic:textures"),
         (
             "trgan-mission",
-            "d-init=fresh,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+            "d-init=fresh,augment=none,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
         ),
         (
             "trgan-0.1",
-            "d-init=source,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
+            "d-init=source,augment=none,loss=non-saturating,r1=1,penalty-step=within,d-steps=1,beta1=0.5,ema=0.995,lr=0.0002,d-lr=0.0002",
         ),
     ],
     controls: &[("source", "synthetic:textures")],
@@ -57,12 +60,15 @@ options! {
     struct Options {
         /// What the networks start from.
         from: From = From::SOURCE;
+        /// What ties both generators class by class.
+        agree: f64 = 0.0;
     } {
         /// Hold the generator near the source's: by weights (L2-SP), or by distances between samples (CDC)
         "anchor", "ANCHOR", Takes::OneOf(words_of::<AnchorKind>), "none", anchor: AnchorKind;
         /// Weight of the anchor's term; auto: 0.1 with l2sp, 1000 with cdc
         "anchor-weight", "NUMBER", Takes::Auto(&Takes::Number(Range::Positive)), "auto", anchor_weight: Option<f64>;
     } {} {
+        AGREE, agree;
         D_INIT, from.discriminator;
         FREEZE_D, from.freeze;
         COLOUR_BLIND, from.allow_colour_blind;
@@ -102,6 +108,8 @@ struct TrGan {
     /// G_s with the target's channels: frozen.
     source: Generator,
     anchor: Anchor,
+    /// The label predictor, frozen, and the weight of what it ties; none without that.
+    tie: Option<(Classifier, f64)>,
     settings: Json,
     latent: usize,
     seed: u64,
@@ -113,20 +121,54 @@ impl Choices for Options {
         self.from.check()
     }
 
+    fn augment(&self) -> Vec<Augmentation> {
+        vec![Augmentation::Translation]
+    }
+
+    fn ada(&self) -> f64 {
+        STEERED
+    }
+
+    fn learns_from_images(&self) -> bool {
+        self.agree > 0.0
+    }
+
+    fn extractor_key(&self, images: Option<usize>) -> String {
+        if self.agree > 0.0 { Extraction::USUAL.key(images) } else { String::new() }
+    }
+
     fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
+        if self.agree > 0.0 {
+            Extraction::USUAL.inspect(workshop)?;
+            let data = workshop.source_data()?.0;
+            if data.labels.is_none() || data.classes.len() < 2 {
+                let problem = format!("ties classes, and {} has no labels of two or more", data.name);
+                return Err(Error::option("agree", problem));
+            }
+        }
         Grafting::new(&workshop.source_architecture()?, &workshop.architecture(), self.from).map(drop)
     }
 
     fn prepare(&self, workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {
         let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);
+        let tie = match self.agree > 0.0 {
+            true => match Extraction::USUAL.classifier(workshop, true, Vec::new())? {
+                Some(predictor) => Some((predictor, self.agree)),
+                None => return Ok(None),
+            },
+            false => None,
+        };
         let Some(source) = workshop.source_gan()? else { return Ok(None) };
         let start = Start::new(&source, &architecture, self.from, device)?;
         let counterpart = Generator::new(device, &architecture, seed);
         start.apply_to_generator(&counterpart);
         let report = start.report();
-        let settings = json!({ "name": KIND.name, "options": self.values(), "source": source.digest });
-        let method =
-            TrGan { anchor: self.anchor()?, start, source: counterpart, settings, latent: architecture.latent, seed };
+        let mut settings = json!({ "name": KIND.name, "options": self.values(), "source": source.digest });
+        if tie.is_some() {
+            settings["feature-steps"] = json!(workshop.plan.feature_steps);
+        }
+        let (anchor, latent) = (self.anchor()?, architecture.latent);
+        let method = TrGan { anchor, tie, start, source: counterpart, settings, latent, seed };
         Ok(Some(Grafted {
             method: Box::new(method),
             classes: 0,
@@ -152,7 +194,11 @@ impl Method for TrGan {
     }
 
     fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
-        match self.anchor {
+        let tied = self.tie.as_ref().map(|(predictor, weight)| {
+            let source = no_grad(|| self.source.forward(update.latents, update.condition, UNTRACKED));
+            tie::term(predictor, &source, update.images, *weight)
+        });
+        let anchored = match self.anchor {
             Anchor::None => None,
             Anchor::L2Sp(weight) => {
                 Some(l2sp(&update.generator.parameters(), &self.source.parameters()) * (weight / 2.0))
@@ -168,11 +214,15 @@ impl Method for TrGan {
                 let sum = pairs.map(|(target, source)| distance_consistency(target, source)).reduce(|a, b| a + b);
                 sum.map(|sum| sum * weight)
             }
-        }
+        };
+        tied.into_iter().chain(anchored).reduce(|sum, term| sum + term)
     }
 
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
-        vec![("source.netG", [self.source.parameters(), self.source.statistics()].concat())]
+        let predictor =
+            self.tie.iter().map(|(predictor, _)| ("netC", [predictor.parameters(), predictor.statistics()].concat()));
+        let source = ("source.netG", [self.source.parameters(), self.source.statistics()].concat());
+        predictor.chain([source]).collect()
     }
 
     fn counterpart(&self) -> Option<&Generator> {
@@ -235,8 +285,15 @@ mod tests {
         let gan = SourceGan { architecture: SMALL, generator: source, discriminator: None, digest: String::new() };
         let from = From { discriminator: Init::Fresh, ..From::SOURCE };
         let start = Start::new(&gan, &SMALL, from, &device).unwrap();
-        let method =
-            TrGan { start, source: gan.generator, anchor, settings: Json::Null, latent: SMALL.latent, seed: 5 };
+        let method = TrGan {
+            start,
+            source: gan.generator,
+            anchor,
+            tie: None,
+            settings: Json::Null,
+            latent: SMALL.latent,
+            seed: 5,
+        };
         (method, generator)
     }
 

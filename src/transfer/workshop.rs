@@ -64,7 +64,8 @@ impl SourceImages {
 
     /// Those of a run.
     pub fn of(plan: &Plan) -> SourceImages {
-        SourceImages::new(&plan.reading, &plan.recipe.architecture)
+        let changed = plan.reading.changed || plan.source_changed.is_some();
+        SourceImages::new(&Reading { changed, ..plan.reading.clone() }, &plan.recipe.architecture)
     }
 
     /// Whether a source can teach classes: it has two or more, and its networks, if they are trained already, know them. None where its
@@ -268,7 +269,7 @@ impl<'a> Workshop<'a> {
             folder,
             steps,
             checkpoint_every,
-            changed: self.plan.reading.changed,
+            changed: self.plan.reading.changed || self.plan.source_changed.is_some(),
             shelf: self.folders.shelf.as_ref(),
         };
         pretraining::go_on(training, &phase, self.device, self.watcher)

@@ -86,6 +86,11 @@ fn a_way_between_latents_moves() {
             }
         }
     }
+    desk.graft("sample run --interpolate 5 --count 20 --out moving.apng").ok();
+    let moving = PngDecoder::new(Cursor::new(desk.read("moving.apng"))).unwrap();
+    assert_eq!(moving.apng().unwrap().into_frames().collect_frames().unwrap().len(), 5);
+    let wide = "sample run --interpolate 2000 --count 2000 --out wide.jpg";
+    desk.refuses(1, wide, &["sides of JPEG and GIF end at 65535", "write a .png"]);
     // Without frames it is the grid that it was.
     desk.graft("sample run --interpolate 5 --count 20 --out rows.png").ok();
     assert!(!PngDecoder::new(Cursor::new(desk.read("rows.png"))).unwrap().is_apng().unwrap());

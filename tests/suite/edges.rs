@@ -245,7 +245,7 @@ fn a_wrong_shape_panics_naming_op_and_shapes() {
         ("conv2d", Box::new(|| drop(t(&[1, 4, 4, 4]).conv2d(&t(&[3, 3, 2, 3]), Convolution::new(1, 1).grouped(2))))),
     ];
     for (name, op) in wrong {
-        let panic = catch_unwind(AssertUnwindSafe(|| op())).expect_err(name);
+        let panic = catch_unwind(AssertUnwindSafe(op)).expect_err(name);
         let text =
             panic.downcast_ref::<String>().cloned().or(panic.downcast_ref::<&str>().map(|text| text.to_string()));
         let text = text.unwrap_or_default();

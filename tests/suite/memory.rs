@@ -43,6 +43,7 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
         subset_plain: false,
         steps: 2,
         scratch: false,
+        source_changed: None,
         device: "cpu".into(),
         threads: 1,
         checkpoint_every: 2,

@@ -32,6 +32,11 @@ fn a_state_dict_is_no_checkpoint_and_a_conditional_source_says_which_method_take
     for command in ["sample", "evaluate", "export"] {
         desk.refuses(1, &format!("{command} exported/netG.safetensors"), &["graft import"]);
     }
+    // What torch.save writes.
+    desk.write("netG.pth", b"PK\x03\x04 and so on");
+    for command in ["sample netG.pth", "transfer --source netG.pth --target idx:images,labels"] {
+        desk.refuses(1, command, &["netG.pth is a pickle of PyTorch", "safetensors"]);
+    }
     let small = "--features 4 --latent 8 --batch 8 --steps 2 --d-norm none --no-judge -q";
     let transfer = format!("transfer --method trgan --source run --target idx:images,labels {small}");
     desk.refuses(1, &transfer, &["conditioned on 3 classes", "the method ctgan"]);

@@ -259,6 +259,105 @@ fn a_comparison_goes_on_where_its_images_were_moved_and_not_with_others() {
     let comparison: serde_json::Value = serde_json::from_slice(&desk.read("all/compare.json")).unwrap();
     let ended = comparison["cells"].as_array().unwrap().iter().filter(|cell| !cell["record"].is_null()).count();
     assert_eq!(ended, 4, "{comparison}");
+    // In their own place they may have changed, too.
+    let again = compare("idx:elsewhere/images,elsewhere/labels", "moved", 3);
+    for (file, at, what) in [
+        ("elsewhere/images", 20, "the source"),
+        ("moved/train-images-idx3-ubyte", 20, "the target"),
+        ("moved/t10k-images-idx3-ubyte", 20, "what figures are measured on"),
+    ] {
+        let whole = desk.read(file);
+        let mut other = whole.clone();
+        other[at] ^= 1;
+        desk.write(file, &other);
+        desk.refuses(1, &again, &[what, "has other images now than when the comparison began", "put the images back"]);
+        desk.write(file, &whole);
+    }
+    desk.graft(&again).ok();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_signal_that_comes_twice_at_once_is_one() {
+    use std::process::Stdio;
+    use std::time::Duration;
+
+    let desk = Desk::new();
+    let mut command = desk.command();
+    command.args(TRAIN.split_whitespace()).args(["--checkpoint-every", "100000", "--steps", "100000", "--out", "run"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !desk.path("run/metrics.jsonl").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended by itself");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // As `timeout` does: to the process, and to its group.
+    desk.shell(&format!("kill -TERM {0}; kill -TERM {0} 2>/dev/null; true", child.id())).ok();
+    let said = crate::program::Ended::of("run", child.wait_with_output().unwrap()).ok();
+    assert!(said.contains("continue with: graft train --resume run"), "{said}");
+    assert!(desk.path(checkpoint("run")).exists());
+}
+
+#[test]
+fn a_damaged_checkpoint_of_any_part_is_refused_before_anything_is_done() {
+    let desk = Desk::new();
+    let made = "--source idx:images,labels --target idx:images,labels";
+    desk.graft(&format!("transfer --method ctgan {made} {SMALL} --scratch --out run")).ok();
+    for part in ["scratch", "source", "classifier"] {
+        let file = desk.path(checkpoint(&format!("run/{part}")));
+        let whole = std::fs::read(&file).unwrap();
+        std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+        let before = desk.snapshot();
+        desk.refuses(1, "transfer --resume run --steps 9", &[&format!("run/{part}/checkpoints/last.safetensors")]);
+        assert!(desk.snapshot() == before, "{part}");
+        std::fs::write(&file, &whole).unwrap();
+    }
+    desk.graft("transfer --resume run --steps 9 -q").ok();
+}
+
+#[test]
+fn changed_images_of_a_source_are_kept_and_so_is_a_finished_runs_new_place() {
+    let desk = Desk::new();
+    desk.write("source", &crate::program::images());
+    let made = "--source idx:source,labels --target idx:images,labels";
+    desk.graft(&format!("transfer --method ctgan {made} {SMALL} --out run")).ok();
+    let mut images = crate::program::images();
+    images[30] ^= 1;
+    desk.write("source", &images);
+    desk.refuses(1, "transfer --resume run --steps 8", &["learned from other images than the source has now"]);
+    let ended = desk.graft("transfer --resume run --steps 8 --data-changed -q");
+    assert!(ended.stderr.contains("the images have changed since step 4"), "{}", ended.stderr);
+    ended.ok();
+    // From here on these are its images.
+    desk.graft("transfer --resume run --steps 9 -q").ok();
+    let header = Checkpoint::read(&desk.path(checkpoint("run/source"))).unwrap().header;
+    assert_eq!(header["earlier_data"][0]["until"], 4);
+
+    desk.graft(&format!("{TRAIN} --steps 3 --out done")).ok();
+    move_into(&desk, "moved", &["images", "labels"]);
+    desk.graft("train --resume done --data idx:moved/images,moved/labels -q").ok();
+    assert!(desk.text("done/config.toml").contains("moved/images"));
+}
+
+#[test]
+fn a_class_that_came_since_a_run_began_stops_conditional_networks_alone() {
+    let desk = Desk::new();
+    for (class, count) in [("ant", 6), ("bee", 6)] {
+        std::fs::create_dir_all(desk.path(format!("own/{class}"))).unwrap();
+        for number in 0..count {
+            let picture =
+                image::RgbImage::from_fn(32, 32, |x, y| image::Rgb([(x * y + number) as u8, x as u8, number as u8]));
+            picture.save(desk.path(format!("own/{class}/{number}.png"))).unwrap();
+        }
+    }
+    let train = "train --data folder:own --features 4 --latent 6 --batch 4 --size 32 --steps 2 -q";
+    desk.graft(&format!("{train} --out plain")).ok();
+    desk.graft(&format!("{train} --conditional --out conditional")).ok();
+    std::fs::create_dir_all(desk.path("own/cat")).unwrap();
+    std::fs::copy(desk.path("own/ant/0.png"), desk.path("own/cat/0.png")).unwrap();
+    desk.refuses(1, "train --resume plain --steps 3", &["had the classes ant, bee when the run began"]);
+    desk.graft("train --resume plain --steps 3 --data-changed -q").ok();
+    desk.graft("train --resume plain --steps 4 -q").ok();
+    desk.refuses(1, "train --resume conditional --steps 3 --data-changed", &["had the classes ant, bee"]);
 }
 
 #[test]
@@ -274,7 +373,8 @@ fn run_folders_of_version_0_1_are_opened_and_go_on() {
         desk.graft(&format!("{run} --resume {run} --steps 6 -q")).ok();
         assert_eq!(desk.text(format!("{run}/metrics.jsonl")).lines().count(), 6);
         desk.graft(&format!("report {run}")).ok();
-        assert!(desk.text(format!("{run}/report.html")).contains("graft report"), "{run}");
+        let footer = format!("graft {}", env!("CARGO_PKG_VERSION"));
+        assert!(desk.text(format!("{run}/report.html")).contains(&footer), "{run}");
         desk.graft(&format!("sample {run}@6 --count 4 --out {run}-6.png")).ok();
     }
     desk.graft("translate transfer --out pairs -q").ok();

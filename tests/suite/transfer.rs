@@ -202,6 +202,7 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         subset_plain: false,
         steps: STEPS,
         scratch: false,
+        source_changed: None,
         device: "cpu".into(),
         threads: 0,
         checkpoint_every: 3,

@@ -53,6 +53,23 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.graft("translate ctgan --latents found/latents.npy --class 4 --out drawn.png").ok();
     let drawn = image::load_from_memory(&desk.read("drawn.png")).unwrap();
     assert_eq!((drawn.width(), drawn.height()), (10 * 34 + 2, 2 * 34 + 2));
+    // What ties both sides is learned by a phase of its own, and changes what is made.
+    desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out tied")).ok();
+    assert!(desk.path(checkpoint("tied/classifier")).is_file() && !desk.path("trgan/classifier").exists());
+    assert!(desk.checkpoint("tied") != desk.checkpoint("trgan"));
+    desk.graft("transfer --resume tied --steps 7 -q").ok();
+    desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out whole").replace("--steps 5", "--steps 7"))
+        .ok();
+    assert!(desk.checkpoint("tied") == desk.checkpoint("whole"));
+    desk.graft(&format!("transfer --method ctgan --agree 1 {SMALL} --out tied-classes")).ok();
+    assert!(desk.checkpoint("tied-classes") != desk.checkpoint("ctgan"));
+    let unlabelled = "transfer --method trgan --agree 1 --source idx:images --target idx:images --steps 1 --out none";
+    desk.refuses(1, unlabelled, &["no labels"]);
+    desk.graft("translate ctgan@5 --count 12 --class 4 --out at-its-last.png").ok();
+    assert!(desk.read("at-its-last.png") == desk.read("pairs.png"));
+    desk.refuses(1, "translate ctgan@3 --out new.png", &["has no checkpoint 3"]);
+    desk.refuses(1, "report ctgan@3", &["has no checkpoint 3"]);
+    desk.graft("report ctgan@5").ok();
     desk.refuses(2, "translate ctgan --latents found/latents.npy --count 2 --out new.png", &["at most the 1"]);
     desk.refuses(1, "translate ctgan", &["pairs.png exists", "another --out"]);
     desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
@@ -73,7 +90,7 @@ fn agreement_stands_beside_chance_and_shuffled_pairs() {
     let found = &said["agreement"];
     let number = |key: &str| found[key].as_f64().unwrap();
     assert_eq!((said["event"].as_str().unwrap(), found["count"].as_u64().unwrap()), ("translation", 2000));
-    for key in ["agreement", "chance", "shuffled"] {
+    for key in ["agreement", "chance", "shuffled", "source_sure", "source_real_sure"] {
         assert!((0.0..=1.0).contains(&number(key)), "{found}");
     }
     // Both are of independent sides; 2,000 pairs are that sure of their share to three standard deviations.

@@ -442,6 +442,7 @@ impl Runs<'_> {
             subset_plain: false,
             steps: settings.gan_steps,
             scratch: false,
+            source_changed: None,
             device: settings.device.clone(),
             threads: self.jobs.threads_each(),
             checkpoint_every: self.jobs.checkpoint_every,

@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn a_grid_is_every_combination_in_order() {
         let grid = search(
-            "options = { lr = [2e-4, 5e-4], loss = ['hinge'] }\n[[bases]]\narm = 'scratch'\noptions = { r1 = [1, 0.1] }\n\
+            "options = { lr = [2e-4, 1e-3], loss = ['hinge'] }\n[[bases]]\narm = 'scratch'\noptions = { r1 = [1, 0.1] }\n\
              [[bases]]\narm = 'tgan{batch=32}'\noptions = { heads = [0.5, 1.0] }",
         );
         let trials = grid.trials().unwrap();
@@ -280,7 +280,7 @@ mod tests {
             "scratch-03=scratch{loss=hinge,r1=1}",
             "scratch-04=scratch{loss=hinge,r1=0.1}",
         ];
-        assert_eq!(said[..4], expected, "5e-4 is what an arm has where nothing is said");
+        assert_eq!(said[..4], expected, "1e-3 is what an arm has where nothing is said");
         let names: Vec<&str> = trials[4..].iter().map(|trial| trial.arm.name.as_str()).collect();
         assert_eq!(names, ["tgan-01", "tgan-02", "tgan-03", "tgan-04"]);
         assert!(trials[4..].iter().all(|trial| trial.base == "tgan" && trial.arm.options["batch"] == "32"));

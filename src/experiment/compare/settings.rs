@@ -193,6 +193,7 @@ impl Cell {
             subset_plain: settings.subset_plain,
             steps: self.steps(settings),
             scratch: false,
+            source_changed: None,
             device: settings.device.clone(),
             threads: jobs.threads_each(),
             checkpoint_every: jobs.checkpoint_every,
@@ -460,7 +461,7 @@ mod tests {
     fn controls_are_found_by_what_options_mean_and_nothing_is_claimed_of_oracles() {
         let arms = [
             "scratch",
-            "a=ctgan{lr=5e-4}",
+            "a=ctgan{lr=1e-3}",
             "ctgan-shuffled",
             "b=tgan{g-init=source,extractor=autoencoder}",
             "tgan-untrained",
