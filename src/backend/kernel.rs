@@ -182,6 +182,25 @@ pub enum Reduction {
     Max,
 }
 
+impl Reduction {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Max => "max",
+        }
+    }
+
+    /// How it joins two elements, `x` and `y`, as a WGSL expression.
+    pub fn wgsl(self) -> &'static str {
+        match self {
+            Reduction::Sum => "x + y",
+            // What is not a number is found by its bits: a compiler may take x != x for false.
+            Reduction::Max => "select(y, x, x > y || (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u)",
+        }
+    }
+}
+
 /// The sizes and constants of batch normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormShape {
