@@ -33,7 +33,8 @@ impl Preset<Recipe> for OfTransfer {
 
     fn default(name: &str) -> Option<String> {
         match name {
-            "augment" | "ada" => Some("the method's".to_string()),
+            "augment" => Some("the method's".to_string()),
+            "ada" => Some("the method's; 0 without --source and --target".to_string()),
             "size" => Some(SIZE.to_string()),
             _ => None,
         }

@@ -182,7 +182,7 @@ impl Transfer {
 
     /// The plan that the options stand for, its target, and its source's images.
     pub(super) fn plan(&self) -> Result<(Plan, Parts, SourceImages)> {
-        let quick = self.source.is_none() && self.target.is_none();
+        let quick = self.is_quick();
         let target: Spec = self.target.as_deref().unwrap_or(QUICK_TARGET).parse()?;
         let steps = self.steps.unwrap_or(if quick { QUICK_STEPS } else { STEPS });
         let base = self.recipe.settings(OfTransfer::usual())?;
@@ -247,6 +247,11 @@ impl Transfer {
     }
 
     /// The arm of this name or notation, with the options that are given beside it.
+    /// Whether it is the small transfer between digits drawn in code.
+    fn is_quick(&self) -> bool {
+        self.source.is_none() && self.target.is_none()
+    }
+
     fn arm(&self, method: &str, loss: Loss) -> Result<Arm> {
         let named = Arm::parse(method)?;
         let mut options = named.options;
@@ -256,8 +261,8 @@ impl Transfer {
         let is_of_arm = |name: &String| OF_ARM.contains(&name.as_str()) || !braced && options.contains_key(name);
         let said: Vec<_> = self.recipe.0.iter().filter(|(name, _)| is_of_arm(name)).collect();
         options.extend(said.into_iter().map(|(name, text)| (name.clone(), text.clone())));
-        if loss.neutral().is_none() {
-            // Its scores steer no augmentation.
+        // Scores of that loss steer no augmentation, and the preset's few steps are over before they do.
+        if loss.neutral().is_none() || self.is_quick() {
             options.entry("ada".to_string()).or_insert("0".to_string());
         }
         Arm::new(&named.name, &named.method, options)?.resolved()

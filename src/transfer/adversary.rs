@@ -118,7 +118,7 @@ mod tests {
             losses.push(gradients.add(adversary.loss_of_classifier(&student, &real, &made, MODE)).item().unwrap());
             gradients.step(&mut adam);
         }
-        assert!(losses[29] < 0.5 * losses[0], "{losses:?}");
+        assert!(losses[29] < 0.8 * losses[0], "{losses:?}");
 
         let apart = |adversary: &Adversary| {
             let mean = |images: &Tensor| student.forward(images, MODE).features.mean_axes(&[0], false);

@@ -1,5 +1,6 @@
 //! Training on the target alone: what every transfer is measured against.
 
+use super::extractor::STEERED;
 use super::options::{Choices, Learning, MOST_STEPS};
 use super::{Grafted, Kind, Workshop};
 use crate::error::Result;
@@ -10,7 +11,7 @@ use crate::transfer::surgery::LayerReport;
 pub(super) const KIND: Kind = Kind {
     name: "scratch",
     about: "nothing is transferred: the target's images alone",
-    arms: &[("scratch", ""), ("scratch+augment", "augment=translation,ada=0.6"), ("scratch-long", "long=true")],
+    arms: &[("scratch", ""), ("scratch+augment", "augment=translation"), ("scratch-long", "long=true")],
     controls: &[],
     labelled_source: false,
     read_old: |_| {},
@@ -31,6 +32,10 @@ options! {
 impl Choices for Scratch {
     fn extra_steps(&self, learning: &Learning) -> u64 {
         self.more_steps + if self.long { learning.source_steps } else { 0 }
+    }
+
+    fn ada(&self) -> f64 {
+        STEERED
     }
 
     fn prepare(&self, _workshop: &mut Workshop<'_>) -> Result<Option<Grafted>> {

@@ -41,32 +41,46 @@ mod tests {
     use crate::classifier::{Design, Input};
     use crate::grad;
     use crate::nn::NormKind;
-    use crate::random::Network;
+    use crate::random::{Network, Purpose, generator, normal};
 
     const DESIGN: Design = Design { size: 16, channels: 1, width: 4, norm: NormKind::Batch, input: Input::Channels };
 
     #[test]
     fn sides_are_tied_where_the_classifier_is_sure_of_the_sources() {
-        let device = Device::cpu();
+        let device = Device::reference();
         let classifier = Classifier::new(&device, &DESIGN, 2, 3, Network::Predictor);
-        let values =
-            |shift: usize| (0..4 * 256).map(|i| ((i * 31 + shift) % 17) as f32 / 8.5 - 1.0).collect::<Vec<_>>();
-        let [source, target] = [0, 5].map(|shift| Tensor::from_slice(&device, &values(shift), [4, 16, 16, 1]));
+        let images = |seed: u64| {
+            let values = normal(&mut generator(seed, Purpose::Latents, 0, 0), 12 * 256);
+            Tensor::from_slice(&device, &values, [12, 16, 16, 1]).tanh()
+        };
+        let [source, target] = [1, 2].map(images);
         // As it is drawn it is sure of nothing.
         assert_eq!(term(&classifier, &source, &target, 1.0).item().unwrap(), 0.0);
-        // Sharper, it is sure of its own classes.
-        let weight = classifier.parameters().into_iter().find(|p| p.name().ends_with("linear.weight"));
-        let last = weight.or(classifier.parameters().into_iter().rev().nth(1)).unwrap();
-        let shape = last.get().shape().to_vec();
-        let sharp: Vec<f32> = (0..last.get().len()).map(|i| if i % 2 == 0 { 40.0 } else { -40.0 }).collect();
-        last.set(Tensor::from_slice(&device, &sharp, &shape));
-        let tied = term(&classifier, &source, &target, 1.0);
-        assert!(tied.item().unwrap() > 0.0);
-        let twice = term(&classifier, &source, &target, 2.0);
-        assert!((twice.item().unwrap() - 2.0 * tied.item().unwrap()).abs() < 1e-4);
+        // Sharper, of some images.
+        for parameter in classifier.parameters().into_iter().rev().take(2) {
+            let shape = parameter.get().shape().to_vec();
+            let count = parameter.get().len();
+            let values: Vec<f64> = normal(&mut generator(5, Purpose::Weights, 0, count as u64), count)
+                .into_iter()
+                .map(|v| 4.0 * f64::from(v))
+                .collect();
+            parameter.set(Tensor::from_slice(&device, &values, &shape));
+        }
+        let rows = |images: &Tensor| {
+            let logits = classifier.forward(images, UNTRACKED).logits.log_softmax(1);
+            logits.to_vec::<f64>().unwrap().chunks_exact(2).map(<[f64]>::to_vec).collect::<Vec<_>>()
+        };
+        let (said, found) = (rows(&source), rows(&target));
+        let is_sure = |row: &[f64]| row.iter().any(|share| share.exp() > SURE);
+        let sure = said.iter().filter(|row| is_sure(row)).count();
+        assert!((1..12).contains(&sure), "the test looks at both kinds: {said:?}");
+        let each = said.iter().zip(&found).filter(|(row, _)| is_sure(row));
+        let expected: f64 =
+            each.map(|(s, t)| -s.iter().zip(t).map(|(s, t)| s.exp() * t).sum::<f64>()).sum::<f64>() / 12.0;
+        let tied = term(&classifier, &source, &target, 3.0);
+        assert!((tied.item().unwrap() - 3.0 * expected).abs() < 1e-9, "{tied:?}, not 3 times {expected}");
         let slopes = grad(tied, &[&target, &source]);
-        assert!(slopes[1].to_vec::<f32>().unwrap().iter().all(|&slope| slope == 0.0), "the source's side is given");
-        let own = term(&classifier, &source, &source, 1.0).item().unwrap();
-        assert!(own < 0.4, "sides that are alike agree: {own}");
+        let most = |slopes: &Tensor| slopes.to_vec::<f64>().unwrap().into_iter().map(f64::abs).fold(0.0, f64::max);
+        assert!(most(&slopes[0]) > 0.0 && most(&slopes[1]) == 0.0, "the source's side is given");
     }
 }

@@ -47,12 +47,12 @@ const RUNS: &[(&str, &str)] = &[
     ),
     (
         "trgan",
-        "TRANSFER --method trgan --loss non-saturating --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
+        "TRANSFER --method trgan --loss non-saturating --augment none --d-steps 1 --d-norm none --ema 0.995 --r1 1 --allow-colour-blind=false \
          --anchor none --d-init source --freeze-d 0 --lr 0.0002",
     ),
     (
         "trgan-anchored",
-        "TRANSFER --method trgan --loss hinge --d-steps 1 --d-norm batch --ema 0.995 --r1 0 --allow-colour-blind=true \
+        "TRANSFER --method trgan --loss hinge --augment none --d-steps 1 --d-norm batch --ema 0.995 --r1 0 --allow-colour-blind=true \
          --anchor cdc --anchor-weight 100 --d-init source --freeze-d 2 --lr 0.0001",
     ),
     (

@@ -47,7 +47,7 @@ impl Runs<'_> {
                 let (classifier, gan_seconds) = (training.into_classifier(), Some(gan_seconds));
                 return Ok(Some(Learned { classifier, seconds, gan_seconds, notes }));
             }
-            before = Some((RunFolder::open(&phase)?.read_checkpoint()?, steps));
+            before = Some((RunFolder::prepare(&phase)?.read_checkpoint()?, steps));
 
             let run = turns.join(format!("gan-{round}"));
             let steps = share(self.settings.gan_steps, round, rounds - 1);
