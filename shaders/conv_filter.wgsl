@@ -5,7 +5,7 @@ fn part_rows() -> u32 {
     return parameters.rows;
 }
 
-fn part_depth() -> u32 {
+fn part_depth(number: u32) -> u32 {
     return parameters.depth;
 }
 

@@ -6,8 +6,8 @@ fn part_rows() -> u32 {
     return parameters.batch * size.x * size.y;
 }
 
-fn part_depth() -> u32 {
-    let taps = phase_taps(phase_of(part));
+fn part_depth(number: u32) -> u32 {
+    let taps = phase_taps(phase_of(number));
     return taps.x * taps.y * parameters.coarse_channels;
 }
 

@@ -7,7 +7,8 @@
 // what is stored along the depth is transposed in registers.
 //
 // A kernel's file gives
-//   part_rows(), part_depth()   the sizes of the product number `part` (a batch of matmul, a phase of a convolution)
+//   part_rows()                 the rows of the product number `part` (a batch of matmul, a phase of a convolution)
+//   part_depth(number)          the depth of the product of that number
 //   a_line(row), b_line(column) what of a row's or column's address does not depend on the depth
 //   a_word(..), b_word(..)      through `a_four(line, k)` and `b_four(line, k)`: four elements along the depth where *_ALONG_DEPTH,
 //                               else along the row or column; zeros outside of the matrix and from `depth_end` on
@@ -75,9 +76,12 @@ fn main(
     let above = index / parameters.column_tiles;
     let first_row = above % parameters.row_tiles * ROW_WORDS * 4u;
     let split = above / parameters.row_tiles % parameters.splits;
-    part = above / parameters.row_tiles / parameters.splits;
+    let number = above / parameters.row_tiles / parameters.splits;
+    part = number;
     let depth_start = split * parameters.split_depth;
-    depth_end = min(depth_start + parameters.split_depth, part_depth());
+    // A barrier must be met by all threads alike, which browsers do not believe of a loop that ends by a private variable.
+    let end = min(depth_start + parameters.split_depth, part_depth(number));
+    depth_end = end;
 
     // Each thread stages the same four rows of a and columns of b all along the depth.
     let a_at = lane % ROW_WORDS;
@@ -88,7 +92,7 @@ fn main(
     let y = lane / COLUMN_THREADS;
     var sums: array<vec4<f32>, 16>;
 
-    for (var start = depth_start; start < depth_end; start += DEPTH) {
+    for (var start = depth_start; start < end; start += DEPTH) {
         for (var k = lane / ROW_WORDS * 4u; k < DEPTH; k += THREADS / ROW_WORDS * 4u) {
             let words = a_block(a_lines, start + k);
             a_tile[k * ROW_WORDS + a_at] = words[0];

@@ -182,6 +182,24 @@ pub enum Reduction {
     Max,
 }
 
+impl Reduction {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduction::Sum => "sum",
+            Reduction::Max => "max",
+        }
+    }
+
+    /// How it joins two elements, `x` and `y`, as a WGSL expression.
+    pub fn wgsl(self) -> &'static str {
+        match self {
+            Reduction::Sum => "x + y",
+            Reduction::Max => "select(y, x, x > y || is_nan(x))",
+        }
+    }
+}
+
 /// The sizes and constants of batch normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormShape {

@@ -1,10 +1,8 @@
 //! Batch normalisation and its cotangents: statistics of chunks of rows, joined in a fixed order, then one pass.
 
-use std::sync::Arc;
-
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::engine::Engine;
 use super::shader::{Kernel, arguments};
 use crate::backend::{Activation, BatchNormShape};
 
@@ -42,17 +40,23 @@ impl Chunks {
 }
 
 /// Output, mean and biased variance.
-pub fn forward(engine: &Arc<Engine>, x: &Buffer, gamma: &Buffer, beta: &Buffer, shape: &BatchNormShape) -> [Buffer; 3] {
+pub fn forward(
+    commands: &dyn Commands,
+    x: &Buffer,
+    gamma: &Buffer,
+    beta: &Buffer,
+    shape: &BatchNormShape,
+) -> [Buffer; 3] {
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
-    let scratch = |len| engine.buffer(len);
+    let scratch = |len| commands.buffer(len);
     let (means, squares) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
     let kernel = Kernel::new("batch_norm_moments").constant("LANES", chunks.lanes);
-    engine.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
+    commands.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
     let (mean, variance) = (scratch(channels), scratch(channels));
     let kernel = Kernel::new("batch_norm_merge").constant("LANES", MERGE_LANES);
     let groups = channels.div_ceil(MERGE_LANES);
-    engine.dispatch(&kernel, &chunks.words(shape)[..4], &[&means, &squares], &[&mean, &variance], groups);
+    commands.dispatch(&kernel, &chunks.words(shape)[..4], &[&means, &squares], &[&mean, &variance], groups);
 
     let out = scratch(x.len());
     let function = shape.activation.unary();
@@ -60,7 +64,7 @@ pub fn forward(engine: &Arc<Engine>, x: &Buffer, gamma: &Buffer, beta: &Buffer, 
     parameters.extend([x.words() as u32, channels as u32, (shape.epsilon as f32).to_bits()]);
     let kernel = Kernel::new("batch_norm_normalise").activation(shape.activation);
     let reads = [x, gamma, beta, &mean, &variance];
-    engine.dispatch(&kernel, &parameters, &reads, &[&out], x.words().div_ceil(THREADS));
+    commands.dispatch(&kernel, &parameters, &reads, &[&out], x.words().div_ceil(THREADS));
     [out, mean, variance]
 }
 
@@ -81,11 +85,11 @@ pub struct Saved<'a> {
 }
 
 /// The cotangents of input, gamma and beta.
-pub fn backward(engine: &Arc<Engine>, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffer; 3] {
+pub fn backward(commands: &dyn Commands, saved: &Saved<'_>, shape: &BatchNormShape) -> [Buffer; 3] {
     let Saved { input, gamma, mean, variance, output, cotangent } = *saved;
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
-    let scratch = |len| engine.buffer(len);
+    let scratch = |len| commands.buffer(len);
     let epsilon = (shape.epsilon as f32).to_bits();
     let gate = gate_arguments(shape.activation);
 
@@ -93,20 +97,20 @@ pub fn backward(engine: &Arc<Engine>, saved: &Saved<'_>, shape: &BatchNormShape)
     let parameters = [&gate[..], &chunks.words(shape), &[epsilon]].concat();
     let kernel = Kernel::new("batch_norm_sums").constant("LANES", chunks.lanes).gate(shape.activation);
     let reads = [input, mean, variance, output, cotangent];
-    engine.dispatch(&kernel, &parameters, &reads, &[&partial_beta, &partial_gamma], chunks.groups());
+    commands.dispatch(&kernel, &parameters, &reads, &[&partial_beta, &partial_gamma], chunks.groups());
 
     let (d_beta, d_gamma, coefficients) = (scratch(channels), scratch(channels), scratch(4 * channels));
     let parameters = [(shape.rows as f32).to_bits(), epsilon, channels as u32, chunks.splits as u32];
     let kernel = Kernel::new("batch_norm_merge_sums").constant("LANES", MERGE_LANES);
     let reads = [&partial_beta, &partial_gamma, mean, variance];
     let writes = [&d_beta, &d_gamma, &coefficients];
-    engine.dispatch(&kernel, &parameters, &reads, &writes, channels.div_ceil(MERGE_LANES));
+    commands.dispatch(&kernel, &parameters, &reads, &writes, channels.div_ceil(MERGE_LANES));
 
     let out = scratch(input.len());
     let parameters = [&gate[..], &[input.words() as u32, channels as u32]].concat();
     let kernel = Kernel::new("batch_norm_backward").gate(shape.activation);
     let reads = [input, gamma, &coefficients, output, cotangent];
-    engine.dispatch(&kernel, &parameters, &reads, &[&out], input.words().div_ceil(THREADS));
+    commands.dispatch(&kernel, &parameters, &reads, &[&out], input.words().div_ceil(THREADS));
     [out, d_gamma, d_beta]
 }
 

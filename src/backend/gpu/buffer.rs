@@ -7,16 +7,32 @@ use super::pool::Pool;
 
 /// `len` numbers in device memory, which goes back to the pool with its last owner.
 pub struct Buffer {
-    // Before the pool: the compiler then finds by the short way that it may go between threads. By the pool's that is past its limit.
-    raw: Option<wgpu::Buffer>,
-    pool: Arc<Pool<wgpu::Buffer>>,
+    memory: Memory,
     len: usize,
+}
+
+/// Where the numbers are.
+enum Memory {
+    /// On an adapter; None where the device had failed.
+    Adapter {
+        // Before the pool: the compiler then finds by the short way that it may go between threads. By the pool's that is past its
+        // limit.
+        raw: Option<wgpu::Buffer>,
+        pool: Arc<Pool<wgpu::Buffer>>,
+    },
+    /// Nowhere: a number stands for so many bytes.
+    Recorded { number: usize, size: u64, pool: Arc<Pool<usize>> },
 }
 
 impl Buffer {
     /// Memory that was taken from `pool`, to which it goes back; None where the device had failed.
     pub(super) fn new(pool: &Arc<Pool<wgpu::Buffer>>, raw: Option<wgpu::Buffer>, len: usize) -> Buffer {
-        Buffer { pool: Arc::clone(pool), raw, len }
+        Buffer { memory: Memory::Adapter { raw, pool: Arc::clone(pool) }, len }
+    }
+
+    /// A number that stands for memory, taken from `pool`, to which it goes back.
+    pub(super) fn recorded(pool: &Arc<Pool<usize>>, (number, size): (usize, u64), len: usize) -> Buffer {
+        Buffer { memory: Memory::Recorded { number, size, pool: Arc::clone(pool) }, len }
     }
 
     /// How many elements it holds.
@@ -29,14 +45,30 @@ impl Buffer {
         self.len == 0
     }
 
-    /// The memory; None where the device had failed.
+    /// The memory of an adapter; None where the device had failed.
     pub(super) fn raw(&self) -> Option<&wgpu::Buffer> {
-        self.raw.as_ref()
+        match &self.memory {
+            Memory::Adapter { raw, .. } => raw.as_ref(),
+            Memory::Recorded { .. } => None,
+        }
     }
 
-    /// Whether its memory is of this pool, and so of its device.
-    pub(super) fn is_of(&self, pool: &Arc<Pool<wgpu::Buffer>>) -> bool {
-        Arc::ptr_eq(&self.pool, pool)
+    /// The number that stands for memory, where one does.
+    pub(super) fn number(&self) -> Option<usize> {
+        match self.memory {
+            Memory::Adapter { .. } => None,
+            Memory::Recorded { number, .. } => Some(number),
+        }
+    }
+
+    /// Whether its memory is of this pool of an adapter's, and so of its device.
+    pub(super) fn is_of(&self, device: &Arc<Pool<wgpu::Buffer>>) -> bool {
+        matches!(&self.memory, Memory::Adapter { pool, .. } if Arc::ptr_eq(pool, device))
+    }
+
+    /// Whether its number is of this pool.
+    pub(super) fn is_recorded_by(&self, recorder: &Arc<Pool<usize>>) -> bool {
+        matches!(&self.memory, Memory::Recorded { pool, .. } if Arc::ptr_eq(pool, recorder))
     }
 
     /// Words of four elements, the last of them filled up.
@@ -52,9 +84,14 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let Some(raw) = self.raw.take() {
-            let size = raw.size();
-            self.pool.give(raw, size);
+        match &mut self.memory {
+            Memory::Adapter { raw, pool } => {
+                if let Some(raw) = raw.take() {
+                    let size = raw.size();
+                    pool.give(raw, size);
+                }
+            }
+            Memory::Recorded { number, size, pool } => pool.give(*number, *size),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! The three partial derivatives of the trilinear form of [`Geometry`], as matrix products that read images in place.
 
-use std::sync::Arc;
-
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::engine::Engine;
 use super::matmul::matmul;
 use super::product::{Layout, Product, geometry_words, product};
 use super::shader::{ACCESS, Kernel, arguments};
@@ -15,7 +13,7 @@ const FEW_CHANNELS: usize = 4;
 
 /// See [`Backend::convolution`](crate::backend::Backend::convolution).
 pub fn convolution(
-    engine: &Arc<Engine>,
+    commands: &dyn Commands,
     role: Role,
     geometry: &Geometry,
     a: &Buffer,
@@ -24,7 +22,7 @@ pub fn convolution(
 ) -> Buffer {
     let g = geometry;
     if g.coarse == [1, 1] && g.kernel == g.fine && g.padding == [0, 0] {
-        return whole_image(engine, role, g, a, b, activation);
+        return whole_image(commands, role, g, a, b, activation);
     }
     let coarse_pixels = g.batch * g.coarse[0] * g.coarse[1];
     let taps = g.kernel[0] * g.kernel[1];
@@ -44,17 +42,17 @@ pub fn convolution(
         activation,
     };
     match role {
-        Role::Coarse => product(engine, &Product { kernel: "conv_coarse", ..common }),
+        Role::Coarse => product(commands, &Product { kernel: "conv_coarse", ..common }),
         Role::Filter => product(
-            engine,
+            commands,
             &Product { kernel: "conv_filter", a: (a, across(fine)), rows: taps * fine, depth: coarse_pixels, ..common },
         ),
-        Role::Fine if fine <= FEW_CHANNELS => few_channels(engine, g, a, b, activation),
+        Role::Fine if fine <= FEW_CHANNELS => few_channels(commands, g, a, b, activation),
         Role::Fine => {
             // Of the largest phase; see shaders/shared/phase.wgsl.
             let most = |size: [usize; 2]| size[0].div_ceil(g.stride[0]) * size[1].div_ceil(g.stride[1]);
             product(
-                engine,
+                commands,
                 &Product {
                     kernel: "conv_fine",
                     a: (b, along(coarse)),
@@ -72,7 +70,7 @@ pub fn convolution(
 
 /// Where the filter covers the image, and there is one coarse pixel, every role is a plain product of matrices.
 fn whole_image(
-    engine: &Arc<Engine>,
+    commands: &dyn Commands,
     role: Role,
     g: &Geometry,
     a: &Buffer,
@@ -89,27 +87,27 @@ fn whole_image(
         transpose_b,
     };
     match role {
-        Role::Coarse => matmul(engine, a, b, &sizes(g.batch, image, coarse, false, false), activation),
-        Role::Fine => matmul(engine, b, a, &sizes(g.batch, coarse, image, false, true), activation),
-        Role::Filter => matmul(engine, a, b, &sizes(image, g.batch, coarse, true, false), activation),
+        Role::Coarse => matmul(commands, a, b, &sizes(g.batch, image, coarse, false, false), activation),
+        Role::Fine => matmul(commands, b, a, &sizes(g.batch, coarse, image, false, true), activation),
+        Role::Filter => matmul(commands, a, b, &sizes(image, g.batch, coarse, true, false), activation),
     }
 }
 
 /// The transposed convolution to few channels.
 fn few_channels(
-    engine: &Arc<Engine>,
+    commands: &dyn Commands,
     g: &Geometry,
     filter: &Buffer,
     coarse: &Buffer,
     activation: Activation,
 ) -> Buffer {
     let pixels = g.batch * g.fine[0] * g.fine[1];
-    let out = engine.buffer(pixels * g.fine_channels);
+    let out = commands.buffer(pixels * g.fine_channels);
     let kernel = few_channels_kernel(g, activation);
     let mut parameters = arguments(&activation.unary().map_or_else(Vec::new, |f| f.parameters())).to_vec();
     parameters.push(pixels as u32);
     parameters.extend(geometry_words(Some(g)));
-    engine.dispatch(&kernel, &parameters, &[coarse, filter], &[&out], pixels.div_ceil(THREADS));
+    commands.dispatch(&kernel, &parameters, &[coarse, filter], &[&out], pixels.div_ceil(THREADS));
     out
 }
 

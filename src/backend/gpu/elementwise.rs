@@ -1,10 +1,8 @@
 //! Elementwise kernels: fill, unary, binary with broadcasting, Adam.
 
-use std::sync::Arc;
-
 use super::axes::{Axis, merge, words};
 use super::buffer::Buffer;
-use super::engine::Engine;
+use super::commands::Commands;
 use super::shader::{Kernel, arguments};
 use crate::backend::{AdamStep, Binary, Unary};
 
@@ -12,31 +10,31 @@ use crate::backend::{AdamStep, Binary, Unary};
 pub const THREADS: usize = 256;
 
 /// `length` elements of one value.
-pub fn full(engine: &Arc<Engine>, length: usize, value: f64) -> Buffer {
-    let out = engine.buffer(length);
+pub fn full(commands: &dyn Commands, length: usize, value: f64) -> Buffer {
+    let out = commands.buffer(length);
     let parameters = [(value as f32).to_bits(), out.words() as u32];
-    engine.dispatch(&Kernel::new("fill"), &parameters, &[], &[&out], out.words().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("fill"), &parameters, &[], &[&out], out.words().div_ceil(THREADS));
     out
 }
 
 /// `function` of every element.
-pub fn unary(engine: &Arc<Engine>, function: Unary, x: &Buffer) -> Buffer {
-    let out = engine.buffer(x.len());
+pub fn unary(commands: &dyn Commands, function: Unary, x: &Buffer) -> Buffer {
+    let out = commands.buffer(x.len());
     let mut parameters = arguments(&function.parameters()).to_vec();
     parameters.push(x.words() as u32);
-    engine.dispatch(&Kernel::new("unary").unary(function), &parameters, &[x], &[&out], x.words().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("unary").unary(function), &parameters, &[x], &[&out], x.words().div_ceil(THREADS));
     out
 }
 
 /// `function` of every pair; see [`Backend::binary`](crate::backend::Backend::binary).
 pub fn binary(
-    engine: &Arc<Engine>,
+    commands: &dyn Commands,
     function: Binary,
     a: (&Buffer, &[usize]),
     b: (&Buffer, &[usize]),
     shape: &[usize],
 ) -> Buffer {
-    let out = engine.buffer(shape.iter().product());
+    let out = commands.buffer(shape.iter().product());
     let (mut step_a, mut step_b) = (1, 1);
     let axes: Vec<Axis<2>> = (0..shape.len())
         .rev()
@@ -53,21 +51,21 @@ pub fn binary(
         let steps = axes.first().map_or([0, 0], |axis| axis.strides);
         parameters.extend([out.words() as u32, steps[0] as u32, steps[1] as u32]);
         let kernel = Kernel::new("binary").binary(function);
-        engine.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.words().div_ceil(THREADS));
+        commands.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.words().div_ceil(THREADS));
     } else {
         parameters.extend([out.len() as u32, axes.len() as u32, 0, 0]);
         parameters.extend(words(&axes, |axis| axis.size as i64));
         parameters.extend(words(&axes, |axis| axis.strides[0] as i64));
         parameters.extend(words(&axes, |axis| axis.strides[1] as i64));
         let kernel = Kernel::new("binary_broadcast").binary(function);
-        engine.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.len().div_ceil(THREADS));
+        commands.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.len().div_ceil(THREADS));
     }
     out
 }
 
 /// One update of Adam in place.
 pub fn adam(
-    engine: &Arc<Engine>,
+    commands: &dyn Commands,
     step: &AdamStep,
     parameter: &Buffer,
     first: &Buffer,
@@ -79,5 +77,5 @@ pub fn adam(
     let mut parameters = numbers.map(|number| (number as f32).to_bits()).to_vec();
     parameters.push(gradient.words() as u32);
     let groups = gradient.words().div_ceil(THREADS);
-    engine.dispatch(&Kernel::new("adam"), &parameters, &[gradient], &[parameter, first, second], groups);
+    commands.dispatch(&Kernel::new("adam"), &parameters, &[gradient], &[parameter, first, second], groups);
 }

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Bounds;
 use super::adapter::Adapter;
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::failure::Failure;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
@@ -23,6 +25,12 @@ const SUBMIT_UPLOADS: u64 = 64 << 20;
 const IN_FLIGHT: usize = 8;
 /// Workgroups that a dispatch has on one dimension, at most (WebGPU's default limit).
 const MOST_GROUPS: usize = 65_535;
+
+/// So many workgroups in two dimensions, and a few more: across and down.
+pub fn folded(groups: usize) -> [u32; 2] {
+    let down = groups.div_ceil(MOST_GROUPS);
+    [groups.div_ceil(down) as u32, down as u32]
+}
 
 /// A device of wgpu, what is recorded for it, and its first failure.
 pub struct Engine {
@@ -138,16 +146,6 @@ impl Engine {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `len` numbers whose contents are whatever was there; the caller writes every element.
-    pub fn buffer(&self, len: usize) -> Buffer {
-        Buffer::new(&self.pool, self.allocate((len * size_of::<f32>()) as u64), len)
-    }
-
-    /// Whether a buffer lives here.
-    pub fn owns(&self, buffer: &Buffer) -> bool {
-        buffer.is_of(&self.pool)
-    }
-
     /// Memory of at least `bytes` bytes; None where that is refused, or the device has failed.
     fn allocate(&self, bytes: u64) -> Option<wgpu::Buffer> {
         const MIB: f64 = (1 << 20) as f64;
@@ -183,111 +181,6 @@ impl Engine {
             mapped_at_creation: false,
         });
         pollster::block_on(scope.pop()).is_none().then_some(buffer)
-    }
-
-    /// Gives the memory that waits for its next use back to the driver, once what was recorded is done.
-    pub fn release_idle(&self) {
-        // A failure is kept, and comes with the next read-back.
-        let _ = self.sync();
-        drop(self.pool.clear());
-        // What nothing uses any more is freed by a poll.
-        let _ = self.device.poll(wgpu::PollType::Poll);
-    }
-
-    /// Records one run of a kernel: its parameters, the storages that it reads and those that it writes, and its workgroups.
-    pub fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
-        let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
-        let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
-        let pipeline = self.pipelines.get(&self.device, kernel, reads.len(), writes.len());
-        let size = size_of_val(parameters).next_multiple_of(16);
-        let mut recording = self.recording();
-        if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
-            || recording.dispatches >= SUBMIT_DISPATCHES
-        {
-            self.submit(&mut recording);
-        }
-        let offset = recording.uniforms.len().next_multiple_of(self.alignment);
-        recording.uniforms.resize(offset, 0);
-        recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
-        recording.uniforms.resize(offset + size, 0);
-        recording.dispatches += 1;
-        let uniform = wgpu::BufferBinding {
-            buffer: &self.uniforms,
-            offset: offset as u64,
-            size: wgpu::BufferSize::new(size as u64),
-        };
-        let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
-            .chain(storages.iter().map(|storage| storage.as_entire_binding()));
-        let entries: Vec<wgpu::BindGroupEntry<'_>> =
-            bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-        let descriptor =
-            wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
-        let bind_group = self.device.create_bind_group(&descriptor);
-        let pass = recording.pass(&self.device);
-        pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &bind_group, &[]);
-        let down = groups.div_ceil(MOST_GROUPS);
-        pass.dispatch_workgroups(groups.div_ceil(down) as u32, down as u32, 1);
-    }
-
-    /// Copies bytes from the host in the order of the recorded commands.
-    pub fn upload(&self, bytes: &[u8], to: &Buffer) {
-        let Some(to) = to.raw().filter(|_| !bytes.is_empty() && !self.failed()) else { return };
-        // Not by `Queue::write_buffer`: that would come before the commands recorded so far, which may still read what the
-        // pooled buffer held before.
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("upload"),
-            size: bytes.len() as u64,
-            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: true,
-        });
-        match staging.get_mapped_range_mut(..) {
-            Ok(mut mapped) => mapped.copy_from_slice(bytes),
-            Err(error) => return self.fail(format!("memory cannot be mapped: {error}")),
-        }
-        staging.unmap();
-        let mut recording = self.recording();
-        recording.encoder(&self.device).copy_buffer_to_buffer(&staging, 0, to, 0, bytes.len() as u64);
-        recording.uploads += bytes.len() as u64;
-        if recording.uploads >= SUBMIT_UPLOADS {
-            self.submit(&mut recording);
-        }
-    }
-
-    /// Copies `bytes` bytes of one storage to another.
-    pub fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) {
-        if let (Some(from), Some(to), false) = (from.raw(), to.raw(), bytes == 0 || self.failed()) {
-            self.recording().encoder(&self.device).copy_buffer_to_buffer(from, 0, to, 0, bytes);
-        }
-    }
-
-    /// Copies a storage's first `bytes` bytes to the host, after all that was recorded.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>> {
-        self.check()?;
-        let Some(from) = from.raw().filter(|_| bytes > 0) else { return Ok(Vec::new()) };
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("download"),
-            size: bytes,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut recording = self.recording();
-        recording.encoder(&self.device).copy_buffer_to_buffer(from, 0, &staging, 0, bytes);
-        self.submit(&mut recording);
-        drop(recording);
-        self.read(&staging)
-    }
-
-    /// Waits for everything recorded so far.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn sync(&self) -> Result<()> {
-        self.submit(&mut self.recording());
-        self.wait()
     }
 
     /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 128 of them, without copies in
@@ -371,6 +264,127 @@ impl Engine {
     }
 }
 
+impl Commands for Engine {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn buffer(&self, len: usize) -> Buffer {
+        Buffer::new(&self.pool, self.allocate((len * size_of::<f32>()) as u64), len)
+    }
+
+    fn owns(&self, buffer: &Buffer) -> bool {
+        buffer.is_of(&self.pool)
+    }
+
+    fn release_idle(&self) {
+        // A failure is kept, and comes with the next read-back.
+        let _ = self.sync();
+        drop(self.pool.clear());
+        // What nothing uses any more is freed by a poll.
+        let _ = self.device.poll(wgpu::PollType::Poll);
+    }
+
+    fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
+        let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
+        let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
+        let pipeline = self.pipelines.get(&self.device, kernel, reads.len(), writes.len());
+        let size = size_of_val(parameters).next_multiple_of(16);
+        let mut recording = self.recording();
+        if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
+            || recording.dispatches >= SUBMIT_DISPATCHES
+        {
+            self.submit(&mut recording);
+        }
+        let offset = recording.uniforms.len().next_multiple_of(self.alignment);
+        recording.uniforms.resize(offset, 0);
+        recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
+        recording.uniforms.resize(offset + size, 0);
+        recording.dispatches += 1;
+        let uniform = wgpu::BufferBinding {
+            buffer: &self.uniforms,
+            offset: offset as u64,
+            size: wgpu::BufferSize::new(size as u64),
+        };
+        let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
+            .chain(storages.iter().map(|storage| storage.as_entire_binding()));
+        let entries: Vec<wgpu::BindGroupEntry<'_>> =
+            bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
+        let descriptor =
+            wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
+        let bind_group = self.device.create_bind_group(&descriptor);
+        let pass = recording.pass(&self.device);
+        pass.set_pipeline(&pipeline.pipeline);
+        pass.set_bind_group(0, &bind_group, &[]);
+        let [across, down] = folded(groups);
+        pass.dispatch_workgroups(across, down, 1);
+    }
+
+    fn upload(&self, bytes: &[u8], to: &Buffer) {
+        let Some(to) = to.raw().filter(|_| !bytes.is_empty() && !self.failed()) else { return };
+        // Not by `Queue::write_buffer`: that would come before the commands recorded so far, which may still read what the
+        // pooled buffer held before.
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("upload"),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        });
+        match staging.get_mapped_range_mut(..) {
+            Ok(mut mapped) => mapped.copy_from_slice(bytes),
+            Err(error) => return self.fail(format!("memory cannot be mapped: {error}")),
+        }
+        staging.unmap();
+        let mut recording = self.recording();
+        recording.encoder(&self.device).copy_buffer_to_buffer(&staging, 0, to, 0, bytes.len() as u64);
+        recording.uploads += bytes.len() as u64;
+        if recording.uploads >= SUBMIT_UPLOADS {
+            self.submit(&mut recording);
+        }
+    }
+
+    fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) {
+        if let (Some(from), Some(to), false) = (from.raw(), to.raw(), bytes == 0 || self.failed()) {
+            self.recording().encoder(&self.device).copy_buffer_to_buffer(from, 0, to, 0, bytes);
+        }
+    }
+
+    fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>> {
+        self.check()?;
+        let Some(from) = from.raw().filter(|_| bytes > 0) else { return Ok(Vec::new()) };
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("download"),
+            size: bytes,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut recording = self.recording();
+        recording.encoder(&self.device).copy_buffer_to_buffer(from, 0, &staging, 0, bytes);
+        self.submit(&mut recording);
+        drop(recording);
+        self.read(&staging)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.submit(&mut self.recording());
+        self.wait()
+    }
+
+    fn largest(&self) -> u64 {
+        self.adapter.largest()
+    }
+
+    fn is_software(&self) -> bool {
+        self.adapter.is_software()
+    }
+
+    fn bounds(&self) -> Bounds {
+        let adapter = &self.adapter;
+        let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
+        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares, idle: self.pool.memory().idle }
+    }
+}
+
 impl Recording {
     /// The encoder, outside of any pass.
     fn encoder(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
@@ -407,17 +421,17 @@ mod tests {
             Err(error) => return println!("skipped: {error}"),
         };
         let engine = Arc::new(Engine::new(adapter, "gpu".to_string()).unwrap());
-        let before = elementwise::full(&engine, 1000, 1.0);
+        let before = elementwise::full(&*engine, 1000, 1.0);
         engine.sync().unwrap();
         engine.device.destroy();
         // Nobody may know yet: kernels go on, and the read-back says it.
-        let after = elementwise::full(&engine, 1000, 2.0);
+        let after = elementwise::full(&*engine, 1000, 2.0);
         engine.upload(&[0; 4000], &after);
         engine.copy(&before, &after, 4000);
         let error = engine.download(&after, 4000).unwrap_err();
         assert!(matches!(&error, Error::Lost { device, .. } if device == "gpu"), "{error}");
         assert!(error.to_string().contains("last checkpoint is good"), "{error}");
         assert!(engine.sync().is_err());
-        assert!(elementwise::full(&engine, 10, 1.0).raw().is_none(), "a failed device allocates");
+        assert!(elementwise::full(&*engine, 10, 1.0).raw().is_none(), "a failed device allocates");
     }
 }

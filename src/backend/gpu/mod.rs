@@ -6,6 +6,7 @@ mod adapter;
 mod axes;
 mod batch_norm;
 mod buffer;
+mod commands;
 mod convolution;
 mod elementwise;
 mod engine;
@@ -15,6 +16,7 @@ mod pipeline;
 mod pool;
 mod product;
 mod rearrange;
+mod recorder;
 mod reduce;
 mod shader;
 
@@ -23,7 +25,10 @@ use std::time::Duration;
 
 pub use adapter::{ADVICE, Adapter, Choice, adapters, automatic, choose};
 pub use buffer::Buffer;
+use commands::Commands;
 use engine::Engine;
+pub use recorder::{Dispatch, Recorder, Recording, Shader};
+pub use shader::IDENTITY;
 
 use super::*;
 
@@ -36,35 +41,35 @@ pub struct Memory {
     pub idle: u64,
 }
 
-/// The gpu backend.
-pub struct Gpu {
-    engine: Arc<Engine>,
+/// The gpu backend: kernels, and whoever takes their commands.
+pub struct Gpu<C = Engine> {
+    commands: Arc<C>,
     microkernel: String,
 }
 
-impl Gpu {
+impl Gpu<Engine> {
     /// On this adapter.
     ///
     /// # Errors
     /// [`Error::Device`] where the driver refuses.
     pub fn new(adapter: Adapter) -> Result<Gpu> {
         let microkernel = format!("{} {} {}", adapter.info.backend, adapter.info.name, adapter.driver());
-        Ok(Gpu { engine: Arc::new(Engine::new(adapter, "gpu".to_string())?), microkernel })
+        Ok(Gpu { commands: Arc::new(Engine::new(adapter, "gpu".to_string())?), microkernel })
     }
 
     /// The adapter.
     pub fn adapter(&self) -> &Adapter {
-        &self.engine.adapter
+        &self.commands.adapter
     }
 
     /// The bytes held for tensors.
     pub fn memory(&self) -> Memory {
-        self.engine.pool().memory()
+        self.commands.pool().memory()
     }
 
     /// The bytes that wgpu has allocated from the driver, where it tells.
     pub fn driver_bytes(&self) -> Option<u64> {
-        self.engine.driver_bytes()
+        self.commands.driver_bytes()
     }
 
     /// How long the adapter takes for the kernels that `work` calls, by its own clock: at most 128 dispatches, without uploads or
@@ -73,13 +78,15 @@ impl Gpu {
     /// # Errors
     /// The device's first failure.
     pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
-        self.engine.timed(work)
+        self.commands.timed(work)
     }
+}
 
+impl<C: Commands> Gpu<C> {
     /// The elements of a storage of this device.
     fn of<'a>(&self, storage: &'a Storage) -> &'a Buffer {
         match storage {
-            Storage::Gpu(buffer) if self.engine.owns(buffer) => buffer,
+            Storage::Gpu(buffer) if self.commands.owns(buffer) => buffer,
             _ => panic!("the gpu device was given a tensor of another device"),
         }
     }
@@ -91,17 +98,17 @@ impl Gpu {
             Ok(other) => panic!("the gpu device was given {other:?}"),
             Err(shared) => {
                 let from = self.of(&shared);
-                let copy = self.engine.buffer(from.len());
-                self.engine.copy(from, &copy, from.bytes());
+                let copy = self.commands.buffer(from.len());
+                self.commands.copy(from, &copy, from.bytes());
                 copy
             }
         }
     }
 }
 
-impl Backend for Gpu {
+impl<C: Commands> Backend for Gpu<C> {
     fn name(&self) -> &str {
-        &self.engine.name
+        self.commands.name()
     }
 
     fn is_double(&self) -> bool {
@@ -121,42 +128,42 @@ impl Backend for Gpu {
                 &rounded
             }
         };
-        let buffer = self.engine.buffer(values.len());
-        self.engine.upload(bytemuck::cast_slice(values), &buffer);
+        let buffer = self.commands.buffer(values.len());
+        self.commands.upload(bytemuck::cast_slice(values), &buffer);
         Storage::Gpu(buffer)
     }
 
     fn download(&self, storage: &Storage) -> Result<HostVec> {
         let buffer = self.of(storage);
-        Ok(HostVec::F32(self.engine.download(buffer, buffer.bytes())?))
+        Ok(HostVec::F32(self.commands.download(buffer, buffer.bytes())?))
     }
 
     fn full(&self, length: usize, value: f64) -> Storage {
-        Storage::Gpu(elementwise::full(&self.engine, length, value))
+        Storage::Gpu(elementwise::full(&*self.commands, length, value))
     }
 
     fn unary(&self, function: Unary, x: &Storage) -> Storage {
-        Storage::Gpu(elementwise::unary(&self.engine, function, self.of(x)))
+        Storage::Gpu(elementwise::unary(&*self.commands, function, self.of(x)))
     }
 
     fn binary(&self, function: Binary, a: (&Storage, &[usize]), b: (&Storage, &[usize]), shape: &[usize]) -> Storage {
-        Storage::Gpu(elementwise::binary(&self.engine, function, (self.of(a.0), a.1), (self.of(b.0), b.1), shape))
+        Storage::Gpu(elementwise::binary(&*self.commands, function, (self.of(a.0), a.1), (self.of(b.0), b.1), shape))
     }
 
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage {
-        Storage::Gpu(reduce::reduce(&self.engine, reduction, self.of(x), sizes))
+        Storage::Gpu(reduce::reduce(&*self.commands, reduction, self.of(x), sizes))
     }
 
     fn window(&self, x: &Storage, shape: &[usize], axes: &[AxisMap]) -> Storage {
-        Storage::Gpu(rearrange::window(&self.engine, self.of(x), shape, axes))
+        Storage::Gpu(rearrange::window(&*self.commands, self.of(x), shape, axes))
     }
 
     fn permute(&self, x: &Storage, shape: &[usize], order: &[usize]) -> Storage {
-        Storage::Gpu(rearrange::permute(&self.engine, self.of(x), shape, order))
+        Storage::Gpu(rearrange::permute(&*self.commands, self.of(x), shape, order))
     }
 
     fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage {
-        Storage::Gpu(matmul::matmul(&self.engine, self.of(a), self.of(b), sizes, Activation::Identity))
+        Storage::Gpu(matmul::matmul(&*self.commands, self.of(a), self.of(b), sizes, Activation::Identity))
     }
 
     fn convolution(
@@ -167,12 +174,12 @@ impl Backend for Gpu {
         b: &Storage,
         activation: Activation,
     ) -> Storage {
-        Storage::Gpu(convolution::convolution(&self.engine, role, geometry, self.of(a), self.of(b), activation))
+        Storage::Gpu(convolution::convolution(&*self.commands, role, geometry, self.of(a), self.of(b), activation))
     }
 
     fn batch_norm(&self, x: &Storage, gamma: &Storage, beta: &Storage, shape: &BatchNormShape) -> BatchNormForward {
         let [output, mean, variance] =
-            batch_norm::forward(&self.engine, self.of(x), self.of(gamma), self.of(beta), shape).map(Storage::Gpu);
+            batch_norm::forward(&*self.commands, self.of(x), self.of(gamma), self.of(beta), shape).map(Storage::Gpu);
         BatchNormForward { output, mean, variance }
     }
 
@@ -185,32 +192,32 @@ impl Backend for Gpu {
             output: self.of(saved.output),
             cotangent: self.of(saved.cotangent),
         };
-        let [input, gamma, beta] = batch_norm::backward(&self.engine, &saved, shape).map(Storage::Gpu);
+        let [input, gamma, beta] = batch_norm::backward(&*self.commands, &saved, shape).map(Storage::Gpu);
         BatchNormCotangents { input, gamma, beta }
     }
 
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
         let [parameter, first, second] =
             [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
-        elementwise::adam(&self.engine, step, &parameter, &first, &second, self.of(gradient));
+        elementwise::adam(&*self.commands, step, &parameter, &first, &second, self.of(gradient));
         let share = |buffer| Arc::new(Storage::Gpu(buffer));
         AdamState { parameter: share(parameter), first_moment: share(first), second_moment: share(second) }
     }
 
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {
-        Storage::Gpu(rearrange::gather(&self.engine, self.of(x), width, indices))
+        Storage::Gpu(rearrange::gather(&*self.commands, self.of(x), width, indices))
     }
 
     fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
-        Storage::Gpu(rearrange::scatter_add(&self.engine, self.of(x), width, indices, rows))
+        Storage::Gpu(rearrange::scatter_add(&*self.commands, self.of(x), width, indices, rows))
     }
 
     fn sync(&self) -> Result<()> {
-        self.engine.sync()
+        self.commands.sync()
     }
 
     fn release_idle(&self) {
-        self.engine.release_idle();
+        self.commands.release_idle();
     }
 
     fn ledger(&self) -> Box<dyn Ledger> {
@@ -218,8 +225,6 @@ impl Backend for Gpu {
     }
 
     fn bounds(&self) -> Bounds {
-        let adapter = &self.engine.adapter;
-        let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
-        Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares, idle: self.memory().idle }
+        self.commands.bounds()
     }
 }

@@ -1,10 +1,8 @@
 //! The tiled matrix product that matmul and the convolutions share: which tile, and how the depth is split.
 
-use std::sync::Arc;
-
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::elementwise;
-use super::engine::Engine;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, Kernel, arguments};
 use crate::backend::{Activation, Geometry, Reduction};
@@ -63,37 +61,37 @@ pub struct Product<'a> {
 }
 
 /// The product.
-pub fn product(engine: &Arc<Engine>, product: &Product<'_>) -> Buffer {
+pub fn product(commands: &dyn Commands, product: &Product<'_>) -> Buffer {
     let Product { rows, columns, depth, parts, size, activation, .. } = *product;
     // The tile that wastes least; the squarest of those that waste alike.
     let tiles = |tile: &Tile| [rows.div_ceil(tile.rows), columns.div_ceil(tile.columns)];
     let tile = TILES.iter().min_by_key(|tile| tiles(tile)[0] * tiles(tile)[1]).expect("there are tiles");
     let [row_tiles, column_tiles] = tiles(tile);
     let groups = row_tiles * column_tiles * parts;
-    let busy = if engine.adapter.is_software() { BUSY_SOFTWARE } else { BUSY };
+    let busy = if commands.is_software() { BUSY_SOFTWARE } else { BUSY };
     let bytes = (size * size_of::<f32>()).max(1);
-    let most = (depth / LEAST_DEPTH).min(engine.adapter.largest() as usize / bytes);
+    let most = (depth / LEAST_DEPTH).min(commands.largest() as usize / bytes);
     let splits = (busy / groups.max(1)).clamp(1, most.max(1));
     let split_depth = depth.div_ceil(splits).next_multiple_of(tile.depth).max(tile.depth);
     let splits = depth.div_ceil(split_depth).max(1);
     let fused = if splits == 1 { activation } else { Activation::Identity };
 
     let kernel = kernel(product.kernel, tile, [product.a.1, product.b.1], columns, fused);
-    let out = engine.buffer(splits * size);
+    let out = commands.buffer(splits * size);
     let mut parameters = arguments(&fused.unary().map_or_else(Vec::new, |function| function.parameters())).to_vec();
     parameters.extend(
         [rows, columns, depth, splits, split_depth, row_tiles, column_tiles, groups * splits, size]
             .map(|size| size as u32),
     );
     parameters.extend(geometry_words(product.geometry.as_ref()));
-    engine.dispatch(&kernel, &parameters, &[product.a.0, product.b.0], &[&out], groups * splits);
+    commands.dispatch(&kernel, &parameters, &[product.a.0, product.b.0], &[&out], groups * splits);
     if splits == 1 {
         return out;
     }
-    let out = reduce(engine, Reduction::Sum, &out, [1, splits, size]);
+    let out = reduce(commands, Reduction::Sum, &out, [1, splits, size]);
     match activation.unary() {
         None => out,
-        Some(function) => elementwise::unary(engine, function, &out),
+        Some(function) => elementwise::unary(commands, function, &out),
     }
 }
 

@@ -1,11 +1,9 @@
 //! Kernels that move elements without computing: windows, permutations, rows by index.
 
-use std::sync::Arc;
-
 use super::axes::{Axis, MOST_AXES, merge, words};
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::engine::Engine;
 use super::shader::Kernel;
 use crate::backend::AxisMap;
 
@@ -32,7 +30,7 @@ impl WindowAxis {
 }
 
 /// See [`Backend::window`](crate::backend::Backend::window).
-pub fn window(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], maps: &[AxisMap]) -> Buffer {
+pub fn window(commands: &dyn Commands, x: &Buffer, shape: &[usize], maps: &[AxisMap]) -> Buffer {
     let mut axes: Vec<WindowAxis> = Vec::new();
     let mut stride = 1;
     for (&map, &size) in maps.iter().zip(shape).rev() {
@@ -46,7 +44,7 @@ pub fn window(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], maps: &[AxisMap
     }
     axes.reverse();
     assert!(axes.len() <= MOST_AXES, "window: the gpu takes up to {MOST_AXES} axes, not {}", axes.len());
-    let out = engine.buffer(maps.iter().map(|map| map.size).product());
+    let out = commands.buffer(maps.iter().map(|map| map.size).product());
     let mut parameters = vec![out.len() as u32, axes.len() as u32, 0, 0];
     parameters.extend(words(&axes, |axis| axis.map.size as i64));
     parameters.extend(words(&axes, |axis| axis.map.multiplier as i64));
@@ -54,39 +52,39 @@ pub fn window(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], maps: &[AxisMap
     parameters.extend(words(&axes, |axis| axis.map.divisor as i64));
     parameters.extend(words(&axes, |axis| axis.size as i64));
     parameters.extend(words(&axes, |axis| axis.stride as i64));
-    engine.dispatch(&Kernel::new("window"), &parameters, &[x], &[&out], out.len().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("window"), &parameters, &[x], &[&out], out.len().div_ceil(THREADS));
     out
 }
 
 /// See [`Backend::permute`](crate::backend::Backend::permute).
-pub fn permute(engine: &Arc<Engine>, x: &Buffer, shape: &[usize], order: &[usize]) -> Buffer {
+pub fn permute(commands: &dyn Commands, x: &Buffer, shape: &[usize], order: &[usize]) -> Buffer {
     let stride = |axis: usize| shape[axis + 1..].iter().product();
     let axes = merge(order.iter().map(|&axis| Axis { size: shape[axis], strides: [stride(axis)] }));
-    let out = engine.buffer(x.len());
+    let out = commands.buffer(x.len());
     let mut parameters = vec![out.len() as u32, axes.len() as u32, 0, 0];
     parameters.extend(words(&axes, |axis| axis.size as i64));
     parameters.extend(words(&axes, |axis| axis.strides[0] as i64));
-    engine.dispatch(&Kernel::new("permute"), &parameters, &[x], &[&out], out.len().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("permute"), &parameters, &[x], &[&out], out.len().div_ceil(THREADS));
     out
 }
 
-fn indices_on(engine: &Arc<Engine>, indices: &[u32]) -> Buffer {
-    let buffer = engine.buffer(indices.len());
-    engine.upload(bytemuck::cast_slice(indices), &buffer);
+fn indices_on(commands: &dyn Commands, indices: &[u32]) -> Buffer {
+    let buffer = commands.buffer(indices.len());
+    commands.upload(bytemuck::cast_slice(indices), &buffer);
     buffer
 }
 
 /// See [`Backend::gather`](crate::backend::Backend::gather).
-pub fn gather(engine: &Arc<Engine>, x: &Buffer, width: usize, indices: &[u32]) -> Buffer {
-    let out = engine.buffer(indices.len() * width);
-    let rows = indices_on(engine, indices);
+pub fn gather(commands: &dyn Commands, x: &Buffer, width: usize, indices: &[u32]) -> Buffer {
+    let out = commands.buffer(indices.len() * width);
+    let rows = indices_on(commands, indices);
     let parameters = [out.len() as u32, width as u32];
-    engine.dispatch(&Kernel::new("gather"), &parameters, &[x, &rows], &[&out], out.len().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("gather"), &parameters, &[x, &rows], &[&out], out.len().div_ceil(THREADS));
     out
 }
 
 /// See [`Backend::scatter_add`](crate::backend::Backend::scatter_add).
-pub fn scatter_add(engine: &Arc<Engine>, x: &Buffer, width: usize, indices: &[u32], rows: usize) -> Buffer {
+pub fn scatter_add(commands: &dyn Commands, x: &Buffer, width: usize, indices: &[u32], rows: usize) -> Buffer {
     // Where each output row's list starts, then the lists of input rows.
     let mut lists = vec![0u32; rows + 1];
     indices.iter().for_each(|&row| lists[row as usize + 1] += 1);
@@ -96,9 +94,9 @@ pub fn scatter_add(engine: &Arc<Engine>, x: &Buffer, width: usize, indices: &[u3
     let mut order: Vec<u32> = (0..indices.len() as u32).collect();
     order.sort_by_key(|&from| indices[from as usize]);
     lists.extend(order);
-    let out = engine.buffer(rows * width);
-    let lists = indices_on(engine, &lists);
+    let out = commands.buffer(rows * width);
+    let lists = indices_on(commands, &lists);
     let parameters = [out.len() as u32, width as u32, rows as u32];
-    engine.dispatch(&Kernel::new("scatter_add"), &parameters, &[x, &lists], &[&out], out.len().div_ceil(THREADS));
+    commands.dispatch(&Kernel::new("scatter_add"), &parameters, &[x, &lists], &[&out], out.len().div_ceil(THREADS));
     out
 }

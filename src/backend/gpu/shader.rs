@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::{Activation, Binary, Unary};
+use super::super::{Activation, Binary, Reduction, Unary};
 
 /// A file of `shaders/` and the snippets of `shaders/shared/` that it needs.
 macro_rules! files {
@@ -43,16 +43,21 @@ files! {
     "gather":;
     "matmul": "functions", "gemm";
     "permute":;
-    "reduce":;
+    "reduce": "functions";
     "scatter_add":;
     "unary": "functions";
     "window":;
 }
 
+/// What the function that changes nothing is called.
+pub const IDENTITY: &str = "identity";
+
 /// A kernel with everything fixed that its pipeline is made for.
 pub struct Kernel {
     /// The file's name.
     pub name: &'static str,
+    /// The function by which it maps or folds elements, where it takes one.
+    pub function: Option<&'static str>,
     prelude: String,
     choices: Vec<&'static str>,
 }
@@ -60,7 +65,7 @@ pub struct Kernel {
 impl Kernel {
     /// The kernel of a file.
     pub fn new(name: &'static str) -> Kernel {
-        Kernel { name, prelude: String::new(), choices: Vec::new() }
+        Kernel { name, function: None, prelude: String::new(), choices: Vec::new() }
     }
 
     /// With a constant number.
@@ -83,35 +88,44 @@ impl Kernel {
 
     /// With `apply(x)`.
     pub fn unary(self, function: Unary) -> Kernel {
-        self.function("apply(x: f32)", &function.parameters(), function.wgsl())
+        self.with_function(function.name(), "apply(x: f32)", &function.parameters(), function.wgsl())
     }
 
     /// With `apply(x, y)`.
     pub fn binary(self, function: Binary) -> Kernel {
-        self.function("apply(x: f32, y: f32)", &function.parameters(), function.wgsl())
+        self.with_function(function.name(), "apply(x: f32, y: f32)", &function.parameters(), function.wgsl())
     }
 
     /// With `activate(x)`.
     pub fn activation(self, activation: Activation) -> Kernel {
         let function = activation.unary();
         let parameters = function.map_or_else(Vec::new, Unary::parameters);
-        self.function("activate(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
+        let name = function.map_or(IDENTITY, Unary::name);
+        self.with_function(name, "activate(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
     }
 
     /// With `gate(x, y)`, which takes the cotangent x of an activation's output y to that of its input.
     pub fn gate(self, activation: Activation) -> Kernel {
         let function = activation.cotangent();
         let parameters = function.map_or_else(Vec::new, Binary::parameters);
-        self.function("gate(x: f32, y: f32)", &parameters, function.map_or("x", Binary::wgsl))
+        let name = function.map_or(IDENTITY, Binary::name);
+        self.with_function(name, "gate(x: f32, y: f32)", &parameters, function.map_or("x", Binary::wgsl))
     }
 
     /// With `fold(x, y)`.
-    pub fn fold(self, expression: &str) -> Kernel {
-        self.function("fold(x: f32, y: f32)", &[], expression)
+    pub fn fold(self, reduction: Reduction) -> Kernel {
+        self.with_function(reduction.name(), "fold(x: f32, y: f32)", &[], reduction.wgsl())
     }
 
     /// A function whose parameters are bound by name, from the kernel's uniform `arguments`.
-    fn function(mut self, signature: &str, parameters: &[(&str, f64)], expression: &str) -> Kernel {
+    fn with_function(
+        mut self,
+        name: &'static str,
+        signature: &str,
+        parameters: &[(&str, f64)],
+        expression: &str,
+    ) -> Kernel {
+        self.function = Some(name);
         write!(self.prelude, "fn {signature} -> f32 {{").expect("a string can be written");
         for (index, (name, _)) in parameters.iter().enumerate() {
             write!(self.prelude, " let {name} = parameters.arguments[{index}];").expect("a string can be written");
@@ -123,6 +137,11 @@ impl Kernel {
     /// What tells its pipeline from others: the prelude has a flag for each choice of a snippet.
     pub fn key(&self) -> String {
         format!("{}\n{}", self.name, self.prelude)
+    }
+
+    /// Its constants with their values, as WGSL writes them.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.prelude.lines().filter_map(|line| line.strip_prefix("const ")?.strip_suffix(';')?.split_once(" = "))
     }
 
     /// The whole text.
@@ -182,7 +201,7 @@ mod tests {
         for lanes in [1, 256] {
             let of = |name| Kernel::new(name).constant("LANES", lanes);
             kernels.extend(["batch_norm_merge", "batch_norm_merge_sums", "batch_norm_moments"].map(of));
-            kernels.extend(["x + y", super::super::reduce::LARGER].map(|fold| of("reduce").fold(fold)));
+            kernels.extend([Reduction::Sum, Reduction::Max].map(|reduction| of("reduce").fold(reduction)));
             kernels.extend(ACTIVATIONS.map(|activation| of("batch_norm_sums").gate(activation)));
         }
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_normalise").activation(activation)));

@@ -1,0 +1,51 @@
+//! What kernels tell a gpu: an engine does it, a recorder notes it down.
+
+use super::Bounds;
+use super::buffer::Buffer;
+use super::shader::Kernel;
+use crate::error::Result;
+
+/// Whoever takes the commands of kernels.
+pub trait Commands: Send + Sync {
+    /// As `--device` takes it.
+    fn name(&self) -> &str;
+
+    /// `len` numbers whose contents are whatever was there; the caller writes every element.
+    fn buffer(&self, len: usize) -> Buffer;
+
+    /// Whether a buffer lives here.
+    fn owns(&self, buffer: &Buffer) -> bool;
+
+    /// One run of a kernel: its parameters, the storages that it reads and those that it writes, and its workgroups.
+    fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize);
+
+    /// Copies bytes from the host in the order of the commands.
+    fn upload(&self, bytes: &[u8], to: &Buffer);
+
+    /// Copies `bytes` bytes of one storage to another.
+    fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64);
+
+    /// Copies a storage's first `bytes` bytes to the host, after all that was commanded.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>>;
+
+    /// Waits for everything commanded so far.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn sync(&self) -> Result<()>;
+
+    /// Gives the memory that waits for its next use back to the driver, once what was commanded is done.
+    fn release_idle(&self);
+
+    /// The bytes of the largest storage.
+    fn largest(&self) -> u64;
+
+    /// Whether the cpu does it all, which a few workgroups keep busy.
+    fn is_software(&self) -> bool;
+
+    /// What bounds its storages.
+    fn bounds(&self) -> Bounds;
+}
