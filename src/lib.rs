@@ -18,7 +18,7 @@
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
-//! | [`interchange`] | networks in PyTorch's and ONNX's files |
+//! | [`interchange`] | networks in PyTorch's and ONNX's files, and in pages that draw |
 //! | [`experiment`], [`cli`] | what is made of runs; the command line |
 //!
 //! ```
@@ -53,6 +53,8 @@ pub mod error;
 pub mod experiment;
 #[cfg(feature = "gan")]
 pub mod gan;
+#[cfg(feature = "gan")]
+mod html;
 #[cfg(feature = "gan")]
 pub mod interchange;
 #[cfg(feature = "gan")]

@@ -16,7 +16,7 @@ use super::presets::OfCompare;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::signals::{minutes, stop_after, watch_for_interrupts};
-use super::{Compute, count, say, search_tables, steps, tell, warn};
+use super::{Compute, count, live, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -173,7 +173,7 @@ impl Compare {
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
             let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, jobs, watcher)?;
-            let report = report_on(&self.out, &comparison, &real)?;
+            let report = report_on(&self.out, &comparison, &real, false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),
                 None => tables::results(&comparison),
@@ -293,18 +293,22 @@ impl Compare {
     }
 }
 
-/// Writes the report of the comparison in a folder again, from what lies there; gives its path.
-pub fn write_report(root: &Path) -> Result<PathBuf> {
+/// Writes the report of the comparison in a folder again, from what lies there, with its best generator in it where asked; gives its path.
+pub fn write_report(root: &Path, with_live: bool) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
     let settings = &comparison.protocol.settings;
     let real = RealData::of(&settings.read_target()?, settings)?;
-    report_on(root, &comparison, &real)
+    report_on(root, &comparison, &real, with_live)
 }
 
-fn report_on(root: &Path, comparison: &Comparison, real: &RealData) -> Result<PathBuf> {
+fn report_on(root: &Path, comparison: &Comparison, real: &RealData, with_live: bool) -> Result<PathBuf> {
     let path = root.join(REPORT);
     let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
     let images = real.subset(size, comparison.cells.first().map_or(0, |cell| cell.seed))?.images;
-    of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?.write(&path)?;
+    let mut page = of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?;
+    if with_live {
+        page = page.opening_with(live::of_comparison(root, comparison)?);
+    }
+    page.write(&path)?;
     Ok(path)
 }

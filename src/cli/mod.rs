@@ -18,6 +18,7 @@ mod import;
 mod invert;
 mod judge;
 mod lists;
+mod live;
 mod method_options;
 mod output;
 mod predict;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{compare, named, tell, train_command, transfer};
-use crate::error::Result;
+use super::{compare, live, named, tell, train_command, transfer};
+use crate::error::{Error, Result};
 use crate::experiment::classify;
 use crate::experiment::compare::Design;
 use crate::experiment::report;
@@ -15,20 +15,27 @@ use crate::transfer::TrainedOn;
 
 /// Write the report.html of a run, a comparison or a classify again, from what lies in its folder
 #[derive(Args)]
-#[command(after_help = "Examples:\n  graft report runs/dcgan-strokes-0\n  graft report runs/compare")]
+#[command(after_help = "Examples:\n  graft report runs/dcgan-strokes-0\n  graft report runs/compare\n  \
+    graft report runs/trgan-street-0 --live")]
 pub struct Report {
     /// The folder of a run, of a comparison, or of `graft classify`, also of one that is still going on
     run: PathBuf,
+    /// With the generator in it, drawing on the viewer's own graphics card: of a transfer beside its source's, of a comparison that of the best arm
+    #[arg(long)]
+    live: bool,
 }
 
 impl Report {
     pub fn run(&self) -> Result<()> {
         if Design::is_in(&self.run) {
-            let report = named(compare::write_report(&self.run)?);
+            let report = named(compare::write_report(&self.run, self.live)?);
             tell("report", json!({ "report": report }), &report);
             return Ok(());
         }
         if classify::Design::is_in(&self.run) {
+            if self.live {
+                return Err(Error::option("live", "is of generators: classifiers draw nothing"));
+            }
             let report = named(super::classify::write_report(&self.run)?);
             tell("report", json!({ "report": report }), &report);
             return Ok(());
@@ -41,8 +48,12 @@ impl Report {
             TrainedOn::Train(settings) => train_command::commands(&settings),
             TrainedOn::Transfer(plan) => transfer::commands(&plan)?,
         };
-        let report = report::write(&folder, &commands, None)?;
-        tell("report", json!({ "report": named(&report) }), report.display());
+        let mut page = report::page(&folder, &commands, None)?;
+        if self.live {
+            page = page.opening_with(live::of_run(&folder)?);
+        }
+        page.write(&folder.report())?;
+        tell("report", json!({ "report": named(folder.report()) }), folder.report().display());
         Ok(())
     }
 }

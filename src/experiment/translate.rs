@@ -1,7 +1,7 @@
 //! Pairs of two domains: what the source's generator and the transferred one make of the same latents, and of the same class where both have
 //! classes; and how often judges of both sides see the same class in them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -39,6 +39,24 @@ pub struct Pairs {
     pub asked: Option<Vec<u32>>,
     /// What the classes are called.
     pub names: Classes,
+}
+
+/// The checkpoint of the generator from which a transfer's began.
+///
+/// # Errors
+/// [`Error::Invalid`] where the run has none, or it is gone.
+pub fn source_checkpoint(folder: &RunFolder) -> Result<PathBuf> {
+    let plan = Plan::read(folder)?.of_arm()?;
+    match Source::parse(&plan.source)? {
+        Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.written_checkpoint(),
+        Source::Checkpoint(path) => Ok(path),
+        Source::Data(_) => {
+            let own = RunFolder::open(&folder.path().join(SOURCE)).and_then(|source| source.written_checkpoint());
+            own.map_err(|error| {
+                Error::invalid(format!("the run has no generator of its source, which TGAN does without: {error}"))
+            })
+        }
+    }
 }
 
 /// How far the sides of pairs agree.
@@ -83,16 +101,7 @@ impl Translation {
             )));
         }
         let plan = Plan::read(&folder)?.of_arm()?;
-        let of_source = match Source::parse(&plan.source)? {
-            Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.written_checkpoint()?,
-            Source::Checkpoint(path) => path,
-            Source::Data(_) => RunFolder::open(&folder.path().join(SOURCE))
-                .and_then(|source| source.written_checkpoint())
-                .map_err(|error| {
-                    Error::invalid(format!("the run has no generator of its source, which TGAN does without: {error}"))
-                })?,
-        };
-        let source = load_generator(&Checkpoint::read(&of_source)?, device)?;
+        let source = load_generator(&Checkpoint::read(&source_checkpoint(&folder)?)?, device)?;
         let target = load_generator(&Checkpoint::read(&Named::find(run)?.file)?, device)?;
         if source.0.latent != target.0.latent {
             return Err(Error::invalid(format!(

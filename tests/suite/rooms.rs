@@ -6,13 +6,14 @@ use std::fs;
 use std::path::Path;
 
 /// The crate from the ground up.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "error",
     "words",
     "options",
     "random",
     "atomic",
     "protobuf",
+    "html",
     "backend",
     "memory",
     "tensor",

@@ -50,7 +50,6 @@
 mod axis;
 mod classification;
 mod comparison;
-mod html;
 mod number;
 mod pictures;
 mod plot;
@@ -67,7 +66,6 @@ use sha2::{Digest, Sha256};
 
 pub use classification::of_classification;
 pub use comparison::of_comparison;
-pub use html::Html;
 pub use pictures::{Picture, Pictures, Slider};
 pub use plot::Plot;
 pub use run::{curves, of_run, samples, settings};
@@ -76,11 +74,13 @@ pub use table::{Entry, Table};
 pub use transfer::of_transfer;
 
 pub use super::verdict::Verdict;
+pub use crate::html::Html;
 pub use words::{Facts, Note};
 
 use crate::atomic;
 use crate::data::Images;
 use crate::error::Result;
+use crate::html::{self, STYLE};
 use crate::run::RunFolder;
 use crate::transfer::TrainedOn;
 
@@ -100,27 +100,56 @@ pub struct Commands {
 /// [`Error::Io`](crate::Error::Io) where files cannot be read or written; [`Error::Invalid`](crate::Error::Invalid) where they are not what
 /// graft wrote.
 pub fn write(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> Result<PathBuf> {
-    let page = match TrainedOn::read(folder)? {
-        TrainedOn::Train(_) => of_run(folder, commands)?,
-        TrainedOn::Transfer(plan) => match real {
-            Some(real) => of_transfer(folder, &plan, real, commands)?,
-            None => {
-                let target = plan.choose(&plan.read_target()?)?;
-                of_transfer(folder, &plan, &target.images, commands)?
-            }
-        },
-    };
-    page.write(&folder.report())?;
+    page(folder, commands, real)?.write(&folder.report())?;
     Ok(folder.report())
 }
 
-const STYLE: &str = include_str!("page.css");
+/// The page that [`write()`] writes.
+///
+/// # Errors
+/// As [`write()`].
+pub fn page(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> Result<Page> {
+    match TrainedOn::read(folder)? {
+        TrainedOn::Train(_) => of_run(folder, commands),
+        TrainedOn::Transfer(plan) => match real {
+            Some(real) => of_transfer(folder, &plan, real, commands),
+            None => {
+                let target = plan.choose(&plan.read_target()?)?;
+                of_transfer(folder, &plan, &target.images, commands)
+            }
+        },
+    }
+}
+
 const SCRIPT: &str = include_str!("page.js");
 
 /// A part of a page.
 pub trait Element {
     /// Writes itself.
     fn render(&self, html: &mut Html);
+
+    /// The style and the program that the page needs for it, beside its own; a page has one such part at most.
+    fn own(&self) -> Option<Own> {
+        None
+    }
+}
+
+/// What a part of a page brings with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    style: &'static str,
+    script: &'static str,
+}
+
+#[cfg(feature = "gpu")]
+impl Element for crate::interchange::Live {
+    fn render(&self, html: &mut Html) {
+        crate::interchange::Live::render(self, html);
+    }
+
+    fn own(&self) -> Option<Own> {
+        Some(Own { style: Self::STYLE, script: Self::SCRIPT })
+    }
 }
 
 /// A report.
@@ -160,6 +189,17 @@ impl Page {
         self
     }
 
+    /// With one more part, before all others.
+    pub fn opening_with(mut self, element: impl Element + 'static) -> Page {
+        self.elements.insert(0, Box::new(element));
+        self
+    }
+
+    /// What a part brings with it, where one does.
+    fn own(&self) -> Option<Own> {
+        self.elements.iter().find_map(|element| element.own())
+    }
+
     /// The file's text.
     pub fn to_html(&self) -> String {
         let mut html = Html::default();
@@ -170,6 +210,9 @@ impl Page {
                 html.element("main", &[], |html| self.content(html));
                 html.element("footer", &[], |html| html.text(&format!("graft {}", env!("CARGO_PKG_VERSION"))));
                 html.element("script", &[], |html| html.raw(SCRIPT));
+                if let Some(own) = self.own() {
+                    html.element("script", &[], |html| html.raw(own.script));
+                }
             });
         });
         html.finish()
@@ -188,14 +231,22 @@ impl Page {
         html.void("meta", &[("name", "viewport"), ("content", "width=device-width, initial-scale=1")]);
         html.void("meta", &[("name", "color-scheme"), ("content", "light dark")]);
         // The browser itself refuses every request, and every script but this one.
-        let script = html::base64(&Sha256::digest(SCRIPT));
+        let digest = |script: &str| format!("'sha256-{}'", html::base64(&Sha256::digest(script)));
+        // A part that computes does so in a worker, which the page makes of a text in it.
+        let (scripts, workers) = match self.own() {
+            Some(own) => (format!("{} {}", digest(SCRIPT), digest(own.script)), "worker-src blob:; "),
+            None => (digest(SCRIPT), ""),
+        };
         let policy = format!(
-            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{script}'; base-uri 'none'; form-action 'none'"
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {scripts}; {workers}base-uri 'none'; form-action 'none'"
         );
         html.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)]);
         html.leaf("title", &[], &format!("{} · graft", self.title));
         html.void("link", &[("rel", "icon"), ("href", "data:,")]);
         html.element("style", &[], |html| html.raw(STYLE));
+        if let Some(own) = self.own() {
+            html.element("style", &[], |html| html.raw(own.style));
+        }
     }
 
     fn content(&self, html: &mut Html) {

@@ -1,9 +1,9 @@
 //! Pictures in a page: alone, beside each other, above each other, and one after the other on a slider.
 
 use super::Element;
-use super::html::{Html, base64};
 use crate::data::{Images, picture};
 use crate::error::{Error, Result};
+use crate::html::{Html, base64};
 
 /// A picture with its caption; what the page shows of it are its own pixels, enlarged without blur.
 #[derive(Clone, Debug)]

@@ -2,9 +2,9 @@
 
 use super::Element;
 use super::axis::{Axis, HEIGHT, WIDTH};
-use super::html::Html;
 use super::number::significant;
 use super::series::Series;
+use crate::html::Html;
 
 /// Colours repeat, with dashes, after so many series.
 const COLOURS: usize = 6;

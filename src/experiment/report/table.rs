@@ -1,9 +1,9 @@
 //! Tables of results: numbers beside the floors that they cannot go below, and verdicts.
 
 use super::Element;
-use super::html::Html;
 use super::number::decimal;
 use crate::experiment::verdict::Verdict;
+use crate::html::Html;
 
 /// One cell of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! What a page says in words: settings and their values, notes, and what data are called.
 
 use super::Element;
-use super::html::Html;
+use crate::html::Html;
 use crate::transfer::Source;
 
 /// A source, or a data set, in short: a page has little room for paths. As it is where it is none any more.

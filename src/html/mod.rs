@@ -1,4 +1,7 @@
-//! HTML that is well formed by construction, and in which nobody else's text can become markup.
+//! HTML that is well formed by construction, and in which nobody else's text can become markup; and the style of all pages.
+
+/// The style of all pages: light and dark, on a screen and on paper.
+pub(crate) const STYLE: &str = include_str!("page.css");
 
 /// Writes HTML: elements close where their closure ends, and every text and attribute value is escaped.
 #[derive(Debug, Default)]
@@ -44,8 +47,19 @@ impl Html {
     }
 
     /// Markup of this crate's own.
-    pub(super) fn raw(&mut self, markup: &'static str) {
+    pub(crate) fn raw(&mut self, markup: &'static str) {
         self.written += markup;
+    }
+
+    /// An element `script` with a text of this crate's making: a program, or what is none (`type` says so).
+    ///
+    /// # Panics
+    /// Where the text would end the element.
+    pub(crate) fn script(&mut self, attributes: &[(&'static str, &str)], text: &str) {
+        assert!(!text.contains("</") && !text.contains("<!--"), "a script that ends before its end");
+        self.open("script", attributes);
+        self.written += text;
+        self.written += "</script>";
     }
 
     /// What was written.
@@ -68,7 +82,7 @@ impl Html {
 }
 
 /// Bytes in base64 (RFC 4648, section 4).
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
