@@ -37,25 +37,6 @@ fn a_index(line: vec4<i32>, k: u32) -> i32 {
     return select(-1, pixel * i32(parameters.fine_channels) + i32(k % parameters.fine_channels), inside);
 }
 
-fn a_at(line: vec4<i32>, k: u32) -> f32 {
-    let index = a_index(line, k);
-    if index < 0 {
-        return 0.0;
-    }
-    return a_one(u32(index));
-}
-
-fn a_four(line: vec4<i32>, k: u32) -> vec4<f32> {
-    if A_VECTOR {
-        let index = a_index(line, k);
-        if index < 0 {
-            return vec4<f32>();
-        }
-        return a_word(u32(index));
-    }
-    return vec4(a_at(line, k), a_at(line, k + 1u), a_at(line, k + 2u), a_at(line, k + 3u));
-}
-
 fn b_line(column: u32) -> vec4<i32> {
     return vec4(i32(column), 0, 0, 0);
 }

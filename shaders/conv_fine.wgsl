@@ -52,30 +52,13 @@ fn a_index(line: vec4<i32>, k: u32) -> i32 {
     return select(-1, pixel * i32(parameters.coarse_channels) + i32(k % parameters.coarse_channels), inside);
 }
 
-fn a_at(line: vec4<i32>, k: u32) -> f32 {
-    let index = a_index(line, k);
-    if index < 0 {
-        return 0.0;
-    }
-    return a_one(u32(index));
-}
-
-fn a_four(line: vec4<i32>, k: u32) -> vec4<f32> {
-    if A_VECTOR {
-        let index = a_index(line, k);
-        if index < 0 {
-            return vec4<f32>();
-        }
-        return a_word(u32(index));
-    }
-    return vec4(a_at(line, k), a_at(line, k + 1u), a_at(line, k + 2u), a_at(line, k + 3u));
-}
-
 fn b_line(column: u32) -> vec4<i32> {
     return vec4(i32(column), 0, 0, 0);
 }
 
-fn b_index(column: u32, k: u32) -> i32 {
+// Where a depth's element of the filter is, or -1.
+fn b_index(line: vec4<i32>, k: u32) -> i32 {
+    let column = u32(line.x);
     if column >= parameters.columns || k >= depth_end {
         return -1;
     }
@@ -86,24 +69,4 @@ fn b_index(column: u32, k: u32) -> i32 {
     let q = phase.y + tap % taps.y * parameters.stride_across;
     let row = (p * parameters.kernel_width + q) * parameters.fine_channels + column;
     return i32(row * parameters.coarse_channels + k % parameters.coarse_channels);
-}
-
-fn b_at(column: u32, k: u32) -> f32 {
-    let index = b_index(column, k);
-    if index < 0 {
-        return 0.0;
-    }
-    return b_one(u32(index));
-}
-
-fn b_four(line: vec4<i32>, k: u32) -> vec4<f32> {
-    let column = u32(line.x);
-    if B_VECTOR {
-        let index = b_index(column, k);
-        if index < 0 {
-            return vec4<f32>();
-        }
-        return b_word(u32(index));
-    }
-    return vec4(b_at(column, k), b_at(column, k + 1u), b_at(column, k + 2u), b_at(column, k + 3u));
 }

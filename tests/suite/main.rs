@@ -70,3 +70,5 @@ mod transfer;
 mod transfer_command;
 #[cfg(feature = "cli")]
 mod translate;
+#[cfg(feature = "cli")]
+mod web;

@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise;
 use super::reduce::reduce;
-use super::shader::{ACCESS, BLOCKS, Kernel, arguments};
+use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, arguments};
 use crate::backend::{Activation, Geometry, Reduction};
 
 /// Rows, columns, and depth of a step, of the tiles that 64 threads make: threads across times 8 columns.
@@ -95,6 +95,15 @@ pub fn product(commands: &dyn Commands, product: &Product<'_>) -> Buffer {
     }
 }
 
+/// Whether a file finds elements of its operands one at a time.
+fn finds(name: &str) -> [bool; 2] {
+    match name {
+        "conv_coarse" => [true, false],
+        "conv_fine" => [true, true],
+        _ => [false, false],
+    }
+}
+
 /// A file's kernel for a tile, operands and a result with so many columns.
 fn kernel(name: &'static str, tile: &Tile, operands: [Layout; 2], columns: usize, activation: Activation) -> Kernel {
     let mut kernel = Kernel::new(name)
@@ -102,10 +111,16 @@ fn kernel(name: &'static str, tile: &Tile, operands: [Layout; 2], columns: usize
         .constant("DEPTH", tile.depth)
         .activation(activation)
         .choice("OUT_VECTOR", columns.is_multiple_of(4), &ACCESS[2]);
-    for (binding, (name, layout)) in ["A", "B"].into_iter().zip(operands).enumerate() {
-        kernel = kernel
-            .choice(&format!("{name}_VECTOR"), layout.contiguous.is_multiple_of(4), &ACCESS[binding])
-            .choice(&format!("{name}_ALONG_DEPTH"), layout.along_depth, &BLOCKS[binding]);
+    for (binding, (operand, layout)) in ["A", "B"].into_iter().zip(operands).enumerate() {
+        let vector = layout.contiguous.is_multiple_of(4);
+        kernel = kernel.choice(&format!("{operand}_VECTOR"), vector, &ACCESS[binding]).choice(
+            &format!("{operand}_ALONG_DEPTH"),
+            layout.along_depth,
+            &BLOCKS[binding],
+        );
+        if finds(name)[binding] {
+            kernel = kernel.as_chosen(vector, &FOUND[binding]);
+        }
     }
     kernel
 }

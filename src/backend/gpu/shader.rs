@@ -86,6 +86,12 @@ impl Kernel {
         self.flag(name, value)
     }
 
+    /// With the second of two more snippets where a flag that it has is set, else the first.
+    pub fn as_chosen(mut self, value: bool, snippets: &[&'static str; 2]) -> Kernel {
+        self.choices.push(snippets[usize::from(value)]);
+        self
+    }
+
     /// With `apply(x)`.
     pub fn unary(self, function: Unary) -> Kernel {
         self.with_function(function.name(), "apply(x: f32)", &function.parameters(), function.wgsl())
@@ -164,6 +170,18 @@ pub const ACCESS: [[&str; 2]; 3] = [
     [include_str!("../../../shaders/shared/a_scalar.wgsl"), include_str!("../../../shaders/shared/a_vector.wgsl")],
     [include_str!("../../../shaders/shared/b_scalar.wgsl"), include_str!("../../../shaders/shared/b_vector.wgsl")],
     [include_str!("../../../shaders/shared/out_scalar.wgsl"), include_str!("../../../shaders/shared/out_vector.wgsl")],
+];
+
+/// Four elements of an operand that a kernel finds one by one, or together, by binding.
+pub const FOUND: [[&str; 2]; 2] = [
+    [
+        include_str!("../../../shaders/shared/a_found_scalar.wgsl"),
+        include_str!("../../../shaders/shared/a_found_vector.wgsl"),
+    ],
+    [
+        include_str!("../../../shaders/shared/b_found_scalar.wgsl"),
+        include_str!("../../../shaders/shared/b_found_vector.wgsl"),
+    ],
 ];
 
 /// How an operand of a product is staged, across and along the depth, by binding.

@@ -156,8 +156,9 @@
     const height = alone && desk ? Math.max(innerHeight - top - 48, 280) : Math.max(0.7 * innerHeight, 280);
     const tall = networks.length;
     let best = 0;
-    for (let across = 1; across <= IMAGES; across++) {
-      const down = Math.ceil(IMAGES / across);
+    // Rows are whole.
+    for (let across = 1; across <= IMAGES; across *= 2) {
+      const down = IMAGES / across;
       const side = Math.floor(Math.min((width - (across - 1) * GAP) / across, ((height - (down - 1) * GAP) / down) / tall));
       if (side > best) [best, columns] = [side, across];
     }
@@ -202,6 +203,7 @@
   };
   const onCard = async (given) => {
     if (!card) {
+      $("time").value = "The graphics card is made ready.";
       // What goes wrong while it opens is its own error.
       const opened = await Card.open(recording, (which, why) => { if (which === card) lost(why); });
       card = opened;
@@ -209,6 +211,7 @@
       device = `WebGPU, ${card.name}`;
     }
     const used = card;
+    given.began = performance.now();
     if (pair && loaded === null) used.load(0, networks[0]);
     if (loaded !== view.mix) used.load(last, mixed());
     loaded = view.mix;
@@ -226,6 +229,7 @@
       loaded = null;
     }
     device = "the processor";
+    given.began = performance.now();
     if (loaded !== view.mix) worker.postMessage({ networks: pair ? [networks[0], mixed()] : [mixed()] });
     loaded = view.mix;
     for (const network of given.wanted) {
@@ -250,18 +254,17 @@
     if (busy || !stale || document.hidden) return;
     [busy, stale] = [true, false];
     live.setAttribute("aria-busy", "true");
-    const id = ++job, began = performance.now(), before = losses;
+    const id = ++job, before = losses;
     const own = JSON.stringify([view.seed, view.truncation, view.class, view.move, [...view.kept], view.walk, view.on, losses]);
     // The source's images stay where only the mixture changed.
     const wanted = pair && own === seen ? [last] : networks.map((_, network) => network);
+    const given = { id, wanted, latents: latents(), condition: condition() };
     try {
-      const given = { id, wanted, latents: latents(), condition: condition() };
       await (view.on === "gpu" ? onCard(given) : onProcessor(given));
       if (id === job && !stale) {
         seen = own;
-        const time = performance.now() - began;
+        const time = performance.now() - given.began;
         $("time").value = `${wanted.length * IMAGES} images in ${time < 10 ? time.toFixed(1) : Math.round(time)} ms by ${device}`;
-        live.dataset.drawn = String(Number(live.dataset.drawn ?? 0) + 1);
       }
     } catch (error) {
       // A card that goes says so itself, a little later or earlier.
@@ -285,6 +288,7 @@
     stale = true;
     job += 1;
     abandon();
+    live.setAttribute("aria-busy", "true");
     show();
     requestAnimationFrame(draw);
   };
