@@ -55,6 +55,7 @@ impl Html {
     ///
     /// # Panics
     /// Where the text would end the element.
+    #[cfg(feature = "gpu")]
     pub(crate) fn script(&mut self, attributes: &[(&'static str, &str)], text: &str) {
         assert!(!text.contains("</") && !text.contains("<!--"), "a script that ends before its end");
         self.open("script", attributes);

@@ -20,7 +20,7 @@ pub fn section(html: &mut Html, shown: &Shown) {
                 "Samples"
             };
             html.element("div", &[("id", "grid"), ("class", "grid"), ("role", "group"), ("aria-label", label)], |_| {});
-            html.leaf("output", &[("id", "time"), ("class", "soft")], "");
+            html.leaf("p", &[("id", "time"), ("class", "soft")], "");
         });
         html.element("form", &[("id", "controls"), ("class", "panel")], |html| controls(html, shown));
     });

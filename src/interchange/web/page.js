@@ -186,6 +186,9 @@
 
   // The devices. Each draws images of a network: `paint` is called as they come.
   let card = null, worker = null, job = 0, losses = 0;
+  // Whether the card let the page down: the view goes on wishing for one, as on other machines there may be.
+  let fallen = false;
+  const by = () => (fallen ? "cpu" : view.on);
   const mixed = () => (pair && view.mix < 1 ? networks[0].map((value, index) => value + view.mix * (networks[1][index] - value)) : networks[networks.length - 1]);
   const last = networks.length - 1;
   let loaded = null;
@@ -193,7 +196,7 @@
     card = null;
     losses += 1;
     if (losses > 1) {
-      view.on = "cpu";
+      [fallen, loaded] = [true, null];
       say(`The graphics card failed again (${why}): the processor draws now.`);
     } else {
       say(`The graphics card was lost (${why}) and is opened again.`);
@@ -203,7 +206,7 @@
   };
   const onCard = async (given) => {
     if (!card) {
-      $("time").value = "The graphics card is made ready.";
+      $("time").textContent = "The graphics card is made ready.";
       // What goes wrong while it opens is its own error.
       const opened = await Card.open(recording, (which, why) => { if (which === card) lost(why); });
       card = opened;
@@ -255,25 +258,25 @@
     [busy, stale] = [true, false];
     live.setAttribute("aria-busy", "true");
     const id = ++job, before = losses;
-    const own = JSON.stringify([view.seed, view.truncation, view.class, view.move, [...view.kept], view.walk, view.on, losses]);
+    const own = JSON.stringify([view.seed, view.truncation, view.class, view.move, [...view.kept], view.walk, by(), losses]);
     // The source's images stay where only the mixture changed.
     const wanted = pair && own === seen ? [last] : networks.map((_, network) => network);
     const given = { id, wanted, latents: latents(), condition: condition() };
     try {
-      await (view.on === "gpu" ? onCard(given) : onProcessor(given));
+      await (by() === "gpu" ? onCard(given) : onProcessor(given));
       if (id === job && !stale) {
         seen = own;
         const time = performance.now() - given.began;
-        $("time").value = `${wanted.length * IMAGES} images in ${time < 10 ? time.toFixed(1) : Math.round(time)} ms by ${device}`;
+        $("time").textContent = `${wanted.length * IMAGES} images in ${time < 10 ? time.toFixed(1) : Math.round(time)} ms by ${device}`;
       }
     } catch (error) {
       // A card that goes says so itself, a little later or earlier.
       await new Promise((done) => setTimeout(done, 100));
       if (losses > before) {
         stale = true;
-      } else if (view.on === "gpu") {
+      } else if (by() === "gpu") {
         card?.close();
-        [card, view.on, stale] = [null, "cpu", true];
+        [card, fallen, loaded, stale] = [null, true, null, true];
         say(`No drawing by the graphics card: ${error.message}. The processor draws instead, which takes longer.`);
       } else {
         say(`The processor cannot draw either: ${error.message}.`);
@@ -306,7 +309,7 @@
     if (pair) slide("mix", view.mix, view.mix === 0 ? "source" : view.mix === 1 ? "target" : `${Math.round(100 * view.mix)} %`);
     directions.forEach((_, index) => slide(`direction-${index + 1}`, view.move[index], view.move[index].toFixed(1)));
     if ($("class")) $("class").value = view.class;
-    $("device").value = view.on;
+    $("device").value = by();
     $("walk").disabled = view.kept.size < 2;
     $("walk").setAttribute("aria-pressed", String(view.walk));
     $("forget").disabled = view.kept.size === 0;
@@ -329,7 +332,7 @@
   change("truncation", "input", () => { view.truncation = Number($("truncation").value); });
   change("mix", "input", () => { view.mix = Number($("mix").value); });
   change("class", "change", () => { view.class = $("class").value; });
-  change("device", "change", () => { view.on = $("device").value; losses = 0; loaded = null; say(""); });
+  change("device", "change", () => { view.on = $("device").value; [fallen, losses, loaded] = [false, 0, null]; say(""); });
   directions.forEach((_, index) => {
     const id = `direction-${index + 1}`;
     change(id, "input", () => { view.move[index] = Number($(id).value); });
