@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Uses pages that `graft export --format web` wrote, and reports with --live, in headless Chromium.
 
-    python check_page.py [--chromium PATH] [--out DIR] [--graft BINARY --run RUN] [--f32] [--faults] PAGE.html
+    python check_page.py [--chromium PATH] [--out DIR] [--graft BINARY --run RUN [--source RUN]] [--f32] [--faults] PAGE.html
 
 Fails where the page logs or requests anything, is wider than its window, has a control without a name, or where a control does not do what
 it says; with --run, where pixels differ from those of `graft sample --latents` for the latents that the page saves, by more than 1 of 255
@@ -115,12 +115,12 @@ def expect(truth, what):
         raise SystemExit(f"error: {what}")
 
 
-def check_pixels(page, options, folder, where, arguments=()):
-    """The last network's pixels against graft's own, for the latents that the page saves."""
+def check_pixels(page, options, folder, where, arguments=(), run=None, network=-1):
+    """A network's pixels, the last one's, against graft's own, for the latents that the page saves."""
     pixels = page.pixels()
     latents = page.saved("latents", folder)
     out = folder / f"{where}.npy"
-    subprocess.run([options.graft, "sample", options.run, "--latents", latents, "--format", "npy", "--out", out, "-q", *arguments],
+    subprocess.run([options.graft, "sample", run or options.run, "--latents", latents, "--format", "npy", "--out", out, "-q", *arguments],
                    check=True, stdout=subprocess.DEVNULL)
     (count, height, width, channels), native = read_npy(out)
     out.unlink()
@@ -129,7 +129,7 @@ def check_pixels(page, options, folder, where, arguments=()):
     for image in range(count):
         own = native[image * each:][:each]
         shown = [value for pixel in own for value in [pixel] * 3] if channels == 1 else list(own)
-        most = max(most, differ(pixels[image][-1], shown))
+        most = max(most, differ(pixels[image][network], shown))
     tolerance = 1 if options.f32 else 3
     print(f"{where}: pixels differ by up to {most} of 255; {page.text('time')}")
     expect(most <= tolerance, f"{where}: pixels differ by {most}, more than {tolerance}")
@@ -143,6 +143,8 @@ def check_controls(browser, file, folder, options):
     expect(not page.page.evaluate(NAMELESS), f"controls without a name: {page.page.evaluate(NAMELESS)}")
     if options.run:
         check_pixels(page, options, folder, "WebGPU")
+    if options.source:
+        check_pixels(page, options, folder, "source", run=options.source, network=0)
 
     # Keeping, by a click and by the keyboard; others are drawn anew.
     samples = page.page.locator(".sample")
@@ -171,6 +173,7 @@ def check_controls(browser, file, folder, options):
     expect(page.pixels() != second and page.page.locator('output[for="direction-3"]').evaluate("(o) => o.value") == "2.0", "direction 3 moves nothing")
     page.click("reset")
     expect(page.pixels() == second, "the reset leaves directions")
+    samples.nth(0).scroll_into_view_if_needed()
     box = samples.nth(0).bounding_box()
     page.page.mouse.move(box["x"] + 5, box["y"] + 5)
     page.page.mouse.down()
@@ -284,6 +287,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--graft")
     parser.add_argument("--run")
+    parser.add_argument("--source", help="the run of the generator that stands above")
     parser.add_argument("--f32", action="store_true")
     parser.add_argument("--faults", action="store_true")
     parser.add_argument("--looks", action="store_true", help="look at it alone")

@@ -181,8 +181,12 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
     for (run, exact) in [("conditional", ""), ("residual", " --f32"), ("transferred", "")] {
         desk.graft(&format!("export {run} --format web{exact} --out {run}.html")).ok();
         let f32: &[&str] = if exact.is_empty() { &[] } else { &["--f32"] };
-        let faults: &[&str] = if run == "conditional" { &["--faults"] } else { &[] };
-        check(&format!("{run}.html"), run, &[f32, faults].concat());
+        let more: &[&str] = match run {
+            "conditional" => &["--faults"],
+            "transferred" => &["--source", "transferred/source"],
+            _ => &[],
+        };
+        check(&format!("{run}.html"), run, &[f32, more].concat());
     }
     desk.graft("report conditional --live").ok();
     check("conditional/report.html", "conditional", &[]);

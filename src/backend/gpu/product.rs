@@ -119,7 +119,7 @@ fn kernel(name: &'static str, tile: &Tile, operands: [Layout; 2], columns: usize
             &BLOCKS[binding],
         );
         if finds(name)[binding] {
-            kernel = kernel.as_chosen(vector, &FOUND[binding]);
+            kernel = kernel.also(vector, &FOUND[binding]);
         }
     }
     kernel

@@ -87,7 +87,7 @@ impl Kernel {
     }
 
     /// With the second of two more snippets where a flag that it has is set, else the first.
-    pub fn as_chosen(mut self, value: bool, snippets: &[&'static str; 2]) -> Kernel {
+    pub fn also(mut self, value: bool, snippets: &[&'static str; 2]) -> Kernel {
         self.choices.push(snippets[usize::from(value)]);
         self
     }

@@ -144,6 +144,7 @@ pub struct Own {
 #[cfg(feature = "gpu")]
 impl Element for crate::interchange::Live {
     fn render(&self, html: &mut Html) {
+        html.leaf("h2", &[], &format!("Drawn here: {}", self.title()));
         crate::interchange::Live::render(self, html);
     }
 

@@ -152,6 +152,11 @@ impl Live {
         })
     }
 
+    /// What it is called.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The file's text.
     pub fn to_html(&self) -> String {
         let mut html = Html::default();
