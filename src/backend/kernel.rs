@@ -195,8 +195,7 @@ impl Reduction {
     pub fn wgsl(self) -> &'static str {
         match self {
             Reduction::Sum => "x + y",
-            // What is not a number is found by its bits: a compiler may take x != x for false.
-            Reduction::Max => "select(y, x, x > y || (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u)",
+            Reduction::Max => "select(y, x, x > y || is_nan(x))",
         }
     }
 }

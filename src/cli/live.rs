@@ -22,9 +22,9 @@ pub fn of(named: &Named, checkpoint: &Checkpoint, raw: bool, exact: bool) -> Res
     Live::new(&drawn, title.to_string_lossy(), exact)
 }
 
-/// Of the last checkpoint of a run.
-pub fn of_run(folder: &RunFolder) -> Result<Live> {
-    let named = Named::find(folder.path())?;
+/// Of what a person names: the last checkpoint of a run, or another of its.
+pub fn of_path(path: &Path) -> Result<Live> {
+    let named = Named::find(path)?;
     of(&named, &Checkpoint::read(&named.file)?, false, false)
 }
 

@@ -50,7 +50,7 @@ impl Report {
         };
         let mut page = report::page(&folder, &commands, None)?;
         if self.live {
-            page = page.opening_with(live::of_run(&folder)?);
+            page = page.opening_with(live::of_path(&self.run)?);
         }
         page.write(&folder.report())?;
         tell("report", json!({ "report": named(folder.report()) }), folder.report().display());

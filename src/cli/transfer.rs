@@ -246,12 +246,12 @@ impl Transfer {
         Ok((plan, parts, images))
     }
 
-    /// The arm of this name or notation, with the options that are given beside it.
     /// Whether it is the small transfer between digits drawn in code.
     fn is_quick(&self) -> bool {
         self.source.is_none() && self.target.is_none()
     }
 
+    /// The arm of this name or notation, with the options that are given beside it.
     fn arm(&self, method: &str, loss: Loss) -> Result<Arm> {
         let named = Arm::parse(method)?;
         let mut options = named.options;

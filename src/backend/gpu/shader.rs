@@ -43,7 +43,7 @@ files! {
     "gather":;
     "matmul": "functions", "gemm";
     "permute":;
-    "reduce":;
+    "reduce": "functions";
     "scatter_add":;
     "unary": "functions";
     "window":;

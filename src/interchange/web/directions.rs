@@ -13,7 +13,7 @@ const MOST: usize = 4;
 /// largest singular value first. The largest component of each is positive.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the generator does not begin with a filter of latents.
+/// [`Error::Invalid`] where the generator does not begin with a filter of latents, or that is not finite; the device's first failure.
 pub fn directions(architecture: &Architecture, generator: &Generator) -> Result<Vec<Vec<f32>>> {
     let layers = architecture.generator();
     let first = layers.iter().find_map(|layer| match &layer.kind {
@@ -27,6 +27,9 @@ pub fn directions(architecture: &Architecture, generator: &Generator) -> Result<
     let weight = weight.unwrap_or_else(|| panic!("the network has no {name}")).get();
     let [height, width, fine, coarse] = *weight.shape() else { panic!("a filter has four axes") };
     let values: Vec<f64> = weight.to_vec()?;
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(Error::invalid(format!("{name} holds numbers that are not finite")));
+    }
     // The latent is the coarse side of a transposed convolution, [(h w fine), latent]; else the fine one.
     let (matrix, length) = match transposed {
         true => (DMatrix::from_row_slice(height * width * fine, coarse, &values), coarse),
@@ -76,5 +79,10 @@ mod tests {
         assert!(close(&found[0], [0.0, 0.0, 1.0]), "{found:?}");
         assert!(close(&found[1].iter().map(|v| v.abs()).collect::<Vec<_>>(), [half, half, 0.0]), "{found:?}");
         assert_eq!(found.len(), 3);
+
+        values[0] = f32::NAN;
+        first.set(Tensor::from_slice(&device, &values, &shape));
+        let error = directions(&architecture, &generator).unwrap_err().to_string();
+        assert_eq!(error, "main.0.weight holds numbers that are not finite");
     }
 }

@@ -22,7 +22,7 @@ const round = (x) => {
   const below = Math.floor(x), rest = x - below;
   return rest < 0.5 || (rest === 0.5 && below % 2 === 0) ? below : below + 1;
 };
-// Abramowitz and Stegun 1964, 7.1.26, would be off by 1e-7; this is the polynomial of shaders/shared/functions.wgsl.
+// As in shaders/shared/functions.wgsl: up to 1 the Taylor series, beyond it the polynomial of Press et al. 1992.
 const error_function = (x) => {
   const z = x * x;
   if (z < 1) {

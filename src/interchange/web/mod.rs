@@ -136,15 +136,13 @@ impl Live {
             size = architecture.size,
         );
         let of_network = json!({
-            "title": Json::Null, "size": architecture.size, "channels": architecture.channels, "latent": architecture.latent,
+            "size": architecture.size, "channels": architecture.channels, "latent": architecture.latent,
             "directions": directions, "conditions": described_conditions(architecture, conditions),
         });
         let whole = [recording, of_network].into_iter().filter_map(|part| part.as_object().cloned());
-        let mut whole: Map<String, Json> = whole.flatten().collect();
-        let title = title.into();
-        whole.insert("title".to_string(), json!(title));
+        let whole: Map<String, Json> = whole.flatten().collect();
         Ok(Live {
-            title,
+            title: title.into(),
             about,
             shown,
             recording: escaped(&Json::Object(whole)),
