@@ -8,11 +8,11 @@
 use serde_json::{Value as Json, json};
 
 use crate::backend::Device;
-use crate::classifier::{Classifier, Design};
+use crate::classifier::{Classifier, Design, Outputs};
 use crate::gan::{Architecture, Generator};
 use crate::nn::{Adam, AdamOptions, Mode, Parameter, minimise};
 use crate::random::{Purpose, generator, normal};
-use crate::tensor::{Tensor, no_grad};
+use crate::tensor::Tensor;
 
 /// The generator's rate (Salimans 2016, for SVHN).
 const RATE: f64 = 3e-4;
@@ -51,16 +51,14 @@ impl Adversary {
 
     /// The classifier's loss of telling real images from made ones.
     pub fn loss_of_classifier(&self, student: &Classifier, real: &Tensor, made: &Tensor, mode: Mode) -> Tensor {
-        // Real images and made ones are as they are when classes are told: each batch by its own statistics.
-        let evidence = |images: &Tensor| log_evidence(&student.forward(images, mode).logits);
-        ((-evidence(real)).softplus().mean() + evidence(&made.detach()).softplus().mean()) * self.weight
+        let [real, made] = together(student, real, &made.detach(), mode);
+        ((-log_evidence(&real.logits)).softplus().mean() + log_evidence(&made.logits).softplus().mean()) * self.weight
     }
 
     /// A step of the generator towards the features of real images.
     pub fn follow(&mut self, student: &Classifier, real: &Tensor, made: &Tensor, mode: Mode) {
-        let mean = |images: &Tensor| student.forward(images, mode).features.mean_axes(&[0], false);
-        let wanted = no_grad(|| mean(real));
-        minimise((mean(made) - wanted).powi(2).sum(), &mut self.adam);
+        let [real, made] = together(student, real, made, mode).map(|said| said.features.mean_axes(&[0], false));
+        minimise((made - real.detach()).powi(2).sum(), &mut self.adam);
     }
 
     /// Its state, each part under its prefix in checkpoints.
@@ -75,6 +73,16 @@ impl Adversary {
     }
 }
 
+/// What a classifier says of real and of made images in one batch: by statistics of their own, both would look alike.
+fn together(student: &Classifier, real: &Tensor, made: &Tensor, mode: Mode) -> [Outputs; 2] {
+    let (count, all) = (real.shape()[0], real.shape()[0] + made.shape()[0]);
+    let said = student.forward(&Tensor::concat(&[real, made], 0), mode);
+    [(0, count), (count, all)].map(|(from, to)| Outputs {
+        logits: said.logits.slice(0, from, to),
+        features: said.features.slice(0, from, to),
+    })
+}
+
 /// `log sum_k exp l_k` of each row of logits, `[n]`.
 fn log_evidence(logits: &Tensor) -> Tensor {
     (logits - logits.log_softmax(1)).mean_axes(&[1], false)
@@ -86,6 +94,7 @@ mod tests {
     use crate::classifier::Input;
     use crate::nn::{Gradients, NormKind};
     use crate::random::Network;
+    use crate::tensor::no_grad;
 
     const DESIGN: Design = Design { size: 16, channels: 1, width: 4, norm: NormKind::Batch, input: Input::Channels };
     const MODE: Mode = Mode::Train { momentum: 0.0 };
@@ -120,14 +129,15 @@ mod tests {
         }
         assert!(losses[29] < 0.8 * losses[0], "{losses:?}");
 
+        // Always of the same latents.
         let apart = |adversary: &Adversary| {
-            let mean = |images: &Tensor| student.forward(images, MODE).features.mean_axes(&[0], false);
-            let made = adversary.images(16, 99);
-            no_grad(|| (mean(&made) - mean(&real)).powi(2).sum()).item().unwrap()
+            let [real, made] = together(&student, &real, &adversary.images(16, 0), MODE);
+            let [real, made] = [real, made].map(|said| said.features.mean_axes(&[0], false));
+            no_grad(|| (made - real).powi(2).sum()).item().unwrap()
         };
         let before = apart(&adversary);
-        for step in 0..12 {
-            let made = adversary.images(16, step);
+        for _ in 0..40 {
+            let made = adversary.images(16, 0);
             adversary.follow(&student, &real, &made, MODE);
         }
         assert!(apart(&adversary) < 0.9 * before, "{before} to {}", apart(&adversary));

@@ -209,8 +209,8 @@ impl Arm {
         let choices = self.choices()?;
         let mut recipe = Recipe { lr: RATE, augment: choices.augment(), ada: self.ada(&*choices), ..base.clone() };
         self.apply(&mut recipe)?;
-        if !self.options.contains_key(ADA) && recipe.loss.neutral().is_none() {
-            // Nothing of its scores could steer.
+        // Of such a loss nothing could steer; an arm that is written out says the default all the same.
+        if recipe.loss.neutral().is_none() && recipe.ada == choices.ada() {
             recipe.ada = 0.0;
         }
         recipe.check().map_err(|error| self.at_fault(error))?;
@@ -380,7 +380,8 @@ mod tests {
         }
         let critic = Recipe { loss: Loss::WassersteinGp, gp: 10.0, r1: 0.0, ..base.clone() };
         assert_eq!(Arm::parse("trgan").unwrap().recipe(&critic).unwrap().ada, 0.0, "whose scores tell nothing");
-        assert!(Arm::parse("trgan{ada=0.6}").unwrap().recipe(&critic).is_err());
+        assert_eq!(Arm::parse("trgan").unwrap().resolved().unwrap().recipe(&critic).unwrap().ada, 0.0, "written out");
+        assert!(Arm::parse("trgan{ada=0.5}").unwrap().recipe(&critic).is_err());
         assert_eq!(Arm::parse("ctgan{heads=0}").unwrap().recipe(&base).unwrap(), base);
         assert_eq!(Arm::parse("tgan{augment=none}").unwrap().resolved().unwrap().recipe(&base).unwrap(), base);
         let old = Recipe { lr: 2e-4, d_lr: 2e-4, loss: Loss::NonSaturating, r1: 1.0, ..base.clone() };
@@ -423,6 +424,9 @@ mod tests {
             expected.extend(given);
             if !beside.is_empty() {
                 expected.insert("augment".to_string(), "cutout".to_string());
+            }
+            if name == "augment" {
+                expected.insert("ada".to_string(), "0.6".to_string());
             }
             assert_eq!(recipe.texts(), expected, "{name}");
         }

@@ -163,7 +163,12 @@ impl Choices for Options {
         let counterpart = Generator::new(device, &architecture, seed);
         start.apply_to_generator(&counterpart);
         let report = start.report();
-        let mut settings = json!({ "name": KIND.name, "options": self.values(), "source": source.digest });
+        let mut options = self.values();
+        if tie.is_none() {
+            // As it was before there was such an option.
+            options.remove(AGREE.name);
+        }
+        let mut settings = json!({ "name": KIND.name, "options": options, "source": source.digest });
         if tie.is_some() {
             settings["feature-steps"] = json!(workshop.plan.feature_steps);
         }

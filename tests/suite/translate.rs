@@ -64,7 +64,7 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.graft(&format!("transfer --method ctgan --agree 1 {SMALL} --out tied-classes")).ok();
     assert!(desk.checkpoint("tied-classes") != desk.checkpoint("ctgan"));
     let unlabelled = "transfer --method trgan --agree 1 --source idx:images --target idx:images --steps 1 --out none";
-    desk.refuses(1, unlabelled, &["no labels"]);
+    desk.refuses(2, unlabelled, &["--agree ties classes", "no labels of two or more"]);
     desk.graft("translate ctgan@5 --count 12 --class 4 --out at-its-last.png").ok();
     assert!(desk.read("at-its-last.png") == desk.read("pairs.png"));
     desk.refuses(1, "translate ctgan@3 --out new.png", &["has no checkpoint 3"]);
