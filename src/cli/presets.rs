@@ -12,8 +12,8 @@ pub const STEPS: u64 = 4000;
 pub const QUICK_SOURCE: &str = "synthetic:strokes";
 pub const QUICK_TARGET: &str = "synthetic:street";
 pub const QUICK_SUBSET: usize = 100;
-pub const QUICK_STEPS: u64 = 600;
-const QUICK_SOURCE_STEPS: u64 = 800;
+pub const QUICK_STEPS: u64 = 500;
+const QUICK_SOURCE_STEPS: u64 = 1000;
 const QUICK_FEATURE_STEPS: u64 = 500;
 
 /// Options of the target's recipe alone: they become the arm's.

@@ -55,7 +55,7 @@ pub struct Transfer {
     /// Choose the subset without looking at labels
     #[arg(long, requires = "subset", hide_short_help = true)]
     subset_plain: bool,
-    /// Steps on the target [default: 4000; 600 without --source and --target]
+    /// Steps on the target [default: 4000; 500 without --source and --target]
     #[arg(long, value_name = "S", value_parser = steps())]
     steps: Option<u64>,
     #[command(flatten)]
