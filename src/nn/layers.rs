@@ -65,6 +65,8 @@ pub enum Mode {
 impl Mode {
     /// Training with PyTorch's momentum.
     pub const TRAIN: Mode = Mode::Train { momentum: MOMENTUM };
+    /// By the batch's own statistics, as in training, that leaves running ones as they are.
+    pub const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
 }
 
 /// Batch normalisation with running statistics.

@@ -131,7 +131,7 @@ pub(crate) fn overfitting(looks: &[Look]) -> Option<String> {
     let best = earlier.iter().min_by(|a, b| a.distance.total_cmp(&b.distance))?;
     Some(format!(
         "the discriminator overfits: at step {} real images that it was not trained on score {:.1}, its own {:.1} and samples {:.1}, and samples are \
-         farther from real images ({:.1}) than at step {} ({:.1}); take that step ({}), or more images, augmentation or R1",
+         farther from real images ({:.1}) than at step {} ({:.1}); take that step, the best of the run, or more images, augmentation or R1",
         last.step,
         last.scores.held_out,
         last.scores.training,
@@ -139,7 +139,6 @@ pub(crate) fn overfitting(looks: &[Look]) -> Option<String> {
         last.distance,
         best.step,
         best.distance,
-        "RUN@best",
     ))
 }
 

@@ -97,7 +97,6 @@ mod tests {
     use crate::tensor::no_grad;
 
     const DESIGN: Design = Design { size: 16, channels: 1, width: 4, norm: NormKind::Batch, input: Input::Channels };
-    const MODE: Mode = Mode::Train { momentum: 0.0 };
 
     fn images(device: &Device, count: usize, seed: u64) -> Tensor {
         let values = normal(&mut generator(seed, Purpose::Latents, 1, 0), count * 256);
@@ -124,21 +123,23 @@ mod tests {
         for step in 0..30 {
             let made = no_grad(|| adversary.images(16, step));
             let mut gradients = Gradients::of(&adam);
-            losses.push(gradients.add(adversary.loss_of_classifier(&student, &real, &made, MODE)).item().unwrap());
+            losses.push(
+                gradients.add(adversary.loss_of_classifier(&student, &real, &made, Mode::UNTRACKED)).item().unwrap(),
+            );
             gradients.step(&mut adam);
         }
         assert!(losses[29] < 0.8 * losses[0], "{losses:?}");
 
         // Always of the same latents.
         let apart = |adversary: &Adversary| {
-            let [real, made] = together(&student, &real, &adversary.images(16, 0), MODE);
+            let [real, made] = together(&student, &real, &adversary.images(16, 0), Mode::UNTRACKED);
             let [real, made] = [real, made].map(|said| said.features.mean_axes(&[0], false));
             no_grad(|| (made - real).powi(2).sum()).item().unwrap()
         };
         let before = apart(&adversary);
         for _ in 0..40 {
             let made = adversary.images(16, 0);
-            adversary.follow(&student, &real, &made, MODE);
+            adversary.follow(&student, &real, &made, Mode::UNTRACKED);
         }
         assert!(apart(&adversary) < 0.9 * before, "{before} to {}", apart(&adversary));
     }

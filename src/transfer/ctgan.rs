@@ -118,9 +118,6 @@ fn read_old(options: &mut Texts) {
     }
 }
 
-/// Statistics that a pass of its own leaves as they are.
-const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
-
 #[derive(Debug)]
 struct CtGan {
     start: Start,
@@ -441,7 +438,7 @@ impl CtGan {
     fn of_pairs(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
         let Predicts::Classifier(predictor) = &*self.predictor else { return None };
         (self.agree > 0.0).then(|| {
-            let source = no_grad(|| self.source.forward(update.latents, update.condition, UNTRACKED));
+            let source = no_grad(|| self.source.forward(update.latents, update.condition, Mode::UNTRACKED));
             tie::term(predictor, &source, update.images, self.agree)
         })
     }

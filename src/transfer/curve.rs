@@ -63,9 +63,7 @@ impl Point {
             ..Point::new(trainer.steps(), &distances, count, reference)
         })
     }
-}
 
-impl Point {
     /// Whether it is known to be measured against other images.
     fn is_of_other_images(&self, reference: &Reference) -> bool {
         self.held_out.as_deref().is_some_and(|digest| digest != reference.held_out_digest())

@@ -44,9 +44,6 @@ const DRAWN: u64 = u64::MAX;
 const STATISTICS: u64 = 16;
 /// The step under which the images of those batches are drawn: no training gets there.
 const STATISTICS_STEP: u64 = u64::MAX - STATISTICS;
-/// Statistics that a pass leaves as they are.
-const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
-
 /// What a target's images teach.
 #[derive(Clone, Debug)]
 pub(crate) struct OfTarget {
@@ -349,7 +346,7 @@ impl Recogniser {
     /// The classes that the teacher is sure of, as rows: of the others nothing.
     fn lessons(&self, weak: &Tensor) -> Result<Vec<f32>> {
         let classes = self.student.classes();
-        let said = no_grad(|| self.teacher.forward(weak, UNTRACKED).logits.softmax(1));
+        let said = no_grad(|| self.teacher.forward(weak, Mode::UNTRACKED).logits.softmax(1));
         let mean = no_grad(|| self.mean.get().lerp(&said.mean_axes(&[0], false), 1.0 - MEAN_DECAY));
         let shares = mean.to_vec::<f32>()?;
         self.mean.set(mean);
@@ -393,7 +390,7 @@ impl Pretraining for Recogniser {
             let (indices, images) = source.batch_of(self.step, self.step);
             let truth = one_hot(indices.iter().map(|&index| Some(labels[index])), classes);
             let truth = Tensor::from_slice(&device, &truth, [indices.len(), classes]);
-            let logits = self.student.forward(&images, UNTRACKED).logits;
+            let logits = self.student.forward(&images, Mode::UNTRACKED).logits;
             first = Some(gradients.add(logits.cross_entropy_with(&truth)));
         }
         let weight = self.weight();
@@ -403,18 +400,18 @@ impl Pretraining for Recogniser {
             let lessons = Tensor::from_slice(&device, &lessons, [count, classes]);
             let (strong, _) = self.of_target(self.strong, self.step, self.step);
             // The mean over all images of the batch: of those that teach nothing the cross-entropy is 0.
-            gradients.add(self.student.forward(&strong, UNTRACKED).logits.cross_entropy_with(&lessons) * weight);
+            gradients.add(self.student.forward(&strong, Mode::UNTRACKED).logits.cross_entropy_with(&lessons) * weight);
         }
         let weight = self.weight_of_known();
         if weight > 0.0 {
             let (images, truth) = self.of_known();
-            let logits = self.student.forward(&images, UNTRACKED).logits;
+            let logits = self.student.forward(&images, Mode::UNTRACKED).logits;
             let loss = gradients.add(logits.cross_entropy_with(&truth) * weight);
             first.get_or_insert(loss);
         }
         if let Some(weight) = self.made.as_ref().map(|made| made.weight) {
             let (images, truth) = self.of_generator(self.step);
-            let logits = self.student.forward(&images, UNTRACKED).logits;
+            let logits = self.student.forward(&images, Mode::UNTRACKED).logits;
             let loss = gradients.add(logits.cross_entropy_with(&truth) * weight);
             first.get_or_insert(loss);
         }
@@ -422,14 +419,14 @@ impl Pretraining for Recogniser {
         let real = self.adversary.is_some().then(|| self.plain_of_target());
         if let (Some(adversary), Some(real)) = (&self.adversary, real) {
             let made = adversary.images(real.shape()[0], self.step);
-            gradients.add(adversary.loss_of_classifier(&self.student, &real, &made, UNTRACKED));
+            gradients.add(adversary.loss_of_classifier(&self.student, &real, &made, Mode::UNTRACKED));
             told_apart = Some((real, made));
         }
         let value = first.expect("something teaches classes");
         self.adam.set_rate(rate);
         gradients.step(&mut self.adam);
         if let (Some(adversary), Some((real, made))) = (&mut self.adversary, told_apart) {
-            adversary.follow(&self.student, &real, &made, UNTRACKED);
+            adversary.follow(&self.student, &real, &made, Mode::UNTRACKED);
         }
         decay(&self.student, rate * self.options.weight_decay);
         // As in training: short at the start.

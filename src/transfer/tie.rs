@@ -21,17 +21,14 @@ pub(super) const AGREE: About = About {
 
 /// Less sure than this of the source's side, a latent ties nothing.
 const SURE: f64 = 0.9;
-/// Statistics that a pass leaves as they are.
-const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
-
 /// The term of the generator's loss, a scalar, of images `[n, h, w, c]` of both sides; 0 where the classifier is sure of none of the source's.
 pub(super) fn term(classifier: &Classifier, source: &Tensor, target: &Tensor, weight: f64) -> Tensor {
     let wanted = no_grad(|| {
-        let said = classifier.forward(source, UNTRACKED).logits.softmax(1);
+        let said = classifier.forward(source, Mode::UNTRACKED).logits.softmax(1);
         let sure = (said.max_axes(&[1], true) - SURE).step();
         said * sure
     });
-    classifier.forward(target, UNTRACKED).logits.cross_entropy_with(&wanted) * weight
+    classifier.forward(target, Mode::UNTRACKED).logits.cross_entropy_with(&wanted) * weight
 }
 
 #[cfg(test)]
@@ -67,7 +64,7 @@ mod tests {
             parameter.set(Tensor::from_slice(&device, &values, &shape));
         }
         let rows = |images: &Tensor| {
-            let logits = classifier.forward(images, UNTRACKED).logits.log_softmax(1);
+            let logits = classifier.forward(images, Mode::UNTRACKED).logits.log_softmax(1);
             logits.to_vec::<f64>().unwrap().chunks_exact(2).map(<[f64]>::to_vec).collect::<Vec<_>>()
         };
         let (said, found) = (rows(&source), rows(&target));

@@ -80,9 +80,6 @@ const CDC_WEIGHT: f64 = 1000.0;
 const L2SP_WEIGHT: f64 = 0.1;
 /// Samples among which distances are compared, a step.
 const CDC_SAMPLES: usize = 8;
-/// Statistics that a pass of its own leaves as they are.
-const UNTRACKED: Mode = Mode::Train { momentum: 0.0 };
-
 /// What holds the generator near the source's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Anchor {
@@ -200,7 +197,7 @@ impl Method for TrGan {
 
     fn generator_term(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
         let tied = self.tie.as_ref().map(|(predictor, weight)| {
-            let source = no_grad(|| self.source.forward(update.latents, update.condition, UNTRACKED));
+            let source = no_grad(|| self.source.forward(update.latents, update.condition, Mode::UNTRACKED));
             tie::term(predictor, &source, update.images, *weight)
         });
         let anchored = match self.anchor {
@@ -213,8 +210,8 @@ impl Method for TrGan {
                 let device = update.latents.device();
                 let latents = normal(&mut random, CDC_SAMPLES * self.latent);
                 let latents = Tensor::from_slice(device, &latents, [CDC_SAMPLES, self.latent]);
-                let (_, target) = update.generator.forward_with_maps(&latents, None, UNTRACKED);
-                let (_, source) = no_grad(|| self.source.forward_with_maps(&latents, None, UNTRACKED));
+                let (_, target) = update.generator.forward_with_maps(&latents, None, Mode::UNTRACKED);
+                let (_, source) = no_grad(|| self.source.forward_with_maps(&latents, None, Mode::UNTRACKED));
                 let pairs = target.iter().zip(&source);
                 let sum = pairs.map(|(target, source)| distance_consistency(target, source)).reduce(|a, b| a + b);
                 sum.map(|sum| sum * weight)
@@ -341,7 +338,7 @@ mod tests {
             let found = term(&method, &own, round).unwrap().item().unwrap();
             let latents = normal(&mut generator(5, Purpose::Method, round, 0), 8 * SMALL.latent);
             let latents = Tensor::from_slice(&Device::reference(), &latents, [8, SMALL.latent]);
-            let maps = |network: &Generator| network.forward_with_maps(&latents, None, UNTRACKED).1;
+            let maps = |network: &Generator| network.forward_with_maps(&latents, None, Mode::UNTRACKED).1;
             let layer = |(target, source): (&Tensor, &Tensor)| distance_consistency(target, source).item().unwrap();
             let layers: Vec<f64> = maps(&own).iter().zip(&maps(&method.source)).map(layer).collect();
             assert!(layers.len() == 3 && layers.iter().all(|&value| value > 0.0), "{layers:?}");

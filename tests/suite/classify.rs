@@ -92,6 +92,24 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         "{plan}"
     );
     assert!(!whole.path("planned").exists());
+    // Of a run whose record is gone, what its seed has learned is there.
+    std::fs::remove_file(whole.path("whole/cells/sequential{filter=0,per-class=4}-1-seed0/record.json")).unwrap();
+    let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out whole --plan")).ok();
+    assert!(plan.contains("6 steps on the target and about 0 of GANs and sources"), "{plan}");
+}
+
+#[test]
+fn turns_are_refused_at_once_where_source_and_target_have_other_classes() {
+    let desk = Desk::new();
+    for (class, number) in (0..2).flat_map(|class| (0..12).map(move |number| (class, number))) {
+        let folder = desk.path(format!("two/{class}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let picture = image::GrayImage::from_fn(32, 32, |x, y| image::Luma([(x * (1 + class) + y + 9 * number) as u8]));
+        picture.save(folder.join(format!("{number}.png"))).unwrap();
+    }
+    let joint = "classify --source synthetic:strokes --target folder:two --split validation --shots 1 --seeds 1 --arms joint --out run -q";
+    desk.refuses(1, joint, &["the arm joint takes turns", "the target's very classes", "0, 1, 2", "the target's 0, 1"]);
+    assert!(!desk.path("run").exists());
 }
 
 #[test]

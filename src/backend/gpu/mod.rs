@@ -27,7 +27,7 @@ pub use adapter::{ADVICE, Adapter, Choice, adapters, automatic, choose};
 pub use buffer::Buffer;
 use commands::Commands;
 use engine::Engine;
-pub use recorder::{Dispatch, Recorder, Recording, Shader};
+pub use recorder::{Dispatch, LARGEST_STORAGE, Recorder, Recording, Shader};
 pub use shader::IDENTITY;
 
 use super::*;

@@ -13,7 +13,7 @@ use super::{Bounds, Device, Gpu, Storage};
 use crate::error::{Error, Result};
 
 /// The largest storage that WebGPU grants without being asked.
-const LARGEST: u64 = 128 << 20;
+pub const LARGEST_STORAGE: u64 = 128 << 20;
 
 /// One text for the gpu.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ struct Notes {
 /// use graft::backend::gpu::Recorder;
 /// use graft::Tensor;
 ///
-/// let (device, recorder) = Recorder::new();
+/// let (device, recorder) = Recorder::with_device();
 /// let x = Tensor::zeros(&device, [5]);
 /// let (_y, recording) = recorder.record(|| x.tanh())?;
 /// assert_eq!(recording.dispatches[0].kind, "unary");
@@ -89,8 +89,7 @@ pub struct Recorder {
 
 impl Recorder {
     /// A device whose kernels choose as they would on a gpu that is no software, and who takes its notes.
-    #[allow(clippy::new_ret_no_self)]
-    pub fn new() -> (Device, Recorder) {
+    pub fn with_device() -> (Device, Recorder) {
         let recorder = Recorder { pool: Arc::default(), notes: Arc::default() };
         let backend = Gpu { commands: Arc::new(recorder.clone()), microkernel: "recorder".to_string() };
         (Device::new(Arc::new(backend)), recorder)
@@ -223,7 +222,7 @@ impl Commands for Recorder {
     fn release_idle(&self) {}
 
     fn largest(&self) -> u64 {
-        LARGEST
+        LARGEST_STORAGE
     }
 
     fn is_software(&self) -> bool {
@@ -231,7 +230,7 @@ impl Commands for Recorder {
     }
 
     fn bounds(&self) -> Bounds {
-        Bounds { largest_storage: Some(LARGEST), shares_host_memory: false, idle: 0 }
+        Bounds { largest_storage: Some(LARGEST_STORAGE), shares_host_memory: false, idle: 0 }
     }
 }
 
@@ -242,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_recording_holds_the_pass_alone_with_the_storages_of_its_chain() {
-        let (device, recorder) = Recorder::new();
+        let (device, recorder) = Recorder::with_device();
         let backend = device.backend();
         let (x, w) = (backend.full(6, 1.0), backend.full(12, 1.0));
         drop(backend.unary(Unary::Tanh, &x));
@@ -261,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_pass_that_takes_numbers_from_the_host_is_refused() {
-        let (device, recorder) = Recorder::new();
+        let (device, recorder) = Recorder::with_device();
         let backend = device.backend();
         let error = recorder.record(|| backend.upload(HostSlice::F32(&[1.0]))).unwrap_err();
         assert_eq!(error.to_string(), "the pass cannot be recorded: it takes numbers from the host");

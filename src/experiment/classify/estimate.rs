@@ -8,6 +8,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::cell::{Runs, gan_folder, source_classifier};
+use super::turns::turns_folder;
 use super::{Cell, CellEvent, Data, Design, Record};
 use crate::backend::Device;
 use crate::error::{Error, Result};
@@ -74,9 +75,10 @@ struct Rates {
     source: f64,
     /// Of a GAN of the labelled images alone.
     alone: f64,
-    /// Of a CTGAN, and of what it learns of its source, by the name of its folder.
+    /// Of a CTGAN on the target, of its source's GAN, and of its label predictor.
     transferred: f64,
-    learned: BTreeMap<String, (u64, f64)>,
+    gan_of_source: f64,
+    predictor: f64,
 }
 
 impl Rates {
@@ -103,11 +105,12 @@ impl Rates {
                     let known = &mut BTreeMap::new();
                     let mut timed = Timed::new(&plan, &target, &runs.data.of_gan, &folders, runs.device, (FEW, known))?;
                     rates.transferred = timed.step(FEW)?;
-                    let named = timed.learned().iter().map(|learned| {
-                        let name = learned.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                        (name, (learned.steps, learned.step))
-                    });
-                    rates.learned = named.collect();
+                    for learned in timed.learned() {
+                        match learned.folder == folders.source {
+                            true => rates.gan_of_source = learned.step,
+                            false => rates.predictor = learned.step,
+                        }
+                    }
                 }
                 if !teaching.transfer && rates.alone == 0.0 {
                     let mut trainer = runs.alone(cell.seed, &drawn)?;
@@ -125,45 +128,39 @@ impl Rates {
         let mean = |of: &dyn Fn(&Rates) -> f64| measured.iter().map(of).sum::<f64>() / measured.len().max(1) as f64;
         let first = measured.first().cloned().unwrap_or_default();
         let by_arm = first.classifiers.keys().map(|arm| (arm.clone(), mean(&|rates| rates.classifiers[arm])));
-        let learned = first.learned.iter().map(|(name, (steps, _))| {
-            let step = mean(&|rates| rates.learned[name].1);
-            (name.clone(), (*steps, step))
-        });
         Rates {
             classifiers: by_arm.collect(),
             source: mean(&|rates| rates.source),
             alone: mean(&|rates| rates.alone),
             transferred: mean(&|rates| rates.transferred),
-            learned: learned.collect(),
+            gan_of_source: mean(&|rates| rates.gan_of_source),
+            predictor: mean(&|rates| rates.predictor),
         }
     }
 
     /// Notes what a run needs beside its classifier's steps on the target.
     fn others(&self, runs: &Runs<'_>, cell: &Cell, work: &mut Work) -> Result<()> {
-        let (teaching, learned) = (cell.arm.teaching()?, cell.learned(runs.root));
+        let (teaching, settings) = (cell.arm.teaching()?, runs.settings);
         if teaching.source {
-            work.insert(source_classifier(runs.root, cell), (runs.settings.source_steps, self.source));
+            work.insert(source_classifier(runs.root, cell), (settings.source_steps, self.source));
         }
         if teaching.samples == 0.0 {
             return Ok(());
         }
-        let rate = if teaching.transfer { self.transferred } else { self.alone };
         let takes_turns = teaching.rounds > 1;
         let folder = match takes_turns {
-            true => cell.folder(runs.root).join("gan"),
+            true => turns_folder(runs.root, cell),
             false => gan_folder(runs.root, cell, &teaching),
         };
-        work.insert(folder, (runs.settings.gan_steps, rate));
         if teaching.transfer {
-            for (name, (steps, step)) in &self.learned {
-                // A label predictor that knows labels is of its own number of them; one that takes turns is the classifier.
-                let is_gan = name.starts_with(crate::run::SOURCE);
-                if is_gan || !takes_turns {
-                    let of_labels = if is_gan { String::new() } else { format!("-{}", cell.shots) };
-                    work.insert(learned.join(format!("gan-{name}{of_labels}")), (*steps, *step));
-                }
+            let folders = runs.folders(cell, &folder)?;
+            work.insert(folders.source, (settings.gan_source_steps, self.gan_of_source));
+            // One that takes turns is labelled by the classifier.
+            if !takes_turns {
+                work.insert(folders.classifier, (settings.source_steps, self.predictor));
             }
         }
+        work.insert(folder, (settings.gan_steps, if teaching.transfer { self.transferred } else { self.alone }));
         Ok(())
     }
 }

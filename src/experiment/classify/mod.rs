@@ -61,8 +61,13 @@ pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync +
 /// Refuses what would fail only behind hours of training; trains and writes nothing.
 ///
 /// # Errors
-/// Where a class has fewer labelled images than are asked for.
+/// Where a class has fewer labelled images than are asked for, or an arm takes turns with a GAN of other classes.
 pub fn inspect(design: &Design, data: &Data) -> Result<()> {
+    for arm in &design.arms {
+        if arm.teaching()?.rounds > 1 {
+            turns::check_classes(arm, &design.settings, data)?;
+        }
+    }
     design.shots().into_iter().try_for_each(|shots| data.drawn(shots, 0).map(drop))
 }
 

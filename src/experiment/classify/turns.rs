@@ -5,12 +5,11 @@
 //! Both have as many steps in all as where one comes after the other: the classifier a share in each turn, the GAN one between two of them.
 //! Each share is a phase with a folder of its own, and goes on from the state of the one before.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::Cell;
-use super::Teaching;
 use super::cell::{Learned, Runs, add_seconds};
-use super::data::Drawn;
+use super::{Arm, Cell, Data, Drawn, Settings, Teaching};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
 use crate::run::{Ending, RunFolder, Watcher};
@@ -18,6 +17,11 @@ use crate::transfer::{self, Handover, Plan, Pretraining};
 
 /// The folder of the turns in a cell's, and what they are called there.
 const TURNS: &str = "turns";
+
+/// The folder of a cell's turns.
+pub(super) fn turns_folder(root: &Path, cell: &Cell) -> PathBuf {
+    cell.folder(root).join(TURNS)
+}
 
 impl Runs<'_> {
     /// A cell's phases on the target, from a classifier of the source. None where it was stopped.
@@ -30,7 +34,7 @@ impl Runs<'_> {
         tell: &mut Watcher<'_>,
     ) -> Result<Option<Learned>> {
         let (rounds, folder) = (teaching.rounds, cell.folder(self.root));
-        let turns = folder.join(TURNS);
+        let turns = turns_folder(self.root, cell);
         let (mut before, mut gan, mut made) = (None, None, None);
         let (mut seconds, mut gan_seconds, mut notes) = (0.0, 0.0, Vec::new());
         for round in 1..=rounds {
@@ -52,7 +56,7 @@ impl Runs<'_> {
             let run = turns.join(format!("gan-{round}"));
             let steps = share(self.settings.gan_steps, round, rounds - 1);
             let plan = Plan { steps, sample_every: steps, ..self.plan(cell, drawn)? };
-            let given = Handover { predictor: self.of_source_classes(training.average())?, before: gan.take() };
+            let given = Handover { predictor: training.average(), before: gan.take() };
             let (target, folders) = (drawn.for_transfer(self.data.classes()), self.folders(cell, &run)?);
             let began = Instant::now();
             let trained =
@@ -68,19 +72,22 @@ impl Runs<'_> {
         }
         Err(Error::invalid("there are no turns"))
     }
+}
 
-    /// A classifier of the target's classes as what labels images for a GAN of the source's.
-    fn of_source_classes(&self, classifier: Classifier) -> Result<Classifier> {
-        let (ours, source) = (self.data.classes(), self.settings.source.as_deref().unwrap_or_default());
-        let (theirs, _) = self.data.of_gan.images(source)?;
-        if theirs.classes.names() != ours.names() {
-            return Err(Error::invalid(format!(
-                "classifier and GAN take turns where source and target have the same classes, and the source's are {}, the target's {ours}",
-                theirs.classes
-            )));
-        }
-        Ok(classifier)
+/// Refuses an arm whose classifier, of the target's classes, could not label images for a GAN of the source's.
+///
+/// # Errors
+/// [`Error::Invalid`] naming both.
+pub(super) fn check_classes(arm: &Arm, settings: &Settings, data: &Data) -> Result<()> {
+    let (theirs, _) = data.of_gan.images(settings.source.as_deref().unwrap_or_default())?;
+    if theirs.classes.names() == data.classes().names() {
+        return Ok(());
     }
+    Err(Error::invalid(format!(
+        "the arm {arm} takes turns with a GAN, which needs a source of the target's very classes: the source's are {}, the target's {}",
+        theirs.classes,
+        data.classes()
+    )))
 }
 
 /// The step at which a turn ends, of `all` in equal shares.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
 
-use crate::backend::gpu::{Dispatch, Recorder};
+use crate::backend::gpu::{Dispatch, LARGEST_STORAGE, Recorder};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator};
 use crate::nn::Mode;
@@ -12,8 +12,6 @@ use crate::tensor::{Tensor, no_grad};
 
 /// Images of a pass, the most first: a page takes the largest that its card holds.
 const IMAGES: [usize; 4] = [64, 16, 4, 1];
-/// The largest storage that WebGPU binds without being asked.
-const LARGEST: u64 = 128 << 20;
 /// The kernels for which `loops.js` has a loop.
 const KINDS: [&str; 11] = [
     "binary",
@@ -34,7 +32,7 @@ const KINDS: [&str; 11] = [
 /// # Errors
 /// [`Error::Invalid`] where a kernel runs that the page does not know, or one image takes more than WebGPU grants.
 pub fn passes(architecture: &Architecture) -> Result<Json> {
-    let (device, recorder) = Recorder::new();
+    let (device, recorder) = Recorder::with_device();
     let generator = Generator::new(&device, architecture, 0);
     let number = |tensor: &Tensor| recorder.number(tensor.storage());
     let weights: Vec<Tensor> =
@@ -51,7 +49,7 @@ pub fn passes(architecture: &Architecture) -> Result<Json> {
         let sizes = recorder.sizes();
         check(&recording.dispatches, slots.iter().copied().chain(inputs.into_iter().flatten()))?;
         let used = recording.dispatches.iter().flat_map(|dispatch| dispatch.reads.iter().chain(&dispatch.writes));
-        if used.into_iter().any(|&slot| sizes[slot] > LARGEST) {
+        if used.into_iter().any(|&slot| sizes[slot] > LARGEST_STORAGE) {
             continue;
         }
         passes.push(json!({
@@ -126,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_kernel_without_a_loop_fails_the_export() {
-        let (device, recorder) = Recorder::new();
+        let (device, recorder) = Recorder::with_device();
         let x = Tensor::zeros(&device, [8, 4]);
         let (gamma, beta) = (Tensor::ones(&device, [4]), Tensor::zeros(&device, [4]));
         let norm = || x.batch_norm(&gamma, &beta, 1e-5, crate::backend::Activation::Identity).output;
