@@ -30,7 +30,7 @@ const KINDS: [&str; 11] = [
 /// The recordings of a generator of these shapes: shaders, storages by size, where the weights lie, and the passes.
 ///
 /// # Errors
-/// [`Error::Invalid`] where a kernel runs that the page does not know, or one image takes more than WebGPU grants.
+/// [`Error::Invalid`] where a kernel runs that the page does not know, or on what nothing wrote, or one image takes more than WebGPU grants.
 pub fn passes(architecture: &Architecture) -> Result<Json> {
     let (device, recorder) = Recorder::with_device();
     let generator = Generator::new(&device, architecture, 0);
@@ -82,7 +82,12 @@ fn check(dispatches: &[Dispatch], given: impl Iterator<Item = usize>) -> Result<
                 dispatch.kind
             )));
         }
-        assert!(dispatch.reads.iter().all(|slot| filled.contains(slot)), "{} reads what nothing wrote", dispatch.kind);
+        if !dispatch.reads.iter().all(|slot| filled.contains(slot)) {
+            return Err(Error::invalid(format!(
+                "the generator cannot draw in a page: the kernel {} reads what none before it wrote",
+                dispatch.kind
+            )));
+        }
         filled.extend(&dispatch.writes);
     }
     Ok(())
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_without_a_loop_fails_the_export() {
+    fn a_kernel_without_a_loop_fails_the_export_and_one_without_its_input() {
         let (device, recorder) = Recorder::with_device();
         let x = Tensor::zeros(&device, [8, 4]);
         let (gamma, beta) = (Tensor::ones(&device, [4]), Tensor::zeros(&device, [4]));
@@ -132,6 +137,9 @@ mod tests {
         let given = [&x, &gamma, &beta].map(|tensor| recorder.number(tensor.storage()));
         let error = check(&recording.dispatches, given.into_iter()).unwrap_err().to_string();
         assert!(error.contains("batch_norm_moments, which the page does not have for the CPU"), "{error}");
+        let (_, recording) = recorder.record(|| x.tanh()).unwrap();
+        let error = check(&recording.dispatches, std::iter::empty()).unwrap_err().to_string();
+        assert!(error.ends_with("the kernel unary reads what none before it wrote"), "{error}");
     }
 
     #[test]
