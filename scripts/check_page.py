@@ -72,7 +72,7 @@ class Page:
         self.settle()
 
     def settle(self):
-        self.page.locator('#live[aria-busy="false"]').wait_for()
+        self.page.locator('#grid[aria-busy="false"]').wait_for()
 
     def pixels(self):
         self.settle()

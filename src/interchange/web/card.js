@@ -4,19 +4,28 @@
 class Card {
   // Opens the card; throws where there is none, or it refuses. `lost` is called with the card, and why, once it has gone or failed.
   static async open(recording, lost) {
-    if (!navigator.gpu) throw new Error("this browser has no WebGPU");
+    if (!navigator.gpu) {
+      const plain = "browsers give WebGPU to no page that came over plain http: open it over https, or from a disk";
+      throw new Error(isSecureContext ? "this browser has no WebGPU" : plain);
+    }
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) throw new Error("WebGPU finds no graphics card that it may use");
     const device = await adapter.requestDevice();
     const card = new Card(recording, device, adapter.info);
     const gone = (why) => {
       if (card.closed) return;
-      card.closed = true;
+      // What it holds is given back before another opens.
+      card.close();
       lost(card, why);
     };
     device.lost.then(({ message }) => gone(message || "it was taken away"));
     device.addEventListener("uncapturederror", ({ error }) => gone(error.message));
-    await card.compile();
+    try {
+      await card.compile();
+    } catch (error) {
+      card.close();
+      throw error;
+    }
     return card;
   }
 
@@ -26,7 +35,10 @@ class Card {
     // Of each network the storages of its weights; of all networks the others.
     this.weights = [];
     this.storages = [];
-    this.passes = new Map();
+    this.prepared = [];
+    // As many images at once as it holds.
+    this.pass = recording.passes[0];
+    this.images = this.pass.images;
   }
 
   close() {
@@ -68,11 +80,9 @@ class Card {
     }
   }
 
-  // A pass of a network as the card takes it, made once.
-  prepared(pass, network) {
-    const key = `${pass.images} ${network}`;
-    if (this.passes.has(key)) return this.passes.get(key);
-    const own = this.weights[network], alignment = this.device.limits.minUniformBufferOffsetAlignment;
+  // The pass of a network as the card takes it.
+  prepare(network) {
+    const { pass } = this, own = this.weights[network], alignment = this.device.limits.minUniformBufferOffsetAlignment;
     let size = 0;
     const offsets = pass.dispatches.map(({ parameters }) => {
       const at = size;
@@ -92,16 +102,14 @@ class Card {
     });
     const length = pass.images * this.recording.size ** 2 * this.recording.channels;
     const staging = this.buffer(4 * length, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    const made = { steps, staging, length };
-    this.passes.set(key, made);
-    return made;
+    return { steps, staging, length };
   }
 
-  // What a pass of a network makes of latents and conditions.
-  async run(pass, network, latents, condition) {
-    const { steps, staging, length } = this.prepared(pass, network);
-    this.device.queue.writeBuffer(this.storage(pass.latents), 0, latents);
-    if (pass.condition !== null) this.device.queue.writeBuffer(this.storage(pass.condition), 0, condition);
+  // `images` images of a network, by as many latents and conditions.
+  async draw(network, latents, condition) {
+    const { steps, staging, length } = (this.prepared[network] ??= this.prepare(network));
+    this.device.queue.writeBuffer(this.storage(this.pass.latents), 0, latents);
+    if (condition) this.device.queue.writeBuffer(this.storage(this.pass.condition), 0, condition);
     const encoder = this.device.createCommandEncoder();
     const compute = encoder.beginComputePass();
     for (const { pipeline, group, groups } of steps) {
@@ -110,29 +118,11 @@ class Card {
       compute.dispatchWorkgroups(groups[0], groups[1]);
     }
     compute.end();
-    encoder.copyBufferToBuffer(this.storage(pass.output), 0, staging, 0, 4 * length);
+    encoder.copyBufferToBuffer(this.storage(this.pass.output), 0, staging, 0, 4 * length);
     this.device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
     const values = new Float32Array(staging.getMappedRange().slice(0));
     staging.unmap();
     return values;
-  }
-
-  // Images of any number, by the largest pass that does not take far more.
-  async draw(network, latents, condition, images) {
-    const { passes, latent, size, channels } = this.recording;
-    const wide = [...passes].reverse().find((pass) => pass.images >= images) ?? passes[0];
-    const each = size * size * channels, all = new Float32Array(images * each), conditions = condition ? condition.length / images : 0;
-    for (let start = 0; start < images; start += wide.images) {
-      const count = Math.min(wide.images, images - start);
-      const part = (values, length) => {
-        const padded = new Float32Array(wide.images * length);
-        padded.set(values.subarray(start * length, (start + count) * length));
-        return padded;
-      };
-      const values = await this.run(wide, network, part(latents, latent), condition && part(condition, conditions));
-      all.set(values.subarray(0, count * each), start * each);
-    }
-    return all;
   }
 }

@@ -248,8 +248,7 @@ const LOOPS = {
 let recording = null;
 let storages = null;
 // The weights of each network: the recording's, one after the other.
-let networks = null;
-let job = 0;
+const networks = [];
 
 // A dispatch with everything that its loop reads.
 const prepared = (dispatch) => {
@@ -277,30 +276,15 @@ const replay = (pass, network, latents, condition) => {
   return storages[pass.output];
 };
 
-// Draws few images at a time, so that the newest wish is heard, and each is seen when it is there.
-const draw = async ({ id, network, latents, condition, images }) => {
-  const sizes = recording.passes.map((pass) => pass.images), most = sizes.find((size) => size <= 4) ?? sizes[sizes.length - 1];
-  const pass = recording.passes.find((found) => found.images === most);
-  const [ofLatent, ofCondition] = [latents.length / images, condition ? condition.length / images : 0];
-  const each = recording.size * recording.size * recording.channels;
-  for (let start = 0; start < images; start += most) {
-    await new Promise((done) => setTimeout(done));
-    if (job !== id) return;
-    const count = Math.min(most, images - start), part = (values, length) => {
-      const padded = new Float32Array(most * length);
-      padded.set(values.subarray(start * length, (start + count) * length));
-      return padded;
-    };
-    const out = replay(pass, network, part(latents, ofLatent), condition && part(condition, ofCondition));
-    postMessage({ id, start, count, values: out.slice(0, count * each), last: start + count >= images });
-  }
-};
-
 onmessage = ({ data }) => {
   if (data.recording) [recording, storages] = [data.recording, []];
-  if (data.networks) networks = data.networks;
-  if (data.id) {
-    job = data.id;
-    draw(data).catch((error) => postMessage({ id: data.id, failure: String(error) }));
+  if (data.weights) networks[data.network] = data.weights;
+  if (!data.latents) return;
+  try {
+    const pass = recording.passes[data.pass], values = replay(pass, data.network, data.latents, data.condition);
+    // The storage may be longer than the images: other passes use it, too.
+    postMessage({ values: values.slice(0, pass.images * recording.size ** 2 * recording.channels) });
+  } catch (error) {
+    postMessage({ failure: String(error) });
   }
 };

@@ -38,8 +38,9 @@ fn controls(html: &mut Html, shown: &Shown) {
         );
         button(html, "forget", "Forget kept");
     });
+    // A finger that goes down scrolls.
     let hint = "Click a picture to keep it when others are drawn; keep two to walk between them. Drag over the pictures: across moves along \
-                direction 1, down along direction 2.";
+                direction 1, with a mouse down along direction 2.";
     html.leaf("p", &[("class", "soft")], hint);
     if shown.pair {
         slider(html, "mix", "Source to target", ["0", "1", "0.01", "1"]);
@@ -56,6 +57,10 @@ fn controls(html: &mut Html, shown: &Shown) {
                 }
             });
         });
+    }
+    if let Some([kept, rows]) = shown.thinned {
+        let text = format!("Features of images come from {kept} of the {rows} that the generator was trained to take.");
+        html.leaf("p", &[("class", "soft")], &text);
     }
     for index in 1..=shown.directions {
         let farthest = format!("-{FARTHEST}");

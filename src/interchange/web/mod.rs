@@ -1,9 +1,11 @@
 //! `--format web`: a page in which a generator draws, on the viewer's own gpu through WebGPU, by the shaders of the native device.
 //!
-//! The page holds recordings of forward passes (`passes`), the weights, and three programs that know no network: `card.js` replays a
-//! recording on the gpu, `loops.js` on the cpu by one loop a kind of kernel, and `page.js` is what a person sees. It asks nothing of a
-//! network, and a policy forbids the browser to.
+//! The page holds recordings of forward passes (`passes`), the weights, and programs that know no network: `card.js` replays a recording on
+//! the gpu, `processor.js` on the cpu, in a worker with one loop a kind of kernel (`loops.js`); `draws.js` draws latents and conditions,
+//! `link.js` has the view and its link, `grid.js` the pictures, and `page.js` is what a person does. It asks nothing of a network, and a
+//! policy forbids the browser to.
 
+mod conditions;
 mod directions;
 mod functions;
 mod markup;
@@ -19,19 +21,18 @@ use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Conditions, Generator, Role, load_generator, load_raw_generator};
+use crate::gan::{Architecture, Generator, Role, load_generator, load_raw_generator};
 use crate::html::{Html, STYLE, base64};
 use crate::transfer::surgery::Surgery;
-use weights::Precision;
-
-/// Rows of the bank of features that the page draws from, at most.
-const BANK: usize = 64;
+use conditions::Ways;
+use weights::{Precision, Weights};
 
 /// What is drawn: a generator, and where it was transferred the one that it came from.
 #[derive(Debug)]
 pub struct Drawn {
     architecture: Architecture,
     generator: Generator,
+    ways: Ways,
     source: Option<Generator>,
 }
 
@@ -49,7 +50,7 @@ impl Drawn {
                 (architecture, average.into_network())
             }
         };
-        Ok(Drawn { architecture, generator, source: None })
+        Ok(Drawn { architecture, generator, ways: Ways::of(checkpoint), source: None })
     }
 
     /// The generator of a source's checkpoint, in the shape that a transfer to this one gives it.
@@ -96,39 +97,47 @@ struct Shown {
     classes: Vec<String>,
     /// Whether classes have probabilities, by which they are drawn; else they come in turn.
     by_frequency: bool,
+    /// Where not all rows of the bank of features travel: how many do, of how many.
+    thinned: Option<[usize; 2]>,
     directions: usize,
 }
 
 impl Live {
     /// The program that has to stand behind it.
-    pub(crate) const SCRIPT: &str = concat!(include_str!("card.js"), include_str!("page.js"));
+    pub(crate) const SCRIPT: &str = concat!(
+        include_str!("card.js"),
+        include_str!("processor.js"),
+        include_str!("draws.js"),
+        include_str!("link.js"),
+        include_str!("grid.js"),
+        include_str!("page.js"),
+    );
     /// The style that it has beside that of all pages.
     pub(crate) const STYLE: &str = include_str!("page.css");
 
     /// Of what is drawn, under a title; weights in all 32 bits where `exact`, else filters in 16.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a kernel runs that the page does not know, or one image takes more than WebGPU grants; the device's first
-    /// failure.
+    /// [`Error::Invalid`] where a kernel runs that the page does not know, one image takes more than WebGPU grants, or a weight is not finite;
+    /// the device's first failure.
     pub fn new(drawn: &Drawn, title: impl Into<String>, exact: bool) -> Result<Live> {
-        let Drawn { architecture, generator, source } = drawn;
-        let precision = if exact { Precision::Full } else { Precision::Half };
+        let Drawn { architecture, generator, ways, source } = drawn;
+        let networks: Vec<&Generator> = source.iter().chain([generator]).collect();
+        let weights = Weights::new(&networks, if exact { Precision::Full } else { Precision::Half })?;
         let mut recording = passes::passes(architecture)?;
-        let parameters = [generator.parameters(), generator.statistics()].concat();
         let described = recording["weights"].as_array_mut().expect("a list of weights");
-        for (weight, parameter) in described.iter_mut().zip(&parameters) {
-            weight["half"] = json!(precision.halves(parameter.get().shape()));
+        for (weight, half) in described.iter_mut().zip(&weights.halves) {
+            weight["half"] = json!(half);
         }
         let directions = directions::directions(architecture, generator)?;
-        let conditions = generator.conditions();
+        let (conditions, thinned) = conditions::described(architecture, generator.conditions(), *ways);
         let shown = Shown {
             pair: source.is_some(),
-            classes: conditions.names().names().to_vec(),
-            by_frequency: conditions.frequencies().is_some(),
+            classes: generator.conditions().names().names().to_vec(),
+            by_frequency: generator.conditions().frequencies().is_some(),
+            thinned,
             directions: directions.len(),
         };
-        let networks: Vec<&Generator> = source.iter().chain([generator]).collect();
-        let weights = networks.iter().map(|network| Ok(base64(&weights::bytes(network, precision)?)));
         let about = format!(
             "{}'s generator of {size}x{size} images, width {}",
             architecture.network.title(),
@@ -137,7 +146,7 @@ impl Live {
         );
         let of_network = json!({
             "size": architecture.size, "channels": architecture.channels, "latent": architecture.latent,
-            "directions": directions, "conditions": described_conditions(architecture, conditions),
+            "directions": directions, "conditions": conditions,
         });
         let whole = [recording, of_network].into_iter().filter_map(|part| part.as_object().cloned());
         let whole: Map<String, Json> = whole.flatten().collect();
@@ -146,7 +155,7 @@ impl Live {
             about,
             shown,
             recording: escaped(&Json::Object(whole)),
-            weights: weights.collect::<Result<_>>()?,
+            weights: weights.bytes.iter().map(|bytes| base64(bytes)).collect(),
         })
     }
 
@@ -172,7 +181,8 @@ impl Live {
                     digest(Self::SCRIPT)
                 );
                 html.void("meta", &[("http-equiv", "Content-Security-Policy"), ("content", &policy)]);
-                html.leaf("title", &[], &format!("{} · graft", self.title));
+                // A title has no markup: marks (Unicode's isolates) keep letters from right to left to the name.
+                html.leaf("title", &[], &format!("\u{2068}{}\u{2069} · graft", self.title));
                 html.void("link", &[("rel", "icon"), ("href", "data:,")]);
                 html.element("style", &[], |html| html.raw(STYLE));
                 html.element("style", &[], |html| html.raw(Self::STYLE));
@@ -209,24 +219,6 @@ impl Live {
         }
         html.script(&[data, ("id", "loops")], &(functions::functions() + include_str!("loops.js")));
     }
-}
-
-/// What the page draws conditions from; null where there are none.
-fn described_conditions(architecture: &Architecture, conditions: &Conditions) -> Json {
-    if architecture.condition_length() == 0 {
-        return Json::Null;
-    }
-    let length = architecture.condition_features;
-    let bank = conditions.bank().map(|bank| {
-        let rows = bank.features.len() / length;
-        let kept: Vec<usize> = (0..rows.min(BANK)).map(|index| index * rows / rows.min(BANK)).collect();
-        let features: Vec<&[f32]> = kept.iter().map(|&row| &bank.features[row * length..][..length]).collect();
-        let labels: Vec<Option<u32>> = kept.iter().map(|&row| bank.labels.get(row).copied().flatten()).collect();
-        json!({ "features": features, "labels": labels })
-    });
-    json!({
-        "classes": conditions.names().names(), "frequencies": conditions.frequencies(), "features": length, "bank": bank,
-    })
 }
 
 /// JSON that is safe within an element: nothing in it ends that, or begins another.
