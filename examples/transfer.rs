@@ -12,7 +12,8 @@ use graft::transfer::{self, Arm, Plan, Ready, starting_recipe};
 use graft::{Device, Result};
 
 fn main() -> Result<()> {
-    let place = std::env::args_os().nth(1).map_or_else(|| std::env::temp_dir().join("graft-transfer"), PathBuf::from);
+    let fresh = || std::env::temp_dir().join(format!("graft-transfer-{}", std::process::id()));
+    let place = std::env::args_os().nth(1).map_or_else(fresh, PathBuf::from);
     let base = starting_recipe(0, 32, 3);
     let plan = Plan {
         source: "synthetic:strokes".into(),

@@ -2,8 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -41,11 +43,48 @@ pub fn write_after(path: &Path, bytes: &[u8], before: impl FnOnce() -> Result<()
     let written = fill(&temporary, bytes)
         .map_err(Error::io("write", path))
         .and_then(|()| before())
+        .and_then(|()| fenced(path))
         .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("write", path)));
-    // The first error is the one worth telling; a temporary file that was never made cannot be removed.
-    written.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
+    // The first error is the one worth telling, unless it comes of what the fence says; a temporary file that was never made cannot be removed.
+    written.inspect_err(|_| drop(fs::remove_file(&temporary))).map_err(|error| fenced(path).err().unwrap_or(error))?;
     persist_name(path);
     Ok(())
+}
+
+/// Asked before anything below a folder takes its place.
+type Guard = dyn Fn() -> Result<()> + Send + Sync;
+
+/// The fences of this process.
+static FENCES: LazyLock<Mutex<Vec<(PathBuf, Arc<Guard>)>>> = LazyLock::new(Mutex::default);
+
+/// Keeps this process from replacing anything below a folder where its guard says no, while this value lives.
+pub(crate) struct Fence(Arc<Guard>);
+
+/// Puts a fence around a folder.
+pub(crate) fn fence(folder: &Path, guard: Arc<Guard>) -> Fence {
+    FENCES.lock().unwrap_or_else(PoisonError::into_inner).push((folder.to_path_buf(), Arc::clone(&guard)));
+    Fence(guard)
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        let mut fences = FENCES.lock().unwrap_or_else(PoisonError::into_inner);
+        fences.retain(|(_, guard)| !Arc::ptr_eq(guard, &self.0));
+    }
+}
+
+impl std::fmt::Debug for Fence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fence")
+    }
+}
+
+/// What the fences around a path say.
+fn fenced(path: &Path) -> Result<()> {
+    let around = |(folder, guard): &(PathBuf, Arc<Guard>)| path.starts_with(folder).then(|| Arc::clone(guard));
+    let guards: Vec<Arc<Guard>> =
+        FENCES.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(around).collect();
+    guards.iter().try_for_each(|guard| guard())
 }
 
 /// The temporary files of `path` that other processes left when they died: there must be none that writes there now.
@@ -54,7 +93,7 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
     let of_path = |hidden: &OsStr| {
         let rest =
             hidden.as_encoded_bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name.as_encoded_bytes()));
-        writer(hidden).is_some_and(|process| process != std::process::id())
+        writer(hidden).is_some_and(|process| process != this_process())
             && rest.is_some_and(|rest| rest.iter().filter(|&&byte| byte == b'.').count() == 2)
     };
     let entries = fs::read_dir(around).into_iter().flatten().flatten();
@@ -69,12 +108,11 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
 pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let temporary = temporary(path)?;
     sweep_folders(path);
-    // A process of the same number may have died here.
-    let _ = fs::remove_dir_all(&temporary);
     fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
     // Ends with the process; where the disk knows no locks, nobody sweeps either.
     let _alive = locked(&temporary);
     let filled = fill(&temporary)
+        .and_then(|value| fenced(path).map(|()| value))
         .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io("create", path)));
     if filled.is_err() {
         let _ = fs::remove_dir_all(&temporary);
@@ -85,7 +123,7 @@ pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T
 
 /// Removes the temporary files in a folder that other processes left when they died: there must be none that writes there now.
 pub fn sweep(folder: &Path) {
-    let left = |name: &OsStr| writer(name).is_some_and(|process| process != std::process::id());
+    let left = |name: &OsStr| writer(name).is_some_and(|process| process != this_process());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| left(&entry.file_name())) {
         // What stays takes space and nothing else.
         let _ = fs::remove_file(entry.path());
@@ -99,7 +137,7 @@ fn sweep_folders(path: &Path) {
     let of_path = |hidden: &OsStr| {
         let rest =
             hidden.as_encoded_bytes().strip_prefix(b".")?.strip_prefix(name.as_encoded_bytes())?.strip_prefix(b".")?;
-        std::str::from_utf8(rest.strip_suffix(b".tmp")?).ok()?.parse::<u32>().ok()
+        std::str::from_utf8(rest.strip_suffix(b".tmp")?).ok()?.parse::<u64>().ok()
     };
     for entry in fs::read_dir(around).into_iter().flatten().flatten() {
         let dead = of_path(&entry.file_name()).is_some() && entry.path().is_dir() && locked(&entry.path()).is_some();
@@ -133,12 +171,18 @@ fn temporary(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} is not a file name", path.display())))?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
+    hidden.push(format!(".{}.tmp", this_process()));
     Ok(path.with_file_name(hidden))
 }
 
+/// A number of this process that no other has, on whatever machine: files are also written on disks that machines share.
+fn this_process() -> u64 {
+    static NUMBER: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    *NUMBER
+}
+
 /// The process that writes a file of this temporary name.
-fn writer(name: &OsStr) -> Option<u32> {
+fn writer(name: &OsStr) -> Option<u64> {
     let bytes = name.as_encoded_bytes().strip_prefix(b".")?.strip_suffix(b".tmp")?;
     let process = &bytes[bytes.iter().rposition(|&byte| byte == b'.')? + 1..];
     std::str::from_utf8(process).ok()?.parse().ok()

@@ -51,6 +51,9 @@ pub enum Error {
     /// The images of a run are others than those that it began with; the text says how.
     #[error("{0}")]
     Changed(String),
+    /// Another process has taken over what this one was at; the text says what. Nothing more is written there.
+    #[error("{0}")]
+    Taken(String),
     /// What was asked for contradicts itself; the text says what to do instead.
     #[error("{0}")]
     Usage(String),
@@ -103,6 +106,8 @@ pub enum Way {
     Replace,
     /// To go on with images that are others than those that the run began with.
     GoOnChanged,
+    /// To let in a process that computes with something else than the others did.
+    Mix,
     /// To remove the folder of a run, or of a phase of one, which then begins anew.
     Remove(PathBuf),
 }
@@ -116,6 +121,7 @@ impl fmt::Display for Way {
             Way::Take(phase) => write!(f, "take the networks of {}", phase.display()),
             Way::Replace => f.write_str("replace the run that is there"),
             Way::GoOnChanged => f.write_str("go on with the images as they are now"),
+            Way::Mix => f.write_str("let it in as one of another kind"),
             Way::Remove(folder) => write!(f, "remove {} to begin it anew", folder.display()),
         }
     }

@@ -42,6 +42,8 @@ pub mod backend;
 #[cfg(feature = "gan")]
 pub mod checkpoint;
 #[cfg(feature = "gan")]
+pub mod claims;
+#[cfg(feature = "gan")]
 pub mod classifier;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -67,6 +69,7 @@ pub mod options;
 #[cfg(feature = "gan")]
 mod protobuf;
 pub mod random;
+pub mod ranks;
 #[cfg(feature = "gan")]
 pub mod run;
 pub mod tensor;

@@ -24,6 +24,7 @@ use serde_json::Value as Json;
 
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
+use crate::claims;
 use crate::data::{Dataset, Parts, Reading, Spec};
 use crate::error::{Error, Result, Way};
 use crate::gan::Recipe;
@@ -484,7 +485,7 @@ impl RunFolder {
 }
 
 /// Whether there is nothing at a path, or a folder with no more than what a process leaves that was killed before it wrote its
-/// settings: temporary files, and empty folders for pictures and checkpoints.
+/// settings: temporary files, claims, and empty folders for pictures and checkpoints.
 pub(crate) fn is_vacant(path: &Path) -> Result<bool> {
     let names = |folder: &Path| -> std::io::Result<Vec<std::ffi::OsString>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
@@ -494,7 +495,8 @@ pub(crate) fn is_vacant(path: &Path) -> Result<bool> {
         inside.is_some_and(|inside| inside.is_ok_and(|inside| inside.iter().all(|name| atomic::is_temporary(name))))
     };
     let names = atomic::if_there(names(path)).map_err(unusable(path))?;
-    Ok(names.is_none_or(|names| names.iter().all(|name| atomic::is_temporary(name) || is_part(name))))
+    let is_of_process = |name: &std::ffi::OsString| atomic::is_temporary(name) || name == claims::FOLDER;
+    Ok(names.is_none_or(|names| names.iter().all(|name| is_of_process(name) || is_part(name))))
 }
 
 /// The event files in a folder, in the order in which they were begun.

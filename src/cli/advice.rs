@@ -19,6 +19,7 @@ pub fn advised(error: Error) -> Error {
                 Way::Continue(run) => {
                     format!("continue its run with --resume {}", quoted(&run.display().to_string()))
                 }
+                Way::Mix => format!("{way} with --mixed"),
                 Way::GoOnChanged => format!("{way} with --data-changed"),
                 Way::Replace => "replace the run that is there with --overwrite".to_string(),
             };

@@ -14,6 +14,7 @@ use super::output::{emit, is_quiet};
 use super::progress::wish;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::signals::{minutes, stop_after, watch_for_interrupts};
+use super::workers::WorkerOptions;
 use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
@@ -109,6 +110,8 @@ pub struct Classify {
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
+    workers: WorkerOptions,
+    #[command(flatten)]
     map: MapOption,
     #[command(flatten)]
     held_out: HeldOutOption,
@@ -127,6 +130,7 @@ impl Classify {
             let threads = rayon::current_num_threads();
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             Design::joined(&self.out, &design)?;
+            classify::check_kind(&self.out, device, self.workers.mixed)?;
             let data = Data::of(&target, &design.settings)?;
             drop(target);
             classify::inspect(&design, &data)?;
@@ -137,16 +141,16 @@ impl Classify {
                 let Estimate { seconds_per_step, steps, seconds } = estimate;
                 let plan =
                     json!({ "rows": rows, "seconds_per_step": seconds_per_step, "steps": steps, "seconds": seconds });
-                tell("plan", plan, text);
-                return Ok(());
+                return self.workers.plan(plan, text, seconds, threads);
             }
             say(&data.withheld);
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
-            let lock = Lock::take(&self.out)?;
-            lock.warning().into_iter().for_each(warn);
+            let _lock = Lock::share(&self.out)?;
+            let claims = self.workers.open(&self.out)?;
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| watch(&lines, cell, event);
-            let (found, ending) = classify::run(&self.out, &design, &data, device, jobs, watcher)?;
+            let (found, ending) =
+                classify::run(&self.out, &design, &data, device, jobs, &self.workers.with(&claims), watcher)?;
             let report = report_on(&self.out, &found, &data)?;
             let text = format!("{}\nreport: {}", tables::results(&found), report.display());
             tell("classification", serde_json::to_value(&found).expect("figures are JSON"), text);
@@ -210,6 +214,8 @@ fn watch(lines: &Lines, cell: &Cell, event: &CellEvent<'_>) -> ControlFlow<()> {
             ended(lines, cell, record, found);
             wish()
         }
+        CellEvent::Lost(why) => lines.lost(&cell.to_string(), why),
+        CellEvent::Waiting(left) => lines.waiting(left),
     }
 }
 

@@ -16,8 +16,10 @@ use super::presets::OfCompare;
 use super::progress::Progress;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::signals::{minutes, stop_after, watch_for_interrupts};
+use super::workers::{Patience, WorkerOptions};
 use super::{Compute, count, live, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
+use crate::claims::Claims;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
@@ -111,6 +113,8 @@ pub struct Compare {
     /// Print what would run and about how long it takes, and write nothing
     #[arg(long)]
     plan: bool,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// Measure in turns what a step of each arm takes, keep it with the comparison, and train nothing: runs are then also held
     /// against scratch in as many minutes
     #[arg(long, conflicts_with_all = ["plan", "search"], hide_short_help = true)]
@@ -135,6 +139,7 @@ impl Compare {
             let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
             let joined = compare::joined(&self.out, &design)?;
             compare::check_completable(&self.out, &joined)?;
+            compare::check_kind(&self.out, device, self.workers.mixed)?;
             let real = RealData::of(&target, &design.settings).map_err(advised_to_hold_out)?;
             drop(target);
             compare::check_moved(&self.out, &design, &real)?;
@@ -150,29 +155,32 @@ impl Compare {
                 if let Some(search) = &design.search {
                     let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
                     let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
-                    tell("plan", fields, search_tables::planned(&estimate, &design, jobs));
-                    return Ok(());
+                    let text = search_tables::planned(&estimate, &design, jobs);
+                    return self.workers.plan(fields, text, estimate.seconds, threads);
                 }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
-                tell("plan", fields, tables::planned(&estimate, &design, jobs));
-                return Ok(());
+                let text = tables::planned(&estimate, &design, jobs);
+                return self.workers.plan(fields, text, estimate.seconds, threads);
             }
             say(&real.withheld);
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
-            let lock = Lock::take(&self.out)?;
-            lock.warning().into_iter().for_each(warn);
-            compare::prepare(&self.out, &design)?;
+            // Times that are measured beside other work are none.
+            let _lock = if self.time { Lock::take(&self.out)? } else { Lock::share(&self.out)? };
+            let claims = self.workers.open(&self.out)?;
+            compare::prepare(&self.out, &design, &claims)?;
             if self.time {
                 return self.measure_times(&joined, &real, device);
             }
-            let Some(judging) = self.judging(known, joined.judges, &real, device)? else {
+            let Some(judging) = self.judging_once(&claims, joined.judges, &real, device)? else {
                 warn(STOPPED);
                 return Ok(());
             };
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
-            let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, jobs, watcher)?;
+            let workers = self.workers.with(&claims);
+            let (comparison, ending) =
+                compare::run(&self.out, &design, &real, &judging, device, jobs, &workers, watcher)?;
             let report = report_on(&self.out, &comparison, &real, false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),
@@ -253,6 +261,24 @@ impl Compare {
             }
             _ => file.map(|path| Judge::read(&path, device)).transpose(),
         }
+    }
+
+    /// The judge, and the panel beside it, which one process makes for all. None where that was interrupted.
+    fn judging_once(
+        &self,
+        claims: &Claims,
+        judges: Judges,
+        real: &RealData,
+        device: &Device,
+    ) -> Result<Option<Judging>> {
+        let mut waiting = Patience::new("the judge");
+        let turn = claims.wait(&compare::judges_piece(&self.out), &mut || Ok(waiting.go_on()))?;
+        let Some(_turn) = turn else { return Ok(None) };
+        // Another process may have made it meanwhile.
+        let known = self.known_judge(real, device)?;
+        let judging = self.judging(known, judges, real, device)?;
+        judging.iter().try_for_each(|judging| compare::keep_judges(&self.out, judging))?;
+        Ok(judging)
     }
 
     /// The judge, known or trained now, and the panel beside it: the comparison's own, or out of the cache or trained now. None where a

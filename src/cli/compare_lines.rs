@@ -11,6 +11,7 @@ use serde_json::json;
 use super::output::emit;
 use super::progress::{time_left, wish};
 use super::warn;
+use crate::error::Error;
 use crate::experiment::compare::{Cell, CellEvent, Comparison, Record};
 use crate::metrics::JUDGE_FD;
 use crate::run::Event;
@@ -22,6 +23,8 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 pub struct Lines {
     quiet: bool,
     runs: Mutex<HashMap<String, Phase>>,
+    /// What is waited for, as it was said last.
+    waiting: Mutex<String>,
 }
 
 /// What a run is at, up to which step, and when that was said last.
@@ -34,7 +37,7 @@ struct Phase {
 impl Lines {
     /// Of a comparison that has said nothing yet.
     pub fn new(quiet: bool) -> Lines {
-        Lines { quiet, runs: Mutex::default() }
+        Lines { quiet, runs: Mutex::default(), waiting: Mutex::default() }
     }
 
     /// Says what is due; gives whether to go on.
@@ -45,6 +48,8 @@ impl Lines {
                 self.ended(cell, record, comparison);
                 wish()
             }
+            CellEvent::Lost(why) => self.lost(&cell.to_string(), why),
+            CellEvent::Waiting(left) => self.waiting(left),
         }
     }
 
@@ -57,9 +62,36 @@ impl Lines {
                 runs.insert(run.to_string(), Phase { name: name.to_string(), steps: to, said });
             }
             Event::Losses { step, rate, .. } if !self.quiet => self.step(run, step, rate),
+            Event::Waiting(folder) => {
+                self.wait(&format!("{run}: waiting for {}, which another process makes", folder.display()));
+            }
             _ => {}
         }
         wish()
+    }
+
+    /// Says that a run is another process's by now.
+    pub fn lost(&self, run: &str, why: &Error) -> ControlFlow<()> {
+        warn(format!("{run}: {why}"));
+        wish()
+    }
+
+    /// Says that what is left is other processes'; gives whether to wait for it.
+    pub fn waiting(&self, left: usize) -> ControlFlow<()> {
+        self.wait(&match left {
+            1 => "waiting for a run that another process has".to_string(),
+            _ => format!("waiting for {left} runs that other processes have"),
+        });
+        wish()
+    }
+
+    /// Says what is waited for, once.
+    fn wait(&self, what: &str) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.quiet && *waiting != what {
+            warn(what);
+            *waiting = what.to_string();
+        }
     }
 
     /// Whether nothing is to be said.

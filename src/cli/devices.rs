@@ -3,18 +3,41 @@
 use clap::Args;
 use serde_json::json;
 
-use super::tell;
+use super::device_check::check;
+use super::{Compute, tell};
 use crate::backend::gpu::{Adapter, adapters, automatic};
 use crate::backend::{cpu, gpu};
 use crate::error::Result;
 
 /// Show where this machine can compute, and what --device takes
 #[derive(Args)]
-#[command(after_help = "Examples:\n  graft devices\n  graft train --device gpu:nvidia")]
-pub struct Devices {}
+#[command(
+    after_help = "Examples:\n  graft devices\n  graft devices --check --device gpu\n  graft train --device gpu:nvidia"
+)]
+pub struct Devices {
+    /// Hold a device's kernels against the reference: every op, its derivatives, odd sizes, the same bits twice
+    #[arg(long)]
+    check: bool,
+    /// Which device to check: cpu, gpu, gpu:N or gpu:NAME [default: the gpu where there is one, else the cpu]
+    #[arg(long, value_name = "DEVICE", requires = "check")]
+    device: Option<String>,
+}
 
 impl Devices {
     pub fn run(&self) -> Result<()> {
+        match self.check {
+            true => self.check(),
+            false => self.list(),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let has_gpu = adapters().iter().any(Adapter::is_enough);
+        let usual = || if has_gpu { "gpu" } else { "cpu" }.to_string();
+        Compute { device: self.device.clone().unwrap_or_else(usual), threads: 0 }.run(check)
+    }
+
+    fn list(&self) -> Result<()> {
         let simd = cpu::Simd::from_environment()?.name();
         let adapters = adapters();
         // The order is that of choice, so `--device gpu` takes the first that is usable.

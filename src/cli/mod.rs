@@ -10,6 +10,7 @@ mod compare_command;
 mod compare_lines;
 mod compare_tables;
 mod data;
+mod device_check;
 mod devices;
 mod evaluate;
 mod export;
@@ -24,6 +25,7 @@ mod output;
 mod predict;
 mod presets;
 mod progress;
+mod ranks;
 mod reading;
 mod report;
 mod resume;
@@ -38,6 +40,7 @@ mod train_command;
 mod transfer;
 mod transfer_command;
 mod translate;
+mod workers;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -54,6 +57,8 @@ use output::{named, say, tell, warn};
 /// Where to compute unless something else is said.
 const DEVICE: &str = "cpu";
 
+/// The exit code where something else is.
+const FAILURE: u8 = 1;
 /// The exit code where the command line is wrong.
 const USAGE: u8 = 2;
 
@@ -119,16 +124,17 @@ impl Compute {
         if self.threads > MOST_THREADS {
             return Err(Error::Usage(format!("--threads takes a number up to {MOST_THREADS}")));
         }
+        let place = ranks::place();
         let device = if self.device == "auto" {
             let (device, why) = Device::auto()?;
             warn(why);
             device
         } else {
-            self.device.parse()?
+            place.device(&self.device)?.parse()?
         };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(place.threads(self.threads)).build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
-        pool.install(|| work(&device))
+        pool.install(|| place.ranks.within(|| work(&device)))
     }
 }
 
@@ -155,6 +161,14 @@ pub fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let (_, options) = matches.subcommand().expect("clap requires a subcommand");
+    let takes_ranks = matches!(cli.command, Command::Train(_) | Command::Transfer(_));
+    let launched = match ranks::launched(takes_ranks) {
+        Ok(launched) => launched,
+        Err(error) => {
+            warn(format!("error: {error}"));
+            return ExitCode::from(USAGE);
+        }
+    };
     let result = match cli.command {
         Command::Train(command) => command.run(options),
         Command::Transfer(command) => command.run(options),
@@ -178,11 +192,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ending(0),
         Err(error) => {
             let error = advice::advised(error);
-            match &error {
-                Error::Option { .. } => warn(format!("error: --{error}")),
-                _ => warn(format!("error: {error}")),
-            }
-            if error.is_usage() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            let dashes = if matches!(error, Error::Option { .. }) { "--" } else { "" };
+            let code = if error.is_usage() { USAGE } else { FAILURE };
+            launched.failed();
+            warn(format!("error: {}{dashes}{error}", ranks::place().named()));
+            launched.end_all(code);
+            ExitCode::from(code)
         }
     }
 }

@@ -16,6 +16,8 @@ static JSON: AtomicBool = AtomicBool::new(false);
 
 /// Whether nobody wants progress, said once at its start.
 static QUIET: AtomicBool = AtomicBool::new(false);
+/// Whether another process speaks for this one.
+static MUTE: AtomicBool = AtomicBool::new(false);
 /// What the system said where standard output could not be written.
 static UNWRITTEN: OnceLock<Error> = OnceLock::new();
 
@@ -27,6 +29,11 @@ pub fn be_quiet() {
 /// Whether nobody wants progress.
 pub fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
+}
+
+/// From now on nothing at all, or everything again.
+pub fn be_mute(is_mute: bool) {
+    MUTE.store(is_mute, Ordering::Relaxed);
 }
 
 /// From now on, objects.
@@ -70,6 +77,9 @@ pub fn named(path: impl AsRef<Path>) -> String {
 
 /// Writes a line. That it cannot be written is no reason to stop, but to say so at the end.
 fn print(line: impl Display) {
+    if MUTE.load(Ordering::Relaxed) {
+        return;
+    }
     note_written(writeln!(stdout(), "{line}"));
 }
 
@@ -87,5 +97,7 @@ pub fn unwritten() -> Option<&'static Error> {
 
 /// Writes a line to standard error, as [`say`] does to standard output.
 pub fn warn(line: impl Display) {
-    let _ = writeln!(stderr(), "{line}");
+    if !MUTE.load(Ordering::Relaxed) {
+        let _ = writeln!(stderr(), "{line}");
+    }
 }

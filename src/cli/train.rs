@@ -11,6 +11,7 @@ use super::command::{default_folder, option, tell_command};
 use super::output::is_quiet;
 use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
+use super::ranks::Desk;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable, ChangedOption, check_place};
 use super::signals::{minutes, stop_after};
@@ -108,17 +109,19 @@ impl Train {
         stop_after(self.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
-            return self.resume(&continued(folder, "train")?, matches);
+            let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "train"))?;
+            return self.resume(&folder, matches);
         }
         let (parts, data, settings) = self.settings()?;
         let Settings { data: spec, recipe: Recipe { architecture, seed, .. }, .. } = &settings;
         let out = self.out.clone().unwrap_or_else(|| default_folder(architecture.network.name(), spec, *seed));
+        let desk = Desk::new(out)?;
         self.compute.run(|device| {
             settings.recipe.check_fits(device)?;
             let (device, profile) = self.profiled(device);
             let mut trainer = Trainer::new(&settings.recipe, data, &device)?;
             tell_command(&equivalent_command(&settings));
-            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
+            let folder = guarded(RunFolder::create(desk.path(), self.overwrite)?);
             folder.write_settings(&settings.absolute()?)?;
             train(&folder, &mut trainer, &settings, &parts, &device)?;
             profile.into_iter().for_each(say);

@@ -14,6 +14,7 @@ use super::presets::{
     OF_ARM, OfTransfer, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning,
 };
 use super::progress::Progress;
+use super::ranks::Desk;
 use super::reading::{HeldOutOption, MapOption, ReadingOptions};
 use super::resume::{self, Changeable, ChangedOption, check_place};
 use super::signals::{minutes, stop_after};
@@ -120,15 +121,17 @@ impl Transfer {
         stop_after(self.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
-            return self.resume(&continued(folder, "transfer")?, matches);
+            let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "transfer"))?;
+            return self.resume(&folder, matches);
         }
         let (plan, parts, source) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         let kept = plan.absolute()?;
+        let desk = Desk::new(out)?;
         self.compute.run(|device| {
             let ready = Ready::with_source(&kept, &parts, source, device)?;
             tell_command(&equivalent_command(&plan));
-            let folder = guarded(RunFolder::create(&out, self.overwrite)?);
+            let folder = guarded(RunFolder::create(desk.path(), self.overwrite)?);
             // From here on it can be continued, even where it is stopped before its first phase.
             folder.write_settings(&kept)?;
             run(&plan, &ready, &folder, device).inspect_err(|_| folder.discard_unbegun())

@@ -15,8 +15,10 @@
 //! | `cells/ARM-SIZE-seedK/` | a run, its figures on its way (`curve/`), where it was stopped (`rungs/`) and at its end (`evaluation.json`) |
 //! | `source-seedK/` | what that seed learned of the source |
 //! | `floors/` | the figures of real images |
+//! | `claims/`, `workers.json` | which process has which run, and what they compute with |
 //!
-//! It can be stopped at any moment: [`run()`] continues with what is there. A [`Search`] is a comparison whose arms are trials, most of
+//! It can be stopped at any moment: [`run()`] continues with what is there. Any number of processes may work on it at once, each on the runs that
+//! it [claims](crate::claims). A [`Search`] is a comparison whose arms are trials, most of
 //! which are stopped on their way.
 
 mod cell;
@@ -39,6 +41,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use super::engine::Jobs;
+pub use super::workers::Workers;
 pub use cell::{Best, Look, Readings, Record};
 pub use estimate::{Estimate, Planned, PlannedSearch, SearchEstimate, estimate, estimate_search};
 pub use halving::{Fate, Found, Ranking, Rung, Tried};
@@ -47,15 +50,17 @@ pub use judging::Judging;
 pub use memory::check_fits;
 pub use moved::check_moved;
 use moved::digests;
-pub use result::{Beside, CellReport, Claims, Comparison, ComparisonFloors, CopyFloor, Described};
+pub use result::{Beside, CellReport, Claimed, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Digests, Row, Settings, standard_looks};
 pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, from_scratch, means};
 
 use crate::backend::Device;
+use crate::claims::Claims;
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
+use crate::experiment::workers;
 use crate::metrics::{Evaluation, Judges, Panel, RealImages, Reference};
 use crate::run::{self, Ending, Event};
 use crate::transfer::{self, Shelf};
@@ -63,6 +68,9 @@ use cell::Runs;
 
 const RESULT: &str = "compare.json";
 const JUDGE: &str = "judge.safetensors";
+/// What is claimed by who changes the design, and by who makes the judges.
+const DESIGN: &str = "design";
+const JUDGES: &str = "judges";
 
 /// What happens in a comparison.
 pub enum CellEvent<'a> {
@@ -70,6 +78,10 @@ pub enum CellEvent<'a> {
     Of(&'a Event<'a>),
     /// A run has ended, and this was found so far.
     Ended(&'a Record, &'a Comparison),
+    /// The run was lost to another process, as the words say.
+    Lost(&'a Error),
+    /// Other processes have all runs that are left, this and so many.
+    Waiting(usize),
 }
 
 /// Who is told of every run, from several threads at once, and gives whether to go on: else every run ends behind its step, with a
@@ -89,6 +101,11 @@ pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
     }
 }
 
+/// What processes claim while one of them makes a comparison's judges.
+pub fn judges_piece(root: &Path) -> PathBuf {
+    root.join(JUDGES)
+}
+
 /// The file of a comparison's judge.
 pub fn judge_path(root: &Path) -> PathBuf {
     root.join(JUDGE)
@@ -99,7 +116,8 @@ pub fn judge_path(root: &Path) -> PathBuf {
 ///
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or a comparison with other settings, whose difference it names.
-pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
+pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
+    let _turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
     if !Design::is_in(root) {
         if !run::is_vacant(root)? {
             let problem = format!("{} is not empty and holds no comparison", root.display());
@@ -165,18 +183,16 @@ pub fn run(
     judging: &Judging,
     device: &Device,
     jobs: Jobs,
+    workers: &Workers<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let images = Some(digests(&asked.settings, real)?);
     let asked = Design { judge: Some(judging.judge.hash().to_string()), images, ..asked.clone() };
     check_moved(root, &asked, real)?;
-    let design = prepare(root, &asked)?;
-    if !judge_path(root).exists() {
-        judging.judge.write(&judge_path(root))?;
-    }
-    if let Some(panel) = judging.panel.as_ref().filter(|_| !Panel::is_in(root)) {
-        panel.write(root)?;
-    }
+    let claims = workers.claims;
+    let design = prepare(root, &asked, claims)?;
+    keep_judges(root, judging)?;
+    let microkernel = workers.join(root, device, written_microkernel(root)?)?;
     let (validation, halves) = (&real.validation, real.floor());
     let against = RealImages { held_out: validation, other: validation, training: None };
     let validation = judging.reference(&against)?;
@@ -190,16 +206,19 @@ pub fn run(
         settings: design.settings.clone(),
         arms: design.arms.clone(),
         sizes: design.sizes(),
-        claims: Claims { baselines: protocol.baselines, candidates: protocol.candidates },
+        claims: Claimed { baselines: protocol.baselines, candidates: protocol.candidates },
         held_out,
         validation: validation.count(),
         judge: judged_by,
         panel,
-        microkernel: device.backend().microkernel().to_string(),
+        microkernel,
     };
     drop(fresh);
     let gather = || -> Result<Comparison> {
-        let comparison = Comparison::gather(root, &design, described.clone(), real_floor.clone())?;
+        // Another process may have asked for more by now.
+        let design = Design::read(root)?.unwrap_or_else(|| design.clone());
+        let described = of_design(&design, described.clone());
+        let comparison = Comparison::gather(root, &design, described, real_floor.clone())?;
         write_json(&root.join(RESULT), &comparison)?;
         Ok(comparison)
     };
@@ -208,18 +227,18 @@ pub fn run(
     let mut runs =
         Runs { root, settings, real, judging, validation, device, jobs, shelf, until: None, gather: &gather, watcher };
     let ending = match &asked.search {
-        None => engine::carry_out(&runs, asked.cells(), jobs)?,
-        Some(search) => climb(&mut runs, &asked, search)?,
+        None => engine::carry_out(&runs, asked.cells(), jobs, claims)?,
+        Some(search) => climb(&mut runs, &asked, search, claims)?,
     };
     Ok((gather()?, ending))
 }
 
 /// Does the runs of a search, rung by rung.
-fn climb(runs: &mut Runs<'_>, asked: &Design, search: &Search) -> Result<Ending> {
+fn climb(runs: &mut Runs<'_>, asked: &Design, search: &Search, claims: &Claims) -> Result<Ending> {
     for (number, rung) in halving::rungs(search, asked.settings.steps).iter().enumerate() {
         runs.until = halving::until(rung);
         let cells = halving::runs_of_rung(runs.root, asked, search, number)?;
-        if engine::carry_out(runs, cells, runs.jobs)? == Ending::Interrupted {
+        if engine::carry_out(runs, cells, runs.jobs, claims)? == Ending::Interrupted {
             return Ok(Ending::Interrupted);
         }
     }
@@ -244,10 +263,49 @@ pub fn found(root: &Path) -> Result<Comparison> {
         )));
     };
     // Behind an extension that was stopped at its start, the design alone knows all arms.
+    Comparison::gather(root, &design, of_design(&design, protocol), real)
+}
+
+/// A description with what a design that was extended says.
+fn of_design(design: &Design, described: Described) -> Described {
     let Protocol { baselines, candidates, .. } = design.protocol();
     let (arms, sizes) = (design.arms.clone(), design.sizes());
-    let described = Described { arms, sizes, claims: Claims { baselines, candidates }, ..protocol };
-    Comparison::gather(root, &design, described, real)
+    Described { arms, sizes, claims: Claimed { baselines, candidates }, ..described }
+}
+
+/// Keeps the judge, and the panel beside it, in a comparison's folder, where they are not yet.
+///
+/// # Errors
+/// What writing says.
+pub fn keep_judges(root: &Path, judging: &Judging) -> Result<()> {
+    if !judge_path(root).exists() {
+        judging.judge.write(&judge_path(root))?;
+    }
+    match judging.panel.as_ref().filter(|_| !Panel::is_in(root)) {
+        Some(panel) => panel.write(root),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a device of another kind than made the runs in a folder so far, unless it is let in; writes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] naming both kinds; what files say.
+pub fn check_kind(root: &Path, device: &Device, mixed: bool) -> Result<()> {
+    workers::check_kind(root, device, mixed, written_microkernel(root)?.as_deref())
+}
+
+/// What made the runs of a comparison so far, as its result says; none where it has none.
+fn written_microkernel(root: &Path) -> Result<Option<String>> {
+    #[derive(Deserialize)]
+    struct Written {
+        protocol: Machine,
+    }
+    #[derive(Deserialize)]
+    struct Machine {
+        microkernel: String,
+    }
+    Ok(read_json::<Written>(&root.join(RESULT))?.map(|written| written.protocol.microkernel))
 }
 
 fn real_floor_path(root: &Path) -> PathBuf {

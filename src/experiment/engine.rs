@@ -1,8 +1,10 @@
 //! What carries out an experiment: cells, pieces of work with a record each. Those that have a record are done; the others are given
-//! to workers of a few threads each, and two never prepare the same thing that they share.
+//! to workers of a few threads each, of this process and of others that claim cells in the same folder, and two never prepare the same thing
+//! that they share.
 
 use std::collections::HashSet;
 use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::atomic;
+use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result};
 use crate::run::Ending;
 
@@ -59,6 +62,9 @@ pub trait Experiment: Sync {
     /// What it computes.
     type Record: Serialize + DeserializeOwned;
 
+    /// The folder that only this cell's work writes into; its record is there.
+    fn folder(&self, cell: &Self::Cell) -> PathBuf;
+
     /// The file of a cell's record.
     fn record(&self, cell: &Self::Cell) -> PathBuf;
 
@@ -72,7 +78,7 @@ pub trait Experiment: Sync {
     /// [`Turn::is_over`] says so, and say where what it shares is [made](Turn::made).
     ///
     /// # Errors
-    /// Any ends the experiment.
+    /// [`Error::Taken`] where another process has it by now; any other ends the experiment.
     fn compute(&self, cell: &Self::Cell, turn: &Turn<'_, Self::Cell>) -> Result<Option<Self::Record>>;
 
     /// A cell has its record; called for one after the other.
@@ -80,30 +86,57 @@ pub trait Experiment: Sync {
     /// # Errors
     /// Any ends the experiment.
     fn ended(&self, cell: &Self::Cell, record: &Self::Record) -> Result<()>;
+
+    /// A cell was lost to another process, as the words say.
+    fn lost(&self, cell: &Self::Cell, why: &Error);
+
+    /// Other processes have all cells that are left, of which one is given and how many they are: told now and then. Gives whether to wait
+    /// for them.
+    fn waits(&self, cell: &Self::Cell, left: usize) -> ControlFlow<()>;
 }
 
-/// Computes the cells that have no whole record, in their order as far as what they share allows.
+/// Computes the cells that have no whole record and that no other process has claimed, in their order as far as what they share allows; then
+/// waits for those of others, and takes over what dead ones leave.
 ///
 /// # Errors
 /// The first of any cell.
-pub fn carry_out<E: Experiment>(experiment: &E, cells: Vec<E::Cell>, jobs: Jobs) -> Result<Ending> {
+pub fn carry_out<E: Experiment>(experiment: &E, cells: Vec<E::Cell>, jobs: Jobs, claims: &Claims) -> Result<Ending> {
+    let is_done =
+        |cell: &E::Cell| Ok(read_json(&experiment.record(cell))?.is_some_and(|record| experiment.is_whole(&record)));
     let mut waiting = Vec::new();
     for cell in cells {
-        if !read_json(&experiment.record(&cell))?.is_some_and(|record| experiment.is_whole(&record)) {
-            waiting.push((experiment.shares(&cell), cell));
+        if !is_done(&cell)? {
+            waiting.push(cell);
         }
     }
-    let (queue, ending) = (Queue::new(waiting), Mutex::new(()));
+    let (queue, ending) = (Queue::new(waiting, claims), Mutex::new(()));
     let work = || -> Result<Ending> {
-        while let Some((shared, cell)) = queue.next() {
-            let turn = Turn { queue: &queue, shared };
-            let Some(record) = experiment.compute(&cell, &turn)? else { return Ok(Ending::Interrupted) };
-            write_json(&experiment.record(&cell), &record)?;
-            turn.made();
-            let _one_by_one = ending.lock().unwrap_or_else(PoisonError::into_inner);
-            experiment.ended(&cell, &record)?;
+        loop {
+            let (cell, turn) = match queue.next(experiment, &is_done)? {
+                Next::Cell(cell, turn) => (cell, turn),
+                Next::None => return Ok(Ending::Finished),
+                Next::Stopped => return Ok(Ending::Interrupted),
+            };
+            let record = experiment.compute(&cell, &turn).and_then(|record| turn.claim.check().map(|()| record));
+            let record = match record {
+                Ok(Some(record)) => write_json(&experiment.record(&cell), &record).map(|()| Some(record)),
+                other => other,
+            };
+            match record {
+                Err(error @ Error::Taken(_)) => {
+                    experiment.lost(&cell, &error);
+                    turn.put_back(cell);
+                }
+                Err(error) => return Err(error),
+                Ok(None) => return Ok(Ending::Interrupted),
+                Ok(Some(record)) => {
+                    turn.made();
+                    drop(turn);
+                    let _one_by_one = ending.lock().unwrap_or_else(PoisonError::into_inner);
+                    experiment.ended(&cell, &record)?;
+                }
+            }
         }
-        Ok(Ending::Finished)
     };
     let endings = jobs.each(|| {
         let ending = work();
@@ -117,73 +150,145 @@ pub fn carry_out<E: Experiment>(experiment: &E, cells: Vec<E::Cell>, jobs: Jobs)
 
 /// A cell's turn among the others.
 pub struct Turn<'q, C> {
-    queue: &'q Queue<C>,
+    queue: &'q Queue<'q, C>,
+    claim: Claim,
     shared: Option<PathBuf>,
+    /// Until it is made.
+    of_shared: Mutex<Option<Claim>>,
 }
 
 impl<C> Turn<'_, C> {
     /// What the cell shares is made: others may use it.
     pub fn made(&self) {
+        self.end_making(true);
+    }
+
+    /// Whether the experiment came to an end elsewhere, or another process has the cell by now.
+    pub fn is_over(&self) -> bool {
+        self.queue.state().over || self.claim.check().is_err()
+    }
+
+    fn end_making(&self, is_made: bool) {
         if let Some(shared) = &self.shared {
-            self.queue.made(shared);
+            drop(self.of_shared.lock().unwrap_or_else(PoisonError::into_inner).take());
+            self.queue.end_making(shared, is_made);
         }
     }
 
-    /// Whether the experiment came to an end elsewhere.
-    pub fn is_over(&self) -> bool {
-        self.queue.state().over
+    /// The cell is for others to compute.
+    fn put_back(self, cell: C) {
+        self.end_making(false);
+        self.queue.state().waiting.push(cell);
     }
 }
 
-/// Cells that wait, in order, each with what it shares.
-struct Queue<C> {
+impl<C> Drop for Turn<'_, C> {
+    fn drop(&mut self) {
+        self.end_making(false);
+        self.queue.state().working -= 1;
+        self.queue.changed.notify_all();
+    }
+}
+
+/// Cells that wait, in order.
+struct Queue<'c, C> {
     state: Mutex<State<C>>,
     changed: Condvar,
+    claims: &'c Claims,
 }
 
 struct State<C> {
-    waiting: Vec<(Option<PathBuf>, C)>,
+    waiting: Vec<C>,
     /// What is being made just now, and what is made.
     making: HashSet<PathBuf>,
     made: HashSet<PathBuf>,
+    /// Cells that this process computes just now.
+    working: usize,
     over: bool,
 }
 
-impl<C> Queue<C> {
-    fn new(waiting: Vec<(Option<PathBuf>, C)>) -> Queue<C> {
-        let state = State { waiting, making: HashSet::new(), made: HashSet::new(), over: false };
-        Queue { state: Mutex::new(state), changed: Condvar::new() }
+/// What a worker gets.
+enum Next<'q, C> {
+    Cell(C, Turn<'q, C>),
+    /// All cells are taken, or the experiment is at an end.
+    None,
+    /// Somebody wished to wait no longer.
+    Stopped,
+}
+
+impl<'c, C: Clone> Queue<'c, C> {
+    /// The first cell that nobody has and of which nobody makes what it shares; waits for one.
+    fn next<E: Experiment<Cell = C>>(
+        &self,
+        experiment: &E,
+        is_done: &impl Fn(&C) -> Result<bool>,
+    ) -> Result<Next<'_, C>> {
+        let mut state = self.state();
+        loop {
+            if state.over || state.waiting.is_empty() {
+                return Ok(Next::None);
+            }
+            let mut place = 0;
+            while place < state.waiting.len() {
+                let cell = state.waiting[place].clone();
+                let shared = experiment.shares(&cell);
+                let shared = shared.filter(|shared| !state.made.contains(shared));
+                let is_making = shared.as_ref().is_some_and(|shared| state.making.contains(shared));
+                let claim = if is_making { None } else { self.claims.take(&experiment.folder(&cell))? };
+                let Some(claim) = claim else {
+                    place += 1;
+                    continue;
+                };
+                if is_done(&cell)? {
+                    state.waiting.remove(place);
+                    continue;
+                }
+                let of_shared = match &shared {
+                    Some(shared) => match self.claims.take(shared)? {
+                        None => {
+                            place += 1;
+                            continue;
+                        }
+                        claim => claim,
+                    },
+                    None => None,
+                };
+                state.waiting.remove(place);
+                state.making.extend(shared.clone());
+                state.working += 1;
+                return Ok(Next::Cell(cell, Turn { queue: self, claim, shared, of_shared: Mutex::new(of_shared) }));
+            }
+            let (left, working) = (state.waiting.len(), state.working);
+            let Some(first) = state.waiting.first().cloned() else { continue };
+            if working == 0 {
+                drop(state);
+                if experiment.waits(&first, left).is_break() {
+                    return Ok(Next::Stopped);
+                }
+                state = self.state();
+            }
+            let waited = self.changed.wait_timeout(state, self.claims.pause());
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl<'c, C> Queue<'c, C> {
+    fn new(waiting: Vec<C>, claims: &'c Claims) -> Queue<'c, C> {
+        let state = State { waiting, making: HashSet::new(), made: HashSet::new(), working: 0, over: false };
+        Queue { state: Mutex::new(state), changed: Condvar::new(), claims }
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first cell of which nobody makes what it shares; waits for one. None where all are taken, or at an end.
-    fn next(&self) -> Option<(Option<PathBuf>, C)> {
-        let mut state = self.state();
-        loop {
-            if state.over || state.waiting.is_empty() {
-                return None;
-            }
-            let is_free = |(shared, _): &(Option<PathBuf>, C)| {
-                shared.as_ref().is_none_or(|shared| !state.making.contains(shared))
-            };
-            if let Some(place) = state.waiting.iter().position(is_free) {
-                let (shared, cell) = state.waiting.remove(place);
-                if let Some(shared) = shared.as_ref().filter(|shared| !state.made.contains(*shared)) {
-                    state.making.insert(shared.clone());
-                }
-                return Some((shared, cell));
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn made(&self, shared: &Path) {
+    fn end_making(&self, shared: &Path, is_made: bool) {
         let mut state = self.state();
         if state.making.remove(shared) {
-            state.made.insert(shared.to_path_buf());
+            if is_made {
+                state.made.insert(shared.to_path_buf());
+            }
             self.changed.notify_all();
         }
     }
@@ -224,23 +329,31 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
 
     /// Numbers, of which every third shares a folder; each is computed once, and one fails or stops where that is asked for.
     struct Squares {
         root: PathBuf,
         computed: AtomicUsize,
         making: Mutex<HashSet<u64>>,
+        made: Mutex<HashSet<u64>>,
         stops_at: Option<u64>,
         whole_below: u64,
+        waited: AtomicUsize,
     }
 
     impl Experiment for Squares {
         type Cell = u64;
         type Record = u64;
 
+        fn folder(&self, cell: &u64) -> PathBuf {
+            self.root.join(cell.to_string())
+        }
+
         fn record(&self, cell: &u64) -> PathBuf {
-            self.root.join(format!("{cell}.json"))
+            self.folder(cell).join("record.json")
         }
 
         fn shares(&self, cell: &u64) -> Option<PathBuf> {
@@ -255,11 +368,13 @@ mod tests {
             if Some(*cell) == self.stops_at {
                 return Ok(None);
             }
-            if cell / 3 == 0 {
-                assert!(self.making.lock().unwrap().insert(cell % 3), "two make the same");
-                std::thread::sleep(std::time::Duration::from_millis(20));
+            let share = cell % 3;
+            if !self.made.lock().unwrap().contains(&share) {
+                assert!(self.making.lock().unwrap().insert(share), "two make the same");
+                std::thread::sleep(Duration::from_millis(20));
+                self.making.lock().unwrap().remove(&share);
+                self.made.lock().unwrap().insert(share);
             }
-            assert!(self.making.lock().unwrap().contains(&(cell % 3)), "{cell} came before what it shares");
             turn.made();
             self.computed.fetch_add(1, Ordering::Relaxed);
             Ok(Some(cell * cell))
@@ -269,33 +384,127 @@ mod tests {
             assert_eq!(read_json(&self.record(cell))?, Some(*record), "the record is there");
             Ok(())
         }
+
+        fn lost(&self, cell: &u64, why: &Error) {
+            panic!("{cell} is nobody else's: {why}");
+        }
+
+        fn waits(&self, _cell: &u64, _left: usize) -> ControlFlow<()> {
+            self.waited.fetch_add(1, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        }
+    }
+
+    impl Squares {
+        fn new(root: &Path) -> Squares {
+            Squares {
+                root: root.to_path_buf(),
+                computed: AtomicUsize::new(0),
+                making: Mutex::default(),
+                made: Mutex::default(),
+                stops_at: None,
+                whole_below: u64::MAX,
+                waited: AtomicUsize::new(0),
+            }
+        }
+
+        /// Does the first twelve.
+        fn carry_out(&self, count: usize, claims: &Claims) -> Ending {
+            carry_out(self, (0..12).collect(), Jobs { count, ..Jobs::ONE }, claims).unwrap()
+        }
+    }
+
+    fn opened(root: &Path) -> Claims {
+        Claims::open(root, claims::LIMIT).unwrap()
     }
 
     #[test]
     fn cells_are_computed_once_by_any_number_of_workers_and_what_they_share_by_one() {
         for count in [1, 4] {
             let folder = tempfile::tempdir().unwrap();
-            let squares = |stops_at| Squares {
-                root: folder.path().to_path_buf(),
-                computed: AtomicUsize::new(0),
-                making: Mutex::new(HashSet::new()),
-                stops_at,
-                whole_below: u64::MAX,
-            };
-            let jobs = Jobs { count, ..Jobs::ONE };
-            let stopped = squares(Some(9));
-            assert_eq!(carry_out(&stopped, (0..12).collect(), jobs).unwrap(), Ending::Interrupted);
+            let claims = opened(folder.path());
+            let stopped = Squares { stops_at: Some(9), ..Squares::new(folder.path()) };
+            assert_eq!(stopped.carry_out(count, &claims), Ending::Interrupted);
             let before = stopped.computed.into_inner();
             // The one that stopped, and those that others were at, are not done.
             assert!(before >= 9 - count, "{before} before the one that stopped");
-            let rest = Squares { making: Mutex::new((0..3).collect()), ..squares(None) };
-            assert_eq!(carry_out(&rest, (0..12).collect(), jobs).unwrap(), Ending::Finished);
+            let rest = Squares::new(folder.path());
+            assert_eq!(rest.carry_out(count, &claims), Ending::Finished);
             assert_eq!(before + rest.computed.load(Ordering::Relaxed), 12);
             assert_eq!(read_json(&rest.record(&11)).unwrap(), Some(121u64));
-            let made = || Mutex::new((0..3).collect());
-            let again = Squares { making: made(), whole_below: 100, ..squares(None) };
-            assert_eq!(carry_out(&again, (0..12).collect(), jobs).unwrap(), Ending::Finished);
+            let again = Squares { whole_below: 100, ..Squares::new(folder.path()) };
+            assert_eq!(again.carry_out(count, &claims), Ending::Finished);
             assert_eq!(again.computed.into_inner(), 2, "10 and 11, whose records lack something");
         }
+    }
+
+    #[test]
+    fn what_others_have_is_waited_for_and_then_done_or_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (opened(folder.path()), opened(folder.path()));
+        let squares = Squares::new(folder.path());
+        // Another process has a cell, and one that shares with none of this process's.
+        let theirs =
+            [squares.folder(&5), squares.shares(&1).unwrap()].map(|piece| other.take(&piece).unwrap().unwrap());
+        std::thread::scope(|scope| {
+            let doing = scope.spawn(|| squares.carry_out(2, &own));
+            let patience = Instant::now();
+            while squares.waited.load(Ordering::Relaxed) == 0 {
+                assert!(patience.elapsed() < Duration::from_secs(60), "it waits for the others");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            // All but 5, and the four that share what the other makes.
+            assert_eq!(squares.computed.load(Ordering::Relaxed), 7);
+            write_json(&squares.record(&5), &25u64).unwrap();
+            drop(theirs);
+            assert_eq!(doing.join().unwrap(), Ending::Finished);
+        });
+        assert_eq!(squares.computed.into_inner(), 11, "one was done by the other");
+    }
+
+    #[test]
+    fn who_waits_for_others_may_stop() {
+        struct Impatient(Squares);
+        impl Experiment for Impatient {
+            type Cell = u64;
+            type Record = u64;
+
+            fn folder(&self, cell: &u64) -> PathBuf {
+                self.0.folder(cell)
+            }
+
+            fn record(&self, cell: &u64) -> PathBuf {
+                self.0.record(cell)
+            }
+
+            fn shares(&self, _cell: &u64) -> Option<PathBuf> {
+                None
+            }
+
+            fn is_whole(&self, _record: &u64) -> bool {
+                true
+            }
+
+            fn compute(&self, cell: &u64, _turn: &Turn<'_, u64>) -> Result<Option<u64>> {
+                Ok(Some(*cell))
+            }
+
+            fn ended(&self, _cell: &u64, _record: &u64) -> Result<()> {
+                Ok(())
+            }
+
+            fn lost(&self, _cell: &u64, _why: &Error) {}
+
+            fn waits(&self, cell: &u64, left: usize) -> ControlFlow<()> {
+                assert_eq!((*cell, left), (2, 1));
+                ControlFlow::Break(())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (own, other) = (opened(folder.path()), opened(folder.path()));
+        let impatient = Impatient(Squares::new(folder.path()));
+        let _theirs = other.take(&impatient.folder(&2)).unwrap().unwrap();
+        assert_eq!(carry_out(&impatient, (0..4).collect(), Jobs::ONE, &own).unwrap(), Ending::Interrupted);
+        assert_eq!(read_json(&impatient.record(&3)).unwrap(), Some(3u64));
     }
 }

@@ -1,5 +1,5 @@
 //! What is made of runs: [`statistics`] of paired comparisons, the [`verdict`]s they allow, and [`compare`], which runs them on the [`engine`]; [`report`],
-//! pages for people; [`tensorboard`], event files for TensorBoard.
+//! pages for people; [`workers`], processes that share one; [`tensorboard`], event files for TensorBoard.
 
 #[doc(hidden)]
 pub mod classify;
@@ -14,3 +14,4 @@ pub mod tensorboard;
 pub mod translate;
 #[doc(hidden)]
 pub mod verdict;
+pub mod workers;

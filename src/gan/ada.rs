@@ -6,6 +6,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
+use super::augment::drawn;
 use crate::backend::Device;
 use crate::nn::{Layout, Parameter};
 use crate::tensor::{Tensor, no_grad};
@@ -37,9 +38,8 @@ impl Ada {
 
     /// Each image `[n, ..]` as it was, or changed, by its own draw.
     pub fn some_of(&self, images: &Tensor, changed: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
-        let count = images.shape()[0];
-        let draws: Vec<f32> = (0..count).map(|_| random.random()).collect();
-        let draws = Tensor::from_slice(images.device(), &draws, [count, 1, 1, 1]);
+        let draws: Vec<f32> = drawn(images, || random.random());
+        let draws = Tensor::from_slice(images.device(), &draws, [draws.len(), 1, 1, 1]);
         let is_changed = no_grad(|| (self.share.get() - draws).step());
         images + (changed - images) * is_changed
     }
@@ -51,7 +51,7 @@ impl Ada {
             return;
         }
         no_grad(|| {
-            let sign = scores.detach().step().mean() * 2.0 - 1.0;
+            let sign = scores.detach().step().mean().mean_over_shared() * 2.0 - 1.0;
             let direction = (sign - self.target).step() * 2.0 - 1.0;
             let moved = (self.share.get() + direction.reshape([1]) * self.change).relu();
             self.share.set(1.0 - (1.0 - moved).relu());

@@ -4,6 +4,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
+use crate::ranks;
 use crate::tensor::Tensor;
 use crate::words::words;
 
@@ -25,7 +26,8 @@ words! {
 }
 
 impl Augmentation {
-    /// Changes each image of a batch `[n, h, w, c]` by its own draws.
+    /// Changes each image of a batch `[n, h, w, c]` by its own draws; where [ranks](crate::ranks) share a batch, these are its rows, and the draws those
+    /// of the whole.
     pub fn apply(self, images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
         match self {
             Augmentation::Color => color(images, random),
@@ -35,9 +37,17 @@ impl Augmentation {
     }
 }
 
+/// What is drawn for each image of a batch of which a tensor has the rows: for the whole batch, of which its own are kept.
+pub(super) fn drawn<T>(images: &Tensor, mut draw: impl FnMut() -> T) -> Vec<T> {
+    let (own, ranks) = (images.shape()[0], ranks::shared().unwrap_or_default());
+    let all: Vec<T> = (0..own * ranks.count()).map(|_| draw()).collect();
+    let rows = ranks.rows(all.len());
+    all.into_iter().skip(rows.start).take(rows.len()).collect()
+}
+
 /// One number an image, uniform in `low..high`.
 fn draws(images: &Tensor, random: &mut ChaCha12Rng, low: f32, high: f32) -> Tensor {
-    let values: Vec<f32> = (0..images.shape()[0]).map(|_| random.random_range(low..high)).collect();
+    let values = drawn(images, || random.random_range(low..high));
     Tensor::from_slice(images.device(), &values, [values.len(), 1, 1, 1])
 }
 
@@ -54,12 +64,11 @@ fn translate(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
     // Pixels become rows of a matrix, with one row of zeros at the end for what moves in.
     let outside = (n * h * w) as u32;
     let mut indices = Vec::with_capacity(n * h * w);
-    for image in 0..n {
-        let mut shift = |side: usize| {
-            let most = (side as f64 * SHIFT).round() as i64;
-            random.random_range(-most..=most)
-        };
-        let (down, across) = (shift(h), shift(w));
+    let mut shift = |side: usize| {
+        let most = (side as f64 * SHIFT).round() as i64;
+        random.random_range(-most..=most)
+    };
+    for (image, (down, across)) in drawn(images, || (shift(h), shift(w))).into_iter().enumerate() {
         for y in 0..h as i64 {
             for x in 0..w as i64 {
                 let (from_y, from_x) = (y - down, x - across);
@@ -75,14 +84,13 @@ fn translate(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
 fn cut(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
     let &[n, h, w, _] = images.shape() else { panic!("cutout: the shape {:?} is no image", images.shape()) };
     let mut mask = vec![1f32; n * h * w];
-    for mask in mask.chunks_exact_mut(h * w) {
-        // The square's centre lies anywhere in the image, so a part of it may fall outside.
-        let mut range = |side: usize| {
-            let length = (side as f64 * CUTOUT) as usize;
-            let centre = random.random_range(0..=side);
-            centre.saturating_sub(length / 2)..(centre + length.div_ceil(2)).min(side)
-        };
-        let (rows, columns) = (range(h), range(w));
+    // The square's centre lies anywhere in the image, so a part of it may fall outside.
+    let mut range = |side: usize| {
+        let length = (side as f64 * CUTOUT) as usize;
+        let centre = random.random_range(0..=side);
+        centre.saturating_sub(length / 2)..(centre + length.div_ceil(2)).min(side)
+    };
+    for (mask, (rows, columns)) in mask.chunks_exact_mut(h * w).zip(drawn(images, || (range(h), range(w)))) {
         for y in rows {
             mask[y * w..][columns.clone()].fill(0.0);
         }

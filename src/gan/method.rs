@@ -153,6 +153,11 @@ pub trait Method: std::fmt::Debug + Send {
         None
     }
 
+    /// What of it needs all images of a batch at once, in words; None where each of several [ranks](crate::ranks) may have rows of one.
+    fn needs_whole_batches(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Networks of its own that travel in checkpoints, by name.
     fn networks(&self) -> Vec<(&'static str, Vec<Parameter>)> {
         Vec::new()

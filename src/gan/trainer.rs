@@ -19,6 +19,7 @@ use crate::data::{Dataset, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Mode, Optimiser, Parameter, minimise};
 use crate::random::{Purpose, generator, normal};
+use crate::ranks::{self, Ranks};
 use crate::tensor::{Tensor, grad_graph, no_grad};
 
 pub use scores::Scores;
@@ -78,6 +79,8 @@ pub struct Trainer {
     rollbacks: u32,
     /// The data that the run had before, as its checkpoints' headers have them.
     earlier: Vec<Json>,
+    /// Those that train it together: each draws what is drawn for a whole batch, and computes its rows.
+    ranks: Ranks,
 }
 
 impl Trainer {
@@ -96,10 +99,10 @@ impl Trainer {
         Trainer::with_method(recipe, Box::new(Plain { classes }), data, device)
     }
 
-    /// A fresh run by a method.
+    /// A fresh run by a method, on the [ranks](crate::ranks) of this thread.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the data do not fit the recipe.
+    /// [`Error::Invalid`] where the data do not fit the recipe, a batch is not split evenly over ranks, or a rank has something else.
     pub fn with_method(recipe: &Recipe, method: Box<dyn Method>, data: Dataset, device: &Device) -> Result<Trainer> {
         recipe.check()?;
         let architecture = &recipe.architecture;
@@ -119,6 +122,8 @@ impl Trainer {
                 architecture.channels
             )));
         }
+        let (ranks, digest) = (ranks::current(), data.digest());
+        check_same(&ranks, recipe, &digest, &*method, device)?;
         let mut generator = Generator::new(device, architecture, recipe.seed);
         let names = method.classes(architecture.classes, &data);
         let sampling = method.sampling(architecture.classes, architecture.condition_features);
@@ -138,7 +143,7 @@ impl Trainer {
             g_adam: Adam::grouped(group(Role::Generator, generator.parameters()), options(recipe.lr)),
             d_adam: Adam::grouped(group(Role::Discriminator, discriminator.parameters()), options(recipe.d_lr)),
             order: Sampler::new(images.count, recipe.batch, recipe.seed),
-            digest: data.digest(),
+            digest,
             lecam: LeCam::new(device, recipe.lecam),
             heads: method.heads().map(|(maps, weight)| Heads::new(device, recipe, maps, weight)),
             ada: (recipe.ada > 0.0).then(|| Ada::new(device, recipe.ada, recipe.batch)),
@@ -152,7 +157,13 @@ impl Trainer {
             step: 0,
             rollbacks: 0,
             earlier: Vec::new(),
+            ranks,
         })
+    }
+
+    /// Those that train it together.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
     }
 
     /// Steps made so far.
@@ -188,8 +199,16 @@ impl Trainer {
         &self.recipe
     }
 
-    /// One step.
+    /// One step, which all ranks make together.
     pub fn step(&mut self) -> StepLosses {
+        match self.ranks.is_alone() {
+            true => self.step_of_rows(),
+            false => self.ranks.clone().sharing(|| self.step_of_rows().mean_over_ranks()),
+        }
+    }
+
+    /// One step on this rank's rows.
+    fn step_of_rows(&mut self) -> StepLosses {
         self.step += 1;
         let rounds = self.recipe.d_steps as u64;
         let (mut last, mut latest_penalty, mut heads_loss) = (None, None, None);
@@ -232,26 +251,33 @@ impl Trainer {
     }
 
     fn batch(&mut self, round: u64) -> Batch {
-        let indices = self.order.indices(round);
+        let all = self.order.indices(round);
         let architecture = &self.recipe.architecture;
-        let shape = [indices.len(), architecture.size, architecture.size, architecture.channels];
-        let conditions = self.method.conditions(round, &indices, &self.data);
-        let tensor =
-            |rows: &[f32]| Tensor::from_slice(&self.device, rows, [indices.len(), architecture.condition_length()]);
+        let conditions = self.method.conditions(round, &all, &self.data);
+        let tensor = |values: &[f32]| self.rows(values, &[architecture.condition_length()]);
         // <V (w c), h> = w <V c, h>: the projection is weighted through its condition.
         let weight = self.schedule.projection(self.step);
         let weighted = |tensor: Tensor| if weight == 1.0 { tensor } else { tensor * weight };
-        let images = Tensor::from_slice(&self.device, &self.method.images(round, &indices, &self.data), shape);
-        self.data.images.prefetch(|| self.order.indices(round + 1));
         let generator = conditions.generator.as_deref().map(tensor);
         let discriminator = conditions.discriminator.as_deref().map(tensor).map(weighted);
+        let shape = [architecture.size, architecture.size, architecture.channels];
+        let images = self.rows(&self.method.images(round, &all, &self.data), &shape);
+        let indices = all[self.ranks.rows(all.len())].to_vec();
+        self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch { indices, images, generator, discriminator }
     }
 
+    /// This rank's rows of a batch's values, of so many each.
+    fn rows(&self, values: &[f32], shape: &[usize]) -> Tensor {
+        let (own, each) = (self.ranks.rows(self.recipe.batch), shape.iter().product::<usize>());
+        let shape: Vec<usize> = [own.len()].iter().chain(shape).copied().collect();
+        Tensor::from_slice(&self.device, &values[own.start * each..own.end * each], shape)
+    }
+
     fn latents(&self, round: u64) -> Tensor {
-        let shape = [self.recipe.batch, self.recipe.architecture.latent];
+        let length = self.recipe.architecture.latent;
         let mut random = generator(self.recipe.seed, Purpose::Latents, round, 0);
-        Tensor::from_slice(&self.device, &normal(&mut random, shape[0] * shape[1]), shape)
+        self.rows(&normal(&mut random, self.recipe.batch * length), &[length])
     }
 
     fn augmented(&self, images: &Tensor, round: u64, seen: Seen) -> Tensor {
@@ -347,7 +373,8 @@ impl Trainer {
         gradients.step(&mut self.d_adam);
         self.d_adam.set_options(usual);
         if self.lecam.is_on() {
-            self.lecam.update(round, &losses.real_score, &losses.fake_score);
+            let means = [&losses.real_score, &losses.fake_score].map(Tensor::mean_over_shared);
+            self.lecam.update(round, &means[0], &means[1]);
         }
         losses
     }
@@ -359,7 +386,7 @@ impl Trainer {
             Penalty::One { .. } if recipe.gp > 0.0 => {
                 let mut random = generator(recipe.seed, Purpose::Interpolation, round, 0);
                 let shares: Vec<f32> = (0..recipe.batch).map(|_| random.random()).collect();
-                let shares = Tensor::from_slice(&self.device, &shares, [recipe.batch, 1, 1, 1]);
+                let shares = self.rows(&shares, &[1, 1, 1]);
                 vec![(fake.detach() + (&batch.images - fake) * shares, recipe.gp)]
             }
             Penalty::Zero { fake: also_fake, .. } if recipe.r1 > 0.0 && round.is_multiple_of(LAZY) => {
@@ -421,6 +448,61 @@ impl Trainer {
         minimise(loss, &mut self.g_adam);
         value
     }
+}
+
+impl StepLosses {
+    /// Of the whole batch, where these are of a rank's rows.
+    fn mean_over_ranks(self) -> StepLosses {
+        let of_rows = [Some(&self.d_loss), Some(&self.g_loss), Some(&self.real_score), Some(&self.fake_score)];
+        let of_rows = of_rows.into_iter().chain([self.penalty.as_ref(), self.heads_loss.as_ref()]);
+        let flat: Vec<Tensor> = of_rows.flatten().map(|loss| loss.detach().reshape([1])).collect();
+        let mean = no_grad(|| Tensor::concat(&flat.iter().collect::<Vec<_>>(), 0).mean_over_shared());
+        let mut place = 0;
+        let mut next = |loss: &Tensor| {
+            place += 1;
+            no_grad(|| mean.slice(0, place - 1, place).reshape(loss.shape()))
+        };
+        let [d_loss, g_loss, real_score, fake_score] =
+            [&self.d_loss, &self.g_loss, &self.real_score, &self.fake_score].map(&mut next);
+        let penalty = self.penalty.as_ref().map(&mut next);
+        let heads_loss = self.heads_loss.as_ref().map(&mut next);
+        StepLosses { step: self.step, d_loss, g_loss, real_score, fake_score, penalty, heads_loss }
+    }
+}
+
+/// Refuses, before the first step, ranks that would not compute parts of one training: every one gets the same error.
+fn check_same(ranks: &Ranks, recipe: &Recipe, digest: &str, method: &dyn Method, device: &Device) -> Result<()> {
+    if ranks.is_alone() {
+        return Ok(());
+    }
+    let (batch, count) = (recipe.batch, ranks.count());
+    if !batch.is_multiple_of(count) {
+        return Err(Error::invalid(format!(
+            "a batch of {batch} images is not split evenly over {count} ranks: give a batch that is a multiple of {count}"
+        )));
+    }
+    if let Some(what) = method.needs_whole_batches() {
+        return Err(Error::invalid(format!("{what} is not trained by several ranks: start one process")));
+    }
+    /// Of two texts that a person can compare.
+    const READABLE: usize = 80;
+    let recipe = format!("{recipe:?}");
+    for (what, own) in [
+        ("version of graft", env!("CARGO_PKG_VERSION")),
+        ("microkernel", device.backend().microkernel()),
+        ("set of images", digest),
+        ("recipe", &recipe),
+    ] {
+        if let Some(rank) = ranks.odd_one(own) {
+            let [first, theirs] = [0, rank].map(|rank| ranks.texts(own).swap_remove(rank));
+            let both =
+                if theirs.len() + first.len() < READABLE { format!(" ({theirs}, not {first})") } else { String::new() };
+            return Err(Error::invalid(format!(
+                "rank {rank} has another {what} than rank 0{both}: ranks train one network, each on its part of every batch"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What a round of training sees of the data.

@@ -2,6 +2,7 @@
 
 use super::{Initialiser, Layout, Parameter, Slot};
 use crate::backend::{Activation, Device};
+use crate::ranks;
 use crate::tensor::{Tensor, no_grad};
 use crate::words::words;
 
@@ -110,8 +111,9 @@ impl BatchNorm {
     fn normalise(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, mode: Mode, activation: Activation) -> Tensor {
         match mode {
             Mode::Train { momentum } => {
-                let normalised = x.batch_norm(gamma, beta, EPSILON, activation);
-                let rows = (x.len() / gamma.len()) as f64;
+                let ranks = ranks::shared().unwrap_or_default();
+                let normalised = x.batch_norm_over(&ranks, gamma, beta, EPSILON, activation);
+                let rows = (x.len() / gamma.len() * ranks.count()) as f64;
                 let unbiased = normalised.variance * (rows / (rows - 1.0).max(1.0));
                 let track = |running: &Parameter, batch: &Tensor| running.set(running.get().lerp(batch, momentum));
                 no_grad(|| {

@@ -1,6 +1,7 @@
 //! The one seam for an update: losses become gradients, which are summed and may be looked at, and an optimiser steps.
 
 use super::Parameter;
+use crate::ranks::{self, Ranks};
 use crate::tensor::{Tensor, grad, no_grad};
 
 /// What moves parameters by their gradients.
@@ -57,7 +58,7 @@ impl Gradients {
         &self.sum
     }
 
-    /// Steps the optimiser that they are of.
+    /// Steps the optimiser that they are of; where [ranks](crate::ranks) share a batch, by the mean of theirs.
     ///
     /// # Panics
     /// Where no loss was added.
@@ -65,8 +66,27 @@ impl Gradients {
     pub fn step(self, optimiser: &mut impl Optimiser) {
         let Gradients { parameters, sum } = self;
         assert_eq!(sum.len(), parameters.len(), "Gradients::step: no loss was added");
-        optimiser.step(sum);
+        optimiser.step(match ranks::shared() {
+            Some(ranks) => mean_over(&ranks, sum),
+            None => sum,
+        });
     }
+}
+
+/// The mean of each gradient over ranks, all of them in one exchange.
+fn mean_over(ranks: &Ranks, gradients: Vec<Tensor>) -> Vec<Tensor> {
+    no_grad(|| {
+        let flat: Vec<Tensor> = gradients.iter().map(|gradient| gradient.reshape([gradient.len()])).collect();
+        let sum = Tensor::concat(&flat.iter().collect::<Vec<_>>(), 0).sum_over(ranks) * (1.0 / ranks.count() as f64);
+        let mut start = 0;
+        let part = |gradient: &Tensor| {
+            let end = start + gradient.len();
+            let part = sum.slice(0, start, end).reshape(gradient.shape());
+            start = end;
+            part
+        };
+        gradients.iter().map(part).collect()
+    })
 }
 
 /// One update by the gradient of one loss, a scalar; gives its value.

@@ -62,6 +62,8 @@ pub enum Event<'a> {
     State(&'a State<'a>),
     /// The run diverged and went back to this step: what was told of later ones is void.
     RolledBack(u64),
+    /// Another process makes what lies in a folder, and this one needs: told now and then until it is there.
+    Waiting(&'a Path),
     /// Something to be read by a person: a layer report, the accuracy of labels.
     Note(&'a str),
     /// Something that changes how results are to be read.

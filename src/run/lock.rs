@@ -3,6 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use crate::claims;
 use crate::error::{Error, Result, Way};
 
 /// Keeps other processes from training in a folder.
@@ -13,7 +14,7 @@ pub struct Lock {
 }
 
 /// What lies in a folder whose process trains in folders within it, too: of a transfer, of a comparison.
-const OWNERS: [&str; 2] = ["config.toml", "comparison.toml"];
+const OWNERS: [&str; 3] = ["config.toml", "comparison.toml", "classify.toml"];
 /// How far above a run such a folder may be: COMPARISON/cells/RUN.
 const DEPTH: usize = 2;
 
@@ -25,7 +26,14 @@ impl Lock {
     pub fn take_all(folder: &Path) -> Result<Vec<Lock>> {
         let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
         let around = whole.ancestors().skip(1).take(DEPTH);
-        let owners = around.filter(|above| OWNERS.iter().any(|file| above.join(file).is_file()));
+        let is_owner = |above: &&Path| OWNERS.iter().any(|file| above.join(file).is_file());
+        let owners: Vec<&Path> = around.filter(is_owner).collect();
+        for owner in &owners {
+            // On disks without locks, too.
+            if claims::is_taken(owner, &whole)? {
+                return Err(busy(folder));
+            }
+        }
         [folder].into_iter().chain(owners).map(Lock::take).collect()
     }
 
@@ -41,12 +49,21 @@ impl Lock {
         }
     }
 
+    /// Takes the lock of a folder together with others that take it so, and share the work by [claims](crate::claims): it keeps out who wants
+    /// the folder alone. Where nothing can be locked, nothing is.
+    ///
+    /// # Errors
+    /// [`Error::Folder`] where another process has it alone.
+    pub fn share(folder: &Path) -> Result<Lock> {
+        match File::open(folder) {
+            Ok(file) => Lock::of(folder, file.try_lock_shared(), file),
+            Err(_) => Ok(Lock { folder: folder.to_path_buf(), held: None }),
+        }
+    }
+
     fn of(folder: &Path, outcome: Result<(), TryLockError>, file: File) -> Result<Lock> {
         match outcome {
-            Err(TryLockError::WouldBlock) => {
-                let problem = format!("another graft is training in {}", folder.display());
-                Err(Error::folder(problem, [Way::Do("wait for it"), Way::Elsewhere]))
-            }
+            Err(TryLockError::WouldBlock) => Err(busy(folder)),
             outcome => Ok(Lock { folder: folder.to_path_buf(), held: outcome.is_ok().then_some(file) }),
         }
     }
@@ -60,6 +77,11 @@ impl Lock {
             )
         })
     }
+}
+
+fn busy(folder: &Path) -> Error {
+    let problem = format!("another graft is training in {}", folder.display());
+    Error::folder(problem, [Way::Do("wait for it"), Way::Elsewhere])
 }
 
 #[cfg(test)]
@@ -78,5 +100,25 @@ mod tests {
         let held = Lock::take(path).unwrap();
         assert_eq!(held.warning(), None);
         assert!(Lock::take(path).unwrap_err().to_string().contains("another graft is training"));
+        assert!(Lock::share(path).is_err());
+        drop(held);
+        let shared = [Lock::share(path).unwrap(), Lock::share(path).unwrap()];
+        assert!(Lock::take(path).is_err(), "who wants it alone");
+        drop(shared);
+        Lock::take(path).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_a_process_has_claimed_is_kept_from_others_where_disks_know_no_locks() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let run = root.join("cells/a");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(root.join("comparison.toml"), "").unwrap();
+        let claims = claims::Claims::open(&root, claims::LIMIT).unwrap();
+        let claim = claims.take(&run).unwrap();
+        assert!(Lock::take_all(&run).unwrap_err().to_string().contains("another graft is training"));
+        drop(claim);
+        Lock::take_all(&run).unwrap();
     }
 }

@@ -18,7 +18,8 @@ use crate::words::words;
 const GRID: usize = 10;
 const GRID_MARGIN: usize = 2;
 
-/// Losses are read back, and written, every so many steps, or seconds where steps are slow: each read waits for the device.
+/// Losses are read back, and written, every so many steps, or seconds where steps are slow: each read waits for the device. Ranks read at the
+/// same steps, so that they find what is not finite together.
 const READ_EVERY: u64 = 16;
 const READ_AFTER: Duration = Duration::from_secs(2);
 
@@ -153,15 +154,17 @@ impl RunFolder {
             let losses = trainer.step();
             pending.push((losses, start.elapsed().as_secs_f64()));
             let step = trainer.steps();
-            // Whoever asks at the last step gets what they would have got.
-            if tell(&Event::Made(step))? && step < pace.steps {
+            // Whoever asks at the last step gets what they would have got. Ranks stop together.
+            let wish = tell(&Event::Made(step))?;
+            if trainer.ranks().any(wish) && step < pace.steps {
                 ending = Ending::Interrupted;
             }
             let last = step == pace.steps || ending == Ending::Interrupted;
             let (picture, checkpoint) =
                 (step.is_multiple_of(pace.sample_every), step.is_multiple_of(pace.checkpoint_every));
             // The first step is shown at once: people wait for it.
-            let due = step == first + 1 || step.is_multiple_of(READ_EVERY) || read.elapsed() >= READ_AFTER;
+            let late = trainer.ranks().is_alone() && read.elapsed() >= READ_AFTER;
+            let due = step == first + 1 || step.is_multiple_of(READ_EVERY) || late;
             let due = due || pace.keep.keeps(step, checkpoint);
             if last || picture || checkpoint || due {
                 read = Instant::now();

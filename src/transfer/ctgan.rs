@@ -418,6 +418,10 @@ impl Method for CtGan {
         self.of_classes(update).into_iter().chain(self.of_pairs(update)).reduce(|sum, term| sum + term)
     }
 
+    fn needs_whole_batches(&self) -> Option<&'static str> {
+        self.shuffled.then_some("ctgan-shuffled, which gives images the classes of others of their batch,")
+    }
+
     fn heads(&self) -> Option<(&dyn FeatureMaps, f64)> {
         (self.heads > 0.0).then_some((&self.trunk as &dyn FeatureMaps, self.heads))
     }

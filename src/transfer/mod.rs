@@ -55,7 +55,7 @@ pub use shelf::Shelf;
 pub(crate) use shown::{ExtractorStyle, Shown};
 pub use style::Style;
 pub use timing::{Learned, Paces, Timed};
-pub(crate) use workshop::turn;
+pub(crate) use workshop::in_turn;
 pub use workshop::{SourceGan, SourceImages, Workshop};
 
 use crate::error::Result;

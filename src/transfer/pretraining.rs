@@ -10,6 +10,7 @@ use crate::backend::Device;
 use crate::checkpoint::{Checkpoint, differ_in_data_alone};
 use crate::error::{Error, Result, Way};
 use crate::nn::Parameter;
+use crate::ranks;
 use crate::run::{Event, RunFolder, Watcher};
 use crate::tensor::Tensor;
 
@@ -113,12 +114,15 @@ pub(crate) fn go_on(
     if training.steps() == steps {
         return Ok(true);
     }
-    let mut stop = watcher(&Event::Phase { name, from: training.steps(), to: steps })?.is_break();
+    let ranks = ranks::current();
+    let mut wish = watcher(&Event::Phase { name, from: training.steps(), to: steps })?.is_break();
     let (start, first) = (Instant::now(), training.steps());
     while training.steps() < steps {
         let loss = training.step()?;
         let step = training.steps();
-        stop |= watcher(&Event::Made(step))?.is_break();
+        wish |= watcher(&Event::Made(step))?.is_break();
+        // Ranks make the same steps of what is no GAN, and stop together.
+        let stop = ranks.any(wish);
         let write = stop || step == steps || step.is_multiple_of(checkpoint_every);
         // The first step is shown at once: people wait for it.
         if write || step == first + 1 || step.is_multiple_of(READ_EVERY) {
@@ -129,7 +133,7 @@ pub(crate) fn go_on(
                 )));
             }
             let rate = (step - first) as f64 / start.elapsed().as_secs_f64();
-            stop |= watcher(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
+            wish |= watcher(&Event::Losses { step, losses: &[("loss", loss)], rate })?.is_break();
         }
         if write {
             let header = json!({

@@ -16,6 +16,7 @@ use super::style::{Style, Styled};
 use super::timing::Stopwatch;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
+use crate::claims;
 use crate::data::{Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
@@ -261,8 +262,6 @@ impl<'a> Workshop<'a> {
             }
             return Ok(true);
         }
-        let turn = turn(folder);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Plan { feature_steps: steps, checkpoint_every, .. } = *self.plan;
         let phase = Phase {
             name: phase,
@@ -272,7 +271,9 @@ impl<'a> Workshop<'a> {
             changed: self.plan.reading.changed || self.plan.source_changed.is_some(),
             shelf: self.folders.shelf.as_ref(),
         };
-        pretraining::go_on(training, &phase, self.device, self.watcher)
+        let device = self.device;
+        let done = in_turn(folder, self.watcher, |watcher| pretraining::go_on(training, &phase, device, watcher))?;
+        Ok(done.unwrap_or(false))
     }
 
     /// The recipe, the method and the data of the source's training.
@@ -303,25 +304,27 @@ impl<'a> Workshop<'a> {
             reading: plan.reading.of_another(),
             recipe: recipe.clone(),
         };
-        let turn = turn(&self.folders.source);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = RunFolder::prepare(&self.folders.source)?;
-        let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, self.device)?;
-        let determined = json!({ "steps": plan.source_steps, "of": trainer.identity() });
-        let kept = Kept::new(self.folders.shelf.as_ref(), &determined, self.device);
-        kept.bring(&folder, SOURCE, self.watcher)?;
-        let start = Instant::now();
-        let ending = folder.go_on(SOURCE, &mut trainer, &settings, &settings.pace(), &mut |event| match event {
-            // These are for the target alone.
-            Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
-            event => (self.watcher)(event),
-        });
-        drop(trainer);
-        self.device.release_idle();
-        if matches!(ending, Ok(Ending::Finished)) {
-            kept.keep(&folder.checkpoint(), SOURCE, start.elapsed(), self.watcher)?;
-        }
-        ending
+        let (folders, device) = (self.folders, self.device);
+        let ending = in_turn(&folders.source, self.watcher, |watcher| {
+            let folder = RunFolder::prepare(&folders.source)?;
+            let mut trainer = Trainer::with_method(&recipe, Box::new(method), data, device)?;
+            let determined = json!({ "steps": plan.source_steps, "of": trainer.identity() });
+            let kept = Kept::new(folders.shelf.as_ref(), &determined, device);
+            kept.bring(&folder, SOURCE, watcher)?;
+            let start = Instant::now();
+            let ending = folder.go_on(SOURCE, &mut trainer, &settings, &settings.pace(), &mut |event| match event {
+                // These are for the target alone.
+                Event::State(_) | Event::Numbers { .. } | Event::Picture { .. } => Ok(ControlFlow::Continue(())),
+                event => watcher(event),
+            });
+            drop(trainer);
+            device.release_idle();
+            if matches!(ending, Ok(Ending::Finished)) {
+                kept.keep(&folder.checkpoint(), SOURCE, start.elapsed(), watcher)?;
+            }
+            ending
+        })?;
+        Ok(ending.unwrap_or(Ending::Interrupted))
     }
 }
 
@@ -348,8 +351,17 @@ impl SourceGan {
     }
 }
 
-/// The turn at a phase's folder: of runs of one process that share it, one trains and the others then find what it left.
-pub(crate) fn turn(folder: &Path) -> Arc<Mutex<()>> {
+/// Does `work` in a phase's folder in turn with all that share it, threads and processes: one trains and the others then find what it left.
+/// None where it was stopped while another process was at it.
+pub(crate) fn in_turn<R>(
+    folder: &Path,
+    watcher: &mut Watcher<'_>,
+    work: impl FnOnce(&mut Watcher<'_>) -> Result<R>,
+) -> Result<Option<R>> {
     static TURNS: LazyLock<Mutex<HashMap<PathBuf, Arc<Mutex<()>>>>> = LazyLock::new(Mutex::default);
-    TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone()
+    let turn = TURNS.lock().unwrap_or_else(PoisonError::into_inner).entry(folder.to_path_buf()).or_default().clone();
+    let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut go_on = || Ok(watcher(&Event::Waiting(folder))?.is_continue());
+    let Some(_turn) = claims::turn(folder, &mut go_on)? else { return Ok(None) };
+    work(watcher).map(Some)
 }

@@ -9,12 +9,12 @@ use crate::compare::{desk, kill_when};
 use crate::program::Desk;
 
 /// Tiny networks, and every arm.
-const CLASSIFY: &str = "classify --source mnist:target --target mnist:target --width 4 --batch 8 --steps 6 --source-steps 4 \
+pub const CLASSIFY: &str = "classify --source mnist:target --target mnist:target --width 4 --batch 8 --steps 6 --source-steps 4 \
     --gan-source-steps 4 --gan-steps 4 --look-every 2 --shots 1,2 --seeds 2 --checkpoint-every 2 -q";
 const ARMS: &str = "--arms scratch,finetune,selftrain,gan-augment{filter=0,per-class=4},gan-augment-scratch{per-class=4},sequential{filter=0,per-class=4},semi-gan,joint{filter=0,per-class=4,rounds=2}";
 
 /// `classify.json` without what no two runs share.
-fn found(desk: &Desk, folder: &str) -> Json {
+pub fn found(desk: &Desk, folder: &str) -> Json {
     fn timeless(value: Json) -> Json {
         match value {
             Json::Object(map) => {

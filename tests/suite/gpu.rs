@@ -3,11 +3,10 @@
 use std::sync::LazyLock;
 
 use graft::backend::gpu::Choice;
-use graft::conformance::{Case, table};
+use graft::conformance::{Allowance, Case, table};
 use graft::{Device, Tensor, grad};
 
 use crate::case::{Largest, each_family, verify};
-use crate::parity::bits;
 
 /// The gpu device, shared by all tests; None, said on standard error, where there is none.
 pub fn gpu() -> Option<Device> {
@@ -23,11 +22,6 @@ pub fn gpu() -> Option<Device> {
     GPU.clone()
 }
 
-/// What f32 may be off by, as [`relative_error`]: WGSL leaves more bits of transcendental functions open than a host does.
-fn tolerance(case: &Case) -> f64 {
-    if case.transcendental { 1e-4 } else { 1e-5 }
-}
-
 fn gpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(), String> {
     let Some(device) = gpu() else { return Ok(()) };
     let truth = case.derivatives(&Device::reference());
@@ -36,7 +30,7 @@ fn gpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(
     for distance in case.distances(&found, &truth) {
         let class = if case.transcendental { "transcendental" } else { "plain" };
         largest.note(&format!("{class} {}", distance.part), distance.error, &case.name);
-        let tolerance = if distance.exact { 0.0 } else { tolerance(case) };
+        let tolerance = Allowance::GPU.of_part(case, &distance);
         if distance.error > tolerance {
             failures.push(format!("{distance} is {:.2e} off, allowed are {tolerance:.0e}", distance.error));
         }
@@ -51,7 +45,7 @@ fn results_have_the_same_bits_twice() {
     let Some(device) = gpu() else { return };
     let families = [table::normalisation, table::penalties, table::large_convolutions];
     verify(families.iter().flat_map(|family| family()).collect(), |case, _| {
-        let [one, two] = [(); 2].map(|()| bits(&case.derivatives(&device)));
+        let [one, two] = [(); 2].map(|()| case.derivatives(&device).bits());
         if one == two { Ok(()) } else { Err("not the same bits twice".to_owned()) }
     });
 }

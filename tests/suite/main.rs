@@ -47,6 +47,8 @@ mod parity;
 #[cfg(feature = "cli")]
 mod program;
 mod properties;
+#[cfg(feature = "gan")]
+mod ranks;
 #[cfg(feature = "cli")]
 mod refusals;
 #[cfg(feature = "cli")]
@@ -72,3 +74,5 @@ mod transfer_command;
 mod translate;
 #[cfg(feature = "cli")]
 mod web;
+#[cfg(feature = "cli")]
+mod workers;

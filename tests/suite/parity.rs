@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use graft::backend::cpu::Simd;
 use graft::backend::{AdamState, AdamStep, HostSlice, HostVec};
-use graft::conformance::{Case, Derivatives, Distance, Form, table::all};
+use graft::conformance::{Allowance, Case, Distance, Form, table::all};
 use graft::gradcheck::relative_error;
 use graft::{Device, Tensor};
 use rayon::ThreadPoolBuilder;
@@ -16,9 +16,8 @@ pub fn devices() -> Vec<(String, Device)> {
     Simd::available().into_iter().map(|simd| (simd.name().to_owned(), Device::cpu_with(simd))).collect()
 }
 
-/// What f32 may be off by, as [`relative_error`]. The largest errors of today are a quarter of it.
 fn tolerance(case: &Case) -> f64 {
-    if case.transcendental { 1e-5 } else { 5e-6 }
+    Allowance::CPU.of(case)
 }
 
 fn cpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(), String> {
@@ -27,9 +26,9 @@ fn cpu_agrees_with_the_reference(case: &Case, largest: &mut Largest) -> Result<(
     for (microkernel, device) in devices() {
         let found = case.derivatives(&device);
         for distance in case.distances(&found, &truth) {
-            let Distance { error, exact, largest: size, .. } = distance;
+            let Distance { error, largest: size, .. } = distance;
             largest.note(&format!("{microkernel} {}", distance.part), error, &case.name);
-            let tolerance = if exact { 0.0 } else { tolerance(case) };
+            let tolerance = Allowance::CPU.of_part(case, &distance);
             if error > tolerance {
                 failures.push(format!(
                     "{microkernel}: {distance} is {error:.2e} off, allowed are {tolerance:.0e} (largest element {size:.2e})"
@@ -47,19 +46,13 @@ fn results_have_the_same_bits_for_any_number_of_threads() {
     let pools = [1, 2, 3].map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
     verify(all(), |case, _| {
         for (microkernel, device) in devices() {
-            let [one, two, three] = pools.each_ref().map(|pool| pool.install(|| bits(&case.derivatives(&device))));
+            let [one, two, three] = pools.each_ref().map(|pool| pool.install(|| case.derivatives(&device).bits()));
             if one != two || one != three {
                 return Err(format!("{microkernel}: not the same bits with 1, 2 and 3 threads"));
             }
         }
         Ok(())
     });
-}
-
-/// All numbers of all derivatives.
-pub fn bits(derivatives: &Derivatives) -> Vec<u64> {
-    let lists = [&derivatives.gradient, &derivatives.recorded, &derivatives.second];
-    derivatives.value.iter().chain(lists.into_iter().flatten().flatten()).map(|v| v.to_bits()).collect()
 }
 
 #[test]

@@ -16,6 +16,17 @@ fn with_test_split(labels_of_test: usize) -> Desk {
 const SMALL: &str = "--features 4 --latent 6 --batch 8 --steps 4 --source-steps 4 --feature-steps 4 -q --out run";
 
 #[test]
+fn the_reference_is_not_checked_against_itself_and_a_device_is_not_named_for_nothing() {
+    let desk = Desk::new();
+    desk.refuses(
+        2,
+        "devices --check --device reference",
+        &["is what the others are checked against", "cargo test gradcheck"],
+    );
+    desk.refuses(2, "devices --device cpu", &["--check"]);
+}
+
+#[test]
 fn a_broken_test_split_is_an_error_of_every_command_that_would_use_it() {
     let desk = with_test_split(11);
     desk.graft("train --data mnist:digits --features 4 --latent 8 --batch 8 --steps 2 -q --out gan").ok();

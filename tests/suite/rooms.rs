@@ -6,16 +6,18 @@ use std::fs;
 use std::path::Path;
 
 /// The crate from the ground up.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 23] = [
     "error",
     "words",
     "options",
     "random",
     "atomic",
+    "claims",
     "protobuf",
     "html",
     "backend",
     "memory",
+    "ranks",
     "tensor",
     "nn",
     "data",

@@ -7,14 +7,14 @@ use serde_json::Value as Json;
 use crate::compare::{desk, figures, kill_when};
 use crate::program::{Desk, checkpoint};
 
-const SEARCH: &str = "compare --search search.toml --source mnist:target --target mnist:target --subset 12";
-const SETTINGS: &str = "--features 4 --latent 6 --batch 8 --steps 6 --source-steps 4 --feature-steps 4 --judge judge.safetensors --checkpoint-every 2 -q";
+pub const SEARCH: &str = "compare --search search.toml --source mnist:target --target mnist:target --subset 12";
+pub const SETTINGS: &str = "--features 4 --latent 6 --batch 8 --steps 6 --source-steps 4 --feature-steps 4 --judge judge.safetensors --checkpoint-every 2 -q";
 /// Three trials of two base arms to step 3, two of each to step 5, one of each to the end.
 const FILE: &str = "seeds = [100, 101]\ndraws = 3\n[options]\nlr = { log-uniform = [1e-4, 1e-2] }\n[[bases]]\narm = 'scratch'\n\
     [[bases]]\narm = 'trgan'\noptions = { freeze-d = [0, 1] }\n[[halvings]]\nstep = 3\nkeep = 0.6\n[[halvings]]\nstep = 5\nkeep = 0.5\n";
 
 /// A desk without test images, with a search's file.
-fn searching() -> Desk {
+pub fn searching() -> Desk {
     let desk = desk();
     std::fs::remove_file(desk.path("target/t10k-images-idx3-ubyte")).unwrap();
     desk.write("search.toml", FILE.as_bytes());

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -106,6 +105,10 @@ impl Experiment for Runs<'_> {
     type Cell = Cell;
     type Record = Record;
 
+    fn folder(&self, cell: &Cell) -> PathBuf {
+        cell.folder(self.root)
+    }
+
     fn record(&self, cell: &Cell) -> PathBuf {
         cell.folder(self.root).join(RECORD)
     }
@@ -144,6 +147,14 @@ impl Experiment for Runs<'_> {
         let found = (self.gather)()?;
         let _ = (self.watcher)(cell, &CellEvent::Ended(record, &found));
         Ok(())
+    }
+
+    fn lost(&self, cell: &Cell, why: &Error) {
+        let _ = (self.watcher)(cell, &CellEvent::Lost(why));
+    }
+
+    fn waits(&self, cell: &Cell, left: usize) -> ControlFlow<()> {
+        (self.watcher)(cell, &CellEvent::Waiting(left))
     }
 }
 
@@ -320,12 +331,13 @@ impl Runs<'_> {
             shelf: self.shelf.as_ref(),
         };
         // Arms with a GAN take turns by that, and share this with arms that have none.
-        let turn = transfer::turn(&folder);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let began = Instant::now();
-        let done = go_on_learning(&mut training, &phase, self.device, tell)?;
-        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
-        Ok(done.then(|| (training.into_classifier(), seconds)))
+        let seconds = transfer::in_turn(&folder, tell, |tell| {
+            let began = Instant::now();
+            let done = go_on_learning(&mut training, &phase, self.device, tell)?;
+            let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
+            Ok(done.then_some(seconds))
+        })?;
+        Ok(seconds.flatten().map(|seconds| (training.into_classifier(), seconds)))
     }
 
     /// The training of that, before its first step.
@@ -351,27 +363,21 @@ impl Runs<'_> {
         tell: &mut crate::run::Watcher<'_>,
     ) -> Result<Option<Samples>> {
         let folder = gan_folder(self.root, cell, teaching);
-        let turn = transfer::turn(&folder);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let began = Instant::now();
-        let labeller = match teaching.transfer {
-            true => {
-                let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
-                let of_gan = &self.data.of_gan;
-                let trained = transfer::go_on(
-                    &plan,
-                    drawn.for_transfer(self.data.classes()),
-                    of_gan,
-                    &folders,
-                    self.device,
-                    tell,
-                )?;
-                (trained.ending == Ending::Finished).then_some(trained.labeller)
-            }
-            false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
-        };
-        let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
-        let Some(labeller) = labeller else { return Ok(None) };
+        let made = transfer::in_turn(&folder, tell, |tell| {
+            let began = Instant::now();
+            let labeller = match teaching.transfer {
+                true => {
+                    let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
+                    let (target, of_gan) = (drawn.for_transfer(self.data.classes()), &self.data.of_gan);
+                    let trained = transfer::go_on(&plan, target, of_gan, &folders, self.device, tell)?;
+                    (trained.ending == Ending::Finished).then_some(trained.labeller)
+                }
+                false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
+            };
+            let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
+            Ok(labeller.map(|labeller| (labeller, seconds)))
+        })?;
+        let Some((labeller, seconds)) = made.flatten() else { return Ok(None) };
         let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
         let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref())?;
         match teach {

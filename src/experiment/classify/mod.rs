@@ -11,6 +11,7 @@
 //! | `classify.json` | a [`Classification`]: everything found so far |
 //! | `cells/ARM-SHOTS-seedK/` | a run: its looks, its `record.json`, and its `classifier.safetensors` |
 //! | `source-seedK/` | what that seed learned of the source: its classifier, and GANs |
+//! | `claims/`, `workers.json` | which process has which run, and what they compute with |
 //!
 //! It can be stopped at any moment: [`run`] continues with what is there.
 
@@ -39,13 +40,17 @@ pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
 pub use settings::{Cell, Design, Row, Settings, run_folder};
 
 use crate::backend::Device;
+use crate::claims::Claims;
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, Jobs, read_json, write_json};
+use crate::experiment::workers::{self, Workers};
 use crate::run::{self, Ending, Event};
 use crate::transfer::Shelf;
 use cell::Runs;
 
 const RESULT: &str = "classify.json";
+/// What is claimed by who changes the design.
+const DESIGN: &str = "design";
 
 /// What happens in an experiment.
 pub enum CellEvent<'a> {
@@ -53,6 +58,10 @@ pub enum CellEvent<'a> {
     Of(&'a Event<'a>),
     /// A run has ended, and this was found so far.
     Ended(&'a Record, &'a Classification),
+    /// The run was lost to another process, as the words say.
+    Lost(&'a Error),
+    /// Other processes have all runs that are left, this and so many.
+    Waiting(usize),
 }
 
 /// Who is told of every run, from several threads at once, and gives whether to go on.
@@ -76,7 +85,8 @@ pub fn inspect(design: &Design, data: &Data) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or an experiment with other settings, whose difference it names.
-pub fn prepare(root: &Path, asked: &Design) -> Result<Design> {
+pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
+    let _turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
     if !Design::is_in(root) {
         if !run::is_vacant(root)? {
             let problem = format!("{} is not empty and holds no experiment of classifiers", root.display());
@@ -99,19 +109,22 @@ pub fn run(
     data: &Data,
     device: &Device,
     jobs: Jobs,
+    workers: &Workers<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<(Classification, Ending)> {
-    let design = prepare(root, asked)?;
-    let described = Described::of(&design, data, device.backend().microkernel());
+    let design = prepare(root, asked, workers.claims)?;
+    let microkernel = workers.join(root, device, written_microkernel(root)?)?;
     let gather = || -> Result<Classification> {
-        let found = Classification::gather(root, &design, described.clone())?;
+        // Another process may have asked for more by now.
+        let design = Design::read(root)?.unwrap_or_else(|| design.clone());
+        let found = Classification::gather(root, &design, Described::of(&design, data, &microkernel))?;
         write_json(&root.join(RESULT), &found)?;
         Ok(found)
     };
     gather()?;
     let (settings, shelf) = (&design.settings, Shelf::of_cache());
     let runs = Runs { root, settings, data, device, jobs, shelf, gather: &gather, watcher };
-    let ending = engine::carry_out(&runs, asked.cells(), jobs)?;
+    let ending = engine::carry_out(&runs, asked.cells(), jobs, workers.claims)?;
     Ok((gather()?, ending))
 }
 
@@ -120,6 +133,21 @@ pub fn run(
 /// # Errors
 /// [`Error::Invalid`] where none of its runs can have begun; where a file is not what was written there.
 pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification> {
+    let none = || Error::invalid(format!("no run of {} has begun: wait, or begin it again", root.display()));
+    let microkernel = written_microkernel(root)?.ok_or_else(none)?;
+    Classification::gather(root, design, Described::of(design, data, &microkernel))
+}
+
+/// Refuses a device of another kind than made the runs in a folder so far, unless it is let in; writes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] naming both kinds; what files say.
+pub fn check_kind(root: &Path, device: &Device, mixed: bool) -> Result<()> {
+    workers::check_kind(root, device, mixed, written_microkernel(root)?.as_deref())
+}
+
+/// What made the runs of an experiment so far, as its result says; none where it has none.
+fn written_microkernel(root: &Path) -> Result<Option<String>> {
     #[derive(Deserialize)]
     struct Written {
         protocol: Machine,
@@ -128,8 +156,5 @@ pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification
     struct Machine {
         microkernel: String,
     }
-    let written: Option<Written> = read_json(&root.join(RESULT))?;
-    let none = || Error::invalid(format!("no run of {} has begun: wait, or begin it again", root.display()));
-    let machine = written.ok_or_else(none)?.protocol;
-    Classification::gather(root, design, Described::of(design, data, &machine.microkernel))
+    Ok(read_json::<Written>(&root.join(RESULT))?.map(|written| written.protocol.microkernel))
 }

@@ -158,6 +158,10 @@ impl Experiment for Runs<'_> {
     type Cell = Cell;
     type Record = Record;
 
+    fn folder(&self, cell: &Cell) -> PathBuf {
+        cell.folder(self.root)
+    }
+
     fn record(&self, cell: &Cell) -> PathBuf {
         record_path(&cell.folder(self.root), self.until)
     }
@@ -209,6 +213,14 @@ impl Experiment for Runs<'_> {
         let comparison = (self.gather)()?;
         let _ = (self.watcher)(cell, &CellEvent::Ended(record, &comparison));
         Ok(())
+    }
+
+    fn lost(&self, cell: &Cell, why: &Error) {
+        let _ = (self.watcher)(cell, &CellEvent::Lost(why));
+    }
+
+    fn waits(&self, cell: &Cell, left: usize) -> ControlFlow<()> {
+        (self.watcher)(cell, &CellEvent::Waiting(left))
     }
 }
 

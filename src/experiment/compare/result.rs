@@ -25,7 +25,7 @@ pub struct Described {
     pub sizes: Vec<usize>,
     /// Which claims the comparison is to decide.
     #[serde(flatten)]
-    pub claims: Claims,
+    pub claims: Claimed,
     /// How many images are held out, and as many samples measured.
     pub held_out: usize,
     /// How many images the validation block has, and as many samples are measured for a curve.
@@ -41,7 +41,7 @@ pub struct Described {
 
 /// The claims, as the verdicts know them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Claims {
+pub struct Claimed {
     /// What an arm has to beat.
     pub baselines: Vec<String>,
     /// The arms about which claims are made, and their controls.

@@ -22,6 +22,9 @@ const ROLLBACKS: &str = "rollbacks";
 /// The header's field of the data that the run had before; missing where they never changed.
 const EARLIER: &str = "earlier_data";
 
+/// The header's field of how many ranks trained together up to there; missing where one alone did. Any number may go on.
+const RANKS: &str = "ranks";
+
 /// What a rollback makes of both learning rates.
 const ROLLBACK_FACTOR: f64 = 0.5;
 
@@ -226,6 +229,9 @@ impl Trainer {
         let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
         if self.rollbacks > 0 {
             header.insert(ROLLBACKS.to_string(), json!(self.rollbacks));
+        }
+        if !self.ranks.is_alone() {
+            header.insert(RANKS.to_string(), json!(self.ranks.count()));
         }
         if !self.earlier.is_empty() {
             header.insert(EARLIER.to_string(), json!(self.earlier));

@@ -24,12 +24,15 @@
 //! }
 //! ```
 
+mod check;
 pub mod table;
 
 use std::fmt;
 
 use rand::RngExt;
 use rand::seq::SliceRandom;
+
+pub use check::{Allowance, FamilyCheck, check_family};
 
 use super::gradcheck::{GradCheck, Report, gradcheck, relative_error};
 use super::{Tensor, grad, grad_graph};

@@ -32,30 +32,34 @@ const CONDITION: Domain = Domain::Choice(&[0.0, 1.0, -2.0]);
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
 const EPSILON: f64 = 1e-5;
 
+/// The table's families by name.
+pub fn families() -> [(&'static str, fn() -> Vec<Case>); 19] {
+    [
+        ("elementwise", elementwise),
+        ("broadcasting", broadcasting),
+        ("reductions", reductions),
+        ("shapes", shapes),
+        ("products", products),
+        ("convolutions", convolutions),
+        ("fused convolutions", fused_convolutions),
+        ("grouped convolutions", grouped_convolutions),
+        ("normalisation", normalisation),
+        ("losses", losses),
+        ("resampling", resampling),
+        ("statistics", statistics),
+        ("ordering", ordering),
+        ("padding", padding),
+        ("pooling", pooling),
+        ("sampling", sampling),
+        ("penalties", penalties),
+        ("large", large),
+        ("large convolutions", large_convolutions),
+    ]
+}
+
 /// The whole table.
 pub fn all() -> Vec<Case> {
-    let families = [
-        elementwise,
-        broadcasting,
-        reductions,
-        shapes,
-        products,
-        convolutions,
-        fused_convolutions,
-        grouped_convolutions,
-        normalisation,
-        losses,
-        resampling,
-        statistics,
-        ordering,
-        padding,
-        pooling,
-        sampling,
-        penalties,
-        large,
-        large_convolutions,
-    ];
-    families.iter().flat_map(|family| family()).collect()
+    families().iter().flat_map(|(_, family)| family()).collect()
 }
 
 fn geometry(

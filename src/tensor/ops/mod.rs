@@ -11,6 +11,7 @@ pub mod normalisation;
 mod ordering;
 mod padding;
 mod pooling;
+mod ranks;
 mod reduce;
 mod resample;
 mod sampling;

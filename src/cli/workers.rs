@@ -1,0 +1,136 @@
+//! Many processes on one experiment, started by hand or by Slurm: the options, and the script of an array of jobs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::command::quoted;
+use super::output::is_quiet;
+use super::signals::interrupted;
+use super::{tell, warn};
+use crate::claims::{Claims, LIMIT};
+use crate::error::Result;
+use crate::experiment::workers::Workers;
+
+/// Seconds before the end of a job at which Slurm asks it to stop: the longest step, a checkpoint, and what is measured in between.
+const NOTICE: u64 = 300;
+/// More than the plan says, as machines differ.
+const MARGIN: f64 = 1.5;
+/// A job's least time.
+const LEAST_MINUTES: u64 = 30;
+
+/// How a process works on an experiment together with others
+#[derive(Args)]
+pub struct WorkerOptions {
+    /// Work beside processes that compute with another microkernel: results then depend on who does a run, and say so
+    #[arg(long, hide_short_help = true)]
+    pub mixed: bool,
+    /// Other processes take over this one's runs where nothing is heard of it for so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = LIMIT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400), hide_short_help = true)]
+    take_over_after: u64,
+    /// With --plan: print a script for Slurm with an array of N jobs that work on this together
+    #[arg(long, value_name = "N", requires = "plan", value_parser = clap::value_parser!(u64).range(1..=10_000), hide_short_help = true)]
+    slurm: Option<u64>,
+}
+
+impl WorkerOptions {
+    /// This process's claims in an experiment's folder.
+    pub fn open(&self, out: &Path) -> Result<Claims> {
+        Claims::open(out, Duration::from_secs(self.take_over_after))
+    }
+
+    pub fn with<'a>(&self, claims: &'a Claims) -> Workers<'a> {
+        Workers { claims, mixed: self.mixed }
+    }
+
+    /// Tells a plan, or the script that carries it out.
+    pub fn plan(&self, fields: Json, text: String, seconds: f64, threads: usize) -> Result<()> {
+        match self.slurm {
+            None => tell("plan", fields, text),
+            Some(jobs) => {
+                let words: Vec<String> = std::env::args().collect();
+                let script = script(&command(&words), &text, jobs, seconds, threads);
+                tell("plan", fields, script);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The command of each job: that which was given, without what asked for the script.
+fn command(words: &[String]) -> String {
+    let mut kept = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--plan" => {}
+            "--slurm" => drop(words.next()),
+            word if word.starts_with("--slurm=") => {}
+            word => kept.push(quoted(word)),
+        }
+    }
+    kept.join(" ")
+}
+
+/// An array of jobs that share a folder. A job that is preempted, or whose time is over, leaves a checkpoint, from which the others go on.
+fn script(command: &str, plan: &str, jobs: u64, seconds: f64, threads: usize) -> String {
+    let minutes = ((seconds * MARGIN / 60.0 / jobs as f64).ceil() as u64).max(LEAST_MINUTES);
+    let time = format!("{}:{:02}:00", minutes / 60, minutes % 60);
+    let plan: Vec<String> = plan.lines().map(|line| format!("# {line}")).collect();
+    format!(
+        "#!/bin/bash\n{}\n#SBATCH --job-name=graft\n#SBATCH --array=1-{jobs}\n#SBATCH --cpus-per-task={threads}\n#SBATCH --time={time}\n\
+         #SBATCH --signal=B:TERM@{NOTICE}\n#SBATCH --requeue\n#SBATCH --open-mode=append\n\
+         # Each job takes runs that nobody has, and goes on with those that others left. The folder must lie on a disk that all nodes see.\n\
+         cd {} || exit 1\nexec {command}",
+        plan.join("\n"),
+        quoted(&std::env::current_dir().unwrap_or_default().display().to_string())
+    )
+}
+
+/// Waiting for what another process makes: said once.
+pub struct Patience {
+    what: &'static str,
+    said: bool,
+}
+
+impl Patience {
+    /// For this.
+    pub fn new(what: &'static str) -> Patience {
+        Patience { what, said: false }
+    }
+
+    /// Whether to go on waiting.
+    pub fn go_on(&mut self) -> bool {
+        if !self.said && !is_quiet() {
+            warn(format!("waiting for {}, which another process makes", self.what));
+        }
+        self.said = true;
+        !interrupted()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_repeats_the_command_without_what_asked_for_it() {
+        let words = ["graft", "compare", "--plan", "--arms", "a b", "--slurm", "4", "--slurm=4", "--out", "runs/x"];
+        let command = command(&words.map(str::to_string));
+        assert_eq!(command, "graft compare --arms 'a b' --out runs/x");
+        let script = script(&command, "two\nlines", 4, 8.0 * 3600.0, 16);
+        for line in [
+            "#!/bin/bash\n# two\n# lines\n#SBATCH",
+            "#SBATCH --array=1-4\n",
+            "#SBATCH --cpus-per-task=16\n",
+            "#SBATCH --time=3:00:00\n",
+            "#SBATCH --signal=B:TERM@300\n",
+            "\nexec graft compare --arms 'a b' --out runs/x",
+        ] {
+            assert!(script.contains(line), "{line} is not in\n{script}");
+        }
+        assert!(super::script(&command, "", 100, 60.0, 1).contains("--time=0:30:00"));
+    }
+}
