@@ -31,7 +31,7 @@ class Card {
 
   constructor(recording, device, info) {
     Object.assign(this, { recording, device, closed: false });
-    this.name = [info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "the graphics card";
+    this.name = "WebGPU, " + ([info?.vendor, info?.architecture, info?.description].filter(Boolean).join(" ") || "the graphics card");
     // Of each network the storages of its weights; of all networks the others.
     this.weights = [];
     this.storages = [];

@@ -24,7 +24,7 @@ class Grid {
   fit() {
     const alone = document.body.classList.contains("alone"), desk = matchMedia("(min-width: 60rem)").matches;
     const width = this.element.clientWidth, top = this.element.getBoundingClientRect().top + scrollY;
-    const height = alone && desk ? Math.max(innerHeight - top - 48, 280) : Math.max(0.7 * innerHeight, 280);
+    const height = alone && desk ? Math.max(innerHeight - top - 80, 280) : Math.max(0.7 * innerHeight, 280);
     const share = (length, count) => (length - (count - 1) * Grid.GAP) / count;
     let best = 0;
     for (let across = 1; across <= this.images; across++) {
