@@ -6,7 +6,7 @@ use std::process::Command;
 
 use graft::gan::{Architecture, Conditions, Generator, NetworkKind, load_generator};
 use graft::interchange::{Drawn, Live};
-use graft::{Checkpoint, Device};
+use graft::{Checkpoint, Device, Tensor};
 use serde_json::{Value as Json, json};
 
 use crate::program::{Desk, TRAIN};
@@ -137,6 +137,82 @@ fn conditions_travel_with_the_page() {
     assert_eq!(found["directions"].as_array().unwrap().len(), 4);
 }
 
+#[test]
+fn a_page_says_where_it_has_not_all_of_a_bank() {
+    let architecture = Architecture { features: 4, latent: 8, condition_features: 64, ..Architecture::dcgan(32, 1) };
+    let of = |rows: usize| {
+        let bank = Tensor::ones(&Device::cpu(), [rows, 64]);
+        let mut kept = checkpoint(&architecture, 0);
+        kept.insert("conditions.bank", &bank).unwrap();
+        Live::new(&Drawn::load(&kept, false).unwrap(), "page", false).unwrap().to_html()
+    };
+    let said = "Features of images come from 512 of the 600 that the generator was trained to take.";
+    let html = of(600);
+    assert!(html.contains(said));
+    assert_eq!(recording(&html)["conditions"]["bank"]["features"].as_array().unwrap().len(), 512);
+    assert!(!of(512).contains("Features of images come from"));
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_their_names() {
+    let architecture = Architecture { features: 4, latent: 8, ..Architecture::dcgan(32, 1) };
+    let mut kept = checkpoint(&architecture, 0);
+    let name = kept.names().find(|name| name.ends_with("running_var")).unwrap().to_string();
+    let broken = Tensor::full(&Device::cpu(), kept.shape(&name).unwrap(), f64::INFINITY);
+    kept.insert(&name, &broken).unwrap();
+    let error = Live::new(&Drawn::load(&kept, false).unwrap(), "page", false).unwrap_err().to_string();
+    assert_eq!(error, format!("{} holds numbers that are not finite", name.strip_prefix("netG_ema.").unwrap()));
+}
+
+/// Makes classes differ in a checkpoint's pictures by far more than steps of training do: its scales and shifts of conditions are large.
+fn make_classes_differ(path: &Path) {
+    let mut kept = Checkpoint::read(path).unwrap();
+    let names: Vec<String> = kept
+        .names()
+        .filter(|name| name.starts_with("netG_ema") && name.contains("condition_"))
+        .map(str::to_string)
+        .collect();
+    assert!(!names.is_empty());
+    for name in names {
+        let shape = kept.shape(&name).unwrap().to_vec();
+        let values: Vec<f32> = (0..shape.iter().product()).map(|index: usize| (1.7 * index as f32).sin()).collect();
+        kept.insert(&name, &Tensor::from_slice(&Device::cpu(), &values, &shape)).unwrap();
+    }
+    kept.write(path).unwrap();
+}
+
+/// Writes the checkpoint half way from a source to a target: each weight and statistic of the average is the mean of both.
+fn write_half_way(source: &Path, target: &Path, half: &Path) {
+    let [source, mut kept] = [source, target].map(|path| Checkpoint::read(path).unwrap());
+    let source = Drawn::load(&kept, false).unwrap().source(&source).unwrap();
+    let (_, generator) = load_generator(&kept, &Device::cpu()).unwrap();
+    let parameters = [generator.parameters(), generator.statistics()].concat();
+    for (parameter, theirs) in parameters.iter().zip([source.parameters(), source.statistics()].concat()) {
+        parameter.set(theirs.get().lerp(&parameter.get(), 0.5));
+        kept.insert(format!("netG_ema.{}", parameter.name()), &parameter.stored()).unwrap();
+    }
+    kept.write(half).unwrap();
+}
+
+/// A checkpoint of a generator of classes that is given features, in which chance has no part: each class has one row of the bank.
+fn with_features() -> Checkpoint {
+    let device = Device::cpu();
+    let architecture =
+        Architecture { features: 4, latent: 8, classes: 2, condition_features: 2, ..Architecture::dcgan(32, 1) };
+    let mut kept = checkpoint(&architecture, 0);
+    // What nothing was learned by is grey all over: larger filters make it colours.
+    let filters: Vec<String> =
+        kept.names().filter(|name| kept.shape(name).unwrap().len() == 4).map(str::to_string).collect();
+    for name in filters {
+        let filter = kept.tensor(&name, &device).unwrap();
+        let larger: Vec<f32> = filter.to_vec::<f32>().unwrap().iter().map(|weight| 4.0 * weight).collect();
+        kept.insert(&name, &Tensor::from_slice(&device, &larger, filter.shape())).unwrap();
+    }
+    kept.insert("conditions.bank", &Tensor::from_slice(&device, &[1f32, 1.0, 1.0, -1.0], [2, 2])).unwrap();
+    kept.header.insert("conditions".to_string(), json!({ "labels": [0, 1], "feature-source": "gaussian" }));
+    kept
+}
+
 /// A Chromium and a Python that has Playwright; `None`, said aloud, where one is missing, and a failure where `$GRAFT_REQUIRE` asks for it.
 /// `$GRAFT_PLAYWRIGHT` names the Python.
 fn browser() -> Option<PathBuf> {
@@ -162,12 +238,15 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
     let Some(python) = browser() else { return };
     let desk = Desk::new();
     desk.graft(&format!("{TRAIN} --conditional --steps 20 --out conditional")).ok();
+    make_classes_differ(&desk.path("conditional/checkpoints/last.safetensors"));
     desk.graft(&format!("{TRAIN} --network residual --steps 20 --out residual")).ok();
     desk.graft(
         "transfer --method trgan --source synthetic:strokes --target synthetic:street --features 4 --latent 8 --steps 20 --source-steps 20 \
          --batch 8 --subset 20 --no-judge -q --out transferred",
     )
     .ok();
+    let of = |run: &str| desk.path(format!("{run}/checkpoints/last.safetensors"));
+    write_half_way(&of("transferred/source"), &of("transferred"), &desk.path("half.safetensors"));
     let check = |page: &str, run: &str, more: &[&str]| {
         let mut command = Command::new(&python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_page.py")).current_dir(desk.path(""));
@@ -184,13 +263,24 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
         let f32: &[&str] = if exact.is_empty() { &[] } else { &["--f32"] };
         let more: &[&str] = match run {
             "conditional" => &["--faults"],
-            "transferred" => &["--source", "transferred/source"],
+            "transferred" => &["--source", "transferred/source", "--half", "half.safetensors"],
             _ => &[],
         };
         check(&format!("{run}.html"), run, &[f32, more].concat());
     }
     desk.graft("report conditional --live").ok();
-    check("conditional/report.html", "conditional", &[]);
+    check("conditional/report.html", "conditional", &["--pixels", "--looks"]);
+
+    // Samples without a class, and features: what is drawn by chance elsewhere is certain here.
+    let mut kept = Checkpoint::read(&of("conditional")).unwrap();
+    kept.header.insert("conditions".to_string(), json!({ "frequencies": [0.5, 0.25, 0.25], "null": 1.0 }));
+    kept.write(&desk.path("unknown.safetensors")).unwrap();
+    with_features().write(&desk.path("features.safetensors")).unwrap();
+    make_classes_differ(&desk.path("features.safetensors"));
+    for name in ["unknown", "features"] {
+        desk.graft(&format!("export {name}.safetensors --format web --out {name}.html")).ok();
+        check(&format!("{name}.html"), &format!("{name}.safetensors"), &["--pixels"]);
+    }
 
     // What others named stays text in the browser, too.
     let mut kept = Checkpoint::read(&desk.path("conditional/checkpoints/last.safetensors")).unwrap();
