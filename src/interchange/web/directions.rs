@@ -73,15 +73,13 @@ fn basis(across: &DMatrix<f64>) -> DMatrix<f64> {
     let mut basis = DMatrix::zeros(length, BLOCK * DEPTH);
     for step in 0..DEPTH {
         let before = basis.columns(0, step * BLOCK).into_owned();
-        // The second time takes off what rounding left of the others, where little was left beside them.
-        for _ in 0..2 {
-            block -= &before * before.tr_mul(&block);
-            block = block.qr().q();
-        }
+        block -= &before * before.tr_mul(&block);
+        block = block.qr().q();
         basis.columns_mut(step * BLOCK, BLOCK).copy_from(&block);
         block = across * across.tr_mul(&block);
     }
-    basis
+    // Where nothing was left beside the blocks before, the last ones are of no use and at no right angle.
+    basis.qr().q()
 }
 
 #[cfg(test)]
