@@ -123,6 +123,10 @@ pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T
 
 /// Removes the temporary files in a folder that other processes left when they died: there must be none that writes there now.
 pub fn sweep(folder: &Path) {
+    // Where the folder is another process's by now, so are they.
+    if fenced(folder).is_err() {
+        return;
+    }
     let left = |name: &OsStr| writer(name).is_some_and(|process| process != this_process());
     for entry in fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| left(&entry.file_name())) {
         // What stays takes space and nothing else.

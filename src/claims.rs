@@ -354,6 +354,8 @@ impl Held {
         let written = Moment::now();
         atomic::write(&self.place.join(standing.number.to_string()), &self.office.entry(false))?;
         standing.written = written;
+        // Somebody may have judged otherwise, where the clock of the disk's server was set, say.
+        standing.is_lost = highest(&self.place)? != Some(standing.number);
         Ok(())
     }
 
@@ -412,7 +414,9 @@ impl Owner {
 
     /// Whether it is known to have ended: only a process of the same host can know.
     fn is_dead(&self, this: &Owner) -> bool {
-        self.host.is_some() && self.host == this.host && this.began.is_some() && began(self.process) != self.began
+        // The first process lives; where it cannot be seen, others of other users cannot be, either.
+        let sees = || began(1).is_some();
+        self.host.is_some() && self.host == this.host && sees() && began(self.process) != self.began
     }
 }
 
@@ -528,6 +532,21 @@ mod tests {
         assert!(silent(root.path()).take(&piece).unwrap().is_none());
         kept.check().unwrap();
         atomic::write(&piece.join("file"), b"the new owner's").unwrap();
+    }
+
+    #[test]
+    fn a_living_owner_that_was_taken_for_dead_finds_that_soon() {
+        let root = tempfile::tempdir().unwrap();
+        let (alive, piece) = (Claims::open(root.path(), 2 * SHORT).unwrap(), root.path().join("cells/a"));
+        let claim = alive.take(&piece).unwrap().unwrap();
+        let place = alive.office.place(&piece);
+        // Somebody whose clock said that it was silent.
+        assert!(Office::new(root.path(), LIMIT).create(&place, 2).unwrap());
+        let start = Instant::now();
+        while claim.check().is_ok() {
+            assert!(start.elapsed() < 2 * SHORT, "it looks whenever it writes");
+            std::thread::sleep(SHORT / 20);
+        }
     }
 
     #[test]

@@ -144,6 +144,7 @@ impl Classify {
                 return self.workers.plan(plan, text, seconds, threads);
             }
             say(&data.withheld);
+            classify::check_place(&self.out)?;
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             let _lock = Lock::share(&self.out)?;
             let claims = self.workers.open(&self.out)?;

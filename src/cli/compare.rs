@@ -164,6 +164,7 @@ impl Compare {
                 return self.workers.plan(fields, text, estimate.seconds, threads);
             }
             say(&real.withheld);
+            compare::check_place(&self.out)?;
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             // Times that are measured beside other work are none.
             let _lock = if self.time { Lock::take(&self.out)? } else { Lock::share(&self.out)? };

@@ -161,8 +161,12 @@ pub fn main() -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let (_, options) = matches.subcommand().expect("clap requires a subcommand");
-    let takes_ranks = matches!(cli.command, Command::Train(_) | Command::Transfer(_));
-    let launched = match ranks::launched(takes_ranks) {
+    let launched = match ranks::launched(match cli.command {
+        Command::Train(_) | Command::Transfer(_) => ranks::Together::Train,
+        // Each takes its runs, whatever started it.
+        Command::Compare(_) | Command::Classify(_) => ranks::Together::Apart,
+        _ => ranks::Together::No,
+    }) {
         Ok(launched) => launched,
         Err(error) => {
             warn(format!("error: {error}"));

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::output;
+use super::signals::interrupted;
 use crate::backend::gpu::{Adapter, adapters};
 use crate::error::{Error, Result};
 use crate::ranks::Ranks;
@@ -20,6 +21,8 @@ const OF_SLURM: ([&str; 2], &str) = (["PMIX_RANK", "PMI_RANK"], "SLURM_NTASKS");
 const COURTESY: Duration = Duration::from_millis(500);
 /// What of a run no rank needs to go on.
 const LEFT_OUT: [&str; 5] = [".png", ".gif", ".jpg", ".html", ".tmp"];
+/// What the names of pictures and of checkpoints that are kept begin with.
+const KEPT: &str = "step_";
 
 /// Where this process stands among those that were started together.
 #[derive(Default)]
@@ -83,22 +86,33 @@ pub struct Launched {
     world: Option<crate::ranks::mpi::World>,
 }
 
+/// What processes of a command that were started together do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Together {
+    /// They train one network.
+    Train,
+    /// Each does its part, by claims.
+    Apart,
+    /// Nothing that one could not do.
+    No,
+}
+
 /// Joins the processes that a launcher started together with this one, if any did.
 ///
 /// # Errors
 /// [`Error::Usage`] where the command is not one that they do together, or this program has no MPI.
-pub fn launched(takes_ranks: bool) -> Result<Launched> {
+pub fn launched(together: Together) -> Result<Launched> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<usize>().ok();
     let of_slurm =
         || OF_SLURM.0.iter().any(|name| std::env::var_os(name).is_some()).then(|| number(OF_SLURM.1)).flatten();
     let count = COUNTS.iter().find_map(|name| number(name)).or_else(of_slurm).unwrap_or(1);
-    if count > 1 && !takes_ranks {
-        return Err(Error::Usage(format!(
-            "{count} processes were started to work together, which train and transfer do: start this command without mpirun; compare and \
-             classify may be started as often as wished, each by itself"
-        )));
+    match together {
+        Together::Train => join(count),
+        Together::No if count > 1 => Err(Error::Usage(format!(
+            "{count} processes were started to work together, which train, transfer, compare and classify do: start this command by itself"
+        ))),
+        Together::No | Together::Apart => join(1),
     }
-    join(count)
 }
 
 #[cfg(not(feature = "mpi"))]
@@ -118,6 +132,11 @@ fn join(count: usize) -> Result<Launched> {
     }
     let world = crate::ranks::mpi::World::join()?;
     let ranks = world.ranks().clone();
+    if let Some(rank) = ranks.odd_one(&build()?) {
+        return Err(Error::invalid(format!(
+            "rank {rank} runs another build of graft than rank 0: start the same on all machines"
+        )));
+    }
     let hosts = ranks.texts(&sysinfo::System::host_name().unwrap_or_default());
     let is_here = |&rank: &usize| hosts[rank] == hosts[ranks.rank()];
     let (local, locals) = ((0..ranks.rank()).filter(is_here).count(), (0..ranks.count()).filter(is_here).count());
@@ -129,12 +148,21 @@ fn join(count: usize) -> Result<Launched> {
     Ok(Launched { world: Some(world) })
 }
 
+/// A hash of this program.
+#[cfg(feature = "mpi")]
+fn build() -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let path = std::env::current_exe().map_err(Error::io("find", Path::new("this program")))?;
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    Ok(Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl Launched {
-    /// Lets this rank say what went wrong, unless rank 0 says the same.
+    /// Lets this rank say what went wrong, unless rank 0 says the same: the launcher then asks it to stop.
     pub fn failed(&self) {
         if place().ranks.rank() > 0 {
             std::thread::sleep(COURTESY);
-            output::be_mute(false);
+            output::be_mute(interrupted());
         }
     }
 
@@ -224,7 +252,8 @@ fn collect(run: &Path, inside: &Path, files: &mut Vec<(PathBuf, usize)>, bytes: 
     for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
         let entry = entry.map_err(Error::io("read", &folder))?;
         let (name, path) = (inside.join(entry.file_name()), entry.path());
-        let is_left_out = LEFT_OUT.iter().any(|ending| name.to_string_lossy().ends_with(ending));
+        let text = entry.file_name().to_string_lossy().into_owned();
+        let is_left_out = LEFT_OUT.iter().any(|ending| text.ends_with(ending)) || text.starts_with(KEPT);
         if path.is_dir() {
             collect(run, &name, files, bytes)?;
         } else if !is_left_out {

@@ -247,7 +247,10 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: 
             let mut of_judge = Progress::new("judge", 0, is_quiet());
             let reference = of_validation(parts, form, device, &mut |event| of_judge.watch(event));
             of_judge.finish();
-            let Some(reference) = reference? else {
+            let reference = reference?;
+            // Ranks find a judge each by itself, and stop together.
+            let is_stopped = trainer.ranks().any(reference.is_none());
+            let Some(reference) = reference.filter(|_| !is_stopped) else {
                 // Nothing of the run itself was made.
                 return stopped(folder, trainer, settings);
             };

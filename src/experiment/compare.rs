@@ -56,7 +56,7 @@ pub use settings::{Cell, Design, Digests, Row, Settings, standard_looks};
 pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, from_scratch, means};
 
 use crate::backend::Device;
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::verdict::Protocol;
@@ -111,21 +111,28 @@ pub fn judge_path(root: &Path) -> PathBuf {
     root.join(JUDGE)
 }
 
+/// Refuses a folder that holds something else; writes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] saying so.
+pub fn check_place(root: &Path) -> Result<()> {
+    if Design::is_in(root) || run::is_vacant(root)? {
+        return Ok(());
+    }
+    let problem = format!("{} is not empty and holds no comparison", root.display());
+    Err(Error::folder(problem, [Way::Elsewhere]))
+}
+
 /// Makes a comparison's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for
 /// now are those of `asked`.
 ///
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or a comparison with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
-    let _turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
-    if !Design::is_in(root) {
-        if !run::is_vacant(root)? {
-            let problem = format!("{} is not empty and holds no comparison", root.display());
-            return Err(Error::folder(problem, [Way::Elsewhere]));
-        }
-        std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
-    }
+    let turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
+    check_place(root)?;
     let design = joined(root, asked)?;
+    turn.iter().try_for_each(Claim::check)?;
     design.write(root)?;
     Ok(design)
 }
@@ -217,7 +224,8 @@ pub fn run(
     let gather = || -> Result<Comparison> {
         // Another process may have asked for more by now.
         let design = Design::read(root)?.unwrap_or_else(|| design.clone());
-        let described = of_design(&design, described.clone());
+        let microkernel = workers::in_words(root)?.unwrap_or_else(|| described.microkernel.clone());
+        let described = of_design(&design, Described { microkernel, ..described.clone() });
         let comparison = Comparison::gather(root, &design, described, real_floor.clone())?;
         write_json(&root.join(RESULT), &comparison)?;
         Ok(comparison)

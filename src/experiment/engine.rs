@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -117,7 +118,9 @@ pub fn carry_out<E: Experiment>(experiment: &E, cells: Vec<E::Cell>, jobs: Jobs,
                 Next::None => return Ok(Ending::Finished),
                 Next::Stopped => return Ok(Ending::Interrupted),
             };
-            let record = experiment.compute(&cell, &turn).and_then(|record| turn.claim.check().map(|()| record));
+            let record = experiment.compute(&cell, &turn);
+            // What goes wrong in files that another process has by now is no error of this one's.
+            let record = turn.claim.check().and(record);
             let record = match record {
                 Ok(Some(record)) => write_json(&experiment.record(&cell), &record).map(|()| Some(record)),
                 other => other,
@@ -165,7 +168,7 @@ impl<C> Turn<'_, C> {
 
     /// Whether the experiment came to an end elsewhere, or another process has the cell by now.
     pub fn is_over(&self) -> bool {
-        self.queue.state().over || self.claim.check().is_err()
+        self.queue.over.load(Ordering::Relaxed) || self.claim.check().is_err()
     }
 
     fn end_making(&self, is_made: bool) {
@@ -195,6 +198,8 @@ struct Queue<'c, C> {
     state: Mutex<State<C>>,
     changed: Condvar,
     claims: &'c Claims,
+    /// Asked at every step, also while a worker looks through the claims.
+    over: AtomicBool,
 }
 
 struct State<C> {
@@ -204,7 +209,6 @@ struct State<C> {
     made: HashSet<PathBuf>,
     /// Cells that this process computes just now.
     working: usize,
-    over: bool,
 }
 
 /// What a worker gets.
@@ -225,17 +229,28 @@ impl<'c, C: Clone> Queue<'c, C> {
     ) -> Result<Next<'_, C>> {
         let mut state = self.state();
         loop {
-            if state.over || state.waiting.is_empty() {
+            if self.over.load(Ordering::Relaxed) || state.waiting.is_empty() {
                 return Ok(Next::None);
             }
+            // What others make: one look at each is enough.
+            let mut taken: HashSet<PathBuf> = HashSet::new();
             let mut place = 0;
             while place < state.waiting.len() {
                 let cell = state.waiting[place].clone();
-                let shared = experiment.shares(&cell);
-                let shared = shared.filter(|shared| !state.made.contains(shared));
-                let is_making = shared.as_ref().is_some_and(|shared| state.making.contains(shared));
-                let claim = if is_making { None } else { self.claims.take(&experiment.folder(&cell))? };
-                let Some(claim) = claim else {
+                let shared = experiment.shares(&cell).filter(|shared| !state.made.contains(shared));
+                let is_made_elsewhere = |shared: &PathBuf| state.making.contains(shared) || taken.contains(shared);
+                if shared.as_ref().is_some_and(is_made_elsewhere) {
+                    place += 1;
+                    continue;
+                }
+                let of_shared = shared.as_ref().map(|shared| self.claims.take(shared)).transpose()?;
+                if let (Some(None), Some(shared)) = (&of_shared, &shared) {
+                    taken.insert(shared.clone());
+                    place += 1;
+                    continue;
+                }
+                let of_shared = of_shared.flatten();
+                let Some(claim) = self.claims.take(&experiment.folder(&cell))? else {
                     place += 1;
                     continue;
                 };
@@ -243,16 +258,6 @@ impl<'c, C: Clone> Queue<'c, C> {
                     state.waiting.remove(place);
                     continue;
                 }
-                let of_shared = match &shared {
-                    Some(shared) => match self.claims.take(shared)? {
-                        None => {
-                            place += 1;
-                            continue;
-                        }
-                        claim => claim,
-                    },
-                    None => None,
-                };
                 state.waiting.remove(place);
                 state.making.extend(shared.clone());
                 state.working += 1;
@@ -275,8 +280,8 @@ impl<'c, C: Clone> Queue<'c, C> {
 
 impl<'c, C> Queue<'c, C> {
     fn new(waiting: Vec<C>, claims: &'c Claims) -> Queue<'c, C> {
-        let state = State { waiting, making: HashSet::new(), made: HashSet::new(), working: 0, over: false };
-        Queue { state: Mutex::new(state), changed: Condvar::new(), claims }
+        let state = State { waiting, making: HashSet::new(), made: HashSet::new(), working: 0 };
+        Queue { state: Mutex::new(state), changed: Condvar::new(), claims, over: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, State<C>> {
@@ -295,7 +300,7 @@ impl<'c, C> Queue<'c, C> {
 
     /// No cell is begun any more, and those that go on should stop.
     fn end(&self) {
-        self.state().over = true;
+        self.over.store(true, Ordering::Relaxed);
         self.changed.notify_all();
     }
 }
@@ -330,7 +335,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 mod tests {
     use super::*;
     use crate::claims;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::time::{Duration, Instant};
 
     /// Numbers, of which every third shares a folder; each is computed once, and one fails or stops where that is asked for.

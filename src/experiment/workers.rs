@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::backend::Device;
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{read_json, write_json};
 
@@ -27,7 +27,7 @@ impl Workers<'_> {
     /// # Errors
     /// Those of [`check_kind`]; what files say.
     pub(super) fn join(&self, root: &Path, device: &Device, written: Option<String>) -> Result<String> {
-        let _turn = self.claims.wait(&root.join("workers"), &mut || Ok(true))?;
+        let turn = self.claims.wait(&root.join("workers"), &mut || Ok(true))?;
         check_kind(root, device, self.mixed, written.as_deref())?;
         let mut kinds = kinds(root, written.as_deref())?;
         let own = device.backend().microkernel().to_string();
@@ -37,6 +37,7 @@ impl Workers<'_> {
         }
         let path = root.join(FILE);
         if read_json::<Vec<String>>(&path)?.as_ref() != Some(&kinds) {
+            turn.iter().try_for_each(Claim::check)?;
             write_json(&path, &kinds)?;
         }
         Ok(kinds.join(BETWEEN))
@@ -59,6 +60,11 @@ pub(super) fn check_kind(root: &Path, device: &Device, mixed: bool, written: Opt
         kinds.join(BETWEEN)
     );
     Err(Error::folder(problem, [Way::Do("work on a machine of that kind"), Way::Mix, Way::Elsewhere]))
+}
+
+/// The microkernels of those that joined in a folder so far, in words.
+pub(super) fn in_words(root: &Path) -> Result<Option<String>> {
+    Ok(read_json::<Vec<String>>(&root.join(FILE))?.map(|kinds| kinds.join(BETWEEN)))
 }
 
 /// The microkernels of those that worked in a folder.

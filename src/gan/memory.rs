@@ -5,6 +5,7 @@ use crate::backend::Device;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::memory::{Amount, Limits, Need};
+use crate::ranks::{self, Ranks};
 
 impl Trainer {
     /// What a run like this one takes, where the trainer is on a device that counts: makes the steps that take most, and gives the
@@ -57,10 +58,12 @@ impl Recipe {
 
     /// Refuses a run by this recipe of which `need` tells what it takes at each batch.
     pub(crate) fn check_need(&self, limits: &Limits, need: impl FnMut(usize) -> Result<Need>) -> Result<()> {
-        let (features, batch) = (self.architecture.features, self.batch);
+        // Of several ranks each has its rows, and tries other numbers of them alone.
+        let ranks = ranks::current();
+        let (features, batch) = (self.architecture.features, self.batch.div_ceil(ranks.count()));
         let elements = self.architecture.size.pow(2) * self.architecture.channels + self.architecture.latent;
         let what = format!("training with {features} features and batch {batch}");
         let otherwise = format!("use fewer features than {features} or a shorter latent");
-        limits.check(&what, &otherwise, Amount::batch(batch, elements), need)
+        Ranks::default().within(|| limits.check(&what, &otherwise, Amount::batch(batch, elements), need))
     }
 }

@@ -491,6 +491,7 @@ fn check_same(ranks: &Ranks, recipe: &Recipe, digest: &str, method: &dyn Method,
         ("version of graft", env!("CARGO_PKG_VERSION")),
         ("microkernel", device.backend().microkernel()),
         ("set of images", digest),
+        ("method", &method.settings().to_string()),
         ("recipe", &recipe),
     ] {
         if let Some(rank) = ranks.odd_one(own) {

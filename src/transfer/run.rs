@@ -20,6 +20,7 @@ use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Trainer, load_generator};
 use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference};
+use crate::ranks;
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
 
 /// How versions begin that held out other images of folders.
@@ -374,7 +375,10 @@ fn reference(
             HeldOut::Validation
         }
     };
-    let Some(judge) = run::judge(&real.training, device, watcher)? else { return Ok(None) };
+    let judge = run::judge(&real.training, device, watcher)?;
+    // Ranks find a judge each by itself, and stop together.
+    let is_stopped = ranks::current().any(judge.is_none());
+    let Some(judge) = judge.filter(|_| !is_stopped) else { return Ok(None) };
     let (held_out, other) = real.sides(against)?;
     let real = RealImages { held_out: &held_out, other: &other, training: Some(target) };
     let reference = match Reference::new(Arc::new(judge), &real) {

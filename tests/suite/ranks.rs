@@ -151,6 +151,7 @@ fn recipes() -> Vec<(String, Recipe, bool)> {
         lecam: 0.1,
         ..recipe(small(3))
     };
+    rows.push(("all images changed".into(), Recipe { ada: 0.0, ..changed.clone() }, false));
     rows.push(("augmentation, ADA and LeCam".into(), changed, false));
     let conditional = Architecture { classes: CLASSES, ..small(1) };
     rows.push(("classes".into(), recipe(conditional), false));

@@ -40,7 +40,7 @@ pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
 pub use settings::{Cell, Design, Row, Settings, run_folder};
 
 use crate::backend::Device;
-use crate::claims::Claims;
+use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{self, Jobs, read_json, write_json};
 use crate::experiment::workers::{self, Workers};
@@ -80,21 +80,28 @@ pub fn inspect(design: &Design, data: &Data) -> Result<()> {
     design.shots().into_iter().try_for_each(|shots| data.drawn(shots, 0).map(drop))
 }
 
+/// Refuses a folder that holds something else; writes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] saying so.
+pub fn check_place(root: &Path) -> Result<()> {
+    if Design::is_in(root) || run::is_vacant(root)? {
+        return Ok(());
+    }
+    let problem = format!("{} is not empty and holds no experiment of classifiers", root.display());
+    Err(Error::folder(problem, [Way::Elsewhere]))
+}
+
 /// Makes an experiment's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for now
 /// are those of `asked`.
 ///
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or an experiment with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
-    let _turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
-    if !Design::is_in(root) {
-        if !run::is_vacant(root)? {
-            let problem = format!("{} is not empty and holds no experiment of classifiers", root.display());
-            return Err(Error::folder(problem, [Way::Elsewhere]));
-        }
-        std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
-    }
+    let turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
+    check_place(root)?;
     let design = Design::joined(root, asked)?;
+    turn.iter().try_for_each(Claim::check)?;
     design.write(root)?;
     Ok(design)
 }
@@ -117,6 +124,7 @@ pub fn run(
     let gather = || -> Result<Classification> {
         // Another process may have asked for more by now.
         let design = Design::read(root)?.unwrap_or_else(|| design.clone());
+        let microkernel = workers::in_words(root)?.unwrap_or_else(|| microkernel.clone());
         let found = Classification::gather(root, &design, Described::of(&design, data, &microkernel))?;
         write_json(&root.join(RESULT), &found)?;
         Ok(found)
