@@ -54,8 +54,11 @@ pub fn write_after(path: &Path, bytes: &[u8], before: impl FnOnce() -> Result<()
 /// Asked before anything below a folder takes its place.
 type Guard = dyn Fn() -> Result<()> + Send + Sync;
 
+/// Folders, each with its guard.
+type Fences = Vec<(PathBuf, Arc<Guard>)>;
+
 /// The fences of this process.
-static FENCES: LazyLock<Mutex<Vec<(PathBuf, Arc<Guard>)>>> = LazyLock::new(Mutex::default);
+static FENCES: LazyLock<Mutex<Fences>> = LazyLock::new(Mutex::default);
 
 /// Keeps this process from replacing anything below a folder where its guard says no, while this value lives.
 pub(crate) struct Fence(Arc<Guard>);

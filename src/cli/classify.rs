@@ -151,7 +151,7 @@ impl Classify {
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| watch(&lines, cell, event);
             let (found, ending) =
-                classify::run(&self.out, &design, &data, device, jobs, &self.workers.with(&claims), watcher)?;
+                classify::run(&self.out, &design, &data, device, &self.workers.with(&claims, jobs), watcher)?;
             let report = report_on(&self.out, &found, &data)?;
             let text = format!("{}\nreport: {}", tables::results(&found), report.display());
             tell("classification", serde_json::to_value(&found).expect("figures are JSON"), text);

@@ -179,9 +179,8 @@ impl Compare {
             };
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
-            let workers = self.workers.with(&claims);
-            let (comparison, ending) =
-                compare::run(&self.out, &design, &real, &judging, device, jobs, &workers, watcher)?;
+            let workers = self.workers.with(&claims, jobs);
+            let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, &workers, watcher)?;
             let report = report_on(&self.out, &comparison, &real, false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),

@@ -32,8 +32,7 @@ impl Devices {
     }
 
     fn check(&self) -> Result<()> {
-        let has_gpu = adapters().iter().any(Adapter::is_enough);
-        let usual = || if has_gpu { "gpu" } else { "cpu" }.to_string();
+        let usual = || if adapters().iter().any(Adapter::is_enough) { "gpu" } else { "cpu" }.to_string();
         Compute { device: self.device.clone().unwrap_or_else(usual), threads: 0 }.run(check)
     }
 

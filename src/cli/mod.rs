@@ -199,7 +199,9 @@ pub fn main() -> ExitCode {
             let dashes = if matches!(error, Error::Option { .. }) { "--" } else { "" };
             let code = if error.is_usage() { USAGE } else { FAILURE };
             launched.failed();
-            warn(format!("error: {}{dashes}{error}", ranks::place().named()));
+            let text = format!("{dashes}{error}");
+            let rank = if text.starts_with("rank ") { String::new() } else { ranks::place().named() };
+            warn(format!("error: {rank}{text}"));
             launched.end_all(code);
             ExitCode::from(code)
         }

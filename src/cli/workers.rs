@@ -12,6 +12,7 @@ use super::signals::interrupted;
 use super::{tell, warn};
 use crate::claims::{Claims, LIMIT};
 use crate::error::Result;
+use crate::experiment::engine::Jobs;
 use crate::experiment::workers::Workers;
 
 /// Seconds before the end of a job at which Slurm asks it to stop: the longest step, a checkpoint, and what is measured in between.
@@ -41,8 +42,8 @@ impl WorkerOptions {
         Claims::open(out, Duration::from_secs(self.take_over_after))
     }
 
-    pub fn with<'a>(&self, claims: &'a Claims) -> Workers<'a> {
-        Workers { claims, mixed: self.mixed }
+    pub fn with<'a>(&self, claims: &'a Claims, jobs: Jobs) -> Workers<'a> {
+        Workers { claims, jobs, mixed: self.mixed }
     }
 
     /// Tells a plan, or the script that carries it out.

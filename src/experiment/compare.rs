@@ -189,14 +189,13 @@ pub fn run(
     real: &RealData,
     judging: &Judging,
     device: &Device,
-    jobs: Jobs,
     workers: &Workers<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
     let images = Some(digests(&asked.settings, real)?);
     let asked = Design { judge: Some(judging.judge.hash().to_string()), images, ..asked.clone() };
     check_moved(root, &asked, real)?;
-    let claims = workers.claims;
+    let Workers { claims, jobs, .. } = *workers;
     let design = prepare(root, &asked, claims)?;
     keep_judges(root, judging)?;
     let microkernel = workers.join(root, device, written_microkernel(root)?)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
-use crate::experiment::engine::{read_json, write_json};
+use crate::experiment::engine::{Jobs, read_json, write_json};
 
 /// The microkernels of those that joined.
 const FILE: &str = "workers.json";
@@ -17,6 +17,8 @@ const BETWEEN: &str = " and ";
 pub struct Workers<'a> {
     /// Its claims on runs.
     pub claims: &'a Claims,
+    /// How many runs it does at once.
+    pub jobs: Jobs,
     /// Whether it joins those that compute with something else.
     pub mixed: bool,
 }
@@ -83,7 +85,7 @@ mod tests {
     fn another_kind_joins_only_where_it_is_let_in_and_is_named_then() {
         let root = tempfile::tempdir().unwrap();
         let claims = Claims::open(root.path(), LIMIT).unwrap();
-        let workers = |mixed| Workers { claims: &claims, mixed };
+        let workers = |mixed| Workers { claims: &claims, jobs: Jobs::ONE, mixed };
         let (cpu, reference) = (Device::cpu(), Device::reference());
         let own = cpu.backend().microkernel().to_string();
         assert_eq!(workers(false).join(root.path(), &cpu, None).unwrap(), own);

@@ -1,7 +1,7 @@
 //! The one seam for an update: losses become gradients, which are summed and may be looked at, and an optimiser steps.
 
 use super::Parameter;
-use crate::ranks::{self, Ranks};
+use crate::ranks;
 use crate::tensor::{Tensor, grad, no_grad};
 
 /// What moves parameters by their gradients.
@@ -67,26 +67,10 @@ impl Gradients {
         let Gradients { parameters, sum } = self;
         assert_eq!(sum.len(), parameters.len(), "Gradients::step: no loss was added");
         optimiser.step(match ranks::shared() {
-            Some(ranks) => mean_over(&ranks, sum),
+            Some(ranks) => Tensor::means_over(&ranks, &sum),
             None => sum,
         });
     }
-}
-
-/// The mean of each gradient over ranks, all of them in one exchange.
-fn mean_over(ranks: &Ranks, gradients: Vec<Tensor>) -> Vec<Tensor> {
-    no_grad(|| {
-        let flat: Vec<Tensor> = gradients.iter().map(|gradient| gradient.reshape([gradient.len()])).collect();
-        let sum = Tensor::concat(&flat.iter().collect::<Vec<_>>(), 0).sum_over(ranks) * (1.0 / ranks.count() as f64);
-        let mut start = 0;
-        let part = |gradient: &Tensor| {
-            let end = start + gradient.len();
-            let part = sum.slice(0, start, end).reshape(gradient.shape());
-            start = end;
-            part
-        };
-        gradients.iter().map(part).collect()
-    })
 }
 
 /// One update by the gradient of one loss, a scalar; gives its value.

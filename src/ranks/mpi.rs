@@ -84,6 +84,10 @@ impl Link for Linked {
     fn all_gather(&self, own: &[u8]) -> Vec<u8> {
         let communicator = self.communicator();
         let mut all = vec![0; own.len() * self.count];
+        if own.len() <= MOST {
+            communicator.0.all_gather_into(own, &mut all[..]);
+            return all;
+        }
         for start in (0..own.len()).step_by(MOST) {
             let piece = &own[start..own.len().min(start + MOST)];
             let mut given = vec![0u8; piece.len() * self.count];
@@ -99,11 +103,15 @@ impl Link for Linked {
         let communicator = self.communicator();
         let part = own.len() / self.count;
         let mut all = vec![0; own.len()];
+        if part <= MOST {
+            communicator.0.all_to_all_into(own, &mut all[..]);
+            return all;
+        }
         // Piece by piece of every part.
         for start in (0..part).step_by(MOST) {
             let length = MOST.min(part - start);
-            let piece = |to: usize| own[to * part + start..][..length].iter().copied();
-            let pieces: Vec<u8> = (0..self.count).flat_map(piece).collect();
+            let mut pieces = Vec::with_capacity(length * self.count);
+            (0..self.count).for_each(|to| pieces.extend_from_slice(&own[to * part + start..][..length]));
             let mut given = vec![0u8; pieces.len()];
             communicator.0.all_to_all_into(&pieces[..], &mut given[..]);
             for (from, bytes) in given.chunks_exact(length).enumerate() {

@@ -222,7 +222,7 @@ fn steps_are_timed_in_turns_and_runs_stand_beside_scratch_in_as_many_minutes() {
     let desk = desk();
     let arms = "--arms scratch,long=scratch{more-steps=6},trgan,ctgan --seeds 1 --out timed";
     let said = desk.graft(&format!("{COMPARE} {arms} --time")).ok();
-    assert_eq!(desk.names("timed"), ["comparison.toml", "times.json"], "nothing is trained");
+    assert_eq!(desk.names("timed"), ["claims", "comparison.toml", "times.json"], "nothing is trained");
     for text in ["scratch ", "long ", "trgan ", "ctgan ", "ms a step", "scratch-minutes=scratch{more-steps="] {
         assert!(said.contains(text), "{text} in {said}");
     }

@@ -42,7 +42,7 @@ pub use settings::{Cell, Design, Row, Settings, run_folder};
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
-use crate::experiment::engine::{self, Jobs, read_json, write_json};
+use crate::experiment::engine::{self, read_json, write_json};
 use crate::experiment::workers::{self, Workers};
 use crate::run::{self, Ending, Event};
 use crate::transfer::Shelf;
@@ -115,7 +115,6 @@ pub fn run(
     asked: &Design,
     data: &Data,
     device: &Device,
-    jobs: Jobs,
     workers: &Workers<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<(Classification, Ending)> {
@@ -130,7 +129,7 @@ pub fn run(
         Ok(found)
     };
     gather()?;
-    let (settings, shelf) = (&design.settings, Shelf::of_cache());
+    let (settings, shelf, jobs) = (&design.settings, Shelf::of_cache(), workers.jobs);
     let runs = Runs { root, settings, data, device, jobs, shelf, gather: &gather, watcher };
     let ending = engine::carry_out(&runs, asked.cells(), jobs, workers.claims)?;
     Ok((gather()?, ending))

@@ -32,8 +32,11 @@ const CONDITION: Domain = Domain::Choice(&[0.0, 1.0, -2.0]);
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
 const EPSILON: f64 = 1e-5;
 
-/// The table's families by name.
-pub fn families() -> [(&'static str, fn() -> Vec<Case>); 19] {
+/// A family's name, and its rows.
+pub type Family = (&'static str, fn() -> Vec<Case>);
+
+/// The table's families.
+pub fn families() -> [Family; 19] {
     [
         ("elementwise", elementwise),
         ("broadcasting", broadcasting),

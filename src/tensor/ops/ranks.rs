@@ -21,7 +21,7 @@ impl Op for SumOverRanks {
     fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
         let Value { storage, shape } = &inputs[0];
         // Of a device that failed, which says so when it is next read, the others get zeros: they must not wait.
-        let own = backend.download(storage).unwrap_or_else(|_| HostVec::F32(vec![0.0; storage.len()]));
+        let own = backend.download(storage).unwrap_or_else(|_| zeros(backend, storage.len()));
         let sum = match self.ranks.sum(own) {
             HostVec::F32(values) => backend.upload(HostSlice::F32(&values)),
             HostVec::F64(values) => backend.upload(HostSlice::F64(&values)),
@@ -38,6 +38,18 @@ impl Op for SumOverRanks {
     }
 }
 
+/// Zeros in a device's precision.
+fn zeros(backend: &dyn Backend, length: usize) -> HostVec {
+    match backend.is_double() {
+        true => HostVec::F64(vec![0.0; length]),
+        false => HostVec::F32(vec![0.0; length]),
+    }
+}
+
+fn scaled<T: Copy + std::ops::Mul<Output = T>>(values: &[T], share: T) -> Vec<T> {
+    values.iter().map(|&value| value * share).collect()
+}
+
 impl Tensor {
     /// The sum of every rank's tensor, element by element, in the order of ranks; each calls it at the same time, and its derivatives. A tensor
     /// of one alone is its own.
@@ -46,6 +58,38 @@ impl Tensor {
             true => self.clone(),
             false => Tensor::apply(SumOverRanks { ranks: ranks.clone() }, &[self]),
         }
+    }
+
+    /// The mean of each of these tensors of one device over ranks, all of them in one exchange; constants.
+    pub(crate) fn means_over(ranks: &Ranks, tensors: &[Tensor]) -> Vec<Tensor> {
+        let Some(first) = tensors.first() else { return Vec::new() };
+        let backend = first.device().backend();
+        let own = tensors.iter().map(|tensor| {
+            let own = backend.download(&tensor.value.storage);
+            own.unwrap_or_else(|_| zeros(backend, tensor.len()))
+        });
+        let own = own.reduce(|mut all, next| {
+            match (&mut all, next) {
+                (HostVec::F32(all), HostVec::F32(next)) => all.extend(next),
+                (HostVec::F64(all), HostVec::F64(next)) => all.extend(next),
+                _ => unreachable!("a device has one precision"),
+            }
+            all
+        });
+        let sum = ranks.sum(own.expect("there is a tensor"));
+        let share = 1.0 / ranks.count() as f64;
+        let mut start = 0;
+        let mean = |tensor: &Tensor| {
+            let range = start..start + tensor.len();
+            start = range.end;
+            match &sum {
+                HostVec::F32(sum) => {
+                    Tensor::from_slice(first.device(), &scaled(&sum[range], share as f32), tensor.shape())
+                }
+                HostVec::F64(sum) => Tensor::from_slice(first.device(), &scaled(&sum[range], share), tensor.shape()),
+            }
+        };
+        tensors.iter().map(mean).collect()
     }
 
     /// The mean over the ranks that share a batch just now; itself where none do.
@@ -116,7 +160,7 @@ mod tests {
         let slope = grad_graph(&(&norm.output * &direction).sum(), &[&x]).remove(0);
         let second = grad((&slope * &slope * &direction).sum(), &[&x, &gamma, &beta]);
         // Gradients of what ranks share are added up by whoever trains.
-        let [by_x, by_gamma, by_beta] = <[Tensor; 3]>::try_from(second).ok().expect("three");
+        let [by_x, by_gamma, by_beta] = <[Tensor; 3]>::try_from(second).expect("three");
         let shared = [by_gamma.sum_over(ranks), by_beta.sum_over(ranks), norm.mean, norm.variance];
         [norm.output, slope, by_x].iter().chain(&shared).map(|tensor| tensor.to_vec().unwrap()).collect()
     }
