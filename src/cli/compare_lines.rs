@@ -62,6 +62,7 @@ impl Lines {
                 runs.insert(run.to_string(), Phase { name: name.to_string(), steps: to, said });
             }
             Event::Losses { step, rate, .. } if !self.quiet => self.step(run, step, rate),
+            Event::Warning(text) => warn(format!("warning: {run}: {text}")),
             Event::Waiting(folder) => {
                 self.wait(&format!("{run}: waiting for {}, which another process makes", folder.display()));
             }

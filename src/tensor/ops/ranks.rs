@@ -92,8 +92,8 @@ impl Tensor {
         tensors.iter().map(mean).collect()
     }
 
-    /// The mean over the ranks that share a batch just now; itself where none do.
-    pub(crate) fn mean_over_shared(&self) -> Tensor {
+    /// The mean over the ranks that [share a batch](Ranks::sharing) just now; itself where none do.
+    pub fn mean_over_shared(&self) -> Tensor {
         match ranks::shared() {
             Some(ranks) => self.sum_over(&ranks) * (1.0 / ranks.count() as f64),
             None => self.clone(),
