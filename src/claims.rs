@@ -1,7 +1,7 @@
 //! Pieces of work that any number of processes share over a folder, on any number of machines: each piece is somebody's who claims it.
 //!
-//! A claim on ROOT/PIECE is a file in ROOT/claims/PIECE/ by the name of a number, which only one process can create (`O_EXCL`, which network
-//! disks keep where they have no locks); the file of the highest number counts. It says whose it is, and is written again while the piece is
+//! A claim on ROOT/PIECE is a file in ROOT/claims/PIECE/ by the name of a number, which only one process can create (by a link to a file that is
+//! whole, else `O_EXCL`; network disks keep both where they have no locks); the file of the highest number counts. It says whose it is, and is written again while the piece is
 //! worked on. A claim is over where its owner gave it up, where that lies dead on the same machine, or where nothing was heard of it for a time
 //! that the file states, by the clock of the disk's server; then whoever creates the next number has the piece. An owner that was stopped for
 //! three quarters of that time has to do the same, so that it finds out where it lost a piece: before any [write](atomic::write) below it.
@@ -273,12 +273,18 @@ impl Office {
     /// Creates a claim's file; false where another process did, or went beyond it.
     fn create(&self, place: &Path, number: u64) -> Result<bool> {
         let path = place.join(number.to_string());
-        let mut file = match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-            opened => opened.map_err(Error::io("create", &path))?,
+        // Whole from the start, by a second name of a file that is: who dies in between leaves no claim of nobody's.
+        let written = place.join(format!(".{number}.{}", self.owner.token));
+        write_new(&written, &self.entry(false)).map_err(Error::io("write", &written))?;
+        let linked = match fs::hard_link(&written, &path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => write_new(&path, &self.entry(false)),
+            linked => linked,
         };
-        file.write_all(&self.entry(false)).and_then(|()| file.sync_all()).map_err(Error::io("write", &path))?;
-        Ok(highest(place)? == Some(number))
+        let _ = fs::remove_file(&written);
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map_err(Error::io("create", &path)).and_then(|()| Ok(highest(place)? == Some(number))),
+        }
     }
 
     fn entry(&self, is_free: bool) -> Vec<u8> {
@@ -298,7 +304,7 @@ impl Office {
         let mut text = Vec::new();
         let modified = file.read_to_end(&mut text).and_then(|_| file.metadata()?.modified());
         let modified = modified.map_err(Error::io("read", &path))?;
-        // One that was just created may have nothing in it yet.
+        // Where there are no links, one that was just created may have nothing in it yet.
         let entry: Option<Entry> = serde_json::from_slice(&text).ok();
         if entry.as_ref().is_some_and(|entry| entry.is_free || entry.owner.is_dead(&self.owner)) {
             return Ok(true);
@@ -440,6 +446,13 @@ fn began(process: u32) -> Option<u64> {
         return None;
     }
     fields.nth(BEHIND_NAME - 1)?.parse().ok()
+}
+
+/// Writes a file where there is none.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// The numbers of the claims in a folder.
