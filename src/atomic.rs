@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
@@ -178,21 +179,30 @@ fn temporary(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().ok_or_else(|| Error::invalid(format!("{} is not a file name", path.display())))?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
-    hidden.push(format!(".{}.tmp", this_process()));
+    hidden.push(format!(".{}.tmp", next_write()));
     Ok(path.with_file_name(hidden))
 }
 
 /// A number of this process that no other has, on whatever machine: files are also written on disks that machines share.
 fn this_process() -> u64 {
-    static NUMBER: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
+    static NUMBER: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()) & !WRITES);
     *NUMBER
+}
+
+/// The bits of a temporary name's number that count a process's writes: its threads may write the same file at once.
+const WRITES: u64 = 0xffff;
+
+/// A number of the next write of this process.
+fn next_write() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    this_process() | COUNT.fetch_add(1, Ordering::Relaxed) & WRITES
 }
 
 /// The process that writes a file of this temporary name.
 fn writer(name: &OsStr) -> Option<u64> {
     let bytes = name.as_encoded_bytes().strip_prefix(b".")?.strip_suffix(b".tmp")?;
     let process = &bytes[bytes.iter().rposition(|&byte| byte == b'.')? + 1..];
-    std::str::from_utf8(process).ok()?.parse().ok()
+    std::str::from_utf8(process).ok()?.parse().ok().map(|number: u64| number & !WRITES)
 }
 
 /// Brings bytes to the disk.
@@ -232,6 +242,21 @@ mod tests {
         write(&path, b"old and long").unwrap();
         write(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["state"]);
+    }
+
+    #[test]
+    fn threads_that_write_the_same_file_at_once_do_not_meet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        std::thread::scope(|scope| {
+            for thread in 0..4u8 {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| write(path, &[thread; 1000]).unwrap()));
+            }
+        });
+        let whole = fs::read(&path).unwrap();
+        assert!(whole.len() == 1000 && whole.iter().all(|byte| *byte == whole[0]));
         assert_eq!(names(folder.path()), ["state"]);
     }
 
