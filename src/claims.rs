@@ -6,9 +6,10 @@
 //! that the file states, by the clock of the disk's server; then whoever creates the next number has the piece. An owner that was stopped for
 //! three quarters of that time has to do the same, so that it finds out where it lost a piece: before any [write](atomic::write) below it.
 
+mod owner;
+
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atomic::{self, Fence};
 use crate::error::{Error, Result};
+use owner::Owner;
 
 /// The folder of claims within the one that processes share.
 pub const FOLDER: &str = "claims";
@@ -77,17 +79,6 @@ struct Standing {
 /// A moment by two clocks, of which one goes on where the machine sleeps.
 #[derive(Clone, Copy, Debug)]
 struct Moment(Instant, SystemTime);
-
-/// A process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Owner {
-    /// What only processes that see one another's numbers have in common; none where the system does not say.
-    host: Option<String>,
-    process: u32,
-    /// When it began, in the system's ticks: numbers are given again.
-    began: Option<u64>,
-    token: String,
-}
 
 /// What stands in a claim's file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -388,8 +379,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        let safe = self.safe();
         let standing = self.standing.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !standing.is_lost && standing.written.elapsed() < self.office.limit * 3 / 4 {
+        if !standing.is_lost && standing.written.elapsed() < safe {
             // One that cannot be given up is over after its time.
             let _ = atomic::write(&self.place.join(standing.number.to_string()), &self.office.entry(true));
         }
@@ -404,48 +396,6 @@ impl Moment {
     fn elapsed(&self) -> Duration {
         self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
     }
-}
-
-impl Owner {
-    /// This process.
-    fn this() -> Owner {
-        let process = std::process::id();
-        Owner {
-            host: host(),
-            process,
-            began: began(process),
-            token: format!("{process}-{:016x}", RandomState::new().hash_one(process)),
-        }
-    }
-
-    /// Whether it is known to have ended: only a process of the same host can know.
-    fn is_dead(&self, this: &Owner) -> bool {
-        // The first process lives; where it cannot be seen, others of other users cannot be, either.
-        let sees = || began(1).is_some();
-        self.host.is_some() && self.host == this.host && sees() && began(self.process) != self.began
-    }
-}
-
-/// The host's name with what tells it from others of that name, and containers from one another; none where the system does not say.
-fn host() -> Option<String> {
-    let read = |path: &str| fs::read_to_string(path).ok().map(|text| text.trim().to_string());
-    let (name, boot) = (read("/proc/sys/kernel/hostname")?, read("/proc/sys/kernel/random/boot_id")?);
-    let space = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(format!("{name} {boot} {}", space.display()))
-}
-
-/// When a process that has not ended began; none where there is none, or the system does not say.
-fn began(process: u32) -> Option<u64> {
-    /// Its place behind the name, which is in brackets and may have spaces: proc_pid_stat(5), field 22.
-    const BEHIND_NAME: usize = 19;
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let mut fields = stat[stat.rfind(')')? + 1..].split_whitespace();
-    let state = fields.next()?;
-    // Those that nobody has asked about yet, and those that are going.
-    if ["Z", "X", "x"].contains(&state) {
-        return None;
-    }
-    fields.nth(BEHIND_NAME - 1)?.parse().ok()
 }
 
 /// Writes a file where there is none.

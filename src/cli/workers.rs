@@ -47,12 +47,13 @@ impl WorkerOptions {
     }
 
     /// Tells a plan, or the script that carries it out.
-    pub fn plan(&self, fields: Json, text: String, seconds: f64, threads: usize) -> Result<()> {
+    pub fn plan(&self, mut fields: Json, text: String, seconds: f64, threads: usize) -> Result<()> {
         match self.slurm {
             None => tell("plan", fields, text),
             Some(jobs) => {
                 let words: Vec<String> = std::env::args().collect();
                 let script = script(&command(&words), &text, jobs, seconds, threads);
+                fields["slurm"] = script.clone().into();
                 tell("plan", fields, script);
             }
         }

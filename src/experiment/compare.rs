@@ -68,8 +68,7 @@ use cell::Runs;
 
 const RESULT: &str = "compare.json";
 const JUDGE: &str = "judge.safetensors";
-/// What is claimed by who changes the design, and by who makes the judges.
-const DESIGN: &str = "design";
+/// What is claimed by who makes the judges.
 const JUDGES: &str = "judges";
 
 /// What happens in a comparison.
@@ -116,11 +115,7 @@ pub fn judge_path(root: &Path) -> PathBuf {
 /// # Errors
 /// [`Error::Folder`] saying so.
 pub fn check_place(root: &Path) -> Result<()> {
-    if Design::is_in(root) || run::is_vacant(root)? {
-        return Ok(());
-    }
-    let problem = format!("{} is not empty and holds no comparison", root.display());
-    Err(Error::folder(problem, [Way::Elsewhere]))
+    workers::check_place(root, Design::is_in(root), "comparison")
 }
 
 /// Makes a comparison's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for
@@ -129,7 +124,7 @@ pub fn check_place(root: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or a comparison with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
-    let turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
+    let turn = claims.wait(&root.join(workers::DESIGN), &mut || Ok(true))?;
     check_place(root)?;
     let design = joined(root, asked)?;
     turn.iter().try_for_each(Claim::check)?;
@@ -198,7 +193,7 @@ pub fn run(
     let Workers { claims, jobs, .. } = *workers;
     let design = prepare(root, &asked, claims)?;
     keep_judges(root, judging)?;
-    let microkernel = workers.join(root, device, written_microkernel(root)?)?;
+    workers.join(root, RESULT, device)?;
     let (validation, halves) = (&real.validation, real.floor());
     let against = RealImages { held_out: validation, other: validation, training: None };
     let validation = judging.reference(&against)?;
@@ -217,13 +212,13 @@ pub fn run(
         validation: validation.count(),
         judge: judged_by,
         panel,
-        microkernel,
+        microkernel: workers::in_words(root, RESULT)?,
     };
     drop(fresh);
     let gather = || -> Result<Comparison> {
-        // Another process may have asked for more by now.
+        // Another process may have asked for more by now, or have been let in.
         let design = Design::read(root)?.unwrap_or_else(|| design.clone());
-        let microkernel = workers::in_words(root)?.unwrap_or_else(|| described.microkernel.clone());
+        let microkernel = workers::in_words(root, RESULT)?;
         let described = of_design(&design, Described { microkernel, ..described.clone() });
         let comparison = Comparison::gather(root, &design, described, real_floor.clone())?;
         write_json(&root.join(RESULT), &comparison)?;
@@ -299,20 +294,7 @@ pub fn keep_judges(root: &Path, judging: &Judging) -> Result<()> {
 /// # Errors
 /// [`Error::Folder`] naming both kinds; what files say.
 pub fn check_kind(root: &Path, device: &Device, mixed: bool) -> Result<()> {
-    workers::check_kind(root, device, mixed, written_microkernel(root)?.as_deref())
-}
-
-/// What made the runs of a comparison so far, as its result says; none where it has none.
-fn written_microkernel(root: &Path) -> Result<Option<String>> {
-    #[derive(Deserialize)]
-    struct Written {
-        protocol: Machine,
-    }
-    #[derive(Deserialize)]
-    struct Machine {
-        microkernel: String,
-    }
-    Ok(read_json::<Written>(&root.join(RESULT))?.map(|written| written.protocol.microkernel))
+    workers::check_kind(root, RESULT, device, mixed)
 }
 
 fn real_floor_path(root: &Path) -> PathBuf {

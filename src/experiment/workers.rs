@@ -3,11 +3,16 @@
 
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result, Way};
 use crate::experiment::engine::{Jobs, read_json, write_json};
+use crate::run;
 
+/// What is claimed by who changes the design of an experiment.
+pub(super) const DESIGN: &str = "design";
 /// The microkernels of those that joined.
 const FILE: &str = "workers.json";
 /// Between them, where results name more than one.
@@ -24,14 +29,14 @@ pub struct Workers<'a> {
 }
 
 impl Workers<'_> {
-    /// Joins those that worked in a folder before; `written` is what an earlier result says of them. Gives the microkernels of all, in words.
+    /// Joins those that worked in a folder before, of whom its `result` may say more than they themselves left.
     ///
     /// # Errors
     /// Those of [`check_kind`]; what files say.
-    pub(super) fn join(&self, root: &Path, device: &Device, written: Option<String>) -> Result<String> {
+    pub(super) fn join(&self, root: &Path, result: &str, device: &Device) -> Result<()> {
         let turn = self.claims.wait(&root.join("workers"), &mut || Ok(true))?;
-        check_kind(root, device, self.mixed, written.as_deref())?;
-        let mut kinds = kinds(root, written.as_deref())?;
+        check_kind(root, result, device, self.mixed)?;
+        let mut kinds = kinds(root, result)?;
         let own = device.backend().microkernel().to_string();
         if !kinds.contains(&own) {
             kinds.push(own);
@@ -42,17 +47,16 @@ impl Workers<'_> {
             turn.iter().try_for_each(Claim::check)?;
             write_json(&path, &kinds)?;
         }
-        Ok(kinds.join(BETWEEN))
+        Ok(())
     }
 }
 
-/// Refuses a device that computes with another microkernel than what was made in a folder so far, unless it is let in; `written` is what a
-/// result there says. Changes nothing.
+/// Refuses a device that computes with another microkernel than what was made in a folder so far, unless it is let in. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Folder`] naming both; what files say.
-pub(super) fn check_kind(root: &Path, device: &Device, mixed: bool, written: Option<&str>) -> Result<()> {
-    let (kinds, own) = (kinds(root, written)?, device.backend().microkernel());
+pub(super) fn check_kind(root: &Path, result: &str, device: &Device, mixed: bool) -> Result<()> {
+    let (kinds, own) = (kinds(root, result)?, device.backend().microkernel());
     if mixed || kinds.is_empty() || kinds.iter().any(|kind| kind == own) {
         return Ok(());
     }
@@ -64,16 +68,38 @@ pub(super) fn check_kind(root: &Path, device: &Device, mixed: bool, written: Opt
     Err(Error::folder(problem, [Way::Do("work on a machine of that kind"), Way::Mix, Way::Elsewhere]))
 }
 
-/// The microkernels of those that joined in a folder so far, in words.
-pub(super) fn in_words(root: &Path) -> Result<Option<String>> {
-    Ok(read_json::<Vec<String>>(&root.join(FILE))?.map(|kinds| kinds.join(BETWEEN)))
+/// Refuses a folder that holds something else than `what`; writes nothing.
+///
+/// # Errors
+/// [`Error::Folder`] saying so.
+pub(super) fn check_place(root: &Path, is_there: bool, what: &str) -> Result<()> {
+    if is_there || run::is_vacant(root)? {
+        return Ok(());
+    }
+    Err(Error::folder(format!("{} is not empty and holds no {what}", root.display()), [Way::Elsewhere]))
 }
 
-/// The microkernels of those that worked in a folder.
-fn kinds(root: &Path, written: Option<&str>) -> Result<Vec<String>> {
-    let known: Option<Vec<String>> = read_json(&root.join(FILE))?;
-    let before = || written.iter().flat_map(|all| all.split(BETWEEN)).map(str::to_string).collect();
-    Ok(known.unwrap_or_else(before))
+/// The microkernels of those that worked in a folder so far, in words; empty where nobody did.
+pub(super) fn in_words(root: &Path, result: &str) -> Result<String> {
+    Ok(kinds(root, result)?.join(BETWEEN))
+}
+
+/// As they are listed, else as the result of an earlier version has them.
+fn kinds(root: &Path, result: &str) -> Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Written {
+        protocol: Machine,
+    }
+    #[derive(Deserialize)]
+    struct Machine {
+        microkernel: String,
+    }
+    if let Some(known) = read_json(&root.join(FILE))? {
+        return Ok(known);
+    }
+    let written: Option<Written> = read_json(&root.join(result))?;
+    Ok(written
+        .map_or_else(Vec::new, |written| written.protocol.microkernel.split(BETWEEN).map(str::to_string).collect()))
 }
 
 #[cfg(test)]
@@ -88,20 +114,26 @@ mod tests {
         let workers = |mixed| Workers { claims: &claims, jobs: Jobs::ONE, mixed };
         let (cpu, reference) = (Device::cpu(), Device::reference());
         let own = cpu.backend().microkernel().to_string();
-        assert_eq!(workers(false).join(root.path(), &cpu, None).unwrap(), own);
-        assert_eq!(workers(false).join(root.path(), &cpu, None).unwrap(), own);
-        let error = workers(false).join(root.path(), &reference, None).unwrap_err().to_string();
+        let join = |root: &Path, device: &Device, mixed: bool| {
+            workers(mixed).join(root, "result.json", device).map(|()| in_words(root, "result.json").unwrap())
+        };
+        assert_eq!(join(root.path(), &cpu, false).unwrap(), own);
+        assert_eq!(join(root.path(), &cpu, false).unwrap(), own);
+        let error = join(root.path(), &reference, false).unwrap_err().to_string();
         assert!(error.contains("computes with loops") && error.contains("work on a machine of that kind"), "{error}");
-        let both = workers(true).join(root.path(), &reference, None).unwrap();
+        let both = join(root.path(), &reference, true).unwrap();
         let expected = if own.as_str() < "loops" { format!("{own} and loops") } else { format!("loops and {own}") };
         assert_eq!(both, expected);
-        assert_eq!(workers(false).join(root.path(), &cpu, None).unwrap(), both, "who was let in stays in");
+        assert_eq!(join(root.path(), &cpu, false).unwrap(), both, "who was let in stays in");
         // What an earlier version left.
         let old = tempfile::tempdir().unwrap();
-        assert!(workers(false).join(old.path(), &cpu, Some("loops".into())).is_err());
-        assert_eq!(
-            workers(false).join(old.path(), &cpu, Some(format!("loops and {own}"))).unwrap(),
-            format!("loops and {own}")
-        );
+        let left = |microkernel: &str| {
+            let result = serde_json::json!({ "protocol": { "microkernel": microkernel } });
+            write_json(&old.path().join("result.json"), &result).unwrap();
+        };
+        left("loops");
+        assert!(join(old.path(), &cpu, false).is_err());
+        left(&format!("loops and {own}"));
+        assert_eq!(join(old.path(), &cpu, false).unwrap(), format!("loops and {own}"));
     }
 }

@@ -147,6 +147,16 @@ impl Conditions {
         self.bank.as_ref()
     }
 
+    /// The share of samples that are of no class, where classes have probabilities.
+    pub fn null(&self) -> f64 {
+        self.null
+    }
+
+    /// How features are drawn from the bank.
+    pub fn feature_source(&self) -> FeatureSource {
+        self.feature_source
+    }
+
     /// The length of the features; 0 where there are none.
     pub fn feature_length(&self) -> usize {
         self.features

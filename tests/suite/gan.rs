@@ -25,7 +25,7 @@ const SINGLE_ROUNDING: f64 = 1e-5;
 
 const ARCHITECTURE: Architecture = Architecture { features: 4, latent: 6, ..Architecture::dcgan(32, 1) };
 
-fn recipe(architecture: Architecture) -> Recipe {
+pub fn recipe(architecture: Architecture) -> Recipe {
     Recipe {
         seed: 5,
         architecture,
@@ -46,7 +46,7 @@ fn recipe(architecture: Architecture) -> Recipe {
 }
 
 /// Images with pixels from `low` up, in three classes.
-fn dataset(architecture: &Architecture, low: u8) -> Dataset {
+pub fn dataset(architecture: &Architecture, low: u8) -> Dataset {
     const COUNT: usize = 20;
     let [size, channels] = [architecture.size, architecture.channels];
     let mut random = generator(1, Purpose::Synthetic, 0, 0);

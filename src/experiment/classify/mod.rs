@@ -28,8 +28,6 @@ mod turns;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use serde::Deserialize;
-
 pub use arm::{Arm, Teaching};
 pub use cell::{Look, Record, classifier_path};
 pub use data::{Data, Drawn};
@@ -41,16 +39,14 @@ pub use settings::{Cell, Design, Row, Settings, run_folder};
 
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};
-use crate::error::{Error, Result, Way};
-use crate::experiment::engine::{self, read_json, write_json};
+use crate::error::{Error, Result};
+use crate::experiment::engine::{self, write_json};
 use crate::experiment::workers::{self, Workers};
-use crate::run::{self, Ending, Event};
+use crate::run::{Ending, Event};
 use crate::transfer::Shelf;
 use cell::Runs;
 
 const RESULT: &str = "classify.json";
-/// What is claimed by who changes the design.
-const DESIGN: &str = "design";
 
 /// What happens in an experiment.
 pub enum CellEvent<'a> {
@@ -85,11 +81,7 @@ pub fn inspect(design: &Design, data: &Data) -> Result<()> {
 /// # Errors
 /// [`Error::Folder`] saying so.
 pub fn check_place(root: &Path) -> Result<()> {
-    if Design::is_in(root) || run::is_vacant(root)? {
-        return Ok(());
-    }
-    let problem = format!("{} is not empty and holds no experiment of classifiers", root.display());
-    Err(Error::folder(problem, [Way::Elsewhere]))
+    workers::check_place(root, Design::is_in(root), "experiment of classifiers")
 }
 
 /// Makes an experiment's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for now
@@ -98,7 +90,7 @@ pub fn check_place(root: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Folder`] where the folder holds something else, or an experiment with other settings, whose difference it names.
 pub fn prepare(root: &Path, asked: &Design, claims: &Claims) -> Result<Design> {
-    let turn = claims.wait(&root.join(DESIGN), &mut || Ok(true))?;
+    let turn = claims.wait(&root.join(workers::DESIGN), &mut || Ok(true))?;
     check_place(root)?;
     let design = Design::joined(root, asked)?;
     turn.iter().try_for_each(Claim::check)?;
@@ -119,11 +111,11 @@ pub fn run(
     watcher: &Watcher<'_>,
 ) -> Result<(Classification, Ending)> {
     let design = prepare(root, asked, workers.claims)?;
-    let microkernel = workers.join(root, device, written_microkernel(root)?)?;
+    workers.join(root, RESULT, device)?;
     let gather = || -> Result<Classification> {
-        // Another process may have asked for more by now.
+        // Another process may have asked for more by now, or have been let in.
         let design = Design::read(root)?.unwrap_or_else(|| design.clone());
-        let microkernel = workers::in_words(root)?.unwrap_or_else(|| microkernel.clone());
+        let microkernel = workers::in_words(root, RESULT)?;
         let found = Classification::gather(root, &design, Described::of(&design, data, &microkernel))?;
         write_json(&root.join(RESULT), &found)?;
         Ok(found)
@@ -140,8 +132,10 @@ pub fn run(
 /// # Errors
 /// [`Error::Invalid`] where none of its runs can have begun; where a file is not what was written there.
 pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification> {
-    let none = || Error::invalid(format!("no run of {} has begun: wait, or begin it again", root.display()));
-    let microkernel = written_microkernel(root)?.ok_or_else(none)?;
+    let microkernel = workers::in_words(root, RESULT)?;
+    if microkernel.is_empty() {
+        return Err(Error::invalid(format!("no run of {} has begun: wait, or begin it again", root.display())));
+    }
     Classification::gather(root, design, Described::of(design, data, &microkernel))
 }
 
@@ -150,18 +144,5 @@ pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification
 /// # Errors
 /// [`Error::Folder`] naming both kinds; what files say.
 pub fn check_kind(root: &Path, device: &Device, mixed: bool) -> Result<()> {
-    workers::check_kind(root, device, mixed, written_microkernel(root)?.as_deref())
-}
-
-/// What made the runs of an experiment so far, as its result says; none where it has none.
-fn written_microkernel(root: &Path) -> Result<Option<String>> {
-    #[derive(Deserialize)]
-    struct Written {
-        protocol: Machine,
-    }
-    #[derive(Deserialize)]
-    struct Machine {
-        microkernel: String,
-    }
-    Ok(read_json::<Written>(&root.join(RESULT))?.map(|written| written.protocol.microkernel))
+    workers::check_kind(root, RESULT, device, mixed)
 }

@@ -4,35 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::checkpoint::Checkpoint;
-use crate::gan::{Architecture, Bank, Conditions, FeatureSource};
+use crate::gan::{Architecture, Bank, Conditions};
 
 /// Numbers of the bank that travel, about: some 400 kB of text.
 const NUMBERS: usize = 1 << 15;
 
-/// How a checkpoint's conditions are drawn, of what [`Conditions`] keeps to itself.
-#[derive(Clone, Copy, Debug)]
-pub struct Ways {
-    /// The share of samples that are of no class, where classes have probabilities.
-    unknown: f64,
-    feature_source: FeatureSource,
-}
-
-impl Ways {
-    /// Of a checkpoint whose generator was loaded: what its header says is sound.
-    pub fn of(checkpoint: &Checkpoint) -> Ways {
-        let part = |name: &str| checkpoint.header.get("conditions").and_then(|field| field.get(name)).cloned();
-        let word = part("feature-source").and_then(|word| serde_json::from_value(word).ok());
-        Ways {
-            unknown: part("null").and_then(|share| share.as_f64()).unwrap_or(0.0),
-            feature_source: word.unwrap_or(FeatureSource::Bank),
-        }
-    }
-}
-
 /// What the page draws conditions from, null where there are none; and of the bank's rows how many travel, and how many there are, where
 /// these are not all.
-pub fn described(architecture: &Architecture, conditions: &Conditions, ways: Ways) -> (Json, Option<[usize; 2]>) {
+pub fn described(architecture: &Architecture, conditions: &Conditions) -> (Json, Option<[usize; 2]>) {
     if architecture.condition_length() == 0 {
         return (Json::Null, None);
     }
@@ -46,8 +25,8 @@ pub fn described(architecture: &Architecture, conditions: &Conditions, ways: Way
         json!({ "features": features, "labels": labels })
     });
     let json = json!({
-        "classes": conditions.names().names(), "frequencies": conditions.frequencies(), "unknown": ways.unknown, "features": length,
-        "source": ways.feature_source, "bank": bank,
+        "classes": conditions.names().names(), "frequencies": conditions.frequencies(), "unknown": conditions.null(), "features": length,
+        "source": conditions.feature_source(), "bank": bank,
     });
     (json, thinned.filter(|[kept, rows]| kept < rows))
 }
@@ -81,6 +60,7 @@ fn short(value: f32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gan::FeatureSource;
 
     #[test]
     fn of_a_large_bank_each_class_keeps_rows() {
@@ -100,15 +80,14 @@ mod tests {
         let architecture = Architecture { classes: 2, condition_features: 2, ..Architecture::dcgan(32, 1) };
         let bank = Bank { features: vec![0.1, 0.2, 0.3, 0.4], labels: vec![None, Some(1)] };
         let conditions = Conditions::in_turn(2, 2).with_frequencies(vec![0.5, 0.5]).with_bank(bank);
-        let header = json!({ "conditions": { "null": 0.25, "feature-source": "mix" } });
-        let checkpoint = Checkpoint::new(header.as_object().unwrap().clone());
-        let (found, thinned) = described(&architecture, &conditions, Ways::of(&checkpoint));
+        let mixed = conditions.clone().with_null(0.25).with_feature_source(FeatureSource::Mix);
+        let (found, thinned) = described(&architecture, &mixed);
         let expected = json!({
             "classes": ["0", "1"], "frequencies": [0.5, 0.5], "unknown": 0.25, "features": 2, "source": "mix",
             "bank": { "features": [[0.1, 0.2], [0.3, 0.4]], "labels": [null, 1] },
         });
         assert_eq!((found, thinned), (expected, None));
-        let (found, _) = described(&architecture, &conditions, Ways::of(&Checkpoint::new(serde_json::Map::new())));
+        let (found, _) = described(&architecture, &conditions);
         assert_eq!((&found["unknown"], &found["source"]), (&json!(0.0), &json!("bank")));
     }
 }

@@ -24,7 +24,6 @@ use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Role, load_generator, load_raw_generator};
 use crate::html::{Html, STYLE, base64};
 use crate::transfer::surgery::Surgery;
-use conditions::Ways;
 use weights::{Precision, Weights};
 
 /// What is drawn: a generator, and where it was transferred the one that it came from.
@@ -32,7 +31,6 @@ use weights::{Precision, Weights};
 pub struct Drawn {
     architecture: Architecture,
     generator: Generator,
-    ways: Ways,
     source: Option<Generator>,
 }
 
@@ -50,7 +48,7 @@ impl Drawn {
                 (architecture, average.into_network())
             }
         };
-        Ok(Drawn { architecture, generator, ways: Ways::of(checkpoint), source: None })
+        Ok(Drawn { architecture, generator, source: None })
     }
 
     /// The generator of a source's checkpoint, in the shape that a transfer to this one gives it.
@@ -121,7 +119,7 @@ impl Live {
     /// [`Error::Invalid`] where a kernel runs that the page does not know, one image takes more than WebGPU grants, or a weight is not finite;
     /// the device's first failure.
     pub fn new(drawn: &Drawn, title: impl Into<String>, exact: bool) -> Result<Live> {
-        let Drawn { architecture, generator, ways, source } = drawn;
+        let Drawn { architecture, generator, source } = drawn;
         let networks: Vec<&Generator> = source.iter().chain([generator]).collect();
         let weights = Weights::new(&networks, if exact { Precision::Full } else { Precision::Half })?;
         let mut recording = passes::passes(architecture)?;
@@ -130,7 +128,7 @@ impl Live {
             weight["half"] = json!(half);
         }
         let directions = directions::directions(architecture, generator)?;
-        let (conditions, thinned) = conditions::described(architecture, generator.conditions(), *ways);
+        let (conditions, thinned) = conditions::described(architecture, generator.conditions());
         let shown = Shown {
             pair: source.is_some(),
             classes: generator.conditions().names().names().to_vec(),

@@ -68,15 +68,17 @@ impl Tensor {
             let own = backend.download(&tensor.value.storage);
             own.unwrap_or_else(|_| zeros(backend, tensor.len()))
         });
-        let own = own.reduce(|mut all, next| {
-            match (&mut all, next) {
-                (HostVec::F32(all), HostVec::F32(next)) => all.extend(next),
-                (HostVec::F64(all), HostVec::F64(next)) => all.extend(next),
-                _ => unreachable!("a device has one precision"),
-            }
-            all
+        let length = tensors.iter().map(Tensor::len).sum();
+        let (mut single, mut double) = (Vec::new(), Vec::new());
+        match backend.is_double() {
+            true => double.reserve(length),
+            false => single.reserve(length),
+        }
+        own.for_each(|own| match own {
+            HostVec::F32(own) => single.extend(own),
+            HostVec::F64(own) => double.extend(own),
         });
-        let sum = ranks.sum(own.expect("there is a tensor"));
+        let sum = ranks.sum(if backend.is_double() { HostVec::F64(double) } else { HostVec::F32(single) });
         let share = 1.0 / ranks.count() as f64;
         let mut start = 0;
         let mean = |tensor: &Tensor| {
