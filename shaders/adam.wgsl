@@ -1,6 +1,7 @@
-// One update of Adam (Kingma & Ba 2015, algorithm 1) in place, four elements a thread.
+// One update of Adam (Kingma & Ba 2015, algorithm 1) in place, four elements a thread, of SLOTS parameters. Storages come from the
+// snippet: `gradient_of(slot, i)`, and for each slot its weights and moments.
 
-struct Parameters {
+struct Slot {
     rate: f32,
     beta1: f32,
     beta2: f32,
@@ -11,13 +12,30 @@ struct Parameters {
     correction1: f32,
     correction2: f32,
     words: u32,
+    // The first of its workgroups.
+    first_group: u32,
+    padding1: u32,
+    padding2: u32,
+}
+
+struct Parameters {
+    slots: array<Slot, SLOTS>,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
-@group(0) @binding(1) var<storage, read> gradient: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> weight: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> first: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> second: array<vec4<f32>>;
+
+struct State {
+    weight: vec4<f32>,
+    first: vec4<f32>,
+    second: vec4<f32>,
+}
+
+fn updated(slot: Slot, state: State, g: vec4<f32>) -> State {
+    let m = slot.beta1 * state.first + slot.share1 * g;
+    let v = slot.beta2 * state.second + slot.share2 * g * g;
+    let root = sqrt(v / slot.correction2);
+    return State(state.weight - slot.rate * (m / slot.correction1) / (root + slot.epsilon), m, v);
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -25,15 +43,6 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let i = group_index(group, groups) * 256u + lane;
-    if i >= parameters.words {
-        return;
-    }
-    let g = gradient[i];
-    let m = parameters.beta1 * first[i] + parameters.share1 * g;
-    let v = parameters.beta2 * second[i] + parameters.share2 * g * g;
-    first[i] = m;
-    second[i] = v;
-    let root = sqrt(v / parameters.correction2);
-    weight[i] -= parameters.rate * (m / parameters.correction1) / (root + parameters.epsilon);
+    let index = group_index(group, groups);
+    update(index, lane);
 }

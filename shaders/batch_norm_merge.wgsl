@@ -5,6 +5,9 @@ struct Parameters {
     channels: u32,
     chunk: u32,
     splits: u32,
+    // Of running statistics, where some are tracked: the share of the batch, and what makes its variance unbiased.
+    momentum: f32,
+    unbiased: f32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
@@ -32,6 +35,8 @@ fn main(
     let all = merge_rows(lane, own);
     if lane < LANES && valid {
         mean[channel] = all.mean;
-        variance[channel] = all.square / f32(parameters.rows);
+        let biased = all.square / f32(parameters.rows);
+        variance[channel] = biased;
+        track(channel, all.mean, biased);
     }
 }

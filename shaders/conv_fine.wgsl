@@ -1,6 +1,9 @@
 // The transposed convolution as matrix products, one a phase: a row is a fine pixel of the phase, a column a fine channel, and
 // the depth runs over the phase's taps and the coarse channels. `a` is the coarse image, `b` the filter.
 
+// Above every image, however far a tap reaches up.
+const OUTSIDE = -0x40000000;
+
 fn part_rows() -> u32 {
     let size = phase_size(phase_of(part));
     return parameters.batch * size.x * size.y;
@@ -27,29 +30,28 @@ fn address(row: u32, column: u32) -> u32 {
     return ((at.x * parameters.fine_height + at.y) * parameters.fine_width + at.z) * parameters.columns + column;
 }
 
-// The image, and the coarse pixel that the phase's first tap meets; the image is -1 past the last row.
+// Where the phase's first tap would find the coarse image's first channel, and that pixel, down and across; outside past the last row.
 fn a_line(row: u32) -> vec4<i32> {
-    if row >= part_rows() {
-        return vec4(-1);
-    }
     let at = pixel_of(row);
     let phase = vec2<i32>(phase_of(part));
-    let down = i32(at.y + parameters.padding_down) - phase.x;
-    let across = i32(at.z + parameters.padding_across) - phase.y;
     // A phase without taps may stand before its first pixel, but then there is no depth to read.
-    return vec4(i32(at.x), down / i32(parameters.stride_down), across / i32(parameters.stride_across), 0);
+    let i = (i32(at.y + parameters.padding_down) - phase.x) / i32(parameters.stride_down);
+    let j = (i32(at.z + parameters.padding_across) - phase.y) / i32(parameters.stride_across);
+    let pixel = (i32(at.x * parameters.coarse_height) + i) * i32(parameters.coarse_width) + j;
+    let inside = EXACT_ROWS || row < part_rows();
+    return vec4(pixel * i32(parameters.coarse_channels), select(OUTSIDE, i, inside), j, 0);
 }
 
 // Where a depth's element of the coarse image is, or -1.
-fn a_index(line: vec4<i32>, k: u32) -> i32 {
-    let taps = phase_taps(phase_of(part));
-    let tap = k / parameters.coarse_channels;
-    let i = line.y - i32(tap / taps.y);
-    let j = line.z - i32(tap % taps.y);
-    let size = vec2(i32(parameters.coarse_height), i32(parameters.coarse_width));
-    let inside = line.x >= 0 && k < depth_end && i >= 0 && i < size.x && j >= 0 && j < size.y;
-    let pixel = (line.x * size.x + i) * size.y + j;
-    return select(-1, pixel * i32(parameters.coarse_channels) + i32(k % parameters.coarse_channels), inside);
+fn a_index(line: vec4<i32>, start: u32, k: u32) -> i32 {
+    let at = tap_at(start, k, parameters.coarse_channels);
+    let across = phase_taps(phase_of(part)).y;
+    let p = i32(at.x / across);
+    let q = i32(at.x % across);
+    let before = (p * i32(parameters.coarse_width) + q) * i32(parameters.coarse_channels) - i32(at.y);
+    // A negative number is a large one without a sign.
+    let inside = u32(line.y - p) < parameters.coarse_height && u32(line.z - q) < parameters.coarse_width;
+    return select(-1, line.x - before, inside && within_depth(start + k));
 }
 
 fn b_line(column: u32) -> vec4<i32> {
@@ -57,16 +59,14 @@ fn b_line(column: u32) -> vec4<i32> {
 }
 
 // Where a depth's element of the filter is, or -1.
-fn b_index(line: vec4<i32>, k: u32) -> i32 {
-    let column = u32(line.x);
-    if column >= parameters.columns || k >= depth_end {
-        return -1;
-    }
+fn b_index(line: vec4<i32>, start: u32, k: u32) -> i32 {
+    let at = tap_at(start, k, parameters.coarse_channels);
     let phase = phase_of(part);
-    let taps = phase_taps(phase);
-    let tap = k / parameters.coarse_channels;
-    let p = phase.x + tap / taps.y * parameters.stride_down;
-    let q = phase.y + tap % taps.y * parameters.stride_across;
-    let row = (p * parameters.kernel_width + q) * parameters.fine_channels + column;
-    return i32(row * parameters.coarse_channels + k % parameters.coarse_channels);
+    let across = phase_taps(phase).y;
+    let p = phase.x + at.x / across * parameters.stride_down;
+    let q = phase.y + at.x % across * parameters.stride_across;
+    let column = u32(line.x);
+    let first = (p * parameters.kernel_width + q) * parameters.fine_channels;
+    let index = (first + column) * parameters.coarse_channels + at.y;
+    return select(-1, i32(index), within_columns(column) && within_depth(start + k));
 }

@@ -8,6 +8,11 @@ fn part_depth(number: u32) -> u32 {
     return parameters.depth;
 }
 
+// Rows of `b` before this part's.
+fn b_before() -> u32 {
+    return part * parameters.depth;
+}
+
 fn address(row: u32, column: u32) -> u32 {
     return (part * parameters.rows + row) * parameters.columns + column;
 }
@@ -16,57 +21,17 @@ fn a_line(row: u32) -> vec4<i32> {
     return vec4(i32(row), 0, 0, 0);
 }
 
-fn b_line(column: u32) -> vec4<i32> {
-    return vec4(i32(column), 0, 0, 0);
-}
-
-// The numbers from `index` of `count`, zeros behind.
-fn a_some(index: u32, count: u32) -> vec4<f32> {
-    var word = vec4(a_one(index), 0.0, 0.0, 0.0);
-    if count > 1u {
-        word.y = a_one(index + 1u);
-    }
-    if count > 2u {
-        word.z = a_one(index + 2u);
-    }
-    return word;
-}
-
-fn b_some(index: u32, count: u32) -> vec4<f32> {
-    var word = vec4(b_one(index), 0.0, 0.0, 0.0);
-    if count > 1u {
-        word.y = b_one(index + 1u);
-    }
-    if count > 2u {
-        word.z = b_one(index + 2u);
-    }
-    return word;
-}
-
-fn a_four(line: vec4<i32>, k: u32) -> vec4<f32> {
+fn a_four(line: vec4<i32>, start: u32, offset: u32) -> vec4<f32> {
     let row = u32(line.x);
-    if row >= parameters.rows || k >= depth_end {
-        return vec4<f32>();
-    }
+    let k = start + offset;
+    let inside = (EXACT_ROWS || row < parameters.rows) && within_depth(k);
     let matrix = part * parameters.rows * parameters.depth;
-    let index = matrix + select(row * parameters.depth + k, k * parameters.rows + row, !A_ALONG_DEPTH);
-    let count = select(depth_end - k, parameters.rows - row, !A_ALONG_DEPTH);
-    if A_VECTOR || count >= 4u {
-        return a_word(index);
+    let index = matrix + select(k * parameters.rows + row, row * parameters.depth + k, A_ALONG_DEPTH);
+    if A_VECTOR {
+        return select(vec4<f32>(), a_word(select(0u, index, inside)), inside);
     }
-    return a_some(index, count);
-}
-
-fn b_four(line: vec4<i32>, k: u32) -> vec4<f32> {
-    let column = u32(line.x);
-    if column >= parameters.columns || k >= depth_end {
+    if !inside {
         return vec4<f32>();
     }
-    let matrix = part * parameters.depth * parameters.columns;
-    let index = matrix + select(column * parameters.depth + k, k * parameters.columns + column, !B_ALONG_DEPTH);
-    let count = select(depth_end - k, parameters.columns - column, !B_ALONG_DEPTH);
-    if B_VECTOR || count >= 4u {
-        return b_word(index);
-    }
-    return b_some(index, count);
+    return a_some(index, select(parameters.rows - row, depth_end - k, A_ALONG_DEPTH));
 }

@@ -1,9 +1,7 @@
-// Four elements along the depth of an operand `a` that a kernel finds by a_index(line, k), -1 where there is a zero; they lie next to
-// each other. A text of its own: some browsers are slow with the branch that is not taken.
-fn a_four(line: vec4<i32>, k: u32) -> vec4<f32> {
-    let index = a_index(line, k);
-    if index < 0 {
-        return vec4<f32>();
-    }
-    return a_word(u32(index));
+// Four elements along the depth of an operand `a` that a kernel finds by a_index(line, start, k), -1 where there is a zero; they lie
+// next to each other. A text of its own: some browsers are slow with the branch that is not taken. The load stands in no branch, so that
+// others go on while it is on its way.
+fn a_four(line: vec4<i32>, start: u32, k: u32) -> vec4<f32> {
+    let index = a_index(line, start, k);
+    return select(vec4<f32>(), a_word(u32(max(index, 0))), index >= 0);
 }

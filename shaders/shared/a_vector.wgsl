@@ -8,3 +8,8 @@ fn a_word(index: u32) -> vec4<f32> {
 fn a_one(index: u32) -> f32 {
     return a[index / 4u][index % 4u];
 }
+
+// The numbers from `index` of which there are `count`, four or more.
+fn a_some(index: u32, count: u32) -> vec4<f32> {
+    return a_word(index);
+}

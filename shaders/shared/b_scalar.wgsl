@@ -8,3 +8,18 @@ fn b_word(index: u32) -> vec4<f32> {
 fn b_one(index: u32) -> f32 {
     return b[index];
 }
+
+// The numbers from `index` of which there are `count`, zeros behind.
+fn b_some(index: u32, count: u32) -> vec4<f32> {
+    if count >= 4u {
+        return b_word(index);
+    }
+    var word = vec4(b_one(index), 0.0, 0.0, 0.0);
+    if count > 1u {
+        word.y = b_one(index + 1u);
+    }
+    if count > 2u {
+        word.z = b_one(index + 2u);
+    }
+    return word;
+}

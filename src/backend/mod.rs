@@ -92,6 +92,30 @@ impl AdamState {
     }
 }
 
+/// One parameter of an update of Adam: its state and its gradient, in one or two summands.
+pub struct AdamSlot<'a> {
+    /// The learning rate and the constants.
+    pub step: AdamStep,
+    /// What is updated.
+    pub state: AdamState,
+    /// The gradient, or its first summand.
+    pub gradient: &'a Storage,
+    /// The gradient's other summand.
+    pub also: Option<&'a Storage>,
+}
+
+/// Statistics that follow those of batches: `running <- running + momentum (batch - running)`.
+pub struct Running {
+    /// Of the batches' means.
+    pub mean: Arc<Storage>,
+    /// Of the batches' unbiased variances.
+    pub variance: Arc<Storage>,
+    /// The share of a batch.
+    pub momentum: f64,
+    /// What makes a biased variance an unbiased one: `rows / (rows - 1)`.
+    pub unbiased: f64,
+}
+
 /// What [`Backend::batch_norm`] computes.
 pub struct BatchNormForward {
     /// The normalised, scaled, shifted and activated input, `[rows, channels]`.
@@ -163,6 +187,14 @@ pub trait Backend: Send + Sync {
     /// The device's first failure.
     fn download(&self, storage: &Storage) -> Result<HostVec>;
 
+    /// Copies several storages to the host, which waits once for all of them.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn download_each(&self, storages: &[&Storage]) -> Result<Vec<HostVec>> {
+        storages.iter().map(|storage| self.download(storage)).collect()
+    }
+
     /// `length` elements of one value.
     fn full(&self, length: usize, value: f64) -> Storage;
 
@@ -203,11 +235,51 @@ pub trait Backend: Send + Sync {
     /// Normalises each channel by its batch statistics: `activation(gamma (x - mean) / sqrt(variance + eps) + beta)`.
     fn batch_norm(&self, x: &Storage, gamma: &Storage, beta: &Storage, shape: &BatchNormShape) -> BatchNormForward;
 
+    /// As [`Backend::batch_norm`]; also moves running statistics, in place where nothing else owns them: mean and variance are given back.
+    fn batch_norm_tracked(
+        &self,
+        x: &Storage,
+        gamma: &Storage,
+        beta: &Storage,
+        shape: &BatchNormShape,
+        running: Running,
+    ) -> (BatchNormForward, [Arc<Storage>; 2]) {
+        let forward = self.batch_norm(x, gamma, beta, shape);
+        let channels = [shape.channels];
+        let unbiased = self.unary(Unary::Affine { scale: running.unbiased, shift: 0.0 }, &forward.variance);
+        let lerp = Binary::Lerp { share: running.momentum };
+        let moved =
+            |from: &Storage, to: &Storage| Arc::new(self.binary(lerp, (from, &channels), (to, &channels), &channels));
+        let moved = [moved(&running.mean, &forward.mean), moved(&running.variance, &unbiased)];
+        (forward, moved)
+    }
+
     /// The cotangents of [`Backend::batch_norm`]'s three inputs.
     fn batch_norm_backward(&self, saved: &BatchNormBackward<'_>, shape: &BatchNormShape) -> BatchNormCotangents;
 
     /// One update of Adam (Kingma & Ba 2015) in one pass; writes in place what it is the sole owner of.
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState;
+
+    /// One update of Adam of several parameters, of whose gradients the summands are added first.
+    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
+        let update = |AdamSlot { step, state, gradient, also }: AdamSlot<'_>| {
+            let sum = also.map(|also| {
+                let length = [gradient.len()];
+                self.binary(Binary::Add, (gradient, &length), (also, &length), &length)
+            });
+            self.adam(&step, state, sum.as_ref().unwrap_or(gradient))
+        };
+        slots.into_iter().map(update).collect()
+    }
+
+    /// Moves each `target + share (source - target)`, in place where nothing else owns it.
+    fn lerp_each(&self, targets: Vec<Arc<Storage>>, sources: &[&Storage], share: f64) -> Vec<Arc<Storage>> {
+        let moved = |(target, source): (Arc<Storage>, &&Storage)| {
+            let length = [source.len()];
+            Arc::new(self.binary(Binary::Lerp { share }, (&target, &length), (source, &length), &length))
+        };
+        targets.into_iter().zip(sources).map(moved).collect()
+    }
 
     /// Rows of the matrix `x` (`width` columns) by index: `[indices.len(), width]`.
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage;

@@ -117,6 +117,10 @@ impl Backend for Profiler {
         self.timed("download", 0.0, |inner| inner.download(storage))
     }
 
+    fn download_each(&self, storages: &[&Storage]) -> Result<Vec<HostVec>> {
+        self.timed("download", 0.0, |inner| inner.download_each(storages))
+    }
+
     fn full(&self, length: usize, value: f64) -> Storage {
         self.timed("full", 0.0, |inner| inner.full(length, value))
     }
@@ -162,6 +166,17 @@ impl Backend for Profiler {
         self.timed("batch_norm", 0.0, |inner| inner.batch_norm(x, gamma, beta, shape))
     }
 
+    fn batch_norm_tracked(
+        &self,
+        x: &Storage,
+        gamma: &Storage,
+        beta: &Storage,
+        shape: &BatchNormShape,
+        running: Running,
+    ) -> (BatchNormForward, [Arc<Storage>; 2]) {
+        self.timed("batch_norm", 0.0, |inner| inner.batch_norm_tracked(x, gamma, beta, shape, running))
+    }
+
     fn batch_norm_backward(&self, saved: &BatchNormBackward<'_>, shape: &BatchNormShape) -> BatchNormCotangents {
         self.timed("batch_norm_backward", 0.0, |inner| inner.batch_norm_backward(saved, shape))
     }
@@ -169,6 +184,16 @@ impl Backend for Profiler {
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
         let name = if state.is_shared() { "adam of a copy" } else { "adam" };
         self.timed(name, 0.0, |inner| inner.adam(step, state, gradient))
+    }
+
+    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
+        let shared = slots.iter().any(|slot| slot.state.is_shared());
+        let name = if shared { "adam of a copy" } else { "adam" };
+        self.timed(name, 0.0, |inner| inner.adam_each(slots))
+    }
+
+    fn lerp_each(&self, targets: Vec<Arc<Storage>>, sources: &[&Storage], share: f64) -> Vec<Arc<Storage>> {
+        self.timed("lerp", 0.0, |inner| inner.lerp_each(targets, sources, share))
     }
 
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {

@@ -7,7 +7,7 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::data::Images;
 use crate::error::{Error, Result};
-use crate::nn::{Layer, Mode, slots};
+use crate::nn::{Layer, Mode, Parameter, slots};
 use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, most_probable, no_grad};
 
@@ -64,11 +64,7 @@ impl Average {
         }
         let warm = (1.0 + step as f64) / (10.0 + step as f64);
         let share = 1.0 - self.decay.min(warm);
-        no_grad(|| {
-            for (average, weight) in self.network.parameters().iter().zip(source.parameters()) {
-                average.set(average.get().lerp(&weight.get(), share));
-            }
-        });
+        Parameter::lerp_each(&self.network.parameters(), &source.parameters(), share);
     }
 
     /// Sets the batch-norm statistics to their average over fixed batches of noise, keyed by (seed, step): those that

@@ -1,7 +1,7 @@
 //! Adam (Kingma & Ba 2015) over a network's parameters, and its form with decoupled weight decay (Loshchilov & Hutter 2019).
 
 use super::{Optimiser, Parameter};
-use crate::backend::{AdamState, AdamStep};
+use crate::backend::{AdamSlot, AdamState, AdamStep};
 use crate::tensor::{Tensor, Value, no_grad};
 
 /// Adam's constants. The default is its authors': rate 1e-3, decays 0.9 and 0.999, epsilon 1e-8.
@@ -83,6 +83,40 @@ impl Adam {
         self.updates = updates;
     }
 
+    #[track_caller]
+    fn update(&mut self, gradients: &[Tensor], also: Option<&[Tensor]>) {
+        for gradients in [Some(gradients), also].into_iter().flatten() {
+            assert_eq!(gradients.len(), self.slots.len(), "Adam::step: one gradient a parameter");
+            for (slot, gradient) in self.slots.iter().zip(gradients) {
+                let shape = slot.parameter.get().shape().to_vec();
+                assert_eq!(gradient.shape(), shape, "Adam::step: the gradient of {}", slot.parameter.name());
+            }
+        }
+        self.updates += 1;
+        let AdamOptions { rate, beta1, beta2, epsilon } = self.options;
+        let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
+        let (correction1, correction2) = (correction(beta1), correction(beta2));
+        let Some(device) = self.slots.first().map(|slot| slot.parameter.device()) else { return };
+        let slot = |(index, slot): (usize, &Slot)| {
+            let [parameter, first_moment, second_moment] =
+                [&slot.parameter, &slot.first, &slot.second].map(|slot| slot.take().into_storage());
+            AdamSlot {
+                step: AdamStep { rate: rate * slot.factor, beta1, beta2, epsilon, correction1, correction2 },
+                state: AdamState { parameter, first_moment, second_moment },
+                gradient: gradients[index].storage(),
+                also: also.map(|also| also[index].storage()),
+            }
+        };
+        let updated = device.backend().adam_each(self.slots.iter().enumerate().map(slot).collect());
+        for ((slot, state), gradient) in self.slots.iter().zip(updated).zip(gradients) {
+            let put =
+                |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, gradient.shape())));
+            put(&slot.parameter, state.parameter);
+            put(&slot.first, state.first_moment);
+            put(&slot.second, state.second_moment);
+        }
+    }
+
     /// The moments, named after their parameters as PyTorch names them (`exp_avg`, `exp_avg_sq`).
     pub fn moments(&self) -> impl Iterator<Item = &Parameter> {
         self.slots.iter().flat_map(|slot| [&slot.first, &slot.second])
@@ -97,27 +131,12 @@ impl Optimiser for Adam {
     /// The parameters are written in place where nothing else holds their tensors.
     #[track_caller]
     fn step(&mut self, gradients: Vec<Tensor>) {
-        assert_eq!(gradients.len(), self.slots.len(), "Adam::step: one gradient a parameter");
-        self.updates += 1;
-        let AdamOptions { rate, beta1, beta2, epsilon } = self.options;
-        let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
-        let (correction1, correction2) = (correction(beta1), correction(beta2));
-        for (slot, gradient) in self.slots.iter().zip(gradients) {
-            let [parameter, first, second] = [&slot.parameter, &slot.first, &slot.second].map(Parameter::take);
-            let (device, shape) = (parameter.device().clone(), parameter.shape().to_vec());
-            assert_eq!(gradient.shape(), shape, "Adam::step: the gradient of {}", slot.parameter.name());
-            let state = AdamState {
-                parameter: parameter.into_storage(),
-                first_moment: first.into_storage(),
-                second_moment: second.into_storage(),
-            };
-            let step = AdamStep { rate: rate * slot.factor, beta1, beta2, epsilon, correction1, correction2 };
-            let state = device.backend().adam(&step, state, gradient.storage());
-            let put = |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, &shape)));
-            put(&slot.parameter, state.parameter);
-            put(&slot.first, state.first_moment);
-            put(&slot.second, state.second_moment);
-        }
+        self.update(&gradients, None);
+    }
+
+    #[track_caller]
+    fn step_sum(&mut self, gradients: Vec<Tensor>, also: Vec<Tensor>) {
+        self.update(&gradients, Some(&also));
     }
 
     fn set_rate(&mut self, rate: f64) {

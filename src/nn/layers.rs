@@ -111,7 +111,9 @@ impl BatchNorm {
     fn normalise(&self, x: &Tensor, gamma: &Tensor, beta: &Tensor, mode: Mode, activation: Activation) -> Tensor {
         match mode {
             Mode::Train { momentum } => {
-                let ranks = ranks::shared().unwrap_or_default();
+                let Some(ranks) = ranks::shared() else {
+                    return self.normalise_alone(x, gamma, beta, momentum, activation);
+                };
                 let normalised = x.batch_norm_over(&ranks, gamma, beta, EPSILON, activation);
                 let rows = (x.len() / gamma.len() * ranks.count()) as f64;
                 let unbiased = normalised.variance * (rows / (rows - 1.0).max(1.0));
@@ -127,6 +129,25 @@ impl BatchNorm {
                 (x * scale + shift).activate(activation)
             }
         }
+    }
+
+    /// By the statistics of the batch, which no ranks share.
+    fn normalise_alone(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        momentum: f64,
+        activation: Activation,
+    ) -> Tensor {
+        if momentum == 0.0 {
+            return x.batch_norm(gamma, beta, EPSILON, activation).output;
+        }
+        let slots = [&self.running_mean, &self.running_variance];
+        let running = slots.map(Parameter::take);
+        let (normalised, moved) = x.batch_norm_tracked(gamma, beta, EPSILON, activation, running, momentum);
+        slots.into_iter().zip(moved).for_each(|(slot, moved)| slot.put(moved));
+        normalised.output
     }
 
     /// What a pass that evaluates multiplies by and adds, `[c]` each.

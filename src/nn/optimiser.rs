@@ -15,6 +15,15 @@ pub trait Optimiser {
     /// Where there is not one gradient of the right shape a parameter.
     fn step(&mut self, gradients: Vec<Tensor>);
 
+    /// One update by gradients that come in two summands each.
+    ///
+    /// # Panics
+    /// As [`Optimiser::step`].
+    #[track_caller]
+    fn step_sum(&mut self, gradients: Vec<Tensor>, also: Vec<Tensor>) {
+        self.step(added(gradients, also));
+    }
+
     /// Sets the learning rate of the updates to come.
     fn set_rate(&mut self, rate: f64);
 }
@@ -27,12 +36,18 @@ pub trait Optimiser {
 pub struct Gradients {
     parameters: Vec<Parameter>,
     sum: Vec<Tensor>,
+    /// Of the last loss but the first, which the optimiser may add as it steps.
+    last: Vec<Tensor>,
+}
+
+fn added(sum: Vec<Tensor>, gradients: Vec<Tensor>) -> Vec<Tensor> {
+    no_grad(|| sum.into_iter().zip(gradients).map(|(sum, gradient)| sum + gradient).collect())
 }
 
 impl Gradients {
     /// Those of what `optimiser` moves, of no loss yet.
     pub fn of(optimiser: &impl Optimiser) -> Gradients {
-        Gradients { parameters: optimiser.parameters(), sum: Vec::new() }
+        Gradients { parameters: optimiser.parameters(), sum: Vec::new(), last: Vec::new() }
     }
 
     /// Adds the gradient of a scalar and frees its graph; gives the scalar's value.
@@ -44,17 +59,24 @@ impl Gradients {
         let value = loss.detach();
         let tensors: Vec<Tensor> = self.parameters.iter().map(Parameter::get).collect();
         let gradients = grad(loss, &tensors.iter().collect::<Vec<_>>());
-        let sum = std::mem::take(&mut self.sum);
-        self.sum = if sum.is_empty() {
-            gradients
-        } else {
-            no_grad(|| sum.into_iter().zip(gradients).map(|(sum, gradient)| sum + gradient).collect())
-        };
+        self.add_up();
+        match self.sum.is_empty() {
+            true => self.sum = gradients,
+            false => self.last = gradients,
+        }
         value
     }
 
+    fn add_up(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        if !last.is_empty() {
+            self.sum = added(std::mem::take(&mut self.sum), last);
+        }
+    }
+
     /// The sum of each parameter, in the optimiser's order; empty before a loss was added.
-    pub fn tensors(&self) -> &[Tensor] {
+    pub fn tensors(&mut self) -> &[Tensor] {
+        self.add_up();
         &self.sum
     }
 
@@ -64,12 +86,16 @@ impl Gradients {
     /// Where no loss was added.
     #[track_caller]
     pub fn step(self, optimiser: &mut impl Optimiser) {
-        let Gradients { parameters, sum } = self;
+        let Gradients { parameters, sum, last } = self;
         assert_eq!(sum.len(), parameters.len(), "Gradients::step: no loss was added");
-        optimiser.step(match ranks::shared() {
-            Some(ranks) => Tensor::means_over(&ranks, &sum),
-            None => sum,
-        });
+        match ranks::shared() {
+            Some(ranks) => {
+                let sum = if last.is_empty() { sum } else { added(sum, last) };
+                optimiser.step(Tensor::means_over(&ranks, &sum));
+            }
+            None if last.is_empty() => optimiser.step(sum),
+            None => optimiser.step_sum(sum, last),
+        }
     }
 }
 

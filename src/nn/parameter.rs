@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::backend::Device;
+use crate::backend::{Device, Storage};
 use crate::error::Result;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, Value};
 
 /// How a parameter's axes are ordered outside, in checkpoints: as PyTorch orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,27 @@ impl Parameter {
     /// Puts a tensor back after [`Parameter::take`].
     pub(super) fn put(&self, tensor: Tensor) {
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = tensor;
+    }
+
+    /// Moves each target by a share of the way towards its source, as [`Tensor::lerp`] does, in place where nothing else holds its tensor.
+    ///
+    /// # Panics
+    /// Where there are not as many of the same shapes, on one device.
+    #[track_caller]
+    pub fn lerp_each(targets: &[Parameter], sources: &[Parameter], share: f64) {
+        assert_eq!(targets.len(), sources.len(), "lerp_each: one source a target");
+        let Some(device) = targets.first().map(Parameter::device) else { return };
+        let sources: Vec<Tensor> = sources.iter().map(Parameter::get).collect();
+        for (target, source) in targets.iter().zip(&sources) {
+            let target = target.get();
+            assert!(target.shape() == source.shape() && source.device() == &device && target.device() == &device);
+        }
+        let storages: Vec<&Storage> = sources.iter().map(|source| source.storage()).collect();
+        let taken = targets.iter().map(|target| target.take().into_storage()).collect();
+        let moved = device.backend().lerp_each(taken, &storages, share);
+        for ((target, storage), source) in targets.iter().zip(moved).zip(&sources) {
+            target.put(Tensor::leaf(&device, Value::new(storage, source.shape())));
+        }
     }
 
     /// Another slot of the same layout.

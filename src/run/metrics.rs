@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use crate::atomic;
 use crate::error::{Error, Result};
 use crate::gan::StepLosses;
+use crate::tensor::Tensor;
 
 /// The numbers of one step, read back.
 pub struct Numbers {
@@ -24,24 +25,34 @@ pub struct Numbers {
     pub fake_score: f64,
     penalty: Option<f64>,
     heads_loss: Option<f64>,
-    seconds: f64,
+    /// How long the run took up to it.
+    pub seconds: f64,
     rollbacks: u32,
 }
 
 impl Numbers {
-    /// Reads a step's losses back; `seconds` is how long the run took up to it.
-    pub fn read(losses: &StepLosses, seconds: f64, rollbacks: u32) -> Result<Numbers> {
-        Ok(Numbers {
+    /// Reads the losses of some steps back, all at once; with each, how many seconds the run took up to it.
+    pub fn read(steps: &[(StepLosses, f64)], rollbacks: u32) -> Result<Vec<Numbers>> {
+        let of_step = |losses: &'_ StepLosses| -> Vec<Tensor> {
+            let always = [&losses.d_loss, &losses.g_loss, &losses.real_score, &losses.fake_score].map(Some);
+            let all = always.into_iter().chain([losses.penalty.as_ref(), losses.heads_loss.as_ref()]);
+            all.flatten().cloned().collect()
+        };
+        let tensors: Vec<Tensor> = steps.iter().flat_map(|(losses, _)| of_step(losses)).collect();
+        let mut read = Tensor::items(&tensors.iter().collect::<Vec<_>>())?.into_iter();
+        let mut next = || read.next().expect("each tensor has an element");
+        let numbers = |(losses, seconds): &(StepLosses, f64)| Numbers {
             step: losses.step,
-            d_loss: losses.d_loss.item()?,
-            g_loss: losses.g_loss.item()?,
-            real_score: losses.real_score.item()?,
-            fake_score: losses.fake_score.item()?,
-            penalty: losses.penalty.as_ref().map(|penalty| penalty.item()).transpose()?,
-            heads_loss: losses.heads_loss.as_ref().map(|loss| loss.item()).transpose()?,
-            seconds,
+            d_loss: next(),
+            g_loss: next(),
+            real_score: next(),
+            fake_score: next(),
+            penalty: losses.penalty.is_some().then(&mut next),
+            heads_loss: losses.heads_loss.is_some().then(&mut next),
+            seconds: *seconds,
             rollbacks,
-        })
+        };
+        Ok(steps.iter().map(numbers).collect())
     }
 
     /// Those of a step with this loss of the discriminator and these scores of real and made images.

@@ -152,7 +152,7 @@ impl RunFolder {
         let mut ending = Ending::Finished;
         while trainer.steps() < pace.steps && ending == Ending::Finished {
             let losses = trainer.step();
-            pending.push((losses, start.elapsed().as_secs_f64()));
+            pending.push((losses, before + start.elapsed().as_secs_f64()));
             let step = trainer.steps();
             // Whoever asks at the last step gets what they would have got. Ranks stop together.
             let wish = tell(&Event::Made(step))?;
@@ -168,16 +168,15 @@ impl RunFolder {
             let due = due || pace.keep.keeps(step, checkpoint);
             if last || picture || checkpoint || due {
                 read = Instant::now();
-                for (losses, seconds) in pending.drain(..) {
-                    let numbers = Numbers::read(&losses, before + seconds, trainer.rollbacks())?;
+                for numbers in Numbers::read(&std::mem::take(&mut pending), trainer.rollbacks())? {
                     if let Some(broken) = numbers.broken() {
                         return Err(diverged(&broken, trainer)?);
                     }
                     let json = metrics.write(&numbers)?;
-                    tell(&Event::Numbers { step: losses.step, numbers: &json })?;
+                    tell(&Event::Numbers { step: numbers.step, numbers: &json })?;
                     let named = [("d_loss", numbers.d_loss), ("g_loss", numbers.g_loss)];
-                    let rate = (losses.step - first) as f64 / seconds;
-                    tell(&Event::Losses { step: losses.step, losses: &named, rate })?;
+                    let rate = (numbers.step - first) as f64 / (numbers.seconds - before);
+                    tell(&Event::Losses { step: numbers.step, losses: &named, rate })?;
                     if let Some(warning) = health.of_numbers(&numbers) {
                         health.keep(self)?;
                         tell(&Event::Warning(&warning))?;

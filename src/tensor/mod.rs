@@ -143,6 +143,25 @@ impl Tensor {
         Ok(self.to_vec::<f64>()?[0])
     }
 
+    /// The only element of each of some tensors of one device, which the host waits for once.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where one has not exactly one element, or another device.
+    #[track_caller]
+    pub fn items(tensors: &[&Tensor]) -> Result<Vec<f64>> {
+        let Some(first) = tensors.first() else { return Ok(Vec::new()) };
+        for tensor in tensors {
+            assert_eq!(tensor.len(), 1, "items: of a tensor of shape {:?}", tensor.shape());
+            assert!(tensor.device == first.device, "items: on {} and {}", first.device.name(), tensor.device.name());
+        }
+        let storages: Vec<&Storage> = tensors.iter().map(|tensor| tensor.storage()).collect();
+        let read = first.device.backend().download_each(&storages)?;
+        Ok(read.into_iter().map(|values| f64::from_host(values)[0]).collect())
+    }
+
     /// The sizes of its axes.
     pub fn shape(&self) -> &[usize] {
         &self.value.shape

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::shader::{Kernel, arguments};
+use super::shader::{Kernel, TRACK, arguments};
 use crate::backend::{Activation, BatchNormShape};
 
 /// Neighbouring channels that a workgroup takes where there are as many.
@@ -39,13 +39,24 @@ impl Chunks {
     }
 }
 
+/// Running statistics that a forward pass moves in place.
+pub struct Tracked<'a> {
+    /// Of means.
+    pub mean: &'a Buffer,
+    /// Of unbiased variances.
+    pub variance: &'a Buffer,
+    /// The share of the batch.
+    pub momentum: f64,
+    /// Times a biased variance: an unbiased one.
+    pub unbiased: f64,
+}
+
 /// Output, mean and biased variance.
 pub fn forward(
     commands: &dyn Commands,
-    x: &Buffer,
-    gamma: &Buffer,
-    beta: &Buffer,
+    [x, gamma, beta]: [&Buffer; 3],
     shape: &BatchNormShape,
+    tracked: Option<&Tracked<'_>>,
 ) -> [Buffer; 3] {
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
@@ -54,9 +65,15 @@ pub fn forward(
     let kernel = Kernel::new("batch_norm_moments").constant("LANES", chunks.lanes);
     commands.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
     let (mean, variance) = (scratch(channels), scratch(channels));
-    let kernel = Kernel::new("batch_norm_merge").constant("LANES", MERGE_LANES);
+    let kernel = merge_kernel(MERGE_LANES, tracked.is_some());
     let groups = channels.div_ceil(MERGE_LANES);
-    commands.dispatch(&kernel, &chunks.words(shape)[..4], &[&means, &squares], &[&mean, &variance], groups);
+    let mut parameters = chunks.words(shape)[..4].to_vec();
+    let mut writes = vec![&mean, &variance];
+    if let Some(tracked) = tracked {
+        parameters.extend([tracked.momentum, tracked.unbiased].map(|number| (number as f32).to_bits()));
+        writes.extend([tracked.mean, tracked.variance]);
+    }
+    commands.dispatch(&kernel, &parameters, &[&means, &squares], &writes, groups);
 
     let out = scratch(x.len());
     let function = shape.activation.unary();
@@ -66,6 +83,11 @@ pub fn forward(
     let reads = [x, gamma, beta, &mean, &variance];
     commands.dispatch(&kernel, &parameters, &reads, &[&out], x.words().div_ceil(THREADS));
     [out, mean, variance]
+}
+
+/// The kernel that joins chunks, and moves running statistics where some are tracked.
+pub fn merge_kernel(lanes: usize, tracked: bool) -> Kernel {
+    Kernel::new("batch_norm_merge").constant("LANES", lanes).choice("TRACKED", tracked, &TRACK)
 }
 
 /// The storages that the backward pass reads.

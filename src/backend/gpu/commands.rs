@@ -2,6 +2,7 @@
 
 use super::Bounds;
 use super::buffer::Buffer;
+use super::product::Taste;
 use super::shader::Kernel;
 use crate::error::Result;
 
@@ -25,11 +26,11 @@ pub trait Commands: Send + Sync {
     /// Copies `bytes` bytes of one storage to another.
     fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64);
 
-    /// Copies a storage's first `bytes` bytes to the host, after all that was commanded.
+    /// Copies storages to the host, after all that was commanded.
     ///
     /// # Errors
     /// The device's first failure.
-    fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>>;
+    fn download(&self, from: &[&Buffer]) -> Result<Vec<Vec<f32>>>;
 
     /// Waits for everything commanded so far.
     ///
@@ -43,8 +44,8 @@ pub trait Commands: Send + Sync {
     /// The bytes of the largest storage.
     fn largest(&self) -> u64;
 
-    /// Whether the cpu does it all, which a few workgroups keep busy.
-    fn is_software(&self) -> bool;
+    /// How products are done best.
+    fn taste(&self) -> Taste;
 
     /// What bounds its storages.
     fn bounds(&self) -> Bounds;

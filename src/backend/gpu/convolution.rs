@@ -38,6 +38,8 @@ pub fn convolution(
         depth: taps * fine,
         parts: 1,
         size: g.shape(role).iter().product(),
+        even: true,
+        run: fine,
         geometry: Some(*g),
         activation,
     };
@@ -61,6 +63,10 @@ pub fn convolution(
                     columns: fine,
                     depth: most(g.kernel) * coarse,
                     parts: g.stride[0] * g.stride[1],
+                    even: (0..2).all(|axis| {
+                        g.fine[axis].is_multiple_of(g.stride[axis]) && g.kernel[axis].is_multiple_of(g.stride[axis])
+                    }),
+                    run: coarse,
                     ..common
                 },
             )

@@ -1,10 +1,10 @@
-//! Elementwise kernels: fill, unary, binary with broadcasting, Adam.
+//! Elementwise kernels: fill, unary, binary with broadcasting.
 
 use super::axes::{Axis, merge, words};
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::shader::{Kernel, arguments};
-use crate::backend::{AdamStep, Binary, Unary};
+use crate::backend::{Binary, Unary};
 
 /// Threads of a workgroup that take one item each.
 pub const THREADS: usize = 256;
@@ -61,21 +61,4 @@ pub fn binary(
         commands.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.len().div_ceil(THREADS));
     }
     out
-}
-
-/// One update of Adam in place.
-pub fn adam(
-    commands: &dyn Commands,
-    step: &AdamStep,
-    parameter: &Buffer,
-    first: &Buffer,
-    second: &Buffer,
-    gradient: &Buffer,
-) {
-    let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = *step;
-    let numbers = [rate, beta1, beta2, 1.0 - beta1, 1.0 - beta2, epsilon, correction1, correction2];
-    let mut parameters = numbers.map(|number| (number as f32).to_bits()).to_vec();
-    parameters.push(gradient.words() as u32);
-    let groups = gradient.words().div_ceil(THREADS);
-    commands.dispatch(&Kernel::new("adam"), &parameters, &[gradient], &[parameter, first, second], groups);
 }

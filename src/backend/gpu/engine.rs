@@ -12,6 +12,7 @@ use super::commands::Commands;
 use super::failure::Failure;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
+use super::product::Taste;
 use super::shader::Kernel;
 use crate::error::{Error, Result};
 
@@ -45,6 +46,7 @@ pub struct Engine {
     alignment: usize,
     failure: Arc<Failure>,
     pipelines: Pipelines,
+    taste: Taste,
     recording: Mutex<Recording>,
 }
 
@@ -97,9 +99,11 @@ impl Engine {
             mapped_at_creation: false,
         });
         let alignment = adapter.limits.min_uniform_buffer_offset_alignment as usize;
+        let taste = if adapter.is_software() { Taste::SOFTWARE } else { Taste::CARD };
         Ok(Engine {
             name,
             adapter,
+            taste,
             device,
             queue,
             pool: Arc::default(),
@@ -349,9 +353,12 @@ impl Commands for Engine {
         }
     }
 
-    fn download(&self, from: &Buffer, bytes: u64) -> Result<Vec<f32>> {
+    fn download(&self, from: &[&Buffer]) -> Result<Vec<Vec<f32>>> {
         self.check()?;
-        let Some(from) = from.raw().filter(|_| bytes > 0) else { return Ok(Vec::new()) };
+        let bytes: u64 = from.iter().map(|buffer| buffer.bytes()).sum();
+        if bytes == 0 {
+            return Ok(from.iter().map(|_| Vec::new()).collect());
+        }
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("download"),
             size: bytes,
@@ -359,10 +366,23 @@ impl Commands for Engine {
             mapped_at_creation: false,
         });
         let mut recording = self.recording();
-        recording.encoder(&self.device).copy_buffer_to_buffer(from, 0, &staging, 0, bytes);
+        let mut at = 0;
+        for buffer in from {
+            if let Some(raw) = buffer.raw().filter(|_| buffer.bytes() > 0) {
+                recording.encoder(&self.device).copy_buffer_to_buffer(raw, 0, &staging, at, buffer.bytes());
+            }
+            at += buffer.bytes();
+        }
         self.submit(&mut recording);
         drop(recording);
-        self.read(&staging)
+        let read: Vec<f32> = self.read(&staging)?;
+        let mut rest = &read[..];
+        let part = |buffer: &&Buffer| {
+            let (first, behind) = rest.split_at(buffer.len().min(rest.len()));
+            rest = behind;
+            first.to_vec()
+        };
+        Ok(from.iter().map(part).collect())
     }
 
     fn sync(&self) -> Result<()> {
@@ -374,8 +394,8 @@ impl Commands for Engine {
         self.adapter.largest()
     }
 
-    fn is_software(&self) -> bool {
-        self.adapter.is_software()
+    fn taste(&self) -> Taste {
+        self.taste
     }
 
     fn bounds(&self) -> Bounds {
@@ -428,7 +448,7 @@ mod tests {
         let after = elementwise::full(&*engine, 1000, 2.0);
         engine.upload(&[0; 4000], &after);
         engine.copy(&before, &after, 4000);
-        let error = engine.download(&after, 4000).unwrap_err();
+        let error = engine.download(&[&after]).unwrap_err();
         assert!(matches!(&error, Error::Lost { device, .. } if device == "gpu"), "{error}");
         assert!(error.to_string().contains("last checkpoint is good"), "{error}");
         assert!(engine.sync().is_err());

@@ -21,6 +21,8 @@ pub fn matmul(commands: &dyn Commands, a: &Buffer, b: &Buffer, sizes: &MatMul, a
             depth: inner,
             parts: batch,
             size: batch * rows * columns,
+            even: true,
+            run: inner,
             geometry: None,
             activation,
         },

@@ -12,6 +12,7 @@ mod elementwise;
 mod engine;
 mod failure;
 mod matmul;
+mod optimise;
 mod pipeline;
 mod pool;
 mod product;
@@ -91,6 +92,19 @@ impl<C: Commands> Gpu<C> {
         }
     }
 
+    fn normalised(
+        &self,
+        x: &Storage,
+        gamma: &Storage,
+        beta: &Storage,
+        shape: &BatchNormShape,
+        tracked: Option<&batch_norm::Tracked<'_>>,
+    ) -> BatchNormForward {
+        let inputs = [x, gamma, beta].map(|storage| self.of(storage));
+        let [output, mean, variance] = batch_norm::forward(&*self.commands, inputs, shape, tracked).map(Storage::Gpu);
+        BatchNormForward { output, mean, variance }
+    }
+
     /// The elements to be written: in place where there is no other owner, else of a copy.
     fn owned(&self, storage: Arc<Storage>) -> Buffer {
         match Arc::try_unwrap(storage) {
@@ -134,8 +148,12 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn download(&self, storage: &Storage) -> Result<HostVec> {
-        let buffer = self.of(storage);
-        Ok(HostVec::F32(self.commands.download(buffer, buffer.bytes())?))
+        Ok(self.download_each(&[storage])?.remove(0))
+    }
+
+    fn download_each(&self, storages: &[&Storage]) -> Result<Vec<HostVec>> {
+        let buffers: Vec<&Buffer> = storages.iter().map(|storage| self.of(storage)).collect();
+        Ok(self.commands.download(&buffers)?.into_iter().map(HostVec::F32).collect())
     }
 
     fn full(&self, length: usize, value: f64) -> Storage {
@@ -178,9 +196,22 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn batch_norm(&self, x: &Storage, gamma: &Storage, beta: &Storage, shape: &BatchNormShape) -> BatchNormForward {
-        let [output, mean, variance] =
-            batch_norm::forward(&*self.commands, self.of(x), self.of(gamma), self.of(beta), shape).map(Storage::Gpu);
-        BatchNormForward { output, mean, variance }
+        self.normalised(x, gamma, beta, shape, None)
+    }
+
+    fn batch_norm_tracked(
+        &self,
+        x: &Storage,
+        gamma: &Storage,
+        beta: &Storage,
+        shape: &BatchNormShape,
+        running: Running,
+    ) -> (BatchNormForward, [Arc<Storage>; 2]) {
+        let Running { mean, variance, momentum, unbiased } = running;
+        let [mean, variance] = [mean, variance].map(|storage| self.owned(storage));
+        let tracked = batch_norm::Tracked { mean: &mean, variance: &variance, momentum, unbiased };
+        let forward = self.normalised(x, gamma, beta, shape, Some(&tracked));
+        (forward, [mean, variance].map(|buffer| Arc::new(Storage::Gpu(buffer))))
     }
 
     fn batch_norm_backward(&self, saved: &BatchNormBackward<'_>, shape: &BatchNormShape) -> BatchNormCotangents {
@@ -197,11 +228,30 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
-        let [parameter, first, second] =
-            [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
-        elementwise::adam(&*self.commands, step, &parameter, &first, &second, self.of(gradient));
+        self.adam_each(vec![AdamSlot { step: *step, state, gradient, also: None }]).remove(0)
+    }
+
+    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
+        let owned = slots.into_iter().map(|AdamSlot { step, state, gradient, also }| {
+            let state = [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
+            (step, state, self.of(gradient), also.map(|also| self.of(also)))
+        });
+        let owned: Vec<_> = owned.collect();
+        optimise::adam(&*self.commands, &owned);
         let share = |buffer| Arc::new(Storage::Gpu(buffer));
-        AdamState { parameter: share(parameter), first_moment: share(first), second_moment: share(second) }
+        let shared = |(_, [parameter, first, second], ..): (_, [Buffer; 3], _, _)| AdamState {
+            parameter: share(parameter),
+            first_moment: share(first),
+            second_moment: share(second),
+        };
+        owned.into_iter().map(shared).collect()
+    }
+
+    fn lerp_each(&self, targets: Vec<Arc<Storage>>, sources: &[&Storage], share: f64) -> Vec<Arc<Storage>> {
+        let targets: Vec<Buffer> = targets.into_iter().map(|target| self.owned(target)).collect();
+        let sources: Vec<&Buffer> = sources.iter().map(|source| self.of(source)).collect();
+        optimise::lerp(&*self.commands, &targets, &sources, share);
+        targets.into_iter().map(|target| Arc::new(Storage::Gpu(target))).collect()
     }
 
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {

@@ -8,6 +8,7 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::engine::folded;
 use super::pool::Pool;
+use super::product::Taste;
 use super::shader::Kernel;
 use super::{Bounds, Device, Gpu, Storage};
 use crate::error::{Error, Result};
@@ -211,8 +212,8 @@ impl Commands for Recorder {
         self.refuse("copies storages");
     }
 
-    fn download(&self, from: &Buffer, _bytes: u64) -> Result<Vec<f32>> {
-        Ok(vec![0.0; from.len()])
+    fn download(&self, from: &[&Buffer]) -> Result<Vec<Vec<f32>>> {
+        Ok(from.iter().map(|buffer| vec![0.0; buffer.len()]).collect())
     }
 
     fn sync(&self) -> Result<()> {
@@ -225,8 +226,8 @@ impl Commands for Recorder {
         LARGEST_STORAGE
     }
 
-    fn is_software(&self) -> bool {
-        false
+    fn taste(&self) -> Taste {
+        Taste::NOTES
     }
 
     fn bounds(&self) -> Bounds {

@@ -41,6 +41,7 @@ files! {
     "conv_fine_few": "functions";
     "fill":;
     "gather":;
+    "lerp_some":;
     "matmul": "functions", "gemm";
     "permute":;
     "reduce": "functions";
@@ -60,12 +61,22 @@ pub struct Kernel {
     pub function: Option<&'static str>,
     prelude: String,
     choices: Vec<&'static str>,
+    /// The parameters that are constants here.
+    fixed: Vec<&'static str>,
+    loops: String,
 }
 
 impl Kernel {
     /// The kernel of a file.
     pub fn new(name: &'static str) -> Kernel {
-        Kernel { name, function: None, prelude: String::new(), choices: Vec::new() }
+        Kernel {
+            name,
+            function: None,
+            prelude: String::new(),
+            choices: Vec::new(),
+            fixed: Vec::new(),
+            loops: String::new(),
+        }
     }
 
     /// With a constant number.
@@ -77,6 +88,24 @@ impl Kernel {
     /// With a constant truth value.
     pub fn flag(mut self, name: &str, value: bool) -> Kernel {
         writeln!(self.prelude, "const {name} = {value};").expect("a string can be written");
+        self
+    }
+
+    /// With one of its parameters as a constant: drivers turn divisions by it into shifts, and drop what it decides.
+    pub fn fixed(mut self, parameter: &'static str, value: usize) -> Kernel {
+        self.fixed.push(parameter);
+        self.constant(&fixed_name(parameter), value)
+    }
+
+    /// With functions whose loops are written out, or not: they follow from the constants and the text's first words.
+    pub fn loops(mut self, text: &str) -> Kernel {
+        self.loops = text.to_string();
+        self
+    }
+
+    /// With one more snippet, which follows from the constants.
+    pub fn with(mut self, snippet: &'static str) -> Kernel {
+        self.choices.push(snippet);
         self
     }
 
@@ -142,7 +171,7 @@ impl Kernel {
 
     /// What tells its pipeline from others: the prelude has a flag for each choice of a snippet.
     pub fn key(&self) -> String {
-        format!("{}\n{}", self.name, self.prelude)
+        format!("{}\n{}{}", self.name, self.prelude, self.loops)
     }
 
     /// Its constants with their values, as WGSL writes them.
@@ -153,9 +182,18 @@ impl Kernel {
     /// The whole text.
     pub fn source(&self) -> String {
         let mut source = self.prelude.clone();
+        source += &self.loops;
         files(self.name).iter().chain(&self.choices).for_each(|file| source += file);
+        for parameter in &self.fixed {
+            source = source.replace(&format!("parameters.{parameter}"), &fixed_name(parameter));
+        }
         source
     }
+}
+
+/// What a parameter is called where it is a constant.
+fn fixed_name(parameter: &str) -> String {
+    format!("FIXED_{}", parameter.to_uppercase())
 }
 
 /// A function's parameters as the uniform `arguments` takes them.
@@ -196,11 +234,38 @@ pub const BLOCKS: [[&str; 2]; 2] = [
     ],
 ];
 
+/// The tap of a filter that a depth belongs to: of each thread's, or of all alike.
+pub const TAP: [&str; 2] =
+    [include_str!("../../../shaders/shared/tap_each.wgsl"), include_str!("../../../shaders/shared/tap_uniform.wgsl")];
+
+/// How a second operand that is a matrix is found: contiguous across the depth, or along it.
+pub const MATRIX: [&str; 2] =
+    [include_str!("../../../shaders/shared/b_matrix.wgsl"), include_str!("../../../shaders/shared/b_transposed.wgsl")];
+
+/// The storages of an update of Adam: of one parameter, of two, and of one whose gradient comes in two summands.
+pub const ADAM_SLOTS: [&str; 3] = [
+    include_str!("../../../shaders/shared/adam_one.wgsl"),
+    include_str!("../../../shaders/shared/adam_two.wgsl"),
+    include_str!("../../../shaders/shared/adam_sum.wgsl"),
+];
+
+/// The storages of one to four targets that move.
+pub const LERP_SLOTS: [&str; 4] = [
+    include_str!("../../../shaders/shared/lerp_one.wgsl"),
+    include_str!("../../../shaders/shared/lerp_two.wgsl"),
+    include_str!("../../../shaders/shared/lerp_three.wgsl"),
+    include_str!("../../../shaders/shared/lerp_four.wgsl"),
+];
+
+/// What is done with a batch's statistics beside keeping them.
+pub const TRACK: [&str; 2] =
+    [include_str!("../../../shaders/shared/track_nothing.wgsl"), include_str!("../../../shaders/shared/track.wgsl")];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{convolution, product};
+    use super::super::{batch_norm, convolution, optimise, product};
     use super::*;
     use crate::backend::Geometry;
 
@@ -210,15 +275,18 @@ mod tests {
     /// Every kernel with every choice of snippets and functions; of constants, the extremes.
     fn every_kernel() -> Vec<Kernel> {
         let mut kernels: Vec<Kernel> =
-            ["adam", "fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
+            ["fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
         kernels.extend(product::every_kernel());
+        kernels.extend([(1, false), (2, false), (1, true)].map(|(slots, summed)| optimise::adam_kernel(slots, summed)));
+        kernels.extend((1..=4).map(optimise::lerp_kernel));
         kernels.extend(Unary::all().into_iter().map(|function| Kernel::new("unary").unary(function)));
         for function in Binary::all() {
             kernels.extend(["binary", "binary_broadcast"].map(|name| Kernel::new(name).binary(function)));
         }
         for lanes in [1, 256] {
             let of = |name| Kernel::new(name).constant("LANES", lanes);
-            kernels.extend(["batch_norm_merge", "batch_norm_merge_sums", "batch_norm_moments"].map(of));
+            kernels.extend(["batch_norm_merge_sums", "batch_norm_moments"].map(of));
+            kernels.extend([false, true].map(|tracked| batch_norm::merge_kernel(lanes, tracked)));
             kernels.extend([Reduction::Sum, Reduction::Max].map(|reduction| of("reduce").fold(reduction)));
             kernels.extend(ACTIVATIONS.map(|activation| of("batch_norm_sums").gate(activation)));
         }

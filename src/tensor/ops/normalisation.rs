@@ -1,11 +1,15 @@
 //! Batch norm as one fused op; layer, instance, group and spectral norm as compositions.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
-use crate::backend::{Activation, Backend, BatchNormBackward, BatchNormShape};
+use crate::backend::{Activation, Backend, BatchNormBackward, BatchNormForward, BatchNormShape, Running};
 
 /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)` by the batch's own statistics.
 struct BatchNormOp {
     shape: BatchNormShape,
+    /// What was computed already, with running statistics beside.
+    done: Mutex<Option<BatchNormForward>>,
 }
 
 impl Op for BatchNormOp {
@@ -14,7 +18,9 @@ impl Op for BatchNormOp {
     }
 
     fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
-        let forward = backend.batch_norm(&inputs[0].storage, &inputs[1].storage, &inputs[2].storage, &self.shape);
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let [x, gamma, beta] = [0, 1, 2].map(|index| &*inputs[index].storage);
+        let forward = done.unwrap_or_else(|| backend.batch_norm(x, gamma, beta, &self.shape));
         let channels = [self.shape.channels];
         Forward {
             value: Value::new(forward.output, &inputs[0].shape),
@@ -80,12 +86,58 @@ impl Tensor {
     /// Where `gamma` and `beta` are not `[c]`, c being the last axis, or there are no samples.
     #[track_caller]
     pub fn batch_norm(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64, activation: Activation) -> BatchNorm {
+        let shape = self.batch_norm_shape(gamma, beta, epsilon, activation);
+        self.batch_normed(gamma, beta, shape, None)
+    }
+
+    /// As [`Tensor::batch_norm`]; also moves running statistics `[mean, variance]`, `[c]` each, towards the batch's mean and unbiased
+    /// variance: `running <- running + momentum (batch - running)`, in place where nothing else holds them.
+    ///
+    /// # Panics
+    /// As [`Tensor::batch_norm`], and where the running statistics are not `[c]`.
+    #[track_caller]
+    pub fn batch_norm_tracked(
+        &self,
+        gamma: &Tensor,
+        beta: &Tensor,
+        epsilon: f64,
+        activation: Activation,
+        running: [Tensor; 2],
+        momentum: f64,
+    ) -> (BatchNorm, [Tensor; 2]) {
+        let shape = self.batch_norm_shape(gamma, beta, epsilon, activation);
+        let fits =
+            running.iter().all(|running| running.shape() == [shape.channels] && running.device() == self.device());
+        assert!(fits, "batch_norm: running statistics are not [{}]", shape.channels);
+        let rows = shape.rows as f64;
+        let [mean, variance] = running.map(Tensor::into_storage);
+        let running = Running { mean, variance, momentum, unbiased: rows / (rows - 1.0).max(1.0) };
+        let device = self.device().clone();
+        let (x, gamma_storage, beta_storage) = (self.storage(), gamma.storage(), beta.storage());
+        let (done, moved) = device.backend().batch_norm_tracked(x, gamma_storage, beta_storage, &shape, running);
+        let moved = moved.map(|storage| Tensor::leaf(&device, Value::new(storage, [shape.channels])));
+        (self.batch_normed(gamma, beta, shape, Some(done)), moved)
+    }
+
+    #[track_caller]
+    fn batch_norm_shape(&self, gamma: &Tensor, beta: &Tensor, epsilon: f64, activation: Activation) -> BatchNormShape {
         activation.check();
         let channels = *self.shape().last().unwrap_or_else(|| panic!("batch_norm: of a scalar"));
         let fits = gamma.shape() == [channels] && beta.shape() == [channels] && !self.is_empty();
         assert!(fits, "batch_norm: {:?} with gamma {:?} and beta {:?}", self.shape(), gamma.shape(), beta.shape());
-        let shape = BatchNormShape { rows: self.len() / channels, channels, epsilon, activation };
-        let (output, mut saved) = Tensor::apply_with_saved(BatchNormOp { shape }, &[self, gamma, beta]);
+        BatchNormShape { rows: self.len() / channels, channels, epsilon, activation }
+    }
+
+    #[track_caller]
+    fn batch_normed(
+        &self,
+        gamma: &Tensor,
+        beta: &Tensor,
+        shape: BatchNormShape,
+        done: Option<BatchNormForward>,
+    ) -> BatchNorm {
+        let op = BatchNormOp { shape, done: Mutex::new(done) };
+        let (output, mut saved) = Tensor::apply_with_saved(op, &[self, gamma, beta]);
         let variance = saved.pop().expect("forward saves two");
         let mean = saved.pop().expect("forward saves two");
         BatchNorm { output, mean, variance }

@@ -1,0 +1,17 @@
+// One parameter, whose gradient comes in two summands.
+@group(0) @binding(1) var<storage, read> gradient0: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> also0: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> weight0: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> first0: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> second0: array<vec4<f32>>;
+
+fn update(group: u32, lane: u32) {
+    let slot = parameters.slots[0];
+    let i = (group - slot.first_group) * 256u + lane;
+    if i < slot.words {
+        let state = updated(slot, State(weight0[i], first0[i], second0[i]), gradient0[i] + also0[i]);
+        weight0[i] = state.weight;
+        first0[i] = state.first;
+        second0[i] = state.second;
+    }
+}
