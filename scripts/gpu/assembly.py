@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 MULTIPLY_ADD = re.compile(r"v_(dual_)?(fmac|fma|fmaak|fmamk|mac|mad)_f32")
 # Where a tile is put into workgroup memory.
 STAGING = re.compile(r"ds_(write|store)")
-# Before a loop is left or gone round: a counter and the constant that it is held against, in either order.
-COMPARISON = re.compile(r"[sv]_cmpx?k?_\w+ (?:(?:vcc|exec|s\[\d+:\d+\]), )?(\w+), (\w+)$")
-ADDITION = re.compile(r"[sv]_add(?:_nc|k|_co)?_[iu]32(?:_e32|_e64)? (\w+), (\w+), (\w+)$")
+# Where a loop may end: a counter and a constant, in either order, behind a register for the result.
+COMPARISON = re.compile(r"[sv]_cmpx?k?_\w+ (?:(?:vcc|vcc_lo|exec|exec_lo|s\d+|s\[\d+:\d+\]), )?(\w+), (\w+)$")
+# What makes a counter larger: a register, and a constant and itself, in either order; or the constant alone.
+ADDITION = re.compile(r"[sv]_add(?:k|_nc|_co)?_[iu]32(?:_e32|_e64)? (\w+), (?:vcc, |vcc_lo, )?(\w+)(?:, (\w+))?$")
 BRANCH = re.compile(r"s_c?branch\S* (\w+)")
 
 
@@ -55,9 +56,9 @@ def loops(instructions, labels):
 
 
 def number(word):
-    """A constant's value, or None for a register."""
+    """A constant's value, or None for a register or nothing."""
     try:
-        return int(word, 0)
+        return int(word or "", 0)
     except ValueError:
         return None
 
@@ -68,14 +69,13 @@ def rounds(instructions, loop):
     steps = {}
     for instruction in own:
         if addition := ADDITION.match(instruction):
-            to, *terms = addition.groups()
-            constants = [number(term) for term in terms if number(term) is not None]
-            if to in terms and len(constants) == 1 and constants[0] > 0:
-                steps[to] = constants[0]
+            to, term, other = addition.groups()
+            if to in (term, other) or other is None:
+                steps[to] = next((value for value in map(number, (term, other)) if value), 0)
     for instruction in own:
         if comparison := COMPARISON.match(instruction):
             for counter, bound in (comparison.groups(), comparison.groups()[::-1]):
-                if counter in steps and number(bound):
+                if steps.get(counter, 0) > 0 and (number(bound) or 0) > 0:
                     return math.ceil(number(bound) / steps[counter])
     return None
 
