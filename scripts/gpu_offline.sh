@@ -61,4 +61,4 @@ for sizes in "32 64" "64 128"; do
     --augment none --penalty-step within --ema 0.995 --lr 0.0002 --d-lr 0.0002 --beta1 0.5 --d-steps 1 --on-nan stop
   train default $sizes
 done
-python3 scripts/gpu/table.py "$out/reports" "$short" "$long" --family "$family" "${options[@]}"
+python3 -B scripts/gpu/table.py "$out/reports" "$short" "$long" --family "$family" "${options[@]}"

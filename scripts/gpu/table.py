@@ -265,7 +265,8 @@ def main():
     ]
     mesa = trainings[0].mesa
     # What stands behind a version, as Debian's "-1", changes no code; 22.3.60 would be another version.
-    judges_shares = mesa.split("-")[0] == limits["mesa"] and arguments.family == limits["family"]
+    pinned = limits["mesa"], limits["family"]
+    judges_shares = (mesa.split("-")[0], arguments.family) == pinned
     if not judges_shares:
         limits = {name: table for name, table in limits.items() if not name.startswith("share")}
     text = "\n".join(
@@ -281,6 +282,8 @@ def main():
     )
     print(text)
     if arguments.write:
+        if not judges_shares:
+            sys.exit(f"{PAGE.name} keeps what {pinned[0]} makes for {pinned[1]}")
         before, found, behind = PAGE.read_text().partition(BEGIN)
         _, ended, after = behind.partition(END)
         if not found or not ended:
@@ -291,7 +294,7 @@ def main():
     missed = [*misses(trainings, limits), *unknown(trainings)]
     print()
     if not judges_shares:
-        print(f"multiply-adds are judged on {limits['mesa']} and {limits['family']} alone")
+        print(f"multiply-adds are judged on {pinned[0]} for {pinned[1]} alone")
     for line in missed:
         print(f"missed: {line}")
     for line in failures:

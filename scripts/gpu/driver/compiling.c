@@ -111,10 +111,12 @@ static void write_assembly(VkDevice device, int number, const VkPipelineExecutab
 static VKAPI_ATTR VkResult VKAPI_CALL graft_CreateComputePipelines(VkDevice device, VkPipelineCache cache, uint32_t asked,
                                                                    const VkComputePipelineCreateInfo *infos,
                                                                    const VkAllocationCallbacks *allocator, VkPipeline *made) {
+    (void)cache;
     for (uint32_t k = 0; k < asked; k++) {
         VkComputePipelineCreateInfo info = infos[k];
         info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR | VK_PIPELINE_CREATE_CAPTURE_INTERNAL_REPRESENTATIONS_BIT_KHR;
-        VkResult result = next.CreateComputePipelines(device, cache, 1, &info, allocator, &made[k]);
+        /* Without the cache, from which a pipeline would come without its code. */
+        VkResult result = next.CreateComputePipelines(device, VK_NULL_HANDLE, 1, &info, allocator, &made[k]);
         if (result != VK_SUCCESS) return result;
         pthread_mutex_lock(&lock);
         if (count == MOST_PIPELINES) {
