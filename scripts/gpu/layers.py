@@ -64,8 +64,8 @@ def products(size, features, channels, batch):
 
 
 def product_of(operands, sizes):
-    """The product that has operands of so many bytes, first among `sizes` (of `products`, by batches); None where none has."""
-    first, second, result = operands[:3]
+    """The product whose two operands and result have so many bytes, the first among `sizes` (of `products`, by batches); None where none has."""
+    first, second, result = operands
     for (one, other, out), product in sizes:
         parts = range(1, MOST_SPLITS + 1)
         if holds(first, one) and holds(second, other) and any(holds(result, part * out) for part in parts):

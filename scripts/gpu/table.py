@@ -38,19 +38,19 @@ class Kernel:
     step: tuple[int, int] | None
 
     @property
-    def is_product(self):
-        """Whether it may be a product: of two operands it makes one, by multiply-adds in a loop, or in tiles."""
-        return len(self.reads) >= 2 and len(self.writes) == 1 and (self.in_a_loop or self.step is not None)
+    def is_tiled(self):
+        """Whether it multiplies tiles, a step of whose depth can be counted."""
+        return self.step is not None and self.step[1] >= LEAST_MULTIPLY_ADDS
 
     @property
-    def is_tiled(self):
-        """Whether it is a product in tiles, a step of whose depth can be counted."""
-        return self.is_product and self.step is not None and self.step[1] >= LEAST_MULTIPLY_ADDS
+    def may_be_a_product(self):
+        """Whether it makes something of two operands or more, by tiles or by multiply-adds in a loop."""
+        return len(self.reads) >= 2 and (self.is_tiled and self.writes or self.in_a_loop and len(self.writes) == 1)
 
     @property
     def storages(self):
         """The bindings of a product's operands and of what it makes."""
-        return [*self.reads[:2], *self.writes]
+        return [*self.reads[:2], self.writes[0]]
 
     @property
     def share(self):
@@ -128,7 +128,9 @@ class Training:
         found = defaultdict(Counter)
         for (shader, groups, operands), times in self.runs.items():
             kernel = self.kernels[shader]
-            if kernel.is_product and (product := layers.product_of([operands[place - 1] for place in kernel.storages], sizes)):
+            if not kernel.may_be_a_product:
+                continue
+            if product := layers.product_of([operands[binding] for binding in kernel.storages], sizes):
                 found[product, kernel][groups] += times
         return dict(sorted(found.items(), key=lambda item: (item[0][0].kernel, order[item[0][0]])))
 

@@ -58,22 +58,26 @@ struct operands operands_of(VkDescriptorSet set) {
     return operands;
 }
 
-void note_operands(uint32_t count, const VkWriteDescriptorSet *writes) {
+void note_group(VkDescriptorSet set) {
     static unsigned used;
+    pthread_mutex_lock(&lock);
+    unsigned at = group_slot(set);
+    if (!groups[at].set) one_more(&used);
+    groups[at].set = set;
+    groups[at].operands = (struct operands){0};
+    pthread_mutex_unlock(&lock);
+}
+
+void note_operands(uint32_t count, const VkWriteDescriptorSet *writes) {
     pthread_mutex_lock(&lock);
     for (uint32_t k = 0; k < count; k++) {
         const VkWriteDescriptorSet *write = &writes[k];
-        unsigned at = group_slot(write->dstSet);
-        if (!groups[at].set) one_more(&used);
-        groups[at].set = write->dstSet;
-        /* Binding 0 is a kernel's parameters; behind the last storage is what the handle's last bind group had there. */
+        struct operands *operands = &groups[group_slot(write->dstSet)].operands;
         for (uint32_t j = 0; write->pBufferInfo && j < write->descriptorCount; j++) {
             const VkDescriptorBufferInfo *info = &write->pBufferInfo[j];
-            uint32_t binding = write->dstBinding + j;
-            if (binding == 0) groups[at].operands = (struct operands){0};
-            if (binding == 0 || binding > OPERANDS) continue;
+            if (write->dstBinding + j >= BINDINGS) continue;
             uint64_t whole = buffers[buffer_slot(info->buffer)].bytes - info->offset;
-            groups[at].operands.bytes[binding - 1] = info->range == VK_WHOLE_SIZE ? whole : info->range;
+            operands->bytes[write->dstBinding + j] = info->range == VK_WHOLE_SIZE ? whole : info->range;
         }
     }
     pthread_mutex_unlock(&lock);

@@ -84,7 +84,9 @@ static VKAPI_ATTR void VKAPI_CALL graft_CmdBindDescriptorSets(VkCommandBuffer co
 static VKAPI_ATTR VkResult VKAPI_CALL graft_AllocateDescriptorSets(VkDevice device, const VkDescriptorSetAllocateInfo *info,
                                                                    VkDescriptorSet *sets) {
     counted.bind_groups_made += info->descriptorSetCount;
-    return next.AllocateDescriptorSets(device, info, sets);
+    VkResult result = next.AllocateDescriptorSets(device, info, sets);
+    for (uint32_t k = 0; result == VK_SUCCESS && k < info->descriptorSetCount; k++) note_group(sets[k]);
+    return result;
 }
 
 static VKAPI_ATTR void VKAPI_CALL graft_UpdateDescriptorSets(VkDevice device, uint32_t writes, const VkWriteDescriptorSet *write,
@@ -122,7 +124,7 @@ void report_counts(void) {
     for (int number = 0; number < MOST_PIPELINES; number++) {
         for (const struct runs *entry = runs[number]; entry; entry = entry->others) {
             fprintf(file, "%d %llu %llu", number, (unsigned long long)entry->count, (unsigned long long)entry->groups);
-            for (int k = 0; k < OPERANDS; k++) fprintf(file, " %llu", (unsigned long long)entry->operands.bytes[k]);
+            for (int k = 0; k < BINDINGS; k++) fprintf(file, " %llu", (unsigned long long)entry->operands.bytes[k]);
             fputc('\n', file);
         }
     }

@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <vulkan/vulkan.h>
 
+/* Handles are pointers to what this driver has in their place. */
+_Static_assert(sizeof(void *) == sizeof(uint64_t), "a machine of 64 bits");
+
 /* The functions of RADV's device that this driver calls. They are those of the one card that RADV pretends to have, whichever device
  * asks. */
 #define NEXT_FUNCTIONS(X) \
@@ -39,14 +42,15 @@ FILE *report_file(const char *name);
 /* Gives the semaphores that a submission signals their new values. */
 void signal_semaphores(const VkSubmitInfo *submission);
 
-/* The bytes of the storages that a bind group holds, from binding 1 on; 0 where there is none. */
-enum { OPERANDS = 8 };
+/* The bytes of the buffers that a bind group holds, by binding; 0 where there is none. */
+enum { BINDINGS = 12 };
 struct operands {
-    uint64_t bytes[OPERANDS];
+    uint64_t bytes[BINDINGS];
 };
 struct operands operands_of(VkDescriptorSet set);
 
-/* Takes down what a bind group is given. */
+/* Takes down that a bind group is new, and what it is given. */
+void note_group(VkDescriptorSet set);
 void note_operands(uint32_t count, const VkWriteDescriptorSet *writes);
 
 /* The number of a pipeline in the report, or -1. */
