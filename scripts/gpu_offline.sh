@@ -4,7 +4,7 @@
 #
 #   scripts/gpu_offline.sh [--report] [--write] [--family NAME]
 #
-#   --report  figures alone do not fail: only kernels that spill, or of which nothing is known, do
+#   --report  says which limits are missed, and fails only where a kernel spills
 #   --write   puts the table into docs/kernels.md
 #   --family  another card than limits.toml's, such as NAVI31, by the name that Mesa's RADV_FORCE_FAMILY takes
 #

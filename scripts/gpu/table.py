@@ -28,7 +28,6 @@ class Kernel:
 
     reads: tuple[int, ...]
     writes: tuple[int, ...]
-
     registers: int
     waves: int
     spills: int

@@ -4,16 +4,18 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Two tables with open addressing, by handle. Nothing is taken out: the driver gives handles of what is gone to what comes. */
-enum { SLOTS = 1 << 16 };
+/* Two tables with open addressing, by handle. Nothing is taken out: the driver gives handles of what is gone to what comes. What groups
+ * hold lies apart and without gaps, for it is part of the time that is measured. */
+enum { SLOTS = 1 << 15 };
 static struct {
     VkBuffer buffer;
     uint64_t bytes;
 } buffers[SLOTS];
 static struct {
     VkDescriptorSet set;
-    struct operands operands;
+    struct operands *operands;
 } groups[SLOTS];
+static struct operands held[SLOTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned first_slot(uint64_t handle) { return (unsigned)((handle >> 4) * 2654435761u % SLOTS); }
@@ -51,9 +53,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL graft_CreateBuffer(VkDevice device, const 
     return VK_SUCCESS;
 }
 
-struct operands operands_of(VkDescriptorSet set) {
+const struct operands *operands_of(VkDescriptorSet set) {
     pthread_mutex_lock(&lock);
-    struct operands operands = groups[group_slot(set)].operands;
+    const struct operands *operands = groups[group_slot(set)].operands;
     pthread_mutex_unlock(&lock);
     return operands;
 }
@@ -62,9 +64,12 @@ void note_group(VkDescriptorSet set) {
     static unsigned used;
     pthread_mutex_lock(&lock);
     unsigned at = group_slot(set);
-    if (!groups[at].set) one_more(&used);
+    if (!groups[at].set) {
+        groups[at].operands = &held[used];
+        one_more(&used);
+    }
     groups[at].set = set;
-    groups[at].operands = (struct operands){0};
+    *groups[at].operands = (struct operands){0};
     pthread_mutex_unlock(&lock);
 }
 
@@ -72,7 +77,7 @@ void note_operands(uint32_t count, const VkWriteDescriptorSet *writes) {
     pthread_mutex_lock(&lock);
     for (uint32_t k = 0; k < count; k++) {
         const VkWriteDescriptorSet *write = &writes[k];
-        struct operands *operands = &groups[group_slot(write->dstSet)].operands;
+        struct operands *operands = groups[group_slot(write->dstSet)].operands;
         for (uint32_t j = 0; write->pBufferInfo && j < write->descriptorCount; j++) {
             const VkDescriptorBufferInfo *info = &write->pBufferInfo[j];
             if (write->dstBinding + j >= BINDINGS) continue;

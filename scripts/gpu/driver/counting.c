@@ -39,12 +39,12 @@ static VKAPI_ATTR void VKAPI_CALL graft_CmdDispatch(VkCommandBuffer commands, ui
     counted.dispatches++;
     if (bound < 0) return;
     uint64_t groups = (uint64_t)x * y * z;
-    struct operands operands = operands_of(bound_set);
+    const struct operands *operands = operands_of(bound_set);
     struct runs *entry = runs[bound];
-    while (entry && (entry->groups != groups || memcmp(&entry->operands, &operands, sizeof operands))) entry = entry->others;
+    while (entry && (entry->groups != groups || memcmp(&entry->operands, operands, sizeof *operands))) entry = entry->others;
     if (!entry) {
         entry = malloc(sizeof *entry);
-        *entry = (struct runs){operands, groups, 0, runs[bound]};
+        *entry = (struct runs){*operands, groups, 0, runs[bound]};
         runs[bound] = entry;
     }
     entry->count++;

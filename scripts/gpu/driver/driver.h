@@ -43,11 +43,11 @@ FILE *report_file(const char *name);
 void signal_semaphores(const VkSubmitInfo *submission);
 
 /* The bytes of the buffers that a bind group holds, by binding; 0 where there is none. */
-enum { BINDINGS = 12 };
+enum { BINDINGS = 9 };
 struct operands {
     uint64_t bytes[BINDINGS];
 };
-struct operands operands_of(VkDescriptorSet set);
+const struct operands *operands_of(VkDescriptorSet set);
 
 /* Takes down that a bind group is new, and what it is given. */
 void note_group(VkDescriptorSet set);
