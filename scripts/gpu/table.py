@@ -207,11 +207,15 @@ def rest(trainings):
     kernels = {}
     for training in trainings:
         products = {kernel for _, kernel in training.products()}
-        kernels |= {shader: kernel for shader, kernel in training.kernels.items() if kernel not in products}
+        steps = {shader: training.kernels[shader] for shader, _, _ in training.runs}
+        kernels |= {shader: kernel for shader, kernel in steps.items() if kernel not in products}
     registers = max(kernel.registers for kernel in kernels.values())
     memory = max(kernel.workgroup_memory for kernel in kernels.values())
-    spills = sum(kernel.spills for kernel in kernels.values())
-    return f"The {len(kernels)} other pipelines take at most {registers} registers and {memory} bytes of workgroup memory, with {spills} spills."
+    scratch = sum(kernel.spills for kernel in kernels.values())
+    return (
+        f"The {len(kernels)} other pipelines of a step take at most {registers} registers and {memory} bytes of workgroup memory, "
+        f"with {scratch} spills."
+    )
 
 
 def spills(trainings):
