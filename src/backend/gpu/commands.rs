@@ -1,9 +1,11 @@
 //! What kernels tell a gpu: an engine does it, a recorder notes it down.
 
-use super::Bounds;
+use std::time::Duration;
+
 use super::buffer::Buffer;
 use super::product::Taste;
 use super::shader::Kernel;
+use super::{Bounds, DeviceTimes};
 use crate::error::Result;
 
 /// Whoever takes the commands of kernels.
@@ -37,6 +39,28 @@ pub trait Commands: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
+
+    /// How long the adapter takes for the dispatches of `work`, by its own clock; None, and `work` is not called, where there is none. See
+    /// [`Probes::timed`](crate::backend::Probes::timed).
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn timed(&self, _work: &mut dyn FnMut()) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// See [`Probes::note_under`](crate::backend::Probes::note_under).
+    fn note_under(&self, _label: Option<usize>) -> bool {
+        false
+    }
+
+    /// See [`Probes::noted`](crate::backend::Probes::noted).
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn noted(&self) -> Result<DeviceTimes> {
+        Ok(DeviceTimes::default())
+    }
 
     /// Gives the memory that waits for its next use back to the driver, once what was commanded is done.
     fn release_idle(&self);

@@ -15,11 +15,13 @@ mod matmul;
 mod optimise;
 mod pipeline;
 mod pool;
+mod probes;
 mod product;
 mod rearrange;
 mod recorder;
 mod reduce;
 mod shader;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,28 @@ impl Gpu<Engine> {
     /// The device's first failure.
     pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
         self.commands.timed(work)
+    }
+}
+
+impl<C: Commands> Probes for Gpu<C> {
+    fn multiply_adds(&self, rounds: usize) -> f64 {
+        probes::multiply_adds(&*self.commands, rounds)
+    }
+
+    fn copy(&self, x: &Storage) -> Storage {
+        Storage::Gpu(probes::copy(&*self.commands, self.of(x)))
+    }
+
+    fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
+        self.commands.timed(work)
+    }
+
+    fn note_under(&self, label: Option<usize>) -> bool {
+        self.commands.note_under(label)
+    }
+
+    fn noted(&self) -> Result<DeviceTimes> {
+        self.commands.noted()
     }
 }
 
@@ -272,6 +296,10 @@ impl<C: Commands> Backend for Gpu<C> {
 
     fn ledger(&self) -> Box<dyn Ledger> {
         Box::new(pool::Account::default())
+    }
+
+    fn probes(&self) -> Option<&dyn Probes> {
+        Some(self)
     }
 
     fn bounds(&self) -> Bounds {

@@ -39,10 +39,12 @@ files! {
     "conv_filter": "functions", "gemm";
     "conv_fine": "functions", "gemm", "phase";
     "conv_fine_few": "functions";
+    "copy":;
     "fill":;
     "gather":;
     "lerp_some":;
     "matmul": "functions", "gemm";
+    "multiply_adds":;
     "permute":;
     "reduce": "functions";
     "scatter_add":;
@@ -276,6 +278,7 @@ mod tests {
     fn every_kernel() -> Vec<Kernel> {
         let mut kernels: Vec<Kernel> =
             ["fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
+        kernels.extend(["copy", "multiply_adds"].map(Kernel::new));
         kernels.extend(product::every_kernel());
         kernels.extend([(1, false), (2, false), (1, true)].map(|(slots, summed)| optimise::adam_kernel(slots, summed)));
         kernels.extend((1..=4).map(optimise::lerp_kernel));
