@@ -13,9 +13,11 @@ mod profile;
 pub mod reference;
 pub mod scalar;
 mod shapes;
+mod tuned;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 pub use convolution::convolve;
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
@@ -23,6 +25,7 @@ pub use probes::{DeviceTimes, Probes};
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 pub use shapes::{Extent, Ledger, Shape, Tally};
+pub use tuned::Tuned;
 
 use crate::error::{Error, Result, did_you_mean};
 
@@ -294,6 +297,20 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
+
+    /// Measures how products of the shapes that it was asked for so far are computed best, for at most about `limit`, and computes them so
+    /// from now on, with the same bits. Nothing where there is no choice.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn tune(&self, _limit: Duration) -> Result<Vec<Tuned>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether a long run is worth [`Backend::tune`].
+    fn tunes_itself(&self) -> bool {
+        false
+    }
 
     /// What bounds its storages; the host's memory alone, unless the backend knows better.
     fn bounds(&self) -> Bounds {

@@ -292,6 +292,14 @@ impl Backend for Profiler {
         self.inner.backend().counts_only()
     }
 
+    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
+        self.inner.backend().tune(limit)
+    }
+
+    fn tunes_itself(&self) -> bool {
+        self.inner.backend().tunes_itself()
+    }
+
     fn sync(&self) -> Result<()> {
         self.inner.sync()
     }

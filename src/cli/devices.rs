@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::device_bench::bench;
 use super::device_check::check;
+use super::device_tune::tune;
 use super::{Compute, tell};
 use crate::backend::gpu::{Adapter, adapters, automatic};
 use crate::backend::{cpu, gpu};
@@ -13,8 +14,8 @@ use crate::error::Result;
 /// Show where this machine can compute, and what --device takes
 #[derive(Args)]
 #[command(
-    group = clap::ArgGroup::new("work").args(["check", "bench"]),
-    after_help = "Examples:\n  graft devices\n  graft devices --check --device gpu\n  graft devices --bench --device gpu\n  graft train --device gpu:nvidia"
+    group = clap::ArgGroup::new("work").args(["check", "bench", "tune"]),
+    after_help = "Examples:\n  graft devices\n  graft devices --check --device gpu\n  graft devices --bench --device gpu\n  graft devices --tune --device gpu\n  graft train --device gpu:nvidia"
 )]
 pub struct Devices {
     /// Hold a device's kernels against the reference: every op, its derivatives, odd sizes, the same bits twice
@@ -23,16 +24,20 @@ pub struct Devices {
     /// Measure a device: each layer beside its own peak, and ms a training step, beside the cpu's; under a minute on a card
     #[arg(long)]
     bench: bool,
-    /// Which device to check or measure: cpu, gpu, gpu:N or gpu:NAME [default: the gpu where there is one, else the cpu]
+    /// Measure which tiles suit a gpu's products at the sizes of the usual networks, and keep that: no bit changes by it
+    #[arg(long)]
+    tune: bool,
+    /// Which device to check, measure or tune: cpu, gpu, gpu:N or gpu:NAME [default: the gpu where there is one, else the cpu]
     #[arg(long, value_name = "DEVICE", requires = "work")]
     device: Option<String>,
 }
 
 impl Devices {
     pub fn run(&self) -> Result<()> {
-        match (self.check, self.bench) {
-            (true, _) => self.compute().run(check),
-            (_, true) => self.compute().run(bench),
+        match (self.check, self.bench, self.tune) {
+            (true, ..) => self.compute().run(check),
+            (_, true, _) => self.compute().run(bench),
+            (.., true) => self.compute().run(tune),
             _ => self.list(),
         }
     }

@@ -12,6 +12,7 @@ mod compare_tables;
 mod data;
 mod device_bench;
 mod device_check;
+mod device_tune;
 mod devices;
 mod evaluate;
 mod export;

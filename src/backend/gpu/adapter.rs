@@ -31,8 +31,7 @@ pub struct Adapter {
 }
 
 /// The optional features that the engine uses.
-const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY
-    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// Every adapter, the best first.
 pub fn adapters() -> Vec<Adapter> {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::buffer::Buffer;
-use super::product::Taste;
+use super::product::Shape;
 use super::shader::Kernel;
-use super::{Bounds, DeviceTimes};
+use super::tile::{Choice, Taste};
+use super::{Bounds, DeviceTimes, Tuned};
 use crate::error::Result;
 
 /// Whoever takes the commands of kernels.
@@ -70,6 +71,25 @@ pub trait Commands: Send + Sync {
 
     /// How products are done best.
     fn taste(&self) -> Taste;
+
+    /// Measures what is best for the shapes that came by, for at most about `limit`.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn tune(&self, _limit: Duration) -> Result<Vec<Tuned>> {
+        Ok(Vec::new())
+    }
+
+    /// Whether a long run is worth that.
+    fn tunes_itself(&self) -> bool {
+        false
+    }
+
+    /// What was found best for a shape that has a kernel of its own; it may note that such a shape came by, with operands of so many
+    /// elements.
+    fn choice(&self, _shape: &Shape, _operands: [usize; 2]) -> Option<Choice> {
+        None
+    }
 
     /// What bounds its storages.
     fn bounds(&self) -> Bounds;

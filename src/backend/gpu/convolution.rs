@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
 use super::matmul::matmul;
-use super::product::{Layout, Product, geometry_words, product};
+use super::product::{Layout, Shape, geometry_words, product};
 use super::shader::{ACCESS, Kernel, arguments};
 use crate::backend::{Activation, Geometry, MatMul, Role};
 
@@ -29,10 +29,10 @@ pub fn convolution(
     let along = |contiguous| Layout { along_depth: true, contiguous };
     let across = |contiguous| Layout { along_depth: false, contiguous };
     let (fine, coarse) = (g.fine_channels, g.coarse_channels);
-    let common = Product {
-        kernel: "",
-        a: (a, along(fine)),
-        b: (b, across(coarse)),
+    let common = Shape {
+        kernel: "conv_coarse",
+        a: along(fine),
+        b: across(coarse),
         rows: coarse_pixels,
         columns: coarse,
         depth: taps * fine,
@@ -41,35 +41,33 @@ pub fn convolution(
         even: true,
         run: fine,
         geometry: Some(*g),
-        activation,
     };
     match role {
-        Role::Coarse => product(commands, &Product { kernel: "conv_coarse", ..common }),
-        Role::Filter => product(
-            commands,
-            &Product { kernel: "conv_filter", a: (a, across(fine)), rows: taps * fine, depth: coarse_pixels, ..common },
-        ),
+        Role::Coarse => product(commands, &common, [a, b], activation),
+        Role::Filter => {
+            let (rows, depth) = (taps * fine, coarse_pixels);
+            let shape = Shape { kernel: "conv_filter", a: across(fine), rows, depth, ..common };
+            product(commands, &shape, [a, b], activation)
+        }
         Role::Fine if fine <= FEW_CHANNELS => few_channels(commands, g, a, b, activation),
         Role::Fine => {
             // Of the largest phase; see shaders/shared/phase.wgsl.
             let most = |size: [usize; 2]| size[0].div_ceil(g.stride[0]) * size[1].div_ceil(g.stride[1]);
-            product(
-                commands,
-                &Product {
-                    kernel: "conv_fine",
-                    a: (b, along(coarse)),
-                    b: (a, along(coarse)),
-                    rows: g.batch * most(g.fine),
-                    columns: fine,
-                    depth: most(g.kernel) * coarse,
-                    parts: g.stride[0] * g.stride[1],
-                    even: (0..2).all(|axis| {
-                        g.fine[axis].is_multiple_of(g.stride[axis]) && g.kernel[axis].is_multiple_of(g.stride[axis])
-                    }),
-                    run: coarse,
-                    ..common
-                },
-            )
+            let shape = Shape {
+                kernel: "conv_fine",
+                a: along(coarse),
+                b: along(coarse),
+                rows: g.batch * most(g.fine),
+                columns: fine,
+                depth: most(g.kernel) * coarse,
+                parts: g.stride[0] * g.stride[1],
+                even: (0..2).all(|axis| {
+                    g.fine[axis].is_multiple_of(g.stride[axis]) && g.kernel[axis].is_multiple_of(g.stride[axis])
+                }),
+                run: coarse,
+                ..common
+            };
+            product(commands, &shape, [b, a], activation)
         }
     }
 }

@@ -11,10 +11,13 @@ use super::commands::Commands;
 use super::failure::Failure;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
-use super::product::Taste;
+use super::product::Shape;
 use super::shader::Kernel;
+use super::tile::{Choice, Taste};
 use super::trace::{Resolved, Trace};
-use super::{Bounds, DeviceTimes};
+use super::tune::tune;
+use super::tuning::Tuning;
+use super::{Bounds, DeviceTimes, Tuned};
 use crate::error::{Error, Result};
 
 /// Bytes of the uniform buffer: the parameters of all dispatches of one submission.
@@ -48,6 +51,7 @@ pub struct Engine {
     failure: Arc<Failure>,
     pipelines: Pipelines,
     taste: Taste,
+    tuning: Mutex<Tuning>,
     recording: Mutex<Recording>,
 }
 
@@ -106,6 +110,7 @@ impl Engine {
             name,
             adapter,
             taste,
+            tuning: Mutex::default(),
             device,
             queue,
             pool: Arc::default(),
@@ -146,6 +151,11 @@ impl Engine {
 
     fn failed(&self) -> bool {
         self.failure.is_there()
+    }
+
+    /// What was found best for shapes, and which came by.
+    pub fn tuning(&self) -> MutexGuard<'_, Tuning> {
+        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -421,6 +431,18 @@ impl Commands for Engine {
 
     fn taste(&self) -> Taste {
         self.taste
+    }
+
+    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
+        tune(self, limit)
+    }
+
+    fn tunes_itself(&self) -> bool {
+        !self.adapter.is_software()
+    }
+
+    fn choice(&self, shape: &Shape, operands: [usize; 2]) -> Option<Choice> {
+        self.tuning().choice(shape, operands)
     }
 
     fn bounds(&self) -> Bounds {

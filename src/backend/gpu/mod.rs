@@ -21,7 +21,10 @@ mod rearrange;
 mod recorder;
 mod reduce;
 mod shader;
+mod tile;
 mod trace;
+mod tune;
+mod tuning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -284,6 +287,14 @@ impl<C: Commands> Backend for Gpu<C> {
 
     fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
         Storage::Gpu(rearrange::scatter_add(&*self.commands, self.of(x), width, indices, rows))
+    }
+
+    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
+        self.commands.tune(limit)
+    }
+
+    fn tunes_itself(&self) -> bool {
+        self.commands.tunes_itself()
     }
 
     fn sync(&self) -> Result<()> {

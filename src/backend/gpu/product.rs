@@ -1,82 +1,18 @@
-//! The tiled matrix product that matmul and the convolutions share: which tile, and how the depth is split.
+//! The tiled matrix product that matmul and the convolutions share: which kernel, and how the depth is split.
 
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, MATRIX, TAP, arguments};
+use super::tile::{Choice, STEP, THREAD, TILES, Tile, USUAL};
 use crate::backend::{Activation, Geometry, Reduction};
 
-/// A tile of the result, which `threads` threads make: 8 x 8 elements each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tile {
-    /// Its rows.
-    pub rows: usize,
-    /// Its columns.
-    pub columns: usize,
-    /// The depth of a step.
-    depth: usize,
-}
-
-const fn tile(rows: usize, columns: usize, depth: usize) -> Tile {
-    Tile { rows, columns, depth }
-}
-
-/// Every tile. The first three are of 64 threads, and of any shape one of them wastes little.
-pub const TILES: [Tile; 6] =
-    [tile(64, 64, 16), tile(128, 32, 16), tile(256, 16, 8), tile(64, 32, 16), tile(128, 64, 16), tile(128, 128, 16)];
-/// How many of them are of 64 threads.
-const USUAL: usize = 3;
-/// Rows, or columns, of a thread.
-const THREAD: usize = 8;
-/// What every step's depth divides.
-const STEP: usize = 16;
 /// The least depth that is worth a split.
 const LEAST_DEPTH: usize = 256;
 
-impl Tile {
-    /// Threads of a workgroup.
-    fn threads(&self) -> usize {
-        self.rows * self.columns / (THREAD * THREAD)
-    }
-
-    /// Tiles down and across a product.
-    fn count(&self, rows: usize, columns: usize) -> [usize; 2] {
-        [rows.div_ceil(self.rows), columns.div_ceil(self.columns)]
-    }
-
-    /// Blocks of 4 x 4 that a thread stages of an operand with so many lines in the tile.
-    fn blocks(&self, lines: usize) -> usize {
-        (lines / 4 * self.depth / 4).div_ceil(self.threads())
-    }
-}
-
-/// How an adapter likes its products. Nothing of it changes a bit of them but `busy`, which splits the depth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Taste {
-    /// Workgroups of 64 threads that keep it busy: where there are fewer, the depth is split.
-    pub busy: usize,
-    /// Multiply-adds from which a product has a kernel of its own, with its sizes as constants.
-    pub fixed_from: usize,
-    /// Whether loops of known length are written out, in such a kernel.
-    pub unrolled: bool,
-    /// Whether a step's operands are fetched while the last one's are multiplied, in such a kernel.
-    pub prefetch: bool,
-    /// The tile, where it suits the shape; else the usual one.
-    pub tile: Option<Tile>,
-}
-
-impl Taste {
-    /// Of a card.
-    pub const CARD: Taste = Taste { busy: 1024, fixed_from: 1 << 22, unrolled: true, prefetch: true, tile: None };
-    /// Of an adapter in software, which a few workgroups keep busy.
-    pub const SOFTWARE: Taste = Taste { busy: 16, fixed_from: 1 << 27, unrolled: false, prefetch: false, tile: None };
-    /// Of who takes notes for other adapters, some of which compile slowly: one kernel serves every size.
-    pub const NOTES: Taste = Taste { fixed_from: usize::MAX, ..Taste::CARD };
-}
-
 /// How an operand lies: its contiguous axis, and whether that is a multiple of four.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Whether the contiguous axis is the product's depth.
     pub along_depth: bool,
@@ -84,14 +20,15 @@ pub struct Layout {
     pub contiguous: usize,
 }
 
-/// What a product is made of.
-pub struct Product<'a> {
+/// What is multiplied: sizes, and how operands lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shape {
     /// The kernel's file.
     pub kernel: &'static str,
-    /// Both operands and how they lie.
-    pub a: (&'a Buffer, Layout),
+    /// How both operands lie.
+    pub a: Layout,
     /// The right one.
-    pub b: (&'a Buffer, Layout),
+    pub b: Layout,
     /// Rows and columns of the largest part, and its depth.
     pub rows: usize,
     /// See `rows`.
@@ -108,19 +45,32 @@ pub struct Product<'a> {
     pub run: usize,
     /// The sizes of a convolution.
     pub geometry: Option<Geometry>,
-    /// Applied to the result.
-    pub activation: Activation,
 }
 
-/// The product.
-pub fn product(commands: &dyn Commands, product: &Product<'_>) -> Buffer {
-    let Product { rows, columns, depth, parts, size, activation, .. } = *product;
+impl Shape {
+    /// Multiply-adds.
+    pub fn work(&self) -> usize {
+        self.rows * self.columns * self.parts * self.depth
+    }
+
+    /// Elements of tiles of one kind, those past the end counted.
+    pub fn covered(&self, tile: &Tile) -> usize {
+        tile.count(self.rows, self.columns).iter().product::<usize>() * tile.rows * tile.columns
+    }
+
+    /// The tile that wastes least of those that suit every adapter; the squarest of those that waste alike.
+    pub fn usual(&self) -> Tile {
+        *TILES[..USUAL].iter().min_by_key(|tile| self.covered(tile)).expect("there are tiles")
+    }
+}
+
+/// The product of two operands, to which `activation` is applied.
+pub fn product(commands: &dyn Commands, shape: &Shape, [a, b]: [&Buffer; 2], activation: Activation) -> Buffer {
+    let Shape { rows, columns, depth, parts, size, .. } = *shape;
     let taste = commands.taste();
-    // The tile that wastes least; the squarest of those that waste alike.
-    let waste = |tile: &&Tile| tile.count(rows, columns).iter().product::<usize>();
-    let usual = TILES[..USUAL].iter().min_by_key(waste).expect("there are tiles");
+    let usual = shape.usual();
     // By the shape alone, so that no tile changes a bit.
-    let groups = waste(&usual) * parts;
+    let groups = shape.covered(&usual) / (usual.rows * usual.columns) * parts;
     let bytes = (size * size_of::<f32>()).max(1);
     let most = (depth / LEAST_DEPTH).min(commands.largest() as usize / bytes);
     let splits = (taste.busy / groups.max(1)).clamp(1, most.max(1));
@@ -128,19 +78,20 @@ pub fn product(commands: &dyn Commands, product: &Product<'_>) -> Buffer {
     let splits = depth.div_ceil(split_depth).max(1);
     let fused = if splits == 1 { activation } else { Activation::Identity };
 
-    let fixed = rows * columns * parts * depth >= taste.fixed_from;
-    let tile = taste.tile.filter(|_| fixed).unwrap_or(*usual);
+    let own = (shape.work() >= taste.fixed_from).then(|| {
+        commands.choice(shape, [a.len(), b.len()]).unwrap_or(Choice { tile: usual, prefetch: taste.prefetch })
+    });
+    let tile = own.map_or(usual, |choice| choice.tile);
     let [row_tiles, column_tiles] = tile.count(rows, columns);
     let groups = row_tiles * column_tiles * parts * splits;
-    let sizes = Sizes { fixed: fixed.then_some(&taste), ..Sizes::of(product) };
-    let kernel = kernel(product.kernel, &tile, [product.a.1, product.b.1], &sizes, fused);
+    let kernel = kernel(shape, &tile, own.map(|choice| (choice.prefetch, taste.unrolled)), fused);
     let out = commands.buffer(splits * size);
     let mut parameters = arguments(&fused.unary().map_or_else(Vec::new, |function| function.parameters())).to_vec();
     parameters.extend(
         [rows, columns, depth, splits, split_depth, row_tiles, column_tiles, groups, size].map(|size| size as u32),
     );
-    parameters.extend(geometry_words(product.geometry.as_ref()));
-    commands.dispatch(&kernel, &parameters, &[product.a.0, product.b.0], &[&out], groups);
+    parameters.extend(geometry_words(shape.geometry.as_ref()));
+    commands.dispatch(&kernel, &parameters, &[a, b], &[&out], groups);
     if splits == 1 {
         return out;
     }
@@ -148,25 +99,6 @@ pub fn product(commands: &dyn Commands, product: &Product<'_>) -> Buffer {
     match activation.unary() {
         None => out,
         Some(function) => elementwise::unary(commands, function, &out),
-    }
-}
-
-/// What of a product's sizes its kernel is made for.
-struct Sizes<'a> {
-    rows: usize,
-    columns: usize,
-    depth: usize,
-    even: bool,
-    run: usize,
-    geometry: Option<Geometry>,
-    /// How, where there is a kernel for these very sizes.
-    fixed: Option<&'a Taste>,
-}
-
-impl Sizes<'_> {
-    fn of(product: &Product<'_>) -> Sizes<'static> {
-        let Product { rows, columns, depth, even, run, geometry, .. } = *product;
-        Sizes { rows, columns, depth, even, run, geometry, fixed: None }
     }
 }
 
@@ -179,52 +111,53 @@ fn finds(name: &str) -> [bool; 2] {
     }
 }
 
-/// A file's kernel for a tile, operands and sizes.
-fn kernel(name: &'static str, tile: &Tile, operands: [Layout; 2], sizes: &Sizes<'_>, activation: Activation) -> Kernel {
+/// A shape's kernel for a tile: for these very sizes where it is told whether it fetches ahead and whether its loops are written out, else
+/// for all of its kind.
+fn kernel(shape: &Shape, tile: &Tile, own: Option<(bool, bool)>, activation: Activation) -> Kernel {
     let blocks = [tile.blocks(tile.rows), tile.blocks(tile.columns)];
-    let fixed = sizes.fixed.is_some();
-    let mut kernel = Kernel::new(name)
+    let (fixed, (prefetch, unrolled)) = (own.is_some(), own.unwrap_or_default());
+    let mut kernel = Kernel::new(shape.kernel)
         .constant("THREADS", tile.threads())
         .constant("COLUMN_THREADS", tile.columns / THREAD)
         .constant("DEPTH", tile.depth)
         .constant("A_BLOCKS", blocks[0])
         .constant("B_BLOCKS", blocks[1])
-        .flag("PREFETCH", sizes.fixed.is_some_and(|taste| taste.prefetch))
-        .flag("EXACT_ROWS", fixed && sizes.even && sizes.rows.is_multiple_of(tile.rows))
-        .flag("EXACT_COLUMNS", fixed && sizes.columns.is_multiple_of(tile.columns))
-        .flag("EXACT_DEPTH", fixed && sizes.even && sizes.depth.is_multiple_of(tile.depth))
+        .flag("PREFETCH", prefetch)
+        .flag("EXACT_ROWS", fixed && shape.even && shape.rows.is_multiple_of(tile.rows))
+        .flag("EXACT_COLUMNS", fixed && shape.columns.is_multiple_of(tile.columns))
+        .flag("EXACT_DEPTH", fixed && shape.even && shape.depth.is_multiple_of(tile.depth))
         .activation(activation)
-        .choice("OUT_VECTOR", sizes.columns.is_multiple_of(4), &ACCESS[2]);
-    for (binding, (operand, layout)) in ["A", "B"].into_iter().zip(operands).enumerate() {
+        .choice("OUT_VECTOR", shape.columns.is_multiple_of(4), &ACCESS[2]);
+    let finds = finds(shape.kernel);
+    for (binding, (operand, layout)) in [("A", shape.a), ("B", shape.b)].into_iter().enumerate() {
         let vector = layout.contiguous.is_multiple_of(4);
         kernel = kernel.choice(&format!("{operand}_VECTOR"), vector, &ACCESS[binding]).choice(
             &format!("{operand}_ALONG_DEPTH"),
             layout.along_depth,
             &BLOCKS[binding],
         );
-        if finds(name)[binding] {
+        if finds[binding] {
             kernel = kernel.also(vector, &FOUND[binding]);
         }
     }
-    if finds(name)[0] {
-        kernel = kernel.choice("UNIFORM_TAP", fixed && sizes.run.is_multiple_of(tile.depth), &TAP);
+    if finds[0] {
+        kernel = kernel.choice("UNIFORM_TAP", fixed && shape.run.is_multiple_of(tile.depth), &TAP);
     }
-    if !finds(name)[1] {
-        kernel = kernel.also(operands[1].along_depth, &MATRIX);
+    if !finds[1] {
+        kernel = kernel.also(shape.b.along_depth, &MATRIX);
     }
     if fixed {
         // All but what counts images and workgroups.
-        kernel = kernel.fixed("columns", sizes.columns);
-        kernel = match sizes.geometry.as_ref() {
-            None => kernel.fixed("rows", sizes.rows).fixed("depth", sizes.depth),
-            Some(_) => GEOMETRY
-                .iter()
-                .zip(geometry_words(sizes.geometry.as_ref()))
-                .skip(1)
-                .fold(kernel, |kernel, (name, size)| kernel.fixed(name, size as usize)),
+        kernel = kernel.fixed("columns", shape.columns);
+        kernel = match shape.geometry.as_ref() {
+            None => kernel.fixed("rows", shape.rows).fixed("depth", shape.depth),
+            Some(geometry) => {
+                let sizes = GEOMETRY.iter().zip(geometry_words(Some(geometry))).skip(1);
+                sizes.fold(kernel, |kernel, (name, size)| kernel.fixed(name, size as usize))
+            }
         };
     }
-    kernel.loops(&loops(blocks, tile.depth, sizes.fixed.is_some_and(|taste| taste.unrolled)))
+    kernel.loops(&loops(blocks, tile.depth, unrolled))
 }
 
 /// The loops over a thread's blocks and a step's depths, which `shared/gemm.wgsl` leaves to the host.
@@ -257,25 +190,34 @@ pub fn every_kernel() -> Vec<Kernel> {
         ("conv_filter", &[false], &[false]),
     ];
     let geometry = Geometry::of_fine(2, [8, 8], [16, 64], [4, 4], [2, 2], [1, 1]);
-    let cards = Taste { unrolled: false, ..Taste::CARD };
     let mut kernels = Vec::new();
     for (name, a_along, b_along) in files {
+        let shape = |a, b, columns| Shape {
+            kernel: name,
+            a,
+            b,
+            rows: 128,
+            columns,
+            depth: 256,
+            parts: 1,
+            size: 128 * columns,
+            even: true,
+            run: 16,
+            geometry: geometry.filter(|_| name != "matmul"),
+        };
         for a in layouts(a_along) {
             for b in layouts(b_along) {
                 for tile in &TILES {
-                    for (columns, fixed) in [(3, None), (4, None), (64, Some(&cards))] {
-                        let geometry = geometry.filter(|_| name != "matmul");
-                        let sizes = Sizes { rows: 128, columns, depth: 256, even: true, run: 16, geometry, fixed };
-                        kernels.push(kernel(name, tile, [a, b], &sizes, Activation::Tanh));
+                    for (columns, own) in [(3, None), (4, None), (64, Some((false, false))), (64, Some((true, false)))]
+                    {
+                        kernels.push(kernel(&shape(a, b, columns), tile, own, Activation::Tanh));
                     }
                 }
             }
         }
         // Writing loops out changes no other text: once is enough, since it is long.
-        let (a, b) = (layouts(a_along)[1], layouts(b_along)[1]);
-        let sizes =
-            Sizes { rows: 128, columns: 64, depth: 256, even: true, run: 16, geometry, fixed: Some(&Taste::CARD) };
-        kernels.extend(TILES.iter().map(|tile| kernel(name, tile, [a, b], &sizes, Activation::Identity)));
+        let shape = shape(layouts(a_along)[1], layouts(b_along)[1], 64);
+        kernels.extend(TILES.iter().map(|tile| kernel(&shape, tile, Some((true, true)), Activation::Identity)));
     }
     kernels
 }

@@ -8,8 +8,8 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::engine::folded;
 use super::pool::Pool;
-use super::product::Taste;
 use super::shader::Kernel;
+use super::tile::Taste;
 use super::{Bounds, Device, Gpu, Storage};
 use crate::error::{Error, Result};
 
