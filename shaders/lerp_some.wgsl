@@ -9,8 +9,8 @@ struct Parameters {
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 
-fn moved(from: vec4<f32>, to: vec4<f32>) -> vec4<f32> {
-    return from + parameters.share * (to - from);
+fn moved(x: vec4<f32>, goal: vec4<f32>) -> vec4<f32> {
+    return x + parameters.share * (goal - x);
 }
 
 @compute @workgroup_size(256)

@@ -210,6 +210,17 @@ pub trait Backend: Send + Sync {
     /// shape of the same rank, whose sizes equal `shape`'s or 1.
     fn binary(&self, function: Binary, a: (&Storage, &[usize]), b: (&Storage, &[usize]), shape: &[usize]) -> Storage;
 
+    /// The mean of `ln(1 + e^(sign x))` over all elements, the sign being 1 or -1, and its slopes by each of them.
+    fn mean_softplus(&self, x: &Storage, sign: f64) -> (Storage, Storage) {
+        let length = x.len();
+        let scaled = |x: &Storage, scale: f64| self.unary(Unary::Affine { scale, shift: 0.0 }, x);
+        let turned = (sign < 0.0).then(|| self.unary(Unary::Neg, x));
+        let x = turned.as_ref().unwrap_or(x);
+        let sum = self.reduce(Reduction::Sum, &self.unary(Unary::Softplus, x), [1, length, 1]);
+        let share = 1.0 / length as f64;
+        (scaled(&sum, share), scaled(&self.unary(Unary::Sigmoid, x), sign * share))
+    }
+
     /// Reduces the middle axis of `[outer, length, inner]` (in `sizes`) away.
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage;
 

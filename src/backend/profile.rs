@@ -197,6 +197,10 @@ impl Backend for Profiler {
         self.timed(function.name(), 0.0, |inner| inner.binary(function, a, b, shape))
     }
 
+    fn mean_softplus(&self, x: &Storage, sign: f64) -> (Storage, Storage) {
+        self.timed("mean_softplus", 0.0, |inner| inner.mean_softplus(x, sign))
+    }
+
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage {
         self.timed("reduce", 0.0, |inner| inner.reduce(reduction, x, sizes))
     }

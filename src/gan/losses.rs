@@ -80,7 +80,7 @@ impl Loss {
         let r1 = Penalty::Zero { gamma: 0.0, fake: false };
         match self {
             Loss::NonSaturating => Row {
-                terms: apart(|r| (-r).softplus().mean(), |f| f.softplus().mean(), |f| (-f).softplus().mean()),
+                terms: apart(Tensor::mean_softplus_negated, Tensor::mean_softplus, Tensor::mean_softplus_negated),
                 penalty: r1,
                 norms: [Batch, None],
             },
@@ -106,8 +106,8 @@ impl Loss {
             },
             Loss::R3gan => Row {
                 terms: Terms::Paired {
-                    discriminator: |r, f| (f - r).softplus().mean(),
-                    generator: |r, f| (r - f).softplus().mean(),
+                    discriminator: |r, f| (f - r).mean_softplus(),
+                    generator: |r, f| (r - f).mean_softplus(),
                 },
                 // Huang 2024 uses 0.05 to 1 for small images; the loss does not converge without a penalty.
                 penalty: Penalty::Zero { gamma: 1.0, fake: true },

@@ -166,6 +166,11 @@ impl Trainer {
         &self.ranks
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Steps made so far.
     pub fn steps(&self) -> u64 {
         self.step

@@ -25,6 +25,9 @@ const READ_AFTER: Duration = Duration::from_secs(2);
 
 /// The rates are then a thousandth of what they were, and something else is wrong.
 const MOST_ROLLBACKS: u32 = 10;
+/// Steps from which on a device finds out how it computes them best, and how long that takes at most.
+const LONG: u64 = 500;
+const TUNING: Duration = Duration::from_secs(20);
 
 words! {
     /// What to do where a loss or a parameter is no longer finite.
@@ -152,6 +155,9 @@ impl RunFolder {
         let mut ending = Ending::Finished;
         while trainer.steps() < pace.steps && ending == Ending::Finished {
             let losses = trainer.step();
+            if step == first + 1 && pace.steps - step >= LONG {
+                self.tune(trainer, &mut tell)?;
+            }
             pending.push((losses, before + start.elapsed().as_secs_f64()));
             let step = trainer.steps();
             // Whoever asks at the last step gets what they would have got. Ranks stop together.
@@ -206,6 +212,25 @@ impl RunFolder {
             tell(&Event::State(&state))?;
         }
         Ok(ending)
+    }
+
+    /// Lets the device find out how the products of a step are computed best, where a run is long enough for it to pay: the numbers stay the
+    /// same to the bit.
+    fn tune(&self, trainer: &Trainer, tell: &mut dyn FnMut(&Event<'_>) -> Result<bool>) -> Result<()> {
+        let backend = trainer.device().backend();
+        if !backend.tunes_itself() {
+            return Ok(());
+        }
+        let tuned = backend.tune(TUNING)?;
+        if !tuned.is_empty() {
+            let sum = |index: usize| tuned.iter().map(|found| found.gain()[index].as_secs_f64()).sum::<f64>();
+            tell(&Event::Note(&format!(
+                "measured how {} products of a step are computed best: {:.2} times as fast, with the same bits",
+                tuned.len(),
+                sum(0) / sum(1)
+            )))?;
+        }
+        Ok(())
     }
 
     /// Writes the grid of the step at which the trainer stands, for which the average has statistics; gives its images.

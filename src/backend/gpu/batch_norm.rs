@@ -69,10 +69,9 @@ pub fn forward(
     let groups = channels.div_ceil(MERGE_LANES);
     let mut parameters = chunks.words(shape)[..4].to_vec();
     let mut writes = vec![&mean, &variance];
-    if let Some(tracked) = tracked {
-        parameters.extend([tracked.momentum, tracked.unbiased].map(|number| (number as f32).to_bits()));
-        writes.extend([tracked.mean, tracked.variance]);
-    }
+    let numbers = tracked.map_or([0.0; 2], |tracked| [tracked.momentum, tracked.unbiased]);
+    parameters.extend(numbers.map(|number| (number as f32).to_bits()));
+    writes.extend(tracked.into_iter().flat_map(|tracked| [tracked.mean, tracked.variance]));
     commands.dispatch(&kernel, &parameters, &[&means, &squares], &writes, groups);
 
     let out = scratch(x.len());

@@ -1,4 +1,4 @@
-//! Elementwise kernels: fill, unary, binary with broadcasting.
+//! Elementwise kernels: fill, unary, binary with broadcasting, and the mean of one of a few elements.
 
 use super::axes::{Axis, merge, words};
 use super::buffer::Buffer;
@@ -61,4 +61,12 @@ pub fn binary(
         commands.dispatch(&kernel, &parameters, &[a.0, b.0], &[&out], out.len().div_ceil(THREADS));
     }
     out
+}
+
+/// The mean of `ln(1 + e^(sign x))`, and its slopes.
+pub fn mean_softplus(commands: &dyn Commands, x: &Buffer, sign: f64) -> (Buffer, Buffer) {
+    let (mean, slopes) = (commands.buffer(1), commands.buffer(x.len()));
+    let parameters = [x.len() as u32, (sign as f32).to_bits(), ((1.0 / x.len() as f64) as f32).to_bits()];
+    commands.dispatch(&Kernel::new("mean_softplus"), &parameters, &[x], &[&mean, &slopes], 1);
+    (mean, slopes)
 }

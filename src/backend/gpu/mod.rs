@@ -195,6 +195,11 @@ impl<C: Commands> Backend for Gpu<C> {
         Storage::Gpu(elementwise::binary(&*self.commands, function, (self.of(a.0), a.1), (self.of(b.0), b.1), shape))
     }
 
+    fn mean_softplus(&self, x: &Storage, sign: f64) -> (Storage, Storage) {
+        let (mean, slopes) = elementwise::mean_softplus(&*self.commands, self.of(x), sign);
+        (Storage::Gpu(mean), Storage::Gpu(slopes))
+    }
+
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage {
         Storage::Gpu(reduce::reduce(&*self.commands, reduction, self.of(x), sizes))
     }

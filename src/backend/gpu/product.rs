@@ -8,9 +8,6 @@ use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, MATRIX, TAP, arguments};
 use super::tile::{Choice, STEP, THREAD, TILES, Tile, USUAL};
 use crate::backend::{Activation, Geometry, Reduction};
 
-/// The least depth that is worth a split.
-const LEAST_DEPTH: usize = 256;
-
 /// How an operand lies: its contiguous axis, and whether that is a multiple of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
@@ -72,7 +69,7 @@ pub fn product(commands: &dyn Commands, shape: &Shape, [a, b]: [&Buffer; 2], act
     // By the shape alone, so that no tile changes a bit.
     let groups = shape.covered(&usual) / (usual.rows * usual.columns) * parts;
     let bytes = (size * size_of::<f32>()).max(1);
-    let most = (depth / LEAST_DEPTH).min(commands.largest() as usize / bytes);
+    let most = (depth / taste.least_depth).min(commands.largest() as usize / bytes);
     let splits = (taste.busy / groups.max(1)).clamp(1, most.max(1));
     let split_depth = depth.div_ceil(splits).next_multiple_of(STEP).max(STEP);
     let splits = depth.div_ceil(split_depth).max(1);

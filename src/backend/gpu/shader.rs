@@ -45,6 +45,8 @@ files! {
     "lerp_some":;
     "matmul": "functions", "gemm";
     "multiply_adds":;
+    "matvec": "functions";
+    "mean_softplus": "functions";
     "permute":;
     "reduce": "functions";
     "scatter_add":;
@@ -267,7 +269,7 @@ pub const TRACK: [&str; 2] =
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{batch_norm, convolution, optimise, product};
+    use super::super::{batch_norm, convolution, matmul, optimise, product};
     use super::*;
     use crate::backend::Geometry;
 
@@ -276,12 +278,18 @@ mod tests {
 
     /// Every kernel with every choice of snippets and functions; of constants, the extremes.
     fn every_kernel() -> Vec<Kernel> {
-        let mut kernels: Vec<Kernel> =
-            ["fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
+        let mut kernels: Vec<Kernel> = ["fill", "gather", "mean_softplus", "permute", "scatter_add", "window"]
+            .into_iter()
+            .map(Kernel::new)
+            .collect();
         kernels.extend(["copy", "multiply_adds"].map(Kernel::new));
         kernels.extend(product::every_kernel());
         kernels.extend([(1, false), (2, false), (1, true)].map(|(slots, summed)| optimise::adam_kernel(slots, summed)));
         kernels.extend((1..=4).map(optimise::lerp_kernel));
+        for (rows, columns, along) in [(1, 1, [true, false]), (64, 4, [false, true])] {
+            let of = |activation| matmul::few_columns_kernel(rows, columns, along, activation);
+            kernels.extend(ACTIVATIONS.map(of));
+        }
         kernels.extend(Unary::all().into_iter().map(|function| Kernel::new("unary").unary(function)));
         for function in Binary::all() {
             kernels.extend(["binary", "binary_broadcast"].map(|name| Kernel::new(name).binary(function)));

@@ -64,11 +64,14 @@ impl fmt::Display for Choice {
     }
 }
 
-/// How an adapter likes its products. Nothing of it changes a bit of them but `busy`, which splits the depth.
+/// How an adapter likes its products. Nothing of it changes a bit of them but `busy` and `least_depth`, which
+/// split the depth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taste {
     /// Workgroups of 64 threads that keep it busy: where there are fewer, the depth is split.
     pub busy: usize,
+    /// The least depth that is worth a split.
+    pub least_depth: usize,
     /// Multiply-adds from which a product has a kernel of its own, with its sizes as constants.
     pub fixed_from: usize,
     /// Whether loops of known length are written out, in such a kernel.
@@ -79,9 +82,10 @@ pub struct Taste {
 
 impl Taste {
     /// Of a card.
-    pub const CARD: Taste = Taste { busy: 1024, fixed_from: 1 << 22, unrolled: true, prefetch: true };
+    pub const CARD: Taste = Taste { busy: 2048, least_depth: 128, fixed_from: 1 << 22, unrolled: true, prefetch: true };
     /// Of an adapter in software, which a few workgroups keep busy.
-    pub const SOFTWARE: Taste = Taste { busy: 16, fixed_from: 1 << 27, unrolled: false, prefetch: false };
+    pub const SOFTWARE: Taste =
+        Taste { busy: 16, least_depth: 256, fixed_from: 1 << 27, unrolled: false, prefetch: false };
     /// Of who takes notes for other adapters, some of which compile slowly: one kernel serves every size.
-    pub const NOTES: Taste = Taste { fixed_from: usize::MAX, ..Taste::CARD };
+    pub const NOTES: Taste = Taste { busy: 1024, least_depth: 256, fixed_from: usize::MAX, ..Taste::CARD };
 }

@@ -7,6 +7,7 @@ mod elementwise;
 mod gather;
 mod losses;
 mod matmul;
+mod mean_softplus;
 pub mod normalisation;
 mod ordering;
 mod padding;
