@@ -155,11 +155,11 @@ impl RunFolder {
         let mut ending = Ending::Finished;
         while trainer.steps() < pace.steps && ending == Ending::Finished {
             let losses = trainer.step();
+            pending.push((losses, before + start.elapsed().as_secs_f64()));
+            let step = trainer.steps();
             if step == first + 1 && pace.steps - step >= LONG {
                 self.tune(trainer, &mut tell)?;
             }
-            pending.push((losses, before + start.elapsed().as_secs_f64()));
-            let step = trainer.steps();
             // Whoever asks at the last step gets what they would have got. Ranks stop together.
             let wish = tell(&Event::Made(step))?;
             if trainer.ranks().any(wish) && step < pace.steps {
