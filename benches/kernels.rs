@@ -1,9 +1,9 @@
 //! The convolutions of DCGAN and of the residual networks, layer by layer and role by role: GFLOP/s, and the share of the machine's peak.
 //!
-//! The peak is a loop of multiply-adds in registers on all threads, measured in the same run. Throughput counts the
+//! The peak is a loop of multiply-adds in registers on the whole device, measured in the same run. Throughput counts the
 //! multiplications with padding too (2 x pixels x taps x channels x channels), as frameworks do.
 //! `cargo bench --bench kernels -- 32/` measures the DCGAN of 32x32 images only, `-- residual/` the layers of residual networks (3x3 filters
-//! and 1x1 shortcuts of stride 1), `-- parted/` grouped, depthwise and dilated ones; `-- --device gpu` those of a gpu, by the adapter's own clock where it has one, without a peak to compare with.
+//! and 1x1 shortcuts of stride 1), `-- parted/` grouped, depthwise and dilated ones; `-- --device gpu` those of a gpu, by the adapter's own clock where it has one. Users have `graft devices --bench`.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -14,8 +14,8 @@ use clap::Parser;
 use criterion::{Criterion, Throughput};
 use graft::Device;
 use graft::backend::gpu::{Choice, Gpu, choose};
-use graft::backend::{Activation, Backend, Geometry, HostSlice, Role, Storage};
-use pulp::{Simd, WithSimd};
+use graft::backend::{Activation, Backend, Geometry, HostSlice, Probes, Role, Storage};
+use graft::benchmark::{Network, geometry};
 
 #[derive(Parser)]
 struct Options {
@@ -31,39 +31,6 @@ struct Options {
 
 /// The best seconds of each bench, by name, for the table at the end.
 static BEST: Mutex<BTreeMap<String, (f64, f64)>> = Mutex::new(BTreeMap::new());
-
-/// A loop of independent multiply-adds that stay in registers.
-struct Registers {
-    rounds: usize,
-}
-
-impl WithSimd for Registers {
-    type Output = f32;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f32 {
-        let factor = simd.splat_f32s(black_box(0.999_9));
-        let mut sums = [simd.splat_f32s(black_box(1.0)); CHAINS];
-        for _ in 0..self.rounds {
-            for sum in &mut sums {
-                *sum = simd.mul_add_e_f32s(*sum, factor, factor);
-            }
-        }
-        sums.into_iter().map(|sum| simd.reduce_sum_f32s(sum)).sum()
-    }
-}
-
-/// Independent chains: latency times throughput of any processor's multiply-add.
-const CHAINS: usize = 12;
-
-struct Lanes;
-
-impl WithSimd for Lanes {
-    type Output = usize;
-    fn with_simd<S: Simd>(self, _simd: S) -> usize {
-        S::F32_LANES
-    }
-}
 
 fn record(name: &str, work: f64, iterations: u64, elapsed: Duration) {
     let seconds = elapsed.as_secs_f64() / iterations as f64;
@@ -112,33 +79,12 @@ fn on_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
     elapsed
 }
 
-fn peak(criterion: &mut Criterion) {
-    const ROUNDS: usize = 1 << 18;
-    let arch = pulp::Arch::new();
-    let threads = rayon::current_num_threads();
-    let work = 2.0 * (ROUNDS * CHAINS * arch.dispatch(Lanes) * threads) as f64;
-    measure(criterion, "peak", work, None, || {
-        rayon::broadcast(|_| black_box(arch.dispatch(Registers { rounds: ROUNDS })));
+fn peak(criterion: &mut Criterion, probes: &dyn Probes, clock: Option<&Gpu>) {
+    const ROUNDS: usize = 256;
+    let work = probes.multiply_adds(ROUNDS);
+    measure(criterion, "peak", work, clock, || {
+        black_box(probes.multiply_adds(ROUNDS));
     });
-}
-
-/// A layer by its fine side, channels, filter, stride and padding.
-fn geometry(batch: usize, fine: usize, channels: [usize; 2], [kernel, stride, padding]: [usize; 3]) -> Geometry {
-    Geometry::of_fine(batch, [fine; 2], channels, [kernel; 2], [stride; 2], [padding; 2]).expect("the filter fits")
-}
-
-/// The layers of both networks of a DCGAN: those between feature maps serve both.
-fn dcgan(size: usize, batch: usize, features: usize) -> Vec<(String, Geometry)> {
-    let (halving, last) = ([4, 2, 1], [4, 1, 0]);
-    let mut layers = vec![(format!("{size}/image"), geometry(batch, size, [3, features], halving))];
-    let (mut side, mut width) = (size / 2, features);
-    while side > 4 {
-        layers.push((format!("{size}/{side}x{side}x{width}"), geometry(batch, side, [width, 2 * width], halving)));
-        (side, width) = (side / 2, 2 * width);
-    }
-    layers.push((format!("{size}/score"), geometry(batch, 4, [width, 1], last)));
-    layers.push((format!("{size}/latent"), geometry(batch, 4, [width, 100], last)));
-    layers
 }
 
 /// Layers of residual networks: 3x3 filters of stride 1 and 1x1 shortcuts.
@@ -199,10 +145,11 @@ fn main() -> graft::Result<()> {
     if let Some(filter) = options.filter {
         criterion = criterion.with_filter(filter);
     }
-    if gpu.is_none() {
-        peak(&mut criterion);
+    if let Some(probes) = backend.probes() {
+        peak(&mut criterion, probes, gpu.as_deref());
     }
-    for (name, g) in [dcgan(32, 64, 64), dcgan(64, 128, 64), residual(64), parted(64)].concat() {
+    let [small, large] = Network::USUAL.map(|network| network.layers());
+    for (name, g) in [small, large, residual(64), parted(64)].concat() {
         let (fine, filter, coarse) = (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
         let taps = g.kernel[0] * g.kernel[1];
         let work = 2.0 * (g.batch * g.coarse[0] * g.coarse[1] * taps * g.fine_channels * g.coarse_channels) as f64;

@@ -1,13 +1,9 @@
 //! Times DCGAN training steps and prints one line of JSON, with the keys that the programs of other frameworks print
 //! for the same step: one update of the discriminator (real and fake) and one of the generator, losses read every step.
 
-use std::time::Instant;
-
 use clap::Parser;
 use graft::Device;
-use graft::data::{Dataset, Images};
-use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer};
-use rand::RngExt;
+use graft::benchmark::{Network, training_steps};
 
 #[derive(Parser)]
 #[command(about = "Times DCGAN training steps; prints one line of JSON")]
@@ -50,38 +46,8 @@ fn main() -> graft::Result<()> {
 fn run(options: &Options) -> graft::Result<()> {
     let &Options { size, features, channels, batch, steps, warmup, .. } = options;
     let device: Device = options.device.parse()?;
-    let recipe = Recipe {
-        seed: 0,
-        architecture: Architecture { features, ..Architecture::dcgan(size, channels) },
-        batch,
-        lr: 2e-4,
-        d_lr: 2e-4,
-        beta1: 0.5,
-        d_steps: 1,
-        loss: Loss::NonSaturating,
-        gp: 0.0,
-        r1: 0.0,
-        augment: Vec::new(),
-        ema: 0.0,
-        lecam: 0.0,
-        ada: 0.0,
-        penalty_step: PenaltyStep::Within,
-    };
-    let mut random = graft::random::generator(0, graft::random::Purpose::Synthetic, 0, 0);
-    let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();
-    let images = Images::new([batch, size, size, channels], pixels);
-    let data = Dataset::unlabelled("noise", images);
-    let mut trainer = Trainer::new(&recipe, data, &device)?;
-    let mut times = Vec::new();
-    for step in 0..warmup + steps {
-        let start = Instant::now();
-        let losses = trainer.step();
-        losses.d_loss.item()?;
-        losses.g_loss.item()?;
-        if step >= warmup {
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-    }
+    let network = Network { size, features, channels, batch };
+    let mut times = training_steps(&network, &device, warmup, |times| times.len() < steps.max(1))?;
     times.sort_by(f64::total_cmp);
     let (min, median) = (times[0], times[times.len() / 2]);
     let line = serde_json::json!({

@@ -16,6 +16,7 @@
 //! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
 //! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
+//! | [`benchmark`] | how fast a device's kernels and training steps are, beside what it can do at most |
 //! | [`metrics`] | how well samples match real images |
 //! | [`run`], [`transfer`] | a run on disk; methods that learn from a source, and the phases of their runs |
 //! | [`interchange`] | networks in PyTorch's and ONNX's files, and in pages that draw |
@@ -39,6 +40,8 @@
 #[cfg(feature = "gan")]
 pub mod atomic;
 pub mod backend;
+#[cfg(feature = "gan")]
+pub mod benchmark;
 #[cfg(feature = "gan")]
 pub mod checkpoint;
 #[cfg(feature = "gan")]

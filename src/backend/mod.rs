@@ -8,6 +8,7 @@ pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod kernel;
+mod probes;
 mod profile;
 pub mod reference;
 pub mod scalar;
@@ -18,6 +19,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use convolution::convolve;
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
+pub use probes::Probes;
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 pub use shapes::{Extent, Ledger, Shape, Tally};
@@ -238,6 +240,11 @@ pub trait Backend: Send + Sync {
     /// How storages take memory, empty at first: for a device that counts ([`Device::shapes`]).
     fn ledger(&self) -> Box<dyn Ledger> {
         Box::new(shapes::Plain::new(if self.is_double() { size_of::<f64>() } else { size_of::<f32>() }))
+    }
+
+    /// What the device can do at most, where the backend can measure it.
+    fn probes(&self) -> Option<&dyn Probes> {
+        None
     }
 
     /// Whether kernels compute nothing: elements that nobody will read need not be made, then.

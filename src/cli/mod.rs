@@ -10,6 +10,7 @@ mod compare_command;
 mod compare_lines;
 mod compare_tables;
 mod data;
+mod device_bench;
 mod device_check;
 mod devices;
 mod evaluate;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// The crate from the ground up.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "error",
     "words",
     "options",
@@ -24,6 +24,7 @@ const ORDER: [&str; 23] = [
     "checkpoint",
     "classifier",
     "gan",
+    "benchmark",
     "metrics",
     "run",
     "transfer",

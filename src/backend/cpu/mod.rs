@@ -10,6 +10,7 @@ mod elementwise;
 mod matmul;
 mod microkernel;
 mod parallel;
+mod probes;
 mod rearrange;
 mod reduce;
 mod simd;
@@ -184,6 +185,10 @@ impl Backend for Cpu {
 
     fn ledger(&self) -> Box<dyn Ledger> {
         Box::new(buffer::Account::new())
+    }
+
+    fn probes(&self) -> Option<&dyn Probes> {
+        Some(self)
     }
 }
 

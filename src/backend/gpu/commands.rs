@@ -1,5 +1,7 @@
 //! What kernels tell a gpu: an engine does it, a recorder notes it down.
 
+use std::time::Duration;
+
 use super::Bounds;
 use super::buffer::Buffer;
 use super::shader::Kernel;
@@ -36,6 +38,15 @@ pub trait Commands: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
+
+    /// How long the adapter takes for the dispatches of `work`, by its own clock; None, and `work` is not called, where there is none. See
+    /// [`Probes::timed`](crate::backend::Probes::timed).
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn timed(&self, _work: &mut dyn FnMut()) -> Result<Option<Duration>> {
+        Ok(None)
+    }
 
     /// Gives the memory that waits for its next use back to the driver, once what was commanded is done.
     fn release_idle(&self);

@@ -370,6 +370,10 @@ impl Commands for Engine {
         self.wait()
     }
 
+    fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
+        Engine::timed(self, work)
+    }
+
     fn largest(&self) -> u64 {
         self.adapter.largest()
     }

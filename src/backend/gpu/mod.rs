@@ -14,6 +14,7 @@ mod failure;
 mod matmul;
 mod pipeline;
 mod pool;
+mod probes;
 mod product;
 mod rearrange;
 mod recorder;
@@ -78,6 +79,20 @@ impl Gpu<Engine> {
     /// # Errors
     /// The device's first failure.
     pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
+        self.commands.timed(work)
+    }
+}
+
+impl<C: Commands> Probes for Gpu<C> {
+    fn multiply_adds(&self, rounds: usize) -> f64 {
+        probes::multiply_adds(&*self.commands, rounds)
+    }
+
+    fn copy(&self, x: &Storage) -> Storage {
+        Storage::Gpu(probes::copy(&*self.commands, self.of(x)))
+    }
+
+    fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         self.commands.timed(work)
     }
 }
@@ -222,6 +237,10 @@ impl<C: Commands> Backend for Gpu<C> {
 
     fn ledger(&self) -> Box<dyn Ledger> {
         Box::new(pool::Account::default())
+    }
+
+    fn probes(&self) -> Option<&dyn Probes> {
+        Some(self)
     }
 
     fn bounds(&self) -> Bounds {

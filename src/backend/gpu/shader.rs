@@ -39,9 +39,11 @@ files! {
     "conv_filter": "functions", "gemm";
     "conv_fine": "functions", "gemm", "phase";
     "conv_fine_few": "functions";
+    "copy":;
     "fill":;
     "gather":;
     "matmul": "functions", "gemm";
+    "multiply_adds":;
     "permute":;
     "reduce": "functions";
     "scatter_add":;
@@ -211,6 +213,7 @@ mod tests {
     fn every_kernel() -> Vec<Kernel> {
         let mut kernels: Vec<Kernel> =
             ["adam", "fill", "gather", "permute", "scatter_add", "window"].into_iter().map(Kernel::new).collect();
+        kernels.extend(["copy", "multiply_adds"].map(Kernel::new));
         kernels.extend(product::every_kernel());
         kernels.extend(Unary::all().into_iter().map(|function| Kernel::new("unary").unary(function)));
         for function in Binary::all() {

@@ -1,0 +1,71 @@
+//! A step of training as programs of other frameworks time it: one update of the discriminator (real and fake) and one of the generator,
+//! losses read every step.
+
+use std::time::Instant;
+
+use rand::RngExt;
+
+use super::layers::Network;
+use crate::backend::Device;
+use crate::data::{Dataset, Images};
+use crate::error::Result;
+use crate::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer};
+use crate::random::{Purpose, generator};
+
+/// Trains a DCGAN on one batch of noise: the non-saturating loss and Adam at 2e-4, without penalties, augmentation or averages (Radford et
+/// al. 2016).
+///
+/// # Errors
+/// Where the networks cannot be made; the device's first failure.
+pub fn trainer(network: &Network, device: &Device) -> Result<Trainer> {
+    let &Network { size, features, channels, batch } = network;
+    let recipe = Recipe {
+        seed: 0,
+        architecture: Architecture { features, ..Architecture::dcgan(size, channels) },
+        batch,
+        lr: 2e-4,
+        d_lr: 2e-4,
+        beta1: 0.5,
+        d_steps: 1,
+        loss: Loss::NonSaturating,
+        gp: 0.0,
+        r1: 0.0,
+        augment: Vec::new(),
+        ema: 0.0,
+        lecam: 0.0,
+        ada: 0.0,
+        penalty_step: PenaltyStep::Within,
+    };
+    let mut random = generator(0, Purpose::Synthetic, 0, 0);
+    let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();
+    let data = Dataset::unlabelled("noise", Images::new([batch, size, size, channels], pixels));
+    Trainer::new(&recipe, data, device)
+}
+
+/// The milliseconds of steps, after `warm_up` that are not timed, as long as `goes_on` says so of those so far.
+///
+/// # Errors
+/// As [`trainer`].
+pub fn training_steps(
+    network: &Network,
+    device: &Device,
+    warm_up: usize,
+    mut goes_on: impl FnMut(&[f64]) -> bool,
+) -> Result<Vec<f64>> {
+    let mut trainer = trainer(network, device)?;
+    let mut step = || -> Result<f64> {
+        let start = Instant::now();
+        let losses = trainer.step();
+        losses.d_loss.item()?;
+        losses.g_loss.item()?;
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    };
+    for _ in 0..warm_up {
+        step()?;
+    }
+    let mut times = Vec::new();
+    while goes_on(&times) {
+        times.push(step()?);
+    }
+    Ok(times)
+}
