@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use convolution::convolve;
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
-pub use probes::Probes;
+pub use probes::{DeviceTimes, Probes};
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 pub use shapes::{Extent, Ledger, Shape, Tally};

@@ -5,6 +5,15 @@ use std::time::Duration;
 use super::Storage;
 use crate::error::Result;
 
+/// What a device's own clock says of work that was noted under labels; see [`Probes::note_under`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceTimes {
+    /// How long it was busy with the work of each label. Labels that led to nothing may be missing at the end.
+    pub busy: Vec<Duration>,
+    /// How long it was not busy with any of it between the first and the last.
+    pub idle: Duration,
+}
+
 /// Work that nothing but the device bounds, and the device's own clock.
 pub trait Probes: Send + Sync {
     /// Runs `rounds` rounds of independent chains of multiply-adds that stay in registers, on the whole device; gives the floating-point
@@ -20,4 +29,18 @@ pub trait Probes: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>>;
+
+    /// From now on the device notes, by its own clock, when it begins and ends the kernels that are called, under this label; under None it
+    /// notes nothing. Whether it has such a clock.
+    fn note_under(&self, _label: Option<usize>) -> bool {
+        false
+    }
+
+    /// What was noted so far, once all that was asked for is done.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn noted(&self) -> Result<DeviceTimes> {
+        Ok(DeviceTimes::default())
+    }
 }

@@ -7,22 +7,31 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Passes every kernel on to another device's, waits for it, and keeps the time.
+/// Passes every kernel on to another device's and keeps the time: the device's own clock says it where there is one, else it is waited for.
 struct Profiler {
     inner: Device,
     records: Arc<Records>,
+    by_device: bool,
 }
 
 /// What was measured so far.
 #[derive(Default)]
 struct Records {
-    kernels: Mutex<BTreeMap<String, Record>>,
+    kernels: Mutex<Kernels>,
+}
+
+/// The kernels' measurements, and the place of each by its name.
+#[derive(Default)]
+struct Kernels {
+    places: BTreeMap<String, usize>,
+    records: Vec<Record>,
 }
 
 /// The measurements of one kernel.
 #[derive(Clone, Copy, Default)]
 struct Record {
     calls: u64,
+    /// By the host's clock, where that is what is kept.
     time: Duration,
     /// Floating-point operations, of the kernels that are counted in them.
     work: f64,
@@ -32,51 +41,106 @@ struct Record {
 pub struct Profile {
     start: Instant,
     records: Arc<Records>,
+    /// The device, where its own clock is what is kept.
+    clock: Option<Device>,
 }
 
 impl Device {
-    /// A device that computes as this one does and times every kernel, and the measurements.
+    /// A device that computes as this one does and times every kernel, and the measurements. Where the device has a clock of its own, as a
+    /// gpu with timestamps, nothing is waited for.
     pub fn profiled(&self) -> (Device, Profile) {
         let records = Arc::new(Records::default());
-        let profiler = Profiler { inner: self.clone(), records: Arc::clone(&records) };
-        (Device(Arc::new(profiler)), Profile { start: Instant::now(), records })
+        let by_device = self.backend().probes().is_some_and(|probes| probes.note_under(None));
+        let profiler = Profiler { inner: self.clone(), records: Arc::clone(&records), by_device };
+        let clock = by_device.then(|| self.clone());
+        (Device(Arc::new(profiler)), Profile { start: Instant::now(), records, clock })
     }
 }
 
 impl fmt::Display for Profile {
-    /// A table, the longest first: calls, milliseconds, share of the time since the start, GFLOP/s.
+    /// A line that says whose clock it is, and a table, the longest first: calls, milliseconds, share of the time since the start, GFLOP/s; of
+    /// a device's own clock also how long it had nothing to compute between kernels.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What a failed device noted is still worth reading.
+        let times = self.clock.as_ref().and_then(|device| device.backend().probes()?.noted().ok());
         let total = self.start.elapsed().as_secs_f64();
         let kernels = self.records.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rows: Vec<_> = kernels.iter().collect();
-        rows.sort_by_key(|(_, record)| std::cmp::Reverse(record.time));
-        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max("outside kernels".len());
+        let time = |place: usize| match &times {
+            Some(times) => times.busy.get(place).copied().unwrap_or_default(),
+            None => kernels.records[place].time,
+        };
+        let mut rows: Vec<(&str, usize)> = kernels.places.iter().map(|(name, &place)| (name.as_str(), place)).collect();
+        rows.sort_by_key(|&(_, place)| std::cmp::Reverse(time(place)));
+        writeln!(
+            f,
+            "{}",
+            match times {
+                Some(_) => "times of kernels by the device's own clock, which nothing waits for",
+                None => "times of kernels by the host's clock, each waited for",
+            }
+        )?;
+        const IDLE: &str = "idle between kernels";
+        const OUTSIDE: &str = "outside kernels";
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(IDLE.len());
         writeln!(f, "{:<width$} {:>9} {:>11} {:>7} {:>8}", "kernel", "calls", "ms", "share", "GFLOP/s")?;
         let mut inside = 0.0;
-        for (name, record) in rows {
-            let seconds = record.time.as_secs_f64();
+        for (name, place) in rows {
+            let (Record { calls, work, .. }, seconds) = (kernels.records[place], time(place).as_secs_f64());
             inside += seconds;
-            let rate = if record.work > 0.0 { format!("{:.1}", record.work / seconds / 1e9) } else { "-".to_string() };
+            let rate = if work > 0.0 { format!("{:.1}", work / seconds / 1e9) } else { "-".to_string() };
             let (ms, share) = (seconds * 1e3, 100.0 * seconds / total);
-            writeln!(f, "{name:<width$} {:>9} {ms:>11.1} {share:>6.1}% {rate:>8}", record.calls)?;
+            writeln!(f, "{name:<width$} {calls:>9} {ms:>11.1} {share:>6.1}% {rate:>8}")?;
         }
-        let outside = total - inside;
-        let (ms, share) = (outside * 1e3, 100.0 * outside / total);
-        write!(f, "{:<width$} {:>9} {ms:>11.1} {share:>6.1}% {:>8}", "outside kernels", "-", "-")
+        let rest = |f: &mut fmt::Formatter<'_>, name: &str, seconds: f64| {
+            let (ms, share) = (seconds * 1e3, 100.0 * seconds / total);
+            write!(f, "{name:<width$} {:>9} {ms:>11.1} {share:>6.1}% {:>8}", "-", "-")
+        };
+        if let Some(times) = &times {
+            inside += times.idle.as_secs_f64();
+            rest(f, IDLE, times.idle.as_secs_f64())?;
+            writeln!(f)?;
+        }
+        rest(f, OUTSIDE, total - inside)
+    }
+}
+
+impl Kernels {
+    fn place(&mut self, name: String) -> usize {
+        let place = *self.places.entry(name).or_insert(self.records.len());
+        if place == self.records.len() {
+            self.records.push(Record::default());
+        }
+        place
     }
 }
 
 impl Profiler {
     fn timed<R>(&self, name: impl Into<String>, work: f64, kernel: impl FnOnce(&dyn Backend) -> R) -> R {
+        let backend = self.inner.backend();
         let start = Instant::now();
-        let result = kernel(self.inner.backend());
-        // A failure is kept by the device, and comes with the next read-back.
-        let _ = self.inner.sync();
-        let elapsed = start.elapsed();
-        let mut kernels = self.records.kernels.lock().unwrap_or_else(PoisonError::into_inner);
-        let record = kernels.entry(name.into()).or_default();
+        let kernels = || self.records.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, mut kernels, place) = match backend.probes().filter(|_| self.by_device) {
+            Some(probes) => {
+                // Held meanwhile: what another thread asked for would be noted under this name.
+                let mut kernels = kernels();
+                let place = kernels.place(name.into());
+                probes.note_under(Some(place));
+                let result = kernel(backend);
+                probes.note_under(None);
+                (result, kernels, place)
+            }
+            None => {
+                let result = kernel(backend);
+                // A failure is kept by the device, and comes with the next read-back.
+                let _ = self.inner.sync();
+                let mut kernels = kernels();
+                let place = kernels.place(name.into());
+                (result, kernels, place)
+            }
+        };
+        let record = &mut kernels.records[place];
         record.calls += 1;
-        record.time += elapsed;
+        record.time += start.elapsed();
         record.work += work;
         result
     }
@@ -144,6 +208,10 @@ impl Backend for Profiler {
     fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage {
         let work = 2.0 * (sizes.batch * sizes.rows * sizes.inner * sizes.columns) as f64;
         self.timed("matmul", work, |inner| inner.matmul(a, b, sizes))
+    }
+
+    fn convolves(&self, geometry: &Geometry) -> bool {
+        self.inner.backend().convolves(geometry)
     }
 
     fn convolution(
@@ -220,5 +288,39 @@ mod tests {
         let table = profile.to_string();
         let tanh = table.lines().find(|line| line.starts_with("tanh ")).expect("a row for tanh");
         assert_eq!(tanh.split_whitespace().nth(1), Some("1"), "{table}");
+        assert!(table.starts_with("times of kernels by the host's clock"), "{table}");
+    }
+
+    #[test]
+    #[cfg(feature = "gpu")]
+    fn a_gpu_with_timestamps_is_profiled_by_them() {
+        let device = match Device::gpu(&gpu::Choice::Best) {
+            Ok(device) => device,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        if !device.backend().probes().is_some_and(|probes| probes.note_under(None)) {
+            return println!("skipped: the adapter has no timestamps");
+        }
+        let steps = |device: &Device| {
+            let x = Tensor::from_slice(device, &[0.25f32; 4096], [64, 64]);
+            // More dispatches than one submission holds.
+            let y = (0..200).fold(x.clone(), |y, _| x.matmul(&y).tanh());
+            y.to_vec::<f32>().unwrap()
+        };
+        let (profiled, profile) = device.profiled();
+        assert_eq!(steps(&profiled), steps(&device));
+        let table = profile.to_string();
+        assert!(table.starts_with("times of kernels by the device's own clock"), "{table}");
+        let row = |name: &str| {
+            let line =
+                table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {table}"));
+            line[name.len()..].split_whitespace().map(str::to_string).collect::<Vec<_>>()
+        };
+        let number = |name: &str, place: usize| row(name)[place].trim_end_matches('%').parse::<f64>().unwrap();
+        assert_eq!((number("matmul", 0), number("tanh", 0)), (200.0, 200.0), "{table}");
+        assert!(number("matmul", 1) > 0.0 && number("idle between kernels", 1) >= 0.0, "{table}");
+        // Busy and idle are within the time that there was.
+        assert!((0.0..100.0).contains(&number("outside kernels", 2)), "{table}");
+        assert!(number("matmul", 3) > 0.0, "{table}");
     }
 }

@@ -95,7 +95,7 @@ pub struct Train {
     resume: Option<PathBuf>,
     #[command(flatten)]
     changed: ChangedOption,
-    /// Print, at the end, where the time went, a kernel a row; waits for each kernel
+    /// Print, at the end, where the time went, a kernel a row; waits for each kernel where the device has no clock of its own
     #[arg(long, hide_short_help = true)]
     profile: bool,
     #[command(flatten)]

@@ -26,7 +26,12 @@ pub struct Adapter {
     pub info: wgpu::AdapterInfo,
     /// The most that it grants.
     pub limits: wgpu::Limits,
+    /// Those optional features that it has and the engine uses.
+    pub(super) features: wgpu::Features,
 }
+
+/// The optional features that the engine uses.
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
 
 /// Every adapter, the best first.
 pub fn adapters() -> Vec<Adapter> {
@@ -34,7 +39,10 @@ pub fn adapters() -> Vec<Adapter> {
     let found = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
     let mut adapters: Vec<Adapter> = found
         .into_iter()
-        .map(|adapter| Adapter { info: adapter.get_info(), limits: adapter.limits(), adapter })
+        .map(|adapter| {
+            let features = adapter.features() & USED;
+            Adapter { info: adapter.get_info(), limits: adapter.limits(), features, adapter }
+        })
         .collect();
     adapters.sort_by_key(Adapter::rank);
     adapters
@@ -85,11 +93,6 @@ impl Adapter {
     /// The largest tensor, in bytes.
     pub fn largest(&self) -> u64 {
         self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size) / 16 * 16
-    }
-
-    /// The optional features that the engine uses.
-    pub(super) fn features(&self) -> wgpu::Features {
-        self.adapter.features() & wgpu::Features::TIMESTAMP_QUERY
     }
 
     fn is_named(&self, part: &str) -> bool {

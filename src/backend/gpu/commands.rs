@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Bounds;
 use super::buffer::Buffer;
 use super::shader::Kernel;
+use super::{Bounds, DeviceTimes};
 use crate::error::Result;
 
 /// Whoever takes the commands of kernels.
@@ -46,6 +46,19 @@ pub trait Commands: Send + Sync {
     /// The device's first failure.
     fn timed(&self, _work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         Ok(None)
+    }
+
+    /// See [`Probes::note_under`](crate::backend::Probes::note_under).
+    fn note_under(&self, _label: Option<usize>) -> bool {
+        false
+    }
+
+    /// See [`Probes::noted`](crate::backend::Probes::noted).
+    ///
+    /// # Errors
+    /// The device's first failure.
+    fn noted(&self) -> Result<DeviceTimes> {
+        Ok(DeviceTimes::default())
     }
 
     /// Gives the memory that waits for its next use back to the driver, once what was commanded is done.

@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Bounds;
 use super::adapter::Adapter;
 use super::buffer::Buffer;
 use super::commands::Commands;
@@ -13,6 +12,8 @@ use super::failure::Failure;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::shader::Kernel;
+use super::trace::{Resolved, Trace};
+use super::{Bounds, DeviceTimes};
 use crate::error::{Error, Result};
 
 /// Bytes of the uniform buffer: the parameters of all dispatches of one submission.
@@ -57,8 +58,9 @@ struct Recording {
     uniforms: Vec<u8>,
     dispatches: usize,
     uploads: u64,
-    /// Where the next pass writes the times of its beginning and end.
-    timestamps: Option<wgpu::QuerySet>,
+    /// Where the next pass writes the times of its beginning and, behind that, its end.
+    timestamps: Option<(wgpu::QuerySet, u32)>,
+    trace: Trace,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -70,7 +72,7 @@ impl Engine {
     pub fn new(adapter: Adapter, name: String) -> Result<Engine> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("graft"),
-            required_features: adapter.features(),
+            required_features: adapter.features,
             required_limits: adapter.limits.clone(),
             ..Default::default()
         };
@@ -205,7 +207,7 @@ impl Engine {
         };
         let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
         let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-        self.recording().timestamps = Some(times.clone());
+        self.recording().timestamps = Some((times.clone(), 0));
         work();
         let mut recording = self.recording();
         let encoder = recording.encoder(&self.device);
@@ -246,10 +248,12 @@ impl Engine {
 
     fn submit(&self, recording: &mut Recording) {
         recording.pass = None;
-        let Some(encoder) = recording.encoder.take() else { return };
+        let Some(mut encoder) = recording.encoder.take() else { return };
+        let stamps = recording.trace.resolve(&self.device, &mut encoder);
         // Written after the commands submitted before, and before those of this submission.
         self.queue.write_buffer(&self.uniforms, 0, &recording.uniforms);
         let submission = self.queue.submit([encoder.finish()]);
+        stamps.into_iter().for_each(Resolved::read);
         recording.uniforms.clear();
         (recording.dispatches, recording.uploads) = (0, 0);
         recording.in_flight.push_back(submission);
@@ -293,6 +297,7 @@ impl Commands for Engine {
         let mut recording = self.recording();
         if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
             || recording.dispatches >= SUBMIT_DISPATCHES
+            || recording.trace.is_full()
         {
             self.submit(&mut recording);
         }
@@ -313,11 +318,14 @@ impl Commands for Engine {
         let descriptor =
             wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
         let bind_group = self.device.create_bind_group(&descriptor);
+        let stamps = recording.stamps(&self.device);
         let pass = recording.pass(&self.device);
         pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, &bind_group, &[]);
         let [across, down] = folded(groups);
+        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, *at));
         pass.dispatch_workgroups(across, down, 1);
+        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, at + 1));
     }
 
     fn upload(&self, bytes: &[u8], to: &Buffer) {
@@ -374,6 +382,19 @@ impl Commands for Engine {
         Engine::timed(self, work)
     }
 
+    fn note_under(&self, label: Option<usize>) -> bool {
+        let has_clock = self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        if has_clock {
+            self.recording().trace.note_under(label);
+        }
+        has_clock
+    }
+
+    fn noted(&self) -> Result<DeviceTimes> {
+        self.sync()?;
+        Ok(self.recording().trace.found(self.queue.get_timestamp_period()))
+    }
+
     fn largest(&self) -> u64 {
         self.adapter.largest()
     }
@@ -396,14 +417,25 @@ impl Recording {
         self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
     }
 
+    /// Where the next dispatch is to write its timestamps within the pass, if it is noted. Where a pass takes none, it gets a pass of its own.
+    fn stamps(&mut self, device: &wgpu::Device) -> Option<(wgpu::QuerySet, u32)> {
+        let stamps = self.trace.next(device)?;
+        if device.features().contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES) {
+            return Some(stamps);
+        }
+        self.pass = None;
+        self.timestamps = Some(stamps);
+        None
+    }
+
     /// The open pass.
     fn pass(&mut self, device: &wgpu::Device) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
-            let query_set = self.timestamps.take();
-            let timestamp_writes = query_set.as_ref().map(|query_set| wgpu::ComputePassTimestampWrites {
+            let timestamps = self.timestamps.take();
+            let timestamp_writes = timestamps.as_ref().map(|(query_set, first)| wgpu::ComputePassTimestampWrites {
                 query_set,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
+                beginning_of_pass_write_index: Some(*first),
+                end_of_pass_write_index: Some(first + 1),
             });
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
@@ -437,5 +469,35 @@ mod tests {
         assert!(error.to_string().contains("last checkpoint is good"), "{error}");
         assert!(engine.sync().is_err());
         assert!(elementwise::full(&*engine, 10, 1.0).raw().is_none(), "a failed device allocates");
+    }
+
+    #[test]
+    fn dispatches_are_timed_within_a_pass_or_each_in_its_own_or_not_at_all() {
+        const NONE: wgpu::Features = wgpu::Features::empty();
+        const INSIDE: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+        const ANY: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(INSIDE);
+        for without in [NONE, INSIDE, ANY] {
+            let mut adapter = match choose(&Choice::Best) {
+                Ok(adapter) => adapter,
+                Err(error) => return println!("skipped: {error}"),
+            };
+            adapter.features.remove(without);
+            let engine = Engine::new(adapter, "gpu".to_string()).unwrap();
+            let has_clock = engine.note_under(Some(1));
+            assert!(!has_clock || without != ANY);
+            // More than one submission holds.
+            let filled: Vec<Buffer> =
+                (0..300).map(|value| elementwise::full(&engine, 5000, f64::from(value))).collect();
+            engine.note_under(None);
+            elementwise::full(&engine, 5000, 1.0);
+            let times = engine.noted().unwrap();
+            let expected = if has_clock { 2 } else { 0 };
+            assert_eq!(times.busy.len(), expected, "{times:?}");
+            assert!(
+                times.busy.iter().map(|time| !time.is_zero()).eq([false, true].into_iter().take(expected)),
+                "{times:?}"
+            );
+            assert_eq!(engine.download(&filled[299], 4).unwrap(), [299.0]);
+        }
     }
 }

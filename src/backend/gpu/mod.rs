@@ -20,6 +20,7 @@ mod rearrange;
 mod recorder;
 mod reduce;
 mod shader;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,14 @@ impl<C: Commands> Probes for Gpu<C> {
 
     fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         self.commands.timed(work)
+    }
+
+    fn note_under(&self, label: Option<usize>) -> bool {
+        self.commands.note_under(label)
+    }
+
+    fn noted(&self) -> Result<DeviceTimes> {
+        self.commands.noted()
     }
 }
 
