@@ -1,7 +1,7 @@
 //! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
 //! back or enough of them wait.
 
-use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::shader::Kernel;
 use super::trace::{Resolved, Trace};
+use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE, Underway};
 use super::{Bounds, DeviceTimes};
 use crate::error::{Error, Result};
 
@@ -47,6 +48,8 @@ pub struct Engine {
     failure: Arc<Failure>,
     pipelines: Pipelines,
     recording: Mutex<Recording>,
+    /// How long a submission may take once those before it have ended.
+    patience: Duration,
 }
 
 /// Commands that wait for their submission.
@@ -61,7 +64,9 @@ struct Recording {
     /// Where the next pass writes the times of its beginning and, behind that, its end.
     timestamps: Option<(wgpu::QuerySet, u32)>,
     trace: Trace,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Of the dispatches.
+    kernels: Vec<&'static str>,
+    underway: Underway,
 }
 
 impl Engine {
@@ -70,6 +75,18 @@ impl Engine {
     /// # Errors
     /// [`Error::Device`] where the driver refuses.
     pub fn new(adapter: Adapter, name: String) -> Result<Engine> {
+        #[cfg(feature = "gan")]
+        let folder = crate::atomic::cache_folder().ok();
+        #[cfg(not(feature = "gan"))]
+        let folder: Option<std::path::PathBuf> = None;
+        Engine::with_kernels_in(adapter, name, folder.as_deref())
+    }
+
+    /// A device that keeps compiled kernels in this folder, where its driver lets it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses.
+    pub fn with_kernels_in(adapter: Adapter, name: String, folder: Option<&Path>) -> Result<Engine> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("graft"),
             required_features: adapter.features,
@@ -99,6 +116,8 @@ impl Engine {
             mapped_at_creation: false,
         });
         let alignment = adapter.limits.min_uniform_buffer_offset_alignment as usize;
+        let pipelines = Pipelines::new(&device, &adapter, folder);
+        let patience = if adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };
         Ok(Engine {
             name,
             adapter,
@@ -108,14 +127,21 @@ impl Engine {
             uniforms,
             alignment,
             failure,
-            pipelines: Pipelines::default(),
+            pipelines,
             recording: Mutex::default(),
+            patience,
         })
     }
 
     /// The bytes that the pool holds.
     pub fn pool(&self) -> &Pool<wgpu::Buffer> {
         &self.pool
+    }
+
+    /// Whether compiled kernels outlive the device, on disk.
+    #[cfg(all(test, feature = "gan"))]
+    pub fn keeps_kernels(&self) -> bool {
+        self.pipelines.are_kept()
     }
 
     /// The bytes that wgpu allocated from the driver and has in use, where it tells.
@@ -240,10 +266,31 @@ impl Engine {
 
     /// Waits for everything submitted so far.
     fn wait(&self) -> Result<()> {
-        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
-            self.fail(format!("waiting failed: {error}"));
+        // One after the other: the limit is for each. What has failed already may never end.
+        while let Some((number, index)) = self.oldest().filter(|_| !self.failed()) {
+            if self.poll(Some(index), || self.recording().underway.hung(self.patience)) {
+                self.recording().underway.ended(number);
+            }
+        }
+        if !self.failed() {
+            self.poll(None, || self.recording().underway.hung(self.patience));
         }
         self.check()
+    }
+
+    /// The oldest submission that may not have ended.
+    fn oldest(&self) -> Option<(u64, wgpu::SubmissionIndex)> {
+        self.recording().underway.oldest()
+    }
+
+    /// Waits for a submission, or for the last, but not without end. Whether it has ended.
+    fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>, hung: impl FnOnce() -> String) -> bool {
+        match self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(self.patience) }) {
+            Ok(_) => return true,
+            Err(wgpu::PollError::Timeout) => self.fail(hung()),
+            Err(error) => self.fail(format!("waiting failed: {error}")),
+        }
+        false
     }
 
     fn submit(&self, recording: &mut Recording) {
@@ -256,14 +303,19 @@ impl Engine {
         stamps.into_iter().for_each(Resolved::read);
         recording.uniforms.clear();
         (recording.dispatches, recording.uploads) = (0, 0);
-        recording.in_flight.push_back(submission);
+        recording.underway.began(submission, std::mem::take(&mut recording.kernels));
         // A poll frees what finished submissions held.
-        let mut poll = wgpu::PollType::Poll;
-        if recording.in_flight.len() > IN_FLIGHT {
-            poll = wgpu::PollType::Wait { submission_index: recording.in_flight.pop_front(), timeout: None };
-        }
-        if let Err(error) = self.device.poll(poll) {
-            self.fail(format!("waiting failed: {error}"));
+        match recording.underway.oldest().filter(|_| recording.underway.len() > IN_FLIGHT) {
+            Some((number, index)) => {
+                if self.poll(Some(index), || recording.underway.hung(self.patience)) {
+                    recording.underway.ended(number);
+                }
+            }
+            None => {
+                if let Err(error) = self.device.poll(wgpu::PollType::Poll) {
+                    self.fail(format!("waiting failed: {error}"));
+                }
+            }
         }
     }
 }
@@ -284,6 +336,7 @@ impl Commands for Engine {
     fn release_idle(&self) {
         // A failure is kept, and comes with the next read-back.
         let _ = self.sync();
+        self.pipelines.keep();
         drop(self.pool.clear());
         // What nothing uses any more is freed by a poll.
         let _ = self.device.poll(wgpu::PollType::Poll);
@@ -306,6 +359,7 @@ impl Commands for Engine {
         recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
         recording.uniforms.resize(offset + size, 0);
         recording.dispatches += 1;
+        recording.kernels.push(kernel.name);
         let uniform = wgpu::BufferBinding {
             buffer: &self.uniforms,
             offset: offset as u64,
@@ -447,7 +501,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::super::adapter::{Choice, choose};
-    use super::super::elementwise;
+    use super::super::{elementwise, probes};
     use super::*;
 
     #[test]
@@ -499,5 +553,24 @@ mod tests {
             );
             assert_eq!(engine.download(&filled[299], 4).unwrap(), [299.0]);
         }
+    }
+
+    #[test]
+    fn a_wait_that_takes_too_long_says_for_what() {
+        let adapter = match choose(&Choice::Best) {
+            Ok(adapter) => adapter,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let mut engine = Engine::new(adapter, "gpu".to_string()).unwrap();
+        let x = elementwise::full(&engine, 10, 1.0);
+        assert_eq!(engine.download(&x, 8).unwrap(), [1.0, 1.0], "a wait that does not take long is none the worse");
+        engine.patience = Duration::from_millis(1);
+        // Tens of milliseconds of a card, a second of a processor.
+        let rounds = if engine.is_software() { 64 } else { 1 << 14 };
+        probes::multiply_adds(&engine, rounds);
+        let error = engine.download(&x, 8).unwrap_err().to_string();
+        assert!(error.contains("has ended nothing for 0.001 s") && error.contains("multiply_adds"), "{error}");
+        // What comes after does not wait again.
+        assert_eq!(engine.sync().unwrap_err().to_string(), error);
     }
 }

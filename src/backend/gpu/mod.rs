@@ -13,6 +13,8 @@ mod engine;
 mod failure;
 mod matmul;
 mod pipeline;
+#[cfg(feature = "gan")]
+mod pipeline_store;
 mod pool;
 mod probes;
 mod product;
@@ -21,6 +23,7 @@ mod recorder;
 mod reduce;
 mod shader;
 mod trace;
+mod underway;
 
 use std::sync::Arc;
 use std::time::Duration;
