@@ -47,7 +47,8 @@ fn run(options: &Options) -> graft::Result<()> {
     let &Options { size, features, channels, batch, steps, warmup, .. } = options;
     let device: Device = options.device.parse()?;
     let network = Network { size, features, channels, batch };
-    let mut times = training_steps(&network, &device, warmup, |times| times.len() < steps.max(1))?;
+    let mut times = training_steps(&network, &device, |times| times.len() < warmup + steps.max(1))?;
+    times.drain(..warmup);
     times.sort_by(f64::total_cmp);
     let (min, median) = (times[0], times[times.len() / 2]);
     let line = serde_json::json!({

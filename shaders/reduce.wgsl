@@ -1,10 +1,12 @@
 // Folds the middle axis of [outer, length, inner]. A workgroup takes LANES neighbouring outputs and one chunk of the axis;
-// its 256 / LANES rows of threads each fold every so manieth element, then a tree joins them, always in the same order.
+// its 256 / LANES rows of threads each fold every so manieth element, beginning with their first, then a tree joins those that have any,
+// always in the same order.
 
 const ROWS = 256u / LANES;
 
 struct Parameters {
-    initial: f32,
+    // What comes of an axis without elements.
+    empty: f32,
     outputs: u32,
     length: u32,
     inner: u32,
@@ -33,22 +35,29 @@ fn main(
     let outer = output / parameters.inner;
     let i = output % parameters.inner;
     let valid = output < parameters.outputs && split < parameters.splits;
-    var total = parameters.initial;
-    if valid {
-        let end = min((split + 1u) * parameters.chunk, parameters.length);
-        for (var l = split * parameters.chunk + row; l < end; l += ROWS) {
+    let first = split * parameters.chunk;
+    // Rows with an element: the first ones. Past the last chunk it does not matter.
+    let filled = min(parameters.length - min(first, parameters.length), min(parameters.chunk, ROWS));
+    if valid && row < filled {
+        let end = min(first + parameters.chunk, parameters.length);
+        var total = x[(outer * parameters.length + first + row) * parameters.inner + i];
+        for (var l = first + row + ROWS; l < end; l += ROWS) {
             total = fold(total, x[(outer * parameters.length + l) * parameters.inner + i]);
         }
+        partial[lane] = total;
     }
-    partial[lane] = total;
     workgroupBarrier();
     for (var step = ROWS / 2u; step > 0u; step /= 2u) {
-        if row < step {
+        if row < step && row + step < filled {
             partial[lane] = fold(partial[lane], partial[lane + step * LANES]);
         }
         workgroupBarrier();
     }
     if row == 0u && valid {
-        out[(outer * parameters.splits + split) * parameters.inner + i] = partial[lane];
+        var total = parameters.empty;
+        if filled > 0u {
+            total = partial[lane];
+        }
+        out[(outer * parameters.splits + split) * parameters.inner + i] = total;
     }
 }

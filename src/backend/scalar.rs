@@ -157,7 +157,7 @@ table! {
     /// `x` to the power `y`; not a number where `x` is negative and `y` not whole.
     Pow = "pow", x.powf(y), "power(x, y)";
     /// `x` where `y` is not zero, else 0: ReLU's cotangent by its output, and one half of `where`.
-    Gate = "gate", if y != 0.0 { x } else { 0.0 }, "select(0.0, x, y != 0.0)";
+    Gate = "gate", if y != 0.0 { x } else { 0.0 }, "select(x, 0.0, y == 0.0)";
     /// `x` where `y` is zero, else 0: the other half of `where`.
     GateNot = "gate_not", if y == 0.0 { x } else { 0.0 }, "select(0.0, x, y == 0.0)";
     /// `x` where `y > 0`, else `slope x`: leaky ReLU's cotangent by its output.

@@ -42,30 +42,19 @@ pub fn trainer(network: &Network, device: &Device) -> Result<Trainer> {
     Trainer::new(&recipe, data, device)
 }
 
-/// The milliseconds of steps, after `warm_up` that are not timed, as long as `goes_on` says so of those so far.
+/// The milliseconds of steps, as long as `goes_on` says so of those so far. The first few are slow: kernels are compiled and memory is taken.
 ///
 /// # Errors
 /// As [`trainer`].
-pub fn training_steps(
-    network: &Network,
-    device: &Device,
-    warm_up: usize,
-    mut goes_on: impl FnMut(&[f64]) -> bool,
-) -> Result<Vec<f64>> {
+pub fn training_steps(network: &Network, device: &Device, mut goes_on: impl FnMut(&[f64]) -> bool) -> Result<Vec<f64>> {
     let mut trainer = trainer(network, device)?;
-    let mut step = || -> Result<f64> {
+    let mut times = Vec::new();
+    while goes_on(&times) {
         let start = Instant::now();
         let losses = trainer.step();
         losses.d_loss.item()?;
         losses.g_loss.item()?;
-        Ok(start.elapsed().as_secs_f64() * 1e3)
-    };
-    for _ in 0..warm_up {
-        step()?;
-    }
-    let mut times = Vec::new();
-    while goes_on(&times) {
-        times.push(step()?);
+        times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     Ok(times)
 }

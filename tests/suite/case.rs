@@ -10,7 +10,7 @@ use graft::conformance::Case;
 macro_rules! each_family {
     ($check:expr) => {
         $crate::case::each_family!($check; elementwise broadcasting reductions shapes products convolutions
-            fused_convolutions grouped_convolutions normalisation losses resampling statistics ordering padding pooling sampling penalties large large_convolutions);
+            fused_convolutions grouped_convolutions normalisation losses resampling statistics ordering padding pooling sampling penalties not_finite large large_convolutions);
     };
     ($check:expr; $($family:ident)+) => {
         $(

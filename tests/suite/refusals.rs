@@ -23,7 +23,8 @@ fn the_reference_is_not_checked_against_itself_and_a_device_is_not_named_for_not
         "devices --check --device reference",
         &["is what the others are checked against", "cargo test gradcheck"],
     );
-    desk.refuses(2, "devices --device cpu", &["--check"]);
+    desk.refuses(2, "devices --bench --device reference", &["is there to be right"]);
+    desk.refuses(2, "devices --device cpu", &["--check", "--bench"]);
 }
 
 #[test]

@@ -31,7 +31,9 @@ pub struct Adapter {
 }
 
 /// The optional features that the engine uses.
-const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY.union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY
+    .union(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES)
+    .union(wgpu::Features::PIPELINE_CACHE);
 
 /// Every adapter, the best first.
 pub fn adapters() -> Vec<Adapter> {

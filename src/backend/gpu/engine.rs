@@ -1,7 +1,7 @@
 //! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
 //! back or enough of them wait.
 
-use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use super::tile::{Choice, Taste};
 use super::trace::{Resolved, Trace};
 use super::tune::tune;
 use super::tuning::Tuning;
+#[cfg(feature = "gan")]
+use super::tuning_store::TuningStore;
+use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE, Underway};
 use super::{Bounds, DeviceTimes, Tuned};
 use crate::error::{Error, Result};
 
@@ -52,7 +55,11 @@ pub struct Engine {
     pipelines: Pipelines,
     taste: Taste,
     tuning: Mutex<Tuning>,
+    #[cfg(feature = "gan")]
+    tuning_store: Option<TuningStore>,
     recording: Mutex<Recording>,
+    /// How long a submission may take once those before it have ended.
+    patience: Duration,
 }
 
 /// Commands that wait for their submission.
@@ -67,7 +74,9 @@ struct Recording {
     /// Where the next pass writes the times of its beginning and, behind that, its end.
     timestamps: Option<(wgpu::QuerySet, u32)>,
     trace: Trace,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    /// Of the dispatches.
+    kernels: Vec<&'static str>,
+    underway: Underway,
 }
 
 impl Engine {
@@ -76,6 +85,18 @@ impl Engine {
     /// # Errors
     /// [`Error::Device`] where the driver refuses.
     pub fn new(adapter: Adapter, name: String) -> Result<Engine> {
+        #[cfg(feature = "gan")]
+        let folder = crate::atomic::cache_folder().ok();
+        #[cfg(not(feature = "gan"))]
+        let folder: Option<std::path::PathBuf> = None;
+        Engine::with_kernels_in(adapter, name, folder.as_deref())
+    }
+
+    /// A device that keeps compiled kernels in this folder, where its driver lets it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the driver refuses.
+    pub fn with_kernels_in(adapter: Adapter, name: String, folder: Option<&Path>) -> Result<Engine> {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("graft"),
             required_features: adapter.features,
@@ -106,25 +127,42 @@ impl Engine {
         });
         let alignment = adapter.limits.min_uniform_buffer_offset_alignment as usize;
         let taste = if adapter.is_software() { Taste::SOFTWARE } else { Taste::CARD };
+        let pipelines = Pipelines::new(&device, &adapter, folder);
+        #[cfg_attr(not(feature = "gan"), expect(unused_mut))]
+        let mut tuning = Tuning::default();
+        #[cfg(feature = "gan")]
+        let tuning_store = folder.map(|folder| TuningStore::new(&adapter, folder));
+        #[cfg(feature = "gan")]
+        tuning_store.iter().for_each(|store| store.read(&mut tuning));
+        let patience = if adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };
         Ok(Engine {
             name,
             adapter,
             taste,
-            tuning: Mutex::default(),
+            tuning: Mutex::new(tuning),
+            #[cfg(feature = "gan")]
+            tuning_store,
             device,
             queue,
             pool: Arc::default(),
             uniforms,
             alignment,
             failure,
-            pipelines: Pipelines::default(),
+            pipelines,
             recording: Mutex::default(),
+            patience,
         })
     }
 
     /// The bytes that the pool holds.
     pub fn pool(&self) -> &Pool<wgpu::Buffer> {
         &self.pool
+    }
+
+    /// Whether compiled kernels outlive the device, on disk.
+    #[cfg(all(test, feature = "gan"))]
+    pub fn keeps_kernels(&self) -> bool {
+        self.pipelines.are_kept()
     }
 
     /// The bytes that wgpu allocated from the driver and has in use, where it tells.
@@ -254,10 +292,31 @@ impl Engine {
 
     /// Waits for everything submitted so far.
     fn wait(&self) -> Result<()> {
-        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
-            self.fail(format!("waiting failed: {error}"));
+        // One after the other: the limit is for each. What has failed already may never end.
+        while let Some((number, index)) = self.oldest().filter(|_| !self.failed()) {
+            if self.poll(Some(index), || self.recording().underway.hung(self.patience)) {
+                self.recording().underway.ended(number);
+            }
+        }
+        if !self.failed() {
+            self.poll(None, || self.recording().underway.hung(self.patience));
         }
         self.check()
+    }
+
+    /// The oldest submission that may not have ended.
+    fn oldest(&self) -> Option<(u64, wgpu::SubmissionIndex)> {
+        self.recording().underway.oldest()
+    }
+
+    /// Waits for a submission, or for the last, but not without end. Whether it has ended.
+    fn poll(&self, submission_index: Option<wgpu::SubmissionIndex>, hung: impl FnOnce() -> String) -> bool {
+        match self.device.poll(wgpu::PollType::Wait { submission_index, timeout: Some(self.patience) }) {
+            Ok(_) => return true,
+            Err(wgpu::PollError::Timeout) => self.fail(hung()),
+            Err(error) => self.fail(format!("waiting failed: {error}")),
+        }
+        false
     }
 
     fn submit(&self, recording: &mut Recording) {
@@ -270,14 +329,19 @@ impl Engine {
         stamps.into_iter().for_each(Resolved::read);
         recording.uniforms.clear();
         (recording.dispatches, recording.uploads) = (0, 0);
-        recording.in_flight.push_back(submission);
+        recording.underway.began(submission, std::mem::take(&mut recording.kernels));
         // A poll frees what finished submissions held.
-        let mut poll = wgpu::PollType::Poll;
-        if recording.in_flight.len() > IN_FLIGHT {
-            poll = wgpu::PollType::Wait { submission_index: recording.in_flight.pop_front(), timeout: None };
-        }
-        if let Err(error) = self.device.poll(poll) {
-            self.fail(format!("waiting failed: {error}"));
+        match recording.underway.oldest().filter(|_| recording.underway.len() > IN_FLIGHT) {
+            Some((number, index)) => {
+                if self.poll(Some(index), || recording.underway.hung(self.patience)) {
+                    recording.underway.ended(number);
+                }
+            }
+            None => {
+                if let Err(error) = self.device.poll(wgpu::PollType::Poll) {
+                    self.fail(format!("waiting failed: {error}"));
+                }
+            }
         }
     }
 }
@@ -298,6 +362,7 @@ impl Commands for Engine {
     fn release_idle(&self) {
         // A failure is kept, and comes with the next read-back.
         let _ = self.sync();
+        self.pipelines.keep();
         drop(self.pool.clear());
         // What nothing uses any more is freed by a poll.
         let _ = self.device.poll(wgpu::PollType::Poll);
@@ -320,6 +385,7 @@ impl Commands for Engine {
         recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
         recording.uniforms.resize(offset + size, 0);
         recording.dispatches += 1;
+        recording.kernels.push(kernel.name);
         let uniform = wgpu::BufferBinding {
             buffer: &self.uniforms,
             offset: offset as u64,
@@ -434,7 +500,12 @@ impl Commands for Engine {
     }
 
     fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
-        tune(self, limit)
+        let tuned = tune(self, limit)?;
+        #[cfg(feature = "gan")]
+        if let Some(store) = self.tuning_store.as_ref().filter(|_| !tuned.is_empty()) {
+            store.write(&mut self.tuning());
+        }
+        Ok(tuned)
     }
 
     fn tunes_itself(&self) -> bool {
@@ -489,7 +560,7 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::super::adapter::{Choice, choose};
-    use super::super::elementwise;
+    use super::super::{elementwise, probes};
     use super::*;
 
     #[test]
@@ -539,7 +610,26 @@ mod tests {
                 times.busy.iter().map(|time| !time.is_zero()).eq([false, true].into_iter().take(expected)),
                 "{times:?}"
             );
-            assert_eq!(engine.download(&filled[299], 4).unwrap(), [299.0]);
+            assert_eq!(engine.download(&[&filled[299]]).unwrap(), [[299.0]]);
         }
+    }
+
+    #[test]
+    fn a_wait_that_takes_too_long_says_for_what() {
+        let adapter = match choose(&Choice::Best) {
+            Ok(adapter) => adapter,
+            Err(error) => return println!("skipped: {error}"),
+        };
+        let mut engine = Engine::new(adapter, "gpu".to_string()).unwrap();
+        let x = elementwise::full(&engine, 10, 1.0);
+        assert_eq!(engine.download(&[&x]).unwrap(), [[1.0; 10]], "a wait that does not take long is none the worse");
+        engine.patience = Duration::from_millis(1);
+        // Tens of milliseconds of a card, a second of a processor.
+        let rounds = if engine.adapter.is_software() { 64 } else { 1 << 14 };
+        probes::multiply_adds(&engine, rounds);
+        let error = engine.download(&[&x]).unwrap_err().to_string();
+        assert!(error.contains("has ended nothing for 0.001 s") && error.contains("multiply_adds"), "{error}");
+        // What comes after does not wait again.
+        assert_eq!(engine.sync().unwrap_err().to_string(), error);
     }
 }

@@ -14,6 +14,8 @@ mod failure;
 mod matmul;
 mod optimise;
 mod pipeline;
+#[cfg(feature = "gan")]
+mod pipeline_store;
 mod pool;
 mod probes;
 mod product;
@@ -25,6 +27,9 @@ mod tile;
 mod trace;
 mod tune;
 mod tuning;
+#[cfg(feature = "gan")]
+mod tuning_store;
+mod underway;
 
 use std::sync::Arc;
 use std::time::Duration;

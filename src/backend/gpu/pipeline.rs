@@ -1,8 +1,12 @@
 //! Kernels compiled for the device, each once.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::adapter::Adapter;
+#[cfg(feature = "gan")]
+use super::pipeline_store::PipelineStore;
 use super::shader::Kernel;
 
 /// A compiled kernel and how its storages are bound.
@@ -14,20 +18,58 @@ pub struct Pipeline {
 }
 
 /// Compiled kernels by [`Kernel::key`].
-#[derive(Default)]
-pub struct Pipelines(Mutex<HashMap<String, Arc<Pipeline>>>);
+pub struct Pipelines {
+    compiled: Mutex<HashMap<String, Arc<Pipeline>>>,
+    /// What outlives the process, in a library that writes files.
+    #[cfg(feature = "gan")]
+    store: Option<PipelineStore>,
+}
 
 impl Pipelines {
+    /// None yet, but for those that were kept in a folder.
+    #[cfg_attr(not(feature = "gan"), expect(unused_variables))]
+    pub fn new(device: &wgpu::Device, adapter: &Adapter, folder: Option<&Path>) -> Pipelines {
+        Pipelines {
+            compiled: Mutex::default(),
+            #[cfg(feature = "gan")]
+            store: folder.and_then(|folder| PipelineStore::open(device, adapter, folder)),
+        }
+    }
+
+    /// Keeps what was compiled, where it can be.
+    pub fn keep(&self) {
+        #[cfg(feature = "gan")]
+        self.store.iter().for_each(PipelineStore::keep);
+    }
+
+    /// Whether it can be.
+    #[cfg(all(test, feature = "gan"))]
+    pub fn are_kept(&self) -> bool {
+        self.store.is_some()
+    }
+
+    fn cache(&self) -> Option<&wgpu::PipelineCache> {
+        #[cfg(feature = "gan")]
+        return self.store.as_ref().map(PipelineStore::cache);
+        #[cfg(not(feature = "gan"))]
+        None
+    }
+
     /// The pipeline of a kernel with so many storages to read and to write, made once.
     pub fn get(&self, device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
-        let mut pipelines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let compile = || Arc::new(Pipeline::compile(device, kernel, reads, writes));
+        let mut pipelines = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let compile = || Arc::new(Pipeline::compile(device, self.cache(), kernel, [reads, writes]));
         Arc::clone(pipelines.entry(kernel.key()).or_insert_with(compile))
     }
 }
 
 impl Pipeline {
-    fn compile(device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Pipeline {
+    fn compile(
+        device: &wgpu::Device,
+        cache: Option<&wgpu::PipelineCache>,
+        kernel: &Kernel,
+        [reads, writes]: [usize; 2],
+    ) -> Pipeline {
         let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -68,7 +110,7 @@ impl Pipeline {
                 zero_initialize_workgroup_memory: false,
                 ..Default::default()
             },
-            cache: None,
+            cache,
         });
         Pipeline { pipeline, layout }
     }

@@ -22,13 +22,14 @@ pub fn reduce(commands: &dyn Commands, reduction: Reduction, x: &Buffer, [outer,
     let (lanes, chunk) = (THREADS / rows, rows * LONG);
     let splits = length.div_ceil(chunk).max(1);
     let out = commands.buffer(outer * splits * inner);
-    let initial = match reduction {
+    // Of an axis without elements alone: what compilers make of infinities is theirs to say.
+    let empty = match reduction {
         Reduction::Sum => 0.0,
         Reduction::Max => f32::NEG_INFINITY,
     };
     let output_groups = outputs.div_ceil(lanes);
     let sizes = [outputs, length, inner, chunk, splits, output_groups].map(|size| size as u32);
-    let parameters = [&[f32::to_bits(initial)], &sizes[..]].concat();
+    let parameters = [&[f32::to_bits(empty)], &sizes[..]].concat();
     let kernel = Kernel::new("reduce").constant("LANES", lanes).fold(reduction);
     commands.dispatch(&kernel, &parameters, &[x], &[&out], output_groups * splits);
     if splits == 1 { out } else { reduce(commands, reduction, &out, [outer, splits, inner]) }

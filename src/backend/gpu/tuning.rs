@@ -1,17 +1,15 @@
 //! What was found best for the shapes of products on one adapter, and which shapes came by.
 
-use std::collections::HashMap;
-
-use serde_json::{Map, Value as Json, json};
+use std::collections::{BTreeMap, HashMap};
 
 use super::product::{Shape, geometry_words};
-use super::tile::{Choice, TILES};
+use super::tile::Choice;
 
 /// Choices by shape.
 #[derive(Default)]
 pub struct Tuning {
     /// By [`key`].
-    kept: HashMap<String, Choice>,
+    kept: BTreeMap<String, Choice>,
     chosen: HashMap<Shape, Choice>,
     /// Shapes without a choice that came by, with the elements of their operands, in the order in which they came.
     waiting: Vec<(Shape, [usize; 2])>,
@@ -51,25 +49,14 @@ impl Tuning {
         self.chosen.insert(*shape, choice);
     }
 
-    /// All choices, as a file keeps them.
-    pub fn json(&self) -> Json {
-        let mut keys: Vec<&String> = self.kept.keys().collect();
-        keys.sort();
-        let entry = |key: &String| {
-            let Choice { tile, prefetch } = self.kept[key];
-            (key.clone(), json!({ "tile": tile.to_string(), "prefetch": prefetch }))
-        };
-        Json::Object(keys.into_iter().map(entry).collect::<Map<_, _>>())
+    /// All choices, by [`key`].
+    pub fn kept(&self) -> &BTreeMap<String, Choice> {
+        &self.kept
     }
 
-    /// Takes the choices of such a file; what it does not know is left out.
-    pub fn read(&mut self, kept: &Json) {
-        for (key, choice) in kept.as_object().into_iter().flatten() {
-            let tile = TILES.into_iter().find(|tile| choice["tile"] == tile.to_string());
-            if let (Some(tile), Some(prefetch)) = (tile, choice["prefetch"].as_bool()) {
-                self.kept.insert(key.clone(), Choice { tile, prefetch });
-            }
-        }
+    /// Takes choices that were kept, by [`key`].
+    pub fn extend(&mut self, kept: impl IntoIterator<Item = (String, Choice)>) {
+        self.kept.extend(kept);
     }
 }
 
@@ -88,6 +75,7 @@ pub fn key(shape: &Shape) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::product::Layout;
+    use super::super::tile::TILES;
     use super::*;
 
     fn shape(rows: usize) -> Shape {
@@ -108,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_go_through_a_file_and_shapes_without_one_wait_by_their_work() {
+    fn kept_choices_are_found_by_name_and_shapes_without_one_wait_by_their_work() {
         let mut tuning = Tuning::default();
         for rows in [64, 128, 64] {
             assert_eq!(tuning.choice(&shape(rows), [1, 1]), None);
@@ -118,12 +106,9 @@ mod tests {
         let choice = Choice { tile: TILES[4], prefetch: false };
         tuning.choose(&shape(64), choice);
         let mut other = Tuning::default();
-        let mut kept = tuning.json();
-        kept["of another version"] = json!({ "tile": "7x7", "prefetch": true });
-        other.read(&kept);
+        other.extend(tuning.kept().clone());
         assert_eq!(other.choice(&shape(64), [1, 1]), Some(choice));
         assert_eq!(other.choice(&shape(128), [1, 1]), None);
         assert_eq!(other.take_waiting(), [(shape(128), [1, 1])]);
-        assert_eq!(other.json(), tuning.json());
     }
 }

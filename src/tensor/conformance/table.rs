@@ -2,9 +2,11 @@
 
 mod images;
 mod lines;
+mod not_finite;
 
 pub use images::{pooling, sampling};
 pub use lines::{ordering, padding, statistics};
+pub use not_finite::not_finite;
 
 use super::{Case, Domain, Input};
 use crate::backend::{Activation, Binary, Geometry, Role};
@@ -36,7 +38,7 @@ const EPSILON: f64 = 1e-5;
 pub type Family = (&'static str, fn() -> Vec<Case>);
 
 /// The table's families.
-pub fn families() -> [Family; 19] {
+pub fn families() -> [Family; 20] {
     [
         ("elementwise", elementwise),
         ("broadcasting", broadcasting),
@@ -55,6 +57,7 @@ pub fn families() -> [Family; 19] {
         ("pooling", pooling),
         ("sampling", sampling),
         ("penalties", penalties),
+        ("not finite", not_finite),
         ("large", large),
         ("large convolutions", large_convolutions),
     ]
