@@ -1,4 +1,5 @@
-// Mean and sum of squared deviations of each channel over chunks of rows: two passes within a thread's few rows, then a tree.
+// Mean and sum of squared deviations of each channel over chunks of rows: two passes within a thread's few rows, then a tree. What comes of
+// it is a snippet's, `finish(split, channel, all)`: where there is but one chunk, nothing is left to be joined.
 
 struct Parameters {
     rows: u32,
@@ -6,12 +7,13 @@ struct Parameters {
     chunk: u32,
     splits: u32,
     channel_groups: u32,
+    // Of running statistics, where some are tracked: the share of the batch, and what makes its variance unbiased.
+    momentum: f32,
+    unbiased: f32,
 }
 
 @group(0) @binding(0) var<uniform> parameters: Parameters;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> means: array<f32>;
-@group(0) @binding(3) var<storage, read_write> squares: array<f32>;
 
 @compute @workgroup_size(256)
 fn main(
@@ -39,7 +41,6 @@ fn main(
     }
     let all = merge_rows(lane, own);
     if lane < LANES && valid {
-        means[split * parameters.channels + channel] = all.mean;
-        squares[split * parameters.channels + channel] = all.square;
+        finish(split, channel, all);
     }
 }

@@ -1,5 +1,6 @@
 // The sums over chunks of rows of the cotangent before the activation, and of it times the normalised input: the partial
-// cotangents of beta and gamma. Rows of threads add every so manieth row, then a tree joins them, always in the same order.
+// cotangents of beta and gamma. Rows of threads add every so manieth row, then a tree joins them, always in the same order. What comes of
+// it is a snippet's, `finish(split, channel, total)`: where there is but one chunk, nothing is left to be joined.
 
 const ROWS = 256u / LANES;
 
@@ -19,8 +20,6 @@ struct Parameters {
 @group(0) @binding(3) var<storage, read> variance: array<f32>;
 @group(0) @binding(4) var<storage, read> output: array<f32>;
 @group(0) @binding(5) var<storage, read> cotangent: array<f32>;
-@group(0) @binding(6) var<storage, read_write> beta: array<f32>;
-@group(0) @binding(7) var<storage, read_write> gamma: array<f32>;
 
 var<workgroup> partial: array<vec2<f32>, 256>;
 
@@ -55,8 +54,6 @@ fn main(
         workgroupBarrier();
     }
     if lane < LANES && valid {
-        let at = split * parameters.channels + channel;
-        beta[at] = partial[lane].x;
-        gamma[at] = partial[lane].y;
+        finish(split, channel, partial[lane]);
     }
 }

@@ -114,7 +114,7 @@ table! {
     /// `ln(1 + e^x)` as `max(x, 0) + ln(1 + e^-|x|)`.
     Softplus = "softplus", x.max(0.0) + (-x.abs()).exp().ln_1p(), "max(x, 0.0) + ln_1p(exp(-abs(x)))";
     /// `max(x, 0)`; what is not a number stays so.
-    Relu = "relu", if x < 0.0 { 0.0 } else { x }, "select(x, 0.0, x < 0.0)";
+    Relu = "relu", if x < 0.0 { 0.0 } else { x }, "select(select(x, 0.0, x < 0.0), x, is_nan(x))";
     /// `x` where positive, else `slope x`.
     LeakyRelu { slope: f64 } = "leaky_relu", if x > 0.0 { x } else { x * (slope as T) }, "select(x * slope, x, x > 0.0)";
     /// 1 where `x > 0`, else 0.
@@ -122,7 +122,7 @@ table! {
     /// `x` to a whole power.
     Powi { exponent: i32 } = "powi", x.powi(exponent), "powi(x, exponent)";
     /// `x` held between two bounds.
-    Clamp { low: f64, high: f64 } = "clamp", x.clamp(low as T, high as T), "select(select(x, low, x < low), high, x > high)";
+    Clamp { low: f64, high: f64 } = "clamp", x.clamp(low as T, high as T), "select(select(select(x, low, x < low), high, x > high), x, is_nan(x))";
     /// The sine of radians.
     Sin = "sin", x.sin(), "sine(x)";
     /// The cosine of radians.

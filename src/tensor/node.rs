@@ -92,6 +92,12 @@ pub trait Op: Send + Sync + 'static {
     /// What [`Op::vjp`] reads through [`Context::input`] and [`Context::output`].
     fn keep(&self) -> Keep;
 
+    /// What [`Op::vjp`] gives for the cotangent 1 of a scalar output that is not recorded, where the op has that at hand: None, unless it
+    /// does.
+    fn gradient(&self, _context: &Context<'_>) -> Option<Vec<Option<Tensor>>> {
+        None
+    }
+
     /// The vector-Jacobian products: for each input that is `wanted`, the cotangent of that input given
     /// the output's. None stands for zero. A cotangent may have a shape that the input broadcasts to.
     fn vjp(&self, context: &Context<'_>, cotangent: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>>;
@@ -191,6 +197,10 @@ impl<'a> Context<'a> {
     /// Where the op ran.
     pub fn device(&self) -> &Device {
         &self.origin.device
+    }
+
+    pub(super) fn gradient(&self) -> Option<Vec<Option<Tensor>>> {
+        self.origin.op.gradient(self)
     }
 
     pub(super) fn vjp(&self, cotangent: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {

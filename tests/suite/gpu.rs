@@ -2,8 +2,10 @@
 
 use std::sync::LazyLock;
 
+use graft::backend::Activation;
 use graft::backend::gpu::Choice;
 use graft::conformance::{Allowance, Case, table};
+use graft::nn::{Adam, AdamOptions, Layout, Optimiser, Parameter};
 use graft::{Device, Tensor, grad};
 
 use crate::case::{Largest, each_family, verify};
@@ -155,6 +157,44 @@ fn a_tensor_over_the_binding_limit_is_an_error_and_one_under_it_is_not() {
 fn three_steps_of_adam_agree_and_leave_shared_storages_alone() {
     if let Some(device) = gpu() {
         crate::parity::adam_agrees("gpu", &device, 1e-6);
+    }
+}
+
+#[test]
+fn updates_of_several_parameters_at_once_and_tracked_statistics_are_those_of_the_reference() {
+    let Some(device) = gpu() else { return };
+    // Sizes of one and of many workgroups, and odd ones: in pairs, alone, and with gradients in two summands.
+    let sizes = [5, 3000, 1, 1024, 777];
+    let wave = |size: usize, phase: f64| -> Vec<f64> { (0..size).map(|i| (i as f64 * 0.7 + phase).sin()).collect() };
+    let on = |device: &Device| -> Vec<Vec<f64>> {
+        let tensor = |size: usize, phase: f64| Tensor::from_slice(device, &wave(size, phase), [size]);
+        let parameters: Vec<Parameter> =
+            sizes.iter().map(|&size| Parameter::new(format!("p{size}"), Layout::Plain, tensor(size, 0.1))).collect();
+        let targets: Vec<Parameter> =
+            sizes.iter().map(|&size| Parameter::new(format!("t{size}"), Layout::Plain, tensor(size, 0.2))).collect();
+        let mut adam = Adam::new(parameters.clone(), AdamOptions { rate: 0.05, ..AdamOptions::default() });
+        let gradients = |phase: f64| sizes.iter().map(|&size| tensor(size, phase)).collect::<Vec<Tensor>>();
+        for step in 0..3 {
+            adam.step(gradients(f64::from(step)));
+            adam.step_sum(gradients(0.5), gradients(f64::from(step) + 1.0));
+            Parameter::lerp_each(&targets, &parameters, 0.25);
+        }
+        let mut running = [tensor(6, 0.3), tensor(6, 0.4).powi(2)];
+        let (gamma, beta) = (tensor(6, 0.6), tensor(6, 0.7));
+        let mut outputs = Vec::new();
+        // Few rows are a workgroup's, more are several.
+        for rows in [9, 700, 5000] {
+            let x = tensor(rows * 6, 0.8).reshape([rows, 6]) * 3.0;
+            let (norm, moved) = x.batch_norm_tracked(&gamma, &beta, 1e-5, Activation::Relu, running, 0.3);
+            running = moved;
+            outputs.extend([norm.output, norm.mean, norm.variance]);
+        }
+        let slots = parameters.iter().chain(&targets).map(Parameter::get);
+        slots.chain(outputs).chain(running).map(|tensor| tensor.to_vec().unwrap()).collect()
+    };
+    for (index, (found, expected)) in on(&device).iter().zip(on(&Device::reference())).enumerate() {
+        let far = found.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        assert!(far < 1e-5, "number {index} is {far:.1e} off");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::shader::{Kernel, TRACK, arguments};
+use super::shader::{Kernel, MOMENTS, SUMS, TRACK, TRACK_WHOLE, arguments};
 use crate::backend::{Activation, BatchNormShape};
 
 /// Neighbouring channels that a workgroup takes where there are as many.
@@ -15,6 +15,10 @@ const THREAD_ROWS: usize = 16;
 /// Chunks at most, where rows are many.
 const MOST_CHUNKS: usize = 512;
 
+/// Rows up to which a channel is one workgroup's, so that nothing is left to be joined; and neighbouring channels of that one.
+const FEW_ROWS: usize = 2048;
+const FEW_LANES: usize = 4;
+
 /// How rows are shared out.
 struct Chunks {
     lanes: usize,
@@ -25,9 +29,18 @@ struct Chunks {
 
 impl Chunks {
     fn of(shape: &BatchNormShape) -> Chunks {
+        if shape.rows <= FEW_ROWS {
+            let channel_groups = shape.channels.div_ceil(FEW_LANES);
+            return Chunks { lanes: FEW_LANES, chunk: shape.rows, splits: 1, channel_groups };
+        }
         let lanes = shape.channels.next_power_of_two().min(LANES);
         let chunk = (THREADS / lanes * THREAD_ROWS).max(shape.rows.div_ceil(MOST_CHUNKS));
         Chunks { lanes, chunk, splits: shape.rows.div_ceil(chunk), channel_groups: shape.channels.div_ceil(lanes) }
+    }
+
+    /// Whether there is but one chunk.
+    fn is_whole(&self) -> bool {
+        self.splits == 1
     }
 
     fn words(&self, shape: &BatchNormShape) -> [u32; 5] {
@@ -61,18 +74,22 @@ pub fn forward(
     let chunks = Chunks::of(shape);
     let channels = shape.channels;
     let scratch = |len| commands.buffer(len);
-    let (means, squares) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
-    let kernel = Kernel::new("batch_norm_moments").constant("LANES", chunks.lanes);
-    commands.dispatch(&kernel, &chunks.words(shape), &[x], &[&means, &squares], chunks.groups());
     let (mean, variance) = (scratch(channels), scratch(channels));
-    let kernel = merge_kernel(MERGE_LANES, tracked.is_some());
-    let groups = channels.div_ceil(MERGE_LANES);
-    let mut parameters = chunks.words(shape)[..4].to_vec();
-    let mut writes = vec![&mean, &variance];
     let numbers = tracked.map_or([0.0; 2], |tracked| [tracked.momentum, tracked.unbiased]);
-    parameters.extend(numbers.map(|number| (number as f32).to_bits()));
-    writes.extend(tracked.into_iter().flat_map(|tracked| [tracked.mean, tracked.variance]));
-    commands.dispatch(&kernel, &parameters, &[&means, &squares], &writes, groups);
+    let numbers = numbers.map(|number| (number as f32).to_bits());
+    let mut ends = vec![&mean, &variance];
+    ends.extend(tracked.into_iter().flat_map(|tracked| [tracked.mean, tracked.variance]));
+    let parameters = [&chunks.words(shape)[..], &numbers].concat();
+    let kernel = moments_kernel(chunks.lanes, chunks.is_whole(), tracked.is_some());
+    if chunks.is_whole() {
+        commands.dispatch(&kernel, &parameters, &[x], &ends, chunks.groups());
+    } else {
+        let (means, squares) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
+        commands.dispatch(&kernel, &parameters, &[x], &[&means, &squares], chunks.groups());
+        let kernel = merge_kernel(MERGE_LANES, tracked.is_some());
+        let parameters = [&chunks.words(shape)[..4], &numbers].concat();
+        commands.dispatch(&kernel, &parameters, &[&means, &squares], &ends, channels.div_ceil(MERGE_LANES));
+    }
 
     let out = scratch(x.len());
     let function = shape.activation.unary();
@@ -84,9 +101,20 @@ pub fn forward(
     [out, mean, variance]
 }
 
+/// The kernel of chunks of rows, or of all rows at once, which then moves running statistics where some are tracked.
+pub fn moments_kernel(lanes: usize, whole: bool, tracked: bool) -> Kernel {
+    let kernel = Kernel::new("batch_norm_moments").constant("LANES", lanes).choice("WHOLE", whole, &MOMENTS);
+    if whole { kernel.choice("TRACKED", tracked, &[TRACK[0], TRACK_WHOLE]) } else { kernel }
+}
+
 /// The kernel that joins chunks, and moves running statistics where some are tracked.
 pub fn merge_kernel(lanes: usize, tracked: bool) -> Kernel {
     Kernel::new("batch_norm_merge").constant("LANES", lanes).choice("TRACKED", tracked, &TRACK)
+}
+
+/// The kernel of the backward pass's sums over chunks of rows, or over all rows at once.
+pub fn sums_kernel(lanes: usize, whole: bool, activation: Activation) -> Kernel {
+    Kernel::new("batch_norm_sums").constant("LANES", lanes).choice("WHOLE", whole, &SUMS).gate(activation)
 }
 
 /// The storages that the backward pass reads.
@@ -114,18 +142,21 @@ pub fn backward(commands: &dyn Commands, saved: &Saved<'_>, shape: &BatchNormSha
     let epsilon = (shape.epsilon as f32).to_bits();
     let gate = gate_arguments(shape.activation);
 
-    let (partial_beta, partial_gamma) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
     let parameters = [&gate[..], &chunks.words(shape), &[epsilon]].concat();
-    let kernel = Kernel::new("batch_norm_sums").constant("LANES", chunks.lanes).gate(shape.activation);
+    let kernel = sums_kernel(chunks.lanes, chunks.is_whole(), shape.activation);
     let reads = [input, mean, variance, output, cotangent];
-    commands.dispatch(&kernel, &parameters, &reads, &[&partial_beta, &partial_gamma], chunks.groups());
-
     let (d_beta, d_gamma, coefficients) = (scratch(channels), scratch(channels), scratch(4 * channels));
-    let parameters = [(shape.rows as f32).to_bits(), epsilon, channels as u32, chunks.splits as u32];
-    let kernel = Kernel::new("batch_norm_merge_sums").constant("LANES", MERGE_LANES);
-    let reads = [&partial_beta, &partial_gamma, mean, variance];
-    let writes = [&d_beta, &d_gamma, &coefficients];
-    commands.dispatch(&kernel, &parameters, &reads, &writes, channels.div_ceil(MERGE_LANES));
+    let ends = [&d_beta, &d_gamma, &coefficients];
+    if chunks.is_whole() {
+        commands.dispatch(&kernel, &parameters, &reads, &ends, chunks.groups());
+    } else {
+        let (partial_beta, partial_gamma) = (scratch(chunks.splits * channels), scratch(chunks.splits * channels));
+        commands.dispatch(&kernel, &parameters, &reads, &[&partial_beta, &partial_gamma], chunks.groups());
+        let parameters = [(shape.rows as f32).to_bits(), epsilon, channels as u32, chunks.splits as u32];
+        let kernel = Kernel::new("batch_norm_merge_sums").constant("LANES", MERGE_LANES);
+        let reads = [&partial_beta, &partial_gamma, mean, variance];
+        commands.dispatch(&kernel, &parameters, &reads, &ends, channels.div_ceil(MERGE_LANES));
+    }
 
     let out = scratch(input.len());
     let parameters = [&gate[..], &[input.words() as u32, channels as u32]].concat();

@@ -9,6 +9,7 @@ use super::adapter::Adapter;
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::failure::Failure;
+use super::groups::Groups;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
 use super::product::Shape;
@@ -53,7 +54,7 @@ pub struct Engine {
     alignment: usize,
     failure: Arc<Failure>,
     pipelines: Pipelines,
-    taste: Taste,
+    pub(super) taste: Taste,
     tuning: Mutex<Tuning>,
     #[cfg(feature = "gan")]
     tuning_store: Option<TuningStore>,
@@ -69,6 +70,7 @@ struct Recording {
     pass: Option<wgpu::ComputePass<'static>>,
     encoder: Option<wgpu::CommandEncoder>,
     uniforms: Vec<u8>,
+    groups: Groups,
     dispatches: usize,
     uploads: u64,
     /// Where the next pass writes the times of its beginning and, behind that, its end.
@@ -269,7 +271,8 @@ impl Engine {
         drop(recording);
         let times: Vec<u64> = self.read(&staging)?;
         let nanoseconds = times[1].saturating_sub(times[0]) as f64 * f64::from(self.queue.get_timestamp_period());
-        Ok(Some(Duration::from_secs_f64(nanoseconds * 1e-9)))
+        // A clock that says nonsense is none.
+        Ok(Duration::try_from_secs_f64(nanoseconds * 1e-9).ok())
     }
 
     /// What the host finds in a mappable buffer, once all that was submitted is done.
@@ -363,6 +366,7 @@ impl Commands for Engine {
         // A failure is kept, and comes with the next read-back.
         let _ = self.sync();
         self.pipelines.keep();
+        self.recording().groups.clear();
         drop(self.pool.clear());
         // What nothing uses any more is freed by a poll.
         let _ = self.device.poll(wgpu::PollType::Poll);
@@ -386,22 +390,21 @@ impl Commands for Engine {
         recording.uniforms.resize(offset + size, 0);
         recording.dispatches += 1;
         recording.kernels.push(kernel.name);
-        let uniform = wgpu::BufferBinding {
-            buffer: &self.uniforms,
-            offset: offset as u64,
-            size: wgpu::BufferSize::new(size as u64),
-        };
-        let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
-            .chain(storages.iter().map(|storage| storage.as_entire_binding()));
-        let entries: Vec<wgpu::BindGroupEntry<'_>> =
-            bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-        let descriptor =
-            wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
-        let bind_group = self.device.create_bind_group(&descriptor);
+        let bind_group = recording.groups.get(&pipeline, size, &storages, || {
+            let size = wgpu::BufferSize::new(size as u64);
+            let uniform = wgpu::BufferBinding { buffer: &self.uniforms, offset: 0, size };
+            let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
+                .chain(storages.iter().map(|storage| storage.as_entire_binding()));
+            let entries: Vec<wgpu::BindGroupEntry<'_>> =
+                bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
+            let descriptor =
+                wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
+            self.device.create_bind_group(&descriptor)
+        });
         let stamps = recording.stamps(&self.device);
         let pass = recording.pass(&self.device);
         pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &bind_group, &[]);
+        pass.set_bind_group(0, &bind_group, &[offset as u32]);
         let [across, down] = folded(groups);
         stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, *at));
         pass.dispatch_workgroups(across, down, 1);

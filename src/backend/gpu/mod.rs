@@ -11,6 +11,7 @@ mod convolution;
 mod elementwise;
 mod engine;
 mod failure;
+mod groups;
 mod matmul;
 mod optimise;
 mod pipeline;

@@ -58,8 +58,12 @@ impl Pipelines {
     /// The pipeline of a kernel with so many storages to read and to write, made once.
     pub fn get(&self, device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
         let mut pipelines = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let compile = || Arc::new(Pipeline::compile(device, self.cache(), kernel, [reads, writes]));
-        Arc::clone(pipelines.entry(kernel.key()).or_insert_with(compile))
+        if let Some(pipeline) = pipelines.get(kernel.key()) {
+            return Arc::clone(pipeline);
+        }
+        let pipeline = Arc::new(Pipeline::compile(device, self.cache(), kernel, [reads, writes]));
+        pipelines.insert(kernel.key().to_string(), Arc::clone(&pipeline));
+        pipeline
     }
 }
 
@@ -78,7 +82,8 @@ impl Pipeline {
                     0 => wgpu::BufferBindingType::Uniform,
                     binding => wgpu::BufferBindingType::Storage { read_only: binding <= reads },
                 },
-                has_dynamic_offset: false,
+                // The parameters of all dispatches of a submission lie in one buffer: what else is bound stays the same from step to step.
+                has_dynamic_offset: binding == 0,
                 min_binding_size: None,
             },
             count: None,

@@ -1,12 +1,15 @@
 //! The tiled matrix product that matmul and the convolutions share: which kernel, and how the depth is split.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, MATRIX, TAP, arguments};
 use super::tile::{Choice, STEP, THREAD, TILES, Tile, USUAL};
-use crate::backend::{Activation, Geometry, Reduction};
+use crate::backend::{Activation, Geometry, Reduction, Unary};
 
 /// How an operand lies: its contiguous axis, and whether that is a multiple of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,9 +58,12 @@ impl Shape {
         tile.count(self.rows, self.columns).iter().product::<usize>() * tile.rows * tile.columns
     }
 
-    /// The tile that wastes least of those that suit every adapter; the squarest of those that waste alike.
+    /// The tile that wastes least of those that suit every adapter; the squarest of those that waste nearly alike.
     pub fn usual(&self) -> Tile {
-        *TILES[..USUAL].iter().min_by_key(|tile| self.covered(tile)).expect("there are tiles")
+        // Longer ones read more for every product: the last of them twice as much as the first.
+        const COSTS: [usize; USUAL] = [100, 104, 125];
+        let cost = |&index: &usize| self.covered(&TILES[index]) * COSTS[index];
+        TILES[(0..USUAL).min_by_key(cost).expect("there are tiles")]
     }
 }
 
@@ -81,7 +87,7 @@ pub fn product(commands: &dyn Commands, shape: &Shape, [a, b]: [&Buffer; 2], act
     let tile = own.map_or(usual, |choice| choice.tile);
     let [row_tiles, column_tiles] = tile.count(rows, columns);
     let groups = row_tiles * column_tiles * parts * splits;
-    let kernel = kernel(shape, &tile, own.map(|choice| (choice.prefetch, taste.unrolled)), fused);
+    let kernel = kept_kernel(shape, &tile, own.map(|choice| (choice.prefetch, taste.unrolled)), fused);
     let out = commands.buffer(splits * size);
     let mut parameters = arguments(&fused.unary().map_or_else(Vec::new, |function| function.parameters())).to_vec();
     parameters.extend(
@@ -106,6 +112,16 @@ fn finds(name: &str) -> [bool; 2] {
         "conv_fine" => [true, true],
         _ => [false, false],
     }
+}
+
+type Made = (Shape, Tile, Option<(bool, bool)>, Option<&'static str>);
+
+/// As [`kernel`], made once: its text is long, and a step asks for it again and again.
+fn kept_kernel(shape: &Shape, tile: &Tile, own: Option<(bool, bool)>, activation: Activation) -> Arc<Kernel> {
+    static KERNELS: LazyLock<Mutex<HashMap<Made, Arc<Kernel>>>> = LazyLock::new(Mutex::default);
+    let mut kernels = KERNELS.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = (*shape, *tile, own, activation.unary().map(Unary::name));
+    Arc::clone(kernels.entry(made).or_insert_with(|| Arc::new(kernel(shape, tile, own, activation))))
 }
 
 /// A shape's kernel for a tile: for these very sizes where it is told whether it fetches ahead and whether its loops are written out, else

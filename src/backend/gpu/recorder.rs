@@ -153,11 +153,11 @@ impl Recorder {
 impl Notes {
     fn shader(&mut self, kernel: &Kernel, reads: usize, writes: usize) -> usize {
         let key = kernel.key();
-        if let Some(&known) = self.known.get(&key) {
+        if let Some(&known) = self.known.get(key) {
             return known;
         }
         self.shaders.push(Shader { text: kernel.source(), reads, writes });
-        self.known.insert(key, self.shaders.len() - 1);
+        self.known.insert(key.to_string(), self.shaders.len() - 1);
         self.shaders.len() - 1
     }
 }

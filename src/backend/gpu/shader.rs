@@ -1,6 +1,7 @@
 //! The text of each kernel: its file and snippets in `shaders/`, behind the constants and functions that a use of it fixes.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use super::super::{Activation, Binary, Reduction, Unary};
 
@@ -68,6 +69,8 @@ pub struct Kernel {
     /// The parameters that are constants here.
     fixed: Vec<&'static str>,
     loops: String,
+    /// Made once, when it is first asked for.
+    key: OnceLock<String>,
 }
 
 impl Kernel {
@@ -80,6 +83,7 @@ impl Kernel {
             choices: Vec::new(),
             fixed: Vec::new(),
             loops: String::new(),
+            key: OnceLock::new(),
         }
     }
 
@@ -174,8 +178,8 @@ impl Kernel {
     }
 
     /// What tells its pipeline from others: the prelude has a flag for each choice of a snippet.
-    pub fn key(&self) -> String {
-        format!("{}\n{}{}", self.name, self.prelude, self.loops)
+    pub fn key(&self) -> &str {
+        self.key.get_or_init(|| format!("{}\n{}{}", self.name, self.prelude, self.loops))
     }
 
     /// Its constants with their values, as WGSL writes them.
@@ -265,6 +269,19 @@ pub const LERP_SLOTS: [&str; 4] = [
 pub const TRACK: [&str; 2] =
     [include_str!("../../../shaders/shared/track_nothing.wgsl"), include_str!("../../../shaders/shared/track.wgsl")];
 
+/// The same, where there is but one chunk.
+pub const TRACK_WHOLE: &str = include_str!("../../../shaders/shared/track_whole.wgsl");
+
+/// What becomes of a channel's moments in a chunk of rows, and in all rows.
+pub const MOMENTS: [&str; 2] = [
+    include_str!("../../../shaders/shared/moments_chunk.wgsl"),
+    include_str!("../../../shaders/shared/moments_whole.wgsl"),
+];
+
+/// What becomes of a channel's sums of the backward pass in a chunk of rows, and in all rows.
+pub const SUMS: [&str; 2] =
+    [include_str!("../../../shaders/shared/sums_chunk.wgsl"), include_str!("../../../shaders/shared/sums_whole.wgsl")];
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -296,10 +313,15 @@ mod tests {
         }
         for lanes in [1, 256] {
             let of = |name| Kernel::new(name).constant("LANES", lanes);
-            kernels.extend(["batch_norm_merge_sums", "batch_norm_moments"].map(of));
-            kernels.extend([false, true].map(|tracked| batch_norm::merge_kernel(lanes, tracked)));
+            kernels.push(of("batch_norm_merge_sums"));
+            for tracked in [false, true] {
+                kernels.push(batch_norm::merge_kernel(lanes, tracked));
+                kernels.extend([false, true].map(|whole| batch_norm::moments_kernel(lanes, whole, tracked)));
+            }
             kernels.extend([Reduction::Sum, Reduction::Max].map(|reduction| of("reduce").fold(reduction)));
-            kernels.extend(ACTIVATIONS.map(|activation| of("batch_norm_sums").gate(activation)));
+            for whole in [false, true] {
+                kernels.extend(ACTIVATIONS.map(|activation| batch_norm::sums_kernel(lanes, whole, activation)));
+            }
         }
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_normalise").activation(activation)));
         kernels.extend(ACTIVATIONS.map(|activation| Kernel::new("batch_norm_backward").gate(activation)));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A tile of the result, which `threads` threads make: 8 x 8 elements each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
     /// Its rows.
     pub rows: usize,

@@ -87,7 +87,8 @@ impl Trace {
     /// What was read so far, a tick being `period` nanoseconds.
     pub fn found(&self, period: f32) -> DeviceTimes {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let time = |ticks: u64| Duration::from_secs_f64(ticks as f64 * f64::from(period) * 1e-9);
+        let time =
+            |ticks: u64| Duration::try_from_secs_f64(ticks as f64 * f64::from(period) * 1e-9).unwrap_or_default();
         DeviceTimes { busy: found.busy.iter().copied().map(time).collect(), idle: time(found.idle) }
     }
 }

@@ -9,7 +9,7 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::engine::Engine;
 use super::product::{Shape, product};
-use super::tile::{Choice, TILES};
+use super::tile::{Choice, TILES, Tile};
 use super::tuning::key;
 use crate::backend::{Activation, Tuned};
 use crate::error::Result;
@@ -17,11 +17,15 @@ use crate::random::{Purpose, generator};
 
 /// How much more than the usual tile's a tile may cover.
 const MOST_WASTE: f64 = 1.3;
+/// Columns from which on a product is broad.
+const BROAD: usize = 64;
 /// How long one timing is to last, and how many products it holds at most.
 const TIMING: Duration = Duration::from_micros(1500);
 const MOST_PRODUCTS: usize = 40;
-/// Timings of a choice; the shortest counts.
-const TIMINGS: usize = 3;
+/// How often the choices are timed, one after the other; the shortest time of each counts.
+const ROUNDS: usize = 4;
+/// How long the card works before it is timed.
+const WARM_UP: Duration = Duration::from_millis(60);
 /// The share of the usual choice's time that another must save.
 const GAIN: f64 = 0.03;
 
@@ -61,47 +65,146 @@ fn measured(engine: &Engine, shape: &Shape, operands: [usize; 2]) -> Result<Opti
     };
     let operands = operands.map(operand);
     let both: [&Buffer; 2] = [&operands[0], &operands[1]];
-    let run = || product(engine, shape, both, Activation::Identity);
-    let usual = Choice { tile: shape.usual(), prefetch: engine.taste().prefetch };
-    let mut bits: Option<Vec<f32>> = None;
-    let mut tuned = Tuned { shape: key(shape), work: shape.work(), ..Tuned::default() };
-    let mut best: Option<(Choice, Duration)> = None;
-    for choice in candidates(shape, usual) {
+    let run = |choice: Choice| {
         engine.tuning().tried = Some(choice);
-        let result = engine.download(&[&run()])?.remove(0);
+        product(engine, shape, both, Activation::Identity)
+    };
+    let timed = |choice: Choice, products: usize| -> Result<Option<Duration>> {
+        let work = || (0..products).for_each(|_| drop(run(choice)));
+        Ok(engine.timed(work)?.map(|time| time / products as u32))
+    };
+    let usual = Choice { tile: shape.usual(), prefetch: engine.taste().prefetch };
+    let mut tuned = Tuned { shape: key(shape), work: shape.work(), ..Tuned::default() };
+    let mut bits: Option<Vec<f32>> = None;
+    let mut same = Vec::new();
+    for choice in candidates(shape, usual) {
+        let result = engine.download(&[&run(choice)])?.remove(0);
         let expected = bits.get_or_insert_with(|| result.clone());
-        if !expected.iter().zip(&result).all(|(a, b)| a.to_bits() == b.to_bits()) {
-            tuned.other_bits.push(choice.to_string());
-            continue;
-        }
-        let mut time = Duration::MAX;
-        let mut products = 1;
-        for _ in 0..=TIMINGS {
-            let timed = engine.timed(|| (0..products).for_each(|_| drop(run())))?;
-            let Some(timed) = timed else { return Ok(None) };
-            let each = timed / products as u32;
-            // The first timing says how many products fill one.
-            if products > 1 || timed >= TIMING {
-                time = time.min(each);
-            }
-            let wanted = TIMING.as_secs_f64() / each.as_secs_f64().max(1e-9);
-            products = (wanted as usize).clamp(2, MOST_PRODUCTS);
-        }
-        tuned.times.push((choice.to_string(), time));
-        let better = best.is_none_or(|(_, least)| time.as_secs_f64() < least.as_secs_f64() * (1.0 - GAIN));
-        if better {
-            best = Some((choice, time));
+        match expected.iter().zip(&result).all(|(a, b)| a.to_bits() == b.to_bits()) {
+            true => same.push((choice, Duration::MAX)),
+            false => tuned.other_bits.push(choice.to_string()),
         }
     }
-    let (choice, _) = best.expect("the usual choice gives its own bits");
-    tuned.taken = choice.to_string();
-    Ok(Some((tuned, choice)))
+    // A card that has waited for the host runs slowly for a while.
+    let (mut products, start) = (1, Instant::now());
+    while start.elapsed() < WARM_UP {
+        let Some(time) = timed(usual, products)? else { return Ok(None) };
+        products = ((TIMING.as_secs_f64() / time.as_secs_f64().max(1e-9)) as usize).clamp(1, MOST_PRODUCTS);
+    }
+    for _ in 0..ROUNDS {
+        for (choice, least) in &mut same {
+            *least = timed(*choice, products)?.unwrap_or(Duration::MAX).min(*least);
+        }
+    }
+    let mut best = same[0];
+    for &(choice, time) in &same[1..] {
+        let others_gain = time.as_secs_f64() < same[0].1.as_secs_f64() * (1.0 - GAIN);
+        if others_gain && time < best.1 {
+            best = (choice, time);
+        }
+    }
+    tuned.times = same.iter().map(|(choice, time)| (choice.to_string(), *time)).collect();
+    tuned.taken = best.0.to_string();
+    Ok(Some((tuned, best.0)))
 }
 
 /// Choices that may be best, the usual one first.
 fn candidates(shape: &Shape, usual: Choice) -> Vec<Choice> {
     let most = shape.covered(&usual.tile) as f64 * MOST_WASTE;
-    let tiles = TILES.into_iter().filter(|tile| shape.covered(tile) as f64 <= most);
+    // Tiles much longer than broad are for few columns.
+    let suits = |tile: &Tile| shape.columns < BROAD || tile.rows <= 2 * tile.columns;
+    let tiles = TILES.into_iter().filter(|tile| shape.covered(tile) as f64 <= most && suits(tile));
     let all = tiles.flat_map(|tile| [true, false].map(|prefetch| Choice { tile, prefetch }));
     std::iter::once(usual).chain(all.filter(|choice| *choice != usual)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::adapter::{Choice as Which, choose};
+    use super::super::convolution::convolution;
+    use super::super::matmul::matmul;
+    use super::super::tile::Taste;
+    use super::*;
+    use crate::backend::{Geometry, MatMul, Role};
+
+    fn engine() -> Option<Engine> {
+        match choose(&Which::Best) {
+            Ok(adapter) => Some(Engine::new(adapter, "gpu".to_string()).unwrap()),
+            Err(error) => {
+                println!("skipped: {error}");
+                None
+            }
+        }
+    }
+
+    fn operand(engine: &Engine, length: usize, phase: f32) -> Buffer {
+        let values: Vec<f32> = (0..length).map(|index| (index as f32 * 0.37 + phase).sin()).collect();
+        let buffer = engine.buffer(length);
+        engine.upload(bytemuck::cast_slice(&values), &buffer);
+        buffer
+    }
+
+    #[test]
+    fn every_choice_for_every_kind_of_product_gives_the_bits_of_the_kernel_for_all_sizes() {
+        let Some(mut engine) = engine() else { return };
+        let sizes = MatMul { batch: 1, rows: 70, inner: 530, columns: 68, transpose_a: false, transpose_b: false };
+        let mut products: Vec<Box<dyn Fn(&Engine) -> Buffer>> = Vec::new();
+        for (transpose_a, transpose_b, columns) in [(false, false, 68), (true, false, 67), (false, true, 130)] {
+            let sizes = MatMul { transpose_a, transpose_b, columns, ..sizes };
+            products.push(Box::new(move |engine| {
+                let (a, b) = (operand(engine, 70 * 530, 0.1), operand(engine, 530 * columns, 0.2));
+                matmul(engine, &a, &b, &sizes, Activation::Tanh)
+            }));
+        }
+        // Whole tiles and steps within a tap; neither, with odd channels; phases of unequal size.
+        for (batch, fine, channels, filter) in
+            [(8, [16, 16], [16, 64], [4, 2, 1]), (3, [9, 7], [5, 66], [3, 2, 1]), (3, [10, 10], [12, 20], [3, 2, 0])]
+        {
+            let [kernel, stride, padding] = filter.map(|size: usize| [size; 2]);
+            let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
+            let length = |shape: [usize; 4]| shape.iter().product::<usize>();
+            let (image, weights, coarse) = (length(g.fine_shape()), length(g.filter_shape()), length(g.coarse_shape()));
+            for (role, [a, b]) in
+                [(Role::Coarse, [image, weights]), (Role::Fine, [weights, coarse]), (Role::Filter, [image, coarse])]
+            {
+                products.push(Box::new(move |engine| {
+                    let (a, b) = (operand(engine, a, 0.3), operand(engine, b, 0.4));
+                    convolution(engine, role, &g, &a, &b, Activation::Identity)
+                }));
+            }
+        }
+        let own = Taste { fixed_from: 0, ..Taste::SOFTWARE };
+        for (number, product) in products.iter().enumerate() {
+            engine.taste = Taste { fixed_from: usize::MAX, ..own };
+            let run = |engine: &Engine| engine.download(&[&product(engine)]).unwrap().remove(0);
+            let expected = run(&engine);
+            assert!(expected.iter().all(|value| value.is_finite()) && expected.iter().any(|&value| value != 0.0));
+            for (tile, prefetch, unrolled) in
+                TILES.into_iter().flat_map(|tile| [(tile, true, false), (tile, false, true), (tile, true, true)])
+            {
+                engine.taste = Taste { unrolled, ..own };
+                let choice = Choice { tile, prefetch };
+                engine.tuning().tried = Some(choice);
+                let same = run(&engine).iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                assert!(same, "product {number}, {choice}, loops written out: {unrolled}");
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_that_came_by_are_measured_once_and_computed_so_from_then_on() {
+        let Some(mut engine) = engine() else { return };
+        engine.taste = Taste { fixed_from: 0, ..Taste::SOFTWARE };
+        let sizes = MatMul { batch: 1, rows: 64, inner: 64, columns: 64, transpose_a: false, transpose_b: false };
+        let (a, b) = (operand(&engine, 64 * 64, 0.1), operand(&engine, 64 * 64, 0.2));
+        let run = || engine.download(&[&matmul(&engine, &a, &b, &sizes, Activation::Identity)]).unwrap().remove(0);
+        let before = run();
+        let tuned = tune(&engine, Duration::from_secs(60)).unwrap();
+        let [found] = &tuned[..] else { panic!("{} shapes", tuned.len()) };
+        assert!(found.other_bits.is_empty() && found.times.len() > 2, "{found:?}");
+        let best = found.times.iter().map(|(_, time)| *time).min().unwrap();
+        assert!(found.gain()[1] <= found.gain()[0] && best > Duration::ZERO, "{found:?}");
+        assert_eq!(run(), before);
+        assert!(tune(&engine, Duration::from_secs(60)).unwrap().is_empty());
+    }
 }

@@ -510,6 +510,8 @@ pub fn losses() -> Vec<Case> {
         of_logits("cross_entropy_with", &[2, 3], |x| {
             x.cross_entropy_with(&Tensor::from_slice(x.device(), &[0.5, 0.25, 0.25, 0.0, 0.125, 0.875], [2, 3]))
         }),
+        one("mean_softplus", [5, 61], ANY, Tensor::mean_softplus).transcendental(),
+        one("mean_softplus_negated", [7], ANY, Tensor::mean_softplus_negated).transcendental(),
         two("bce_with_logits", input([3, 4], ANY), input([3, 4], SHARE), Tensor::bce_with_logits).transcendental(),
         two("bce", input([3, 4], SHARE), input([3, 4], SHARE), Tensor::bce).transcendental(),
         two("mse", input([3, 4], ANY), input([3, 4], ANY), Tensor::mse),

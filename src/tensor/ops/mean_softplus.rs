@@ -22,6 +22,10 @@ impl Op for MeanSoftplus {
         Keep::only(&[0])
     }
 
+    fn gradient(&self, context: &Context<'_>) -> Option<Vec<Option<Tensor>>> {
+        Some(vec![Some(context.saved(0))])
+    }
+
     fn vjp(&self, context: &Context<'_>, g: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
         if !context.recording() {
             return vec![Some(g * context.saved(0))];
