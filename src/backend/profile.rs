@@ -116,6 +116,17 @@ impl Kernels {
 
 impl Profiler {
     fn timed<R>(&self, name: impl Into<String>, work: f64, kernel: impl FnOnce(&dyn Backend) -> R) -> R {
+        self.timed_calls(name, 1, work, kernel)
+    }
+
+    /// Of what counts as so many calls.
+    fn timed_calls<R>(
+        &self,
+        name: impl Into<String>,
+        calls: usize,
+        work: f64,
+        kernel: impl FnOnce(&dyn Backend) -> R,
+    ) -> R {
         let backend = self.inner.backend();
         let start = Instant::now();
         let kernels = || self.records.kernels.lock().unwrap_or_else(PoisonError::into_inner);
@@ -139,7 +150,7 @@ impl Profiler {
             }
         };
         let record = &mut kernels.records[place];
-        record.calls += 1;
+        record.calls += calls as u64;
         record.time += start.elapsed();
         record.work += work;
         result
@@ -261,11 +272,11 @@ impl Backend for Profiler {
     fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
         let shared = slots.iter().any(|slot| slot.state.is_shared());
         let name = if shared { "adam of a copy" } else { "adam" };
-        self.timed(name, 0.0, |inner| inner.adam_each(slots))
+        self.timed_calls(name, slots.len(), 0.0, |inner| inner.adam_each(slots))
     }
 
     fn lerp_each(&self, targets: Vec<Arc<Storage>>, sources: &[&Storage], share: f64) -> Vec<Arc<Storage>> {
-        self.timed("lerp", 0.0, |inner| inner.lerp_each(targets, sources, share))
+        self.timed_calls("lerp", sources.len(), 0.0, |inner| inner.lerp_each(targets, sources, share))
     }
 
     fn gather(&self, x: &Storage, width: usize, indices: &[u32]) -> Storage {

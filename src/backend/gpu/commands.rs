@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::buffer::Buffer;
-use super::product::Shape;
 use super::shader::Kernel;
+use super::shape::Shape;
 use super::tile::{Choice, Taste};
 use super::{Bounds, DeviceTimes, Tuned};
 use crate::error::Result;

@@ -4,8 +4,9 @@ use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
 use super::matmul::matmul;
-use super::product::{Layout, Shape, geometry_words, product};
+use super::product::product;
 use super::shader::{ACCESS, Kernel, arguments};
+use super::shape::{Layout, Shape, geometry_words};
 use crate::backend::{Activation, Geometry, MatMul, Role};
 
 /// Fine channels up to which a transposed convolution makes a whole pixel a thread.

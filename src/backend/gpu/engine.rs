@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::groups::Groups;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
-use super::product::Shape;
 use super::shader::Kernel;
+use super::shape::Shape;
 use super::tile::{Choice, Taste};
 use super::trace::{Resolved, Trace};
 use super::tune::tune;
@@ -613,7 +613,7 @@ mod tests {
                 times.busy.iter().map(|time| !time.is_zero()).eq([false, true].into_iter().take(expected)),
                 "{times:?}"
             );
-            assert_eq!(engine.download(&[&filled[299]]).unwrap(), [[299.0]]);
+            assert_eq!(engine.download(&[&filled[299]]).unwrap()[0][0], 299.0);
         }
     }
 

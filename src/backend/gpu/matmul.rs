@@ -2,13 +2,12 @@
 
 use super::buffer::Buffer;
 use super::commands::Commands;
-use super::product::{Layout, Shape, product};
+use super::product::product;
 use super::shader::{Kernel, arguments};
+use super::shape::{Layout, Shape};
 use crate::backend::{Activation, MatMul};
 
-/// Columns up to which a product goes without tiles.
-const FEW_COLUMNS: usize = 4;
-/// Threads of a workgroup there.
+/// Threads of a workgroup where columns are few.
 const THREADS: usize = 256;
 /// Elements of the depth that a thread adds before more threads share a row.
 const OWN_DEPTH: usize = 8;
@@ -18,7 +17,7 @@ const MOST_ROWS: usize = 64;
 /// See [`Backend::matmul`](crate::backend::Backend::matmul); then `activation`.
 pub fn matmul(commands: &dyn Commands, a: &Buffer, b: &Buffer, sizes: &MatMul, activation: Activation) -> Buffer {
     let MatMul { batch, rows, inner, columns, transpose_a, transpose_b } = *sizes;
-    if batch == 1 && (1..=FEW_COLUMNS).contains(&columns) {
+    if batch == 1 && (1..=commands.taste().few_columns).contains(&columns) {
         return few_columns(commands, a, b, sizes, activation);
     }
     let layout =

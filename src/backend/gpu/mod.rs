@@ -24,6 +24,7 @@ mod rearrange;
 mod recorder;
 mod reduce;
 mod shader;
+mod shape;
 mod tile;
 mod trace;
 mod tune;

@@ -8,64 +8,9 @@ use super::commands::Commands;
 use super::elementwise;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, MATRIX, TAP, arguments};
-use super::tile::{Choice, STEP, THREAD, TILES, Tile, USUAL};
-use crate::backend::{Activation, Geometry, Reduction, Unary};
-
-/// How an operand lies: its contiguous axis, and whether that is a multiple of four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Layout {
-    /// Whether the contiguous axis is the product's depth.
-    pub along_depth: bool,
-    /// The contiguous axis's size.
-    pub contiguous: usize,
-}
-
-/// What is multiplied: sizes, and how operands lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shape {
-    /// The kernel's file.
-    pub kernel: &'static str,
-    /// How both operands lie.
-    pub a: Layout,
-    /// The right one.
-    pub b: Layout,
-    /// Rows and columns of the largest part, and its depth.
-    pub rows: usize,
-    /// See `rows`.
-    pub columns: usize,
-    /// See `rows`.
-    pub depth: usize,
-    /// Products side by side: batches of a matmul, phases of a convolution.
-    pub parts: usize,
-    /// Elements of the result.
-    pub size: usize,
-    /// Whether all parts have as many rows and the same depth.
-    pub even: bool,
-    /// Of the depth, in runs of so many: a step that divides them stays within a tap of the filter.
-    pub run: usize,
-    /// The sizes of a convolution.
-    pub geometry: Option<Geometry>,
-}
-
-impl Shape {
-    /// Multiply-adds.
-    pub fn work(&self) -> usize {
-        self.rows * self.columns * self.parts * self.depth
-    }
-
-    /// Elements of tiles of one kind, those past the end counted.
-    pub fn covered(&self, tile: &Tile) -> usize {
-        tile.count(self.rows, self.columns).iter().product::<usize>() * tile.rows * tile.columns
-    }
-
-    /// The tile that wastes least of those that suit every adapter; the squarest of those that waste nearly alike.
-    pub fn usual(&self) -> Tile {
-        // Longer ones read more for every product: the last of them twice as much as the first.
-        const COSTS: [usize; USUAL] = [100, 104, 125];
-        let cost = |&index: &usize| self.covered(&TILES[index]) * COSTS[index];
-        TILES[(0..USUAL).min_by_key(cost).expect("there are tiles")]
-    }
-}
+use super::shape::{GEOMETRY, Shape, geometry_words};
+use super::tile::{Choice, STEP, THREAD, Tile};
+use crate::backend::{Activation, Reduction, Unary};
 
 /// The product of two operands, to which `activation` is applied.
 pub fn product(commands: &dyn Commands, shape: &Shape, [a, b]: [&Buffer; 2], activation: Activation) -> Buffer {
@@ -192,6 +137,10 @@ fn loops(blocks: [usize; 2], depth: usize, unrolled: bool) -> String {
 /// Every kernel that a product may ask for.
 #[cfg(test)]
 pub fn every_kernel() -> Vec<Kernel> {
+    use super::shape::Layout;
+    use super::tile::TILES;
+    use crate::backend::Geometry;
+
     let layouts = |along: &[bool]| -> Vec<Layout> {
         let sizes = |&along_depth: &bool| [3, 4].map(|contiguous| Layout { along_depth, contiguous });
         along.iter().flat_map(sizes).collect()
@@ -233,43 +182,4 @@ pub fn every_kernel() -> Vec<Kernel> {
         kernels.extend(TILES.iter().map(|tile| kernel(&shape, tile, Some((true, true)), Activation::Identity)));
     }
     kernels
-}
-
-/// What the numbers of [`geometry_words`] are called in kernels.
-const GEOMETRY: [&str; 13] = [
-    "batch",
-    "fine_height",
-    "fine_width",
-    "fine_channels",
-    "coarse_height",
-    "coarse_width",
-    "coarse_channels",
-    "kernel_height",
-    "kernel_width",
-    "stride_down",
-    "stride_across",
-    "padding_down",
-    "padding_across",
-];
-
-/// The sizes of a convolution as kernels take them.
-pub fn geometry_words(geometry: Option<&Geometry>) -> [u32; 13] {
-    geometry.map_or([0; 13], |g| {
-        [
-            g.batch,
-            g.fine[0],
-            g.fine[1],
-            g.fine_channels,
-            g.coarse[0],
-            g.coarse[1],
-            g.coarse_channels,
-            g.kernel[0],
-            g.kernel[1],
-            g.stride[0],
-            g.stride[1],
-            g.padding[0],
-            g.padding[1],
-        ]
-        .map(|size| size as u32)
-    })
 }

@@ -72,6 +72,8 @@ pub struct Taste {
     pub busy: usize,
     /// The least depth that is worth a split.
     pub least_depth: usize,
+    /// Columns up to which a product goes without tiles.
+    pub few_columns: usize,
     /// Multiply-adds from which a product has a kernel of its own, with its sizes as constants.
     pub fixed_from: usize,
     /// Whether loops of known length are written out, in such a kernel.
@@ -82,10 +84,12 @@ pub struct Taste {
 
 impl Taste {
     /// Of a card.
-    pub const CARD: Taste = Taste { busy: 2048, least_depth: 128, fixed_from: 1 << 22, unrolled: true, prefetch: true };
+    pub const CARD: Taste =
+        Taste { busy: 2048, least_depth: 128, few_columns: 4, fixed_from: 1 << 22, unrolled: true, prefetch: true };
     /// Of an adapter in software, which a few workgroups keep busy.
     pub const SOFTWARE: Taste =
-        Taste { busy: 16, least_depth: 256, fixed_from: 1 << 27, unrolled: false, prefetch: false };
+        Taste { busy: 16, least_depth: 256, few_columns: 4, fixed_from: 1 << 27, unrolled: false, prefetch: false };
     /// Of who takes notes for other adapters, some of which compile slowly: one kernel serves every size.
-    pub const NOTES: Taste = Taste { busy: 1024, least_depth: 256, fixed_from: usize::MAX, ..Taste::CARD };
+    pub const NOTES: Taste =
+        Taste { busy: 1024, least_depth: 256, few_columns: 0, fixed_from: usize::MAX, ..Taste::CARD };
 }

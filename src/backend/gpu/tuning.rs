@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::product::{Shape, geometry_words};
+use super::shape::{Shape, geometry_words};
 use super::tile::Choice;
 
 /// Choices by shape.
@@ -74,7 +74,7 @@ pub fn key(shape: &Shape) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::product::Layout;
+    use super::super::shape::Layout;
     use super::super::tile::TILES;
     use super::*;
 
