@@ -98,15 +98,15 @@ impl AdamState {
 }
 
 /// One parameter of an update of Adam: its state and its gradient, in one or two summands.
-pub struct AdamSlot<'a> {
+pub struct AdamSlot {
     /// The learning rate and the constants.
     pub step: AdamStep,
     /// What is updated.
     pub state: AdamState,
     /// The gradient, or its first summand.
-    pub gradient: &'a Storage,
+    pub gradient: Arc<Storage>,
     /// The gradient's other summand.
-    pub also: Option<&'a Storage>,
+    pub also: Option<Arc<Storage>>,
 }
 
 /// Statistics that follow those of batches: `running <- running + momentum (batch - running)`.
@@ -277,13 +277,14 @@ pub trait Backend: Send + Sync {
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState;
 
     /// One update of Adam of several parameters, of whose gradients the summands are added first.
-    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
-        let update = |AdamSlot { step, state, gradient, also }: AdamSlot<'_>| {
-            let sum = also.map(|also| {
+    fn adam_each(&self, slots: Vec<AdamSlot>) -> Vec<AdamState> {
+        // A gradient's memory goes as soon as it is used.
+        let update = |AdamSlot { step, state, mut gradient, also }: AdamSlot| {
+            if let Some(also) = also {
                 let length = [gradient.len()];
-                self.binary(Binary::Add, (gradient, &length), (also, &length), &length)
-            });
-            self.adam(&step, state, sum.as_ref().unwrap_or(gradient))
+                gradient = Arc::new(self.binary(Binary::Add, (&gradient, &length), (&also, &length), &length));
+            }
+            self.adam(&step, state, &gradient)
         };
         slots.into_iter().map(update).collect()
     }

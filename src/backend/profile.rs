@@ -269,7 +269,7 @@ impl Backend for Profiler {
         self.timed(name, 0.0, |inner| inner.adam(step, state, gradient))
     }
 
-    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
+    fn adam_each(&self, slots: Vec<AdamSlot>) -> Vec<AdamState> {
         let shared = slots.iter().any(|slot| slot.state.is_shared());
         let name = if shared { "adam of a copy" } else { "adam" };
         self.timed_calls(name, slots.len(), 0.0, |inner| inner.adam_each(slots))

@@ -84,8 +84,8 @@ impl Adam {
     }
 
     #[track_caller]
-    fn update(&mut self, gradients: &[Tensor], also: Option<&[Tensor]>) {
-        for gradients in [Some(gradients), also].into_iter().flatten() {
+    fn update(&mut self, gradients: Vec<Tensor>, also: Option<Vec<Tensor>>) {
+        for gradients in [Some(&gradients), also.as_ref()].into_iter().flatten() {
             assert_eq!(gradients.len(), self.slots.len(), "Adam::step: one gradient a parameter");
             for (slot, gradient) in self.slots.iter().zip(gradients) {
                 let shape = slot.parameter.get().shape().to_vec();
@@ -97,20 +97,21 @@ impl Adam {
         let correction = |beta: f64| 1.0 - beta.powf(self.updates as f64);
         let (correction1, correction2) = (correction(beta1), correction(beta2));
         let Some(device) = self.slots.first().map(|slot| slot.parameter.device()) else { return };
-        let slot = |(index, slot): (usize, &Slot)| {
+        let shapes: Vec<Vec<usize>> = gradients.iter().map(|gradient| gradient.shape().to_vec()).collect();
+        let mut also = also.map(Vec::into_iter);
+        let slot = |(slot, gradient): (&Slot, Tensor)| {
             let [parameter, first_moment, second_moment] =
                 [&slot.parameter, &slot.first, &slot.second].map(|slot| slot.take().into_storage());
             AdamSlot {
                 step: AdamStep { rate: rate * slot.factor, beta1, beta2, epsilon, correction1, correction2 },
                 state: AdamState { parameter, first_moment, second_moment },
-                gradient: gradients[index].storage(),
-                also: also.map(|also| also[index].storage()),
+                gradient: gradient.into_storage(),
+                also: also.as_mut().and_then(Iterator::next).map(Tensor::into_storage),
             }
         };
-        let updated = device.backend().adam_each(self.slots.iter().enumerate().map(slot).collect());
-        for ((slot, state), gradient) in self.slots.iter().zip(updated).zip(gradients) {
-            let put =
-                |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, gradient.shape())));
+        let updated = device.backend().adam_each(self.slots.iter().zip(gradients).map(slot).collect());
+        for ((slot, state), shape) in self.slots.iter().zip(updated).zip(shapes) {
+            let put = |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, &shape[..])));
             put(&slot.parameter, state.parameter);
             put(&slot.first, state.first_moment);
             put(&slot.second, state.second_moment);
@@ -131,12 +132,12 @@ impl Optimiser for Adam {
     /// The parameters are written in place where nothing else holds their tensors.
     #[track_caller]
     fn step(&mut self, gradients: Vec<Tensor>) {
-        self.update(&gradients, None);
+        self.update(gradients, None);
     }
 
     #[track_caller]
     fn step_sum(&mut self, gradients: Vec<Tensor>, also: Vec<Tensor>) {
-        self.update(&gradients, Some(&also));
+        self.update(gradients, Some(also));
     }
 
     fn set_rate(&mut self, rate: f64) {

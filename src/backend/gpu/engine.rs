@@ -17,7 +17,7 @@ use super::shape::Shape;
 use super::tile::{Choice, Taste};
 use super::trace::{Resolved, Trace};
 use super::tune::tune;
-use super::tuning::Tuning;
+use super::tuning::{Tunes, Tuning};
 #[cfg(feature = "gan")]
 use super::tuning_store::TuningStore;
 use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE, Underway};
@@ -193,11 +193,6 @@ impl Engine {
         self.failure.is_there()
     }
 
-    /// What was found best for shapes, and which came by.
-    pub fn tuning(&self) -> MutexGuard<'_, Tuning> {
-        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn recording(&self) -> MutexGuard<'_, Recording> {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -346,6 +341,12 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+impl Tunes for Engine {
+    fn tuning(&self) -> MutexGuard<'_, Tuning> {
+        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -267,23 +267,39 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn adam(&self, step: &AdamStep, state: AdamState, gradient: &Storage) -> AdamState {
-        self.adam_each(vec![AdamSlot { step: *step, state, gradient, also: None }]).remove(0)
+        let state = [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
+        let slot = optimise::Slot { step: *step, state: &state, gradient: self.of(gradient), also: None };
+        optimise::adam(&*self.commands, &[slot]);
+        let [parameter, first_moment, second_moment] = state.map(|buffer| Arc::new(Storage::Gpu(buffer)));
+        AdamState { parameter, first_moment, second_moment }
     }
 
-    fn adam_each(&self, slots: Vec<AdamSlot<'_>>) -> Vec<AdamState> {
-        let owned = slots.into_iter().map(|AdamSlot { step, state, gradient, also }| {
-            let state = [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage));
-            (step, state, self.of(gradient), also.map(|also| self.of(also)))
-        });
-        let owned: Vec<_> = owned.collect();
-        optimise::adam(&*self.commands, &owned);
+    fn adam_each(&self, slots: Vec<AdamSlot>) -> Vec<AdamState> {
+        let owned = |state: AdamState| {
+            [state.parameter, state.first_moment, state.second_moment].map(|storage| self.owned(storage))
+        };
+        let (gradients, states): (Vec<_>, Vec<_>) = slots
+            .into_iter()
+            .map(|AdamSlot { step, state, gradient, also }| ((gradient, also), (step, owned(state))))
+            .unzip();
+        let slots: Vec<optimise::Slot<'_>> = states
+            .iter()
+            .zip(&gradients)
+            .map(|((step, state), (gradient, also))| optimise::Slot {
+                step: *step,
+                state,
+                gradient: self.of(gradient),
+                also: also.as_ref().map(|also| self.of(also)),
+            })
+            .collect();
+        optimise::adam(&*self.commands, &slots);
         let share = |buffer| Arc::new(Storage::Gpu(buffer));
-        let shared = |(_, [parameter, first, second], ..): (_, [Buffer; 3], _, _)| AdamState {
+        let shared = |(_, [parameter, first, second]): (AdamStep, [Buffer; 3])| AdamState {
             parameter: share(parameter),
             first_moment: share(first),
             second_moment: share(second),
         };
-        owned.into_iter().map(shared).collect()
+        states.into_iter().map(shared).collect()
     }
 
     fn lerp_each(&self, targets: Vec<Arc<Storage>>, sources: &[&Storage], share: f64) -> Vec<Arc<Storage>> {

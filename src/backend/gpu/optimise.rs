@@ -7,11 +7,20 @@ use super::shader::{ADAM_SLOTS, Kernel, LERP_SLOTS};
 use crate::backend::AdamStep;
 
 /// A parameter with its moments, its gradient, and what is added to that.
-pub type Slot<'a> = (AdamStep, [Buffer; 3], &'a Buffer, Option<&'a Buffer>);
+pub struct Slot<'a> {
+    /// The learning rate and the constants.
+    pub step: AdamStep,
+    /// The parameter and both moments, which are written in place.
+    pub state: &'a [Buffer; 3],
+    /// The gradient.
+    pub gradient: &'a Buffer,
+    /// Its other summand.
+    pub also: Option<&'a Buffer>,
+}
 
 /// One update of Adam. Without summands two parameters share a dispatch, which then has WebGPU's eight storages.
 pub fn adam(commands: &dyn Commands, slots: &[Slot<'_>]) {
-    let (summed, plain): (Vec<_>, Vec<_>) = slots.iter().partition(|slot| slot.3.is_some());
+    let (summed, plain): (Vec<_>, Vec<_>) = slots.iter().partition(|slot| slot.also.is_some());
     for slot in summed {
         some(commands, &[slot]);
     }
@@ -23,16 +32,17 @@ pub fn adam(commands: &dyn Commands, slots: &[Slot<'_>]) {
 fn some(commands: &dyn Commands, slots: &[&Slot<'_>]) {
     let (mut parameters, mut groups) = (Vec::new(), 0);
     let (mut reads, mut writes): (Vec<&Buffer>, Vec<&Buffer>) = (Vec::new(), Vec::new());
-    for (AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 }, state, gradient, also) in slots {
-        let numbers = [*rate, *beta1, *beta2, 1.0 - beta1, 1.0 - beta2, *epsilon, *correction1, *correction2];
+    for Slot { step, state, gradient, also } in slots {
+        let AdamStep { rate, beta1, beta2, epsilon, correction1, correction2 } = *step;
+        let numbers = [rate, beta1, beta2, 1.0 - beta1, 1.0 - beta2, epsilon, correction1, correction2];
         parameters.extend(numbers.map(|number| (number as f32).to_bits()));
         // Each parameter begins with a workgroup of its own.
         parameters.extend([gradient.words() as u32, groups as u32, 0, 0]);
         groups += gradient.words().div_ceil(THREADS);
         reads.extend([*gradient].into_iter().chain(*also));
-        writes.extend(state);
+        writes.extend(*state);
     }
-    let summed = slots.iter().any(|slot| slot.3.is_some());
+    let summed = slots.iter().any(|slot| slot.also.is_some());
     commands.dispatch(&adam_kernel(slots.len(), summed), &parameters, &reads, &writes, groups);
 }
 

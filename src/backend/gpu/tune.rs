@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::buffer::Buffer;
-use super::commands::Commands;
-use super::engine::Engine;
 use super::product::product;
 use super::shape::Shape;
 use super::tile::{Choice, TILES, Tile};
-use super::tuning::key;
+use super::tuning::{Tunes, key};
 use crate::backend::{Activation, Tuned};
 use crate::error::Result;
 use crate::random::{Purpose, generator};
@@ -35,7 +33,7 @@ const GAIN: f64 = 0.03;
 ///
 /// # Errors
 /// The device's first failure.
-pub fn tune(engine: &Engine, limit: Duration) -> Result<Vec<Tuned>> {
+pub fn tune(engine: &impl Tunes, limit: Duration) -> Result<Vec<Tuned>> {
     let start = Instant::now();
     let waiting = engine.tuning().take_waiting();
     let most = |index: usize| waiting.iter().map(|(_, operands)| operands[index]).max().unwrap_or(0);
@@ -71,7 +69,7 @@ impl Measured {
 /// First what the choices give, which the host compares; then their times, of which the card hears one after the other without a pause: one
 /// that has waited for the host runs at a fraction of its speed for a second.
 fn measured(
-    engine: &Engine,
+    engine: &impl Tunes,
     waiting: &[(Shape, [usize; 2])],
     operands: &[Buffer; 2],
     until: Instant,
@@ -98,8 +96,8 @@ fn measured(
         all.push(Measured { shape: *shape, times, other_bits });
     }
     let timed = |shape: &Shape, choice: Choice, products: usize| -> Result<Option<Duration>> {
-        let work = || (0..products).for_each(|_| drop(run(shape, choice)));
-        Ok(engine.timed(work)?.map(|time| time / products as u32))
+        let mut work = || (0..products).for_each(|_| drop(run(shape, choice)));
+        Ok(engine.timed(&mut work)?.map(|time| time / products as u32))
     };
     let fitting =
         |time: Duration| ((TIMING.as_secs_f64() / time.as_secs_f64().max(1e-9)) as usize).clamp(1, MOST_PRODUCTS);
@@ -125,7 +123,7 @@ fn measured(
     Ok(all)
 }
 
-fn usual(engine: &Engine, shape: &Shape) -> Choice {
+fn usual(engine: &impl Tunes, shape: &Shape) -> Choice {
     Choice { tile: shape.usual(), prefetch: engine.taste().prefetch }
 }
 
@@ -137,7 +135,7 @@ fn best(times: &[(Choice, Duration)]) -> (Choice, Duration) {
 }
 
 /// Random elements in [-1, 1).
-fn random(engine: &Engine, length: usize, index: u64) -> Buffer {
+fn random(engine: &impl Tunes, length: usize, index: u64) -> Buffer {
     let mut random = generator(0, Purpose::Synthetic, 2, index);
     let values: Vec<f32> = (0..length).map(|_| random.random_range(-1.0..1.0)).collect();
     let buffer = engine.buffer(length);
@@ -158,7 +156,9 @@ fn candidates(shape: &Shape, usual: Choice) -> Vec<Choice> {
 #[cfg(test)]
 mod tests {
     use super::super::adapter::{Choice as Which, choose};
+    use super::super::commands::Commands;
     use super::super::convolution::convolution;
+    use super::super::engine::Engine;
     use super::super::matmul::matmul;
     use super::super::tile::Taste;
     use super::*;

@@ -1,7 +1,9 @@
 //! What was found best for the shapes of products on one adapter, and which shapes came by.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::MutexGuard;
 
+use super::commands::Commands;
 use super::shape::{Shape, geometry_words};
 use super::tile::Choice;
 
@@ -58,6 +60,12 @@ impl Tuning {
     pub fn extend(&mut self, kept: impl IntoIterator<Item = (String, Choice)>) {
         self.kept.extend(kept);
     }
+}
+
+/// Whoever computes products by choices.
+pub trait Tunes: Commands + Sized {
+    /// What was found best for shapes, and which came by.
+    fn tuning(&self) -> MutexGuard<'_, Tuning>;
 }
 
 /// What names a shape in a file: its kernel with the forms of its operands, its sizes, and those of a convolution.
