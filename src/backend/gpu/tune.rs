@@ -164,6 +164,8 @@ mod tests {
     use super::*;
     use crate::backend::{Geometry, MatMul, Role};
 
+    type Multiplied = Box<dyn Fn(&Engine) -> Buffer>;
+
     fn engine() -> Option<Engine> {
         match choose(&Which::Best) {
             Ok(adapter) => Some(Engine::new(adapter, "gpu".to_string()).unwrap()),
@@ -185,7 +187,7 @@ mod tests {
     fn every_choice_for_every_kind_of_product_gives_the_bits_of_the_kernel_for_all_sizes() {
         let Some(mut engine) = engine() else { return };
         let sizes = MatMul { batch: 1, rows: 70, inner: 530, columns: 68, transpose_a: false, transpose_b: false };
-        let mut products: Vec<Box<dyn Fn(&Engine) -> Buffer>> = Vec::new();
+        let mut products: Vec<Multiplied> = Vec::new();
         for (transpose_a, transpose_b, columns) in [(false, false, 68), (true, false, 67), (false, true, 130)] {
             let sizes = MatMul { transpose_a, transpose_b, columns, ..sizes };
             products.push(Box::new(move |engine| {

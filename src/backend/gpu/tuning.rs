@@ -52,11 +52,13 @@ impl Tuning {
     }
 
     /// All choices, by [`key`].
+    #[cfg(any(test, feature = "gan"))]
     pub fn kept(&self) -> &BTreeMap<String, Choice> {
         &self.kept
     }
 
     /// Takes choices that were kept, by [`key`].
+    #[cfg(any(test, feature = "gan"))]
     pub fn extend(&mut self, kept: impl IntoIterator<Item = (String, Choice)>) {
         self.kept.extend(kept);
     }
