@@ -1,5 +1,5 @@
-// One update of Adam (Kingma & Ba 2015, algorithm 1) in place, four elements a thread, of SLOTS parameters. Storages come from the
-// snippet: `gradient_of(slot, i)`, and for each slot its weights and moments.
+// One update of Adam (Kingma & Ba 2015, algorithm 1) in place, four elements a thread, of SLOTS parameters. The host writes the
+// storages and `update(group, lane)`, which updates the one that the workgroup belongs to (`optimise.rs`).
 
 struct Slot {
     rate: f32,

@@ -1,4 +1,5 @@
-// Moves SLOTS targets each by a share towards its source, in place, four elements a thread.
+// Moves SLOTS targets each by a share towards its source, in place, four elements a thread. The host writes the storages and
+// `update(group, lane)`, which moves the one that the workgroup belongs to (`optimise.rs`).
 
 struct Parameters {
     words: vec4<u32>,

@@ -310,12 +310,12 @@ pub trait Backend: Send + Sync {
     /// The device's first failure.
     fn sync(&self) -> Result<()>;
 
-    /// Measures how products of the shapes that it was asked for so far are computed best, for at most about `limit`, and computes them so
-    /// from now on, with the same bits. Nothing where there is no choice.
+    /// Measures how products of the shapes that it was asked for so far are computed best, those that were not measured before or `all`, for
+    /// at most about `limit`, and computes them so from now on, with the same bits. Nothing where there is no choice.
     ///
     /// # Errors
     /// The device's first failure.
-    fn tune(&self, _limit: Duration) -> Result<Vec<Tuned>> {
+    fn tune(&self, _limit: Duration, _all: bool) -> Result<Vec<Tuned>> {
         Ok(Vec::new())
     }
 

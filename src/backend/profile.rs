@@ -307,8 +307,8 @@ impl Backend for Profiler {
         self.inner.backend().counts_only()
     }
 
-    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
-        self.inner.backend().tune(limit)
+    fn tune(&self, limit: Duration, all: bool) -> Result<Vec<Tuned>> {
+        self.inner.backend().tune(limit, all)
     }
 
     fn tunes_itself(&self) -> bool {

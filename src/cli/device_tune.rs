@@ -22,15 +22,15 @@ pub fn tune(device: &Device) -> Result<()> {
 }
 
 fn tune_for(device: &Device, networks: &[Network], limit: Duration) -> Result<()> {
+    if device.name() != "gpu" {
+        return Err(Error::option("device", format!("there is nothing to tune on {}: name a gpu", device.name())));
+    }
     for network in networks {
         training_steps(network, device, |times| times.is_empty())?;
     }
-    let tuned = device.backend().tune(limit)?;
+    let tuned = device.backend().tune(limit, true)?;
     if tuned.is_empty() {
-        let problem = format!(
-            "there is nothing to tune on {}: it has no products of a size of their own, or no clock",
-            device.name()
-        );
+        let problem = "this gpu has no clock to tune by";
         return Err(Error::option("device", problem));
     }
     let mut rows = vec![["product", "usual", "ms", "taken", "ms", "gain", "GFLOP/s"].map(str::to_string).to_vec()];

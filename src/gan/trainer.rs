@@ -456,11 +456,16 @@ impl Trainer {
 }
 
 impl StepLosses {
+    /// All of them, those that there always are first: the losses of discriminator and generator, the scores of real and made images, then
+    /// the penalty and the heads' loss, where there are.
+    pub fn each(&self) -> Vec<&Tensor> {
+        let always = [&self.d_loss, &self.g_loss, &self.real_score, &self.fake_score];
+        always.into_iter().chain(self.penalty.as_ref()).chain(self.heads_loss.as_ref()).collect()
+    }
+
     /// Of the whole batch, where these are of a rank's rows.
     fn mean_over_ranks(self) -> StepLosses {
-        let of_rows = [Some(&self.d_loss), Some(&self.g_loss), Some(&self.real_score), Some(&self.fake_score)];
-        let of_rows = of_rows.into_iter().chain([self.penalty.as_ref(), self.heads_loss.as_ref()]);
-        let flat: Vec<Tensor> = of_rows.flatten().map(|loss| loss.detach().reshape([1])).collect();
+        let flat: Vec<Tensor> = self.each().into_iter().map(|loss| loss.detach().reshape([1])).collect();
         let mean = no_grad(|| Tensor::concat(&flat.iter().collect::<Vec<_>>(), 0).mean_over_shared());
         let mut place = 0;
         let mut next = |loss: &Tensor| {

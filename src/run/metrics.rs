@@ -33,13 +33,8 @@ pub struct Numbers {
 impl Numbers {
     /// Reads the losses of some steps back, all at once; with each, how many seconds the run took up to it.
     pub fn read(steps: &[(StepLosses, f64)], rollbacks: u32) -> Result<Vec<Numbers>> {
-        let of_step = |losses: &'_ StepLosses| -> Vec<Tensor> {
-            let always = [&losses.d_loss, &losses.g_loss, &losses.real_score, &losses.fake_score].map(Some);
-            let all = always.into_iter().chain([losses.penalty.as_ref(), losses.heads_loss.as_ref()]);
-            all.flatten().cloned().collect()
-        };
-        let tensors: Vec<Tensor> = steps.iter().flat_map(|(losses, _)| of_step(losses)).collect();
-        let mut read = Tensor::items(&tensors.iter().collect::<Vec<_>>())?.into_iter();
+        let tensors: Vec<&Tensor> = steps.iter().flat_map(|(losses, _)| losses.each()).collect();
+        let mut read = Tensor::items(&tensors)?.into_iter();
         let mut next = || read.next().expect("each tensor has an element");
         let numbers = |(losses, seconds): &(StepLosses, f64)| Numbers {
             step: losses.step,

@@ -158,7 +158,7 @@ impl RunFolder {
             pending.push((losses, before + start.elapsed().as_secs_f64()));
             let step = trainer.steps();
             if step == first + 1 && pace.steps - step >= LONG {
-                self.tune(trainer, &mut tell)?;
+                tune(trainer, &mut tell)?;
             }
             // Whoever asks at the last step gets what they would have got. Ranks stop together.
             let wish = tell(&Event::Made(step))?;
@@ -214,25 +214,6 @@ impl RunFolder {
         Ok(ending)
     }
 
-    /// Lets the device find out how the products of a step are computed best, where a run is long enough for it to pay: the numbers stay the
-    /// same to the bit.
-    fn tune(&self, trainer: &Trainer, tell: &mut dyn FnMut(&Event<'_>) -> Result<bool>) -> Result<()> {
-        let backend = trainer.device().backend();
-        if !backend.tunes_itself() {
-            return Ok(());
-        }
-        let tuned = backend.tune(TUNING)?;
-        if !tuned.is_empty() {
-            let sum = |index: usize| tuned.iter().map(|found| found.gain()[index].as_secs_f64()).sum::<f64>();
-            tell(&Event::Note(&format!(
-                "measured how {} products of a step are computed best: {:.2} times as fast, with the same bits",
-                tuned.len(),
-                sum(0) / sum(1)
-            )))?;
-        }
-        Ok(())
-    }
-
     /// Writes the grid of the step at which the trainer stands, for which the average has statistics; gives its images.
     fn write_picture(&self, trainer: &Trainer) -> Result<Images> {
         let (average, recipe) = (trainer.average(), trainer.recipe());
@@ -248,6 +229,25 @@ impl RunFolder {
         )?;
         Ok(images)
     }
+}
+
+/// Lets the device find out how the products of a step are computed best, where a run is long enough for it to pay: the numbers stay the
+/// same to the bit.
+fn tune(trainer: &Trainer, tell: &mut dyn FnMut(&Event<'_>) -> Result<bool>) -> Result<()> {
+    let backend = trainer.device().backend();
+    if !backend.tunes_itself() {
+        return Ok(());
+    }
+    let tuned = backend.tune(TUNING, false)?;
+    if !tuned.is_empty() {
+        let sum = |index: usize| tuned.iter().map(|found| found.gain()[index].as_secs_f64()).sum::<f64>();
+        tell(&Event::Note(&format!(
+            "measured how {} products of a step are computed best: {:.2} times as fast, with the same bits",
+            tuned.len(),
+            sum(0) / sum(1)
+        )))?;
+    }
+    Ok(())
 }
 
 /// The error of a number of some step that is not finite, with the first tensor that is not by now.

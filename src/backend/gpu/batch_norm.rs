@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::shader::{Kernel, MOMENTS, SUMS, TRACK, TRACK_WHOLE, arguments};
+use super::shader::{Kernel, MOMENTS, SUMS, TRACK, arguments};
 use crate::backend::{Activation, BatchNormShape};
 
 /// Neighbouring channels that a workgroup takes where there are as many.
@@ -104,12 +104,17 @@ pub fn forward(
 /// The kernel of chunks of rows, or of all rows at once, which then moves running statistics where some are tracked.
 pub fn moments_kernel(lanes: usize, whole: bool, tracked: bool) -> Kernel {
     let kernel = Kernel::new("batch_norm_moments").constant("LANES", lanes).choice("WHOLE", whole, &MOMENTS);
-    if whole { kernel.choice("TRACKED", tracked, &[TRACK[0], TRACK_WHOLE]) } else { kernel }
+    if whole { tracking(kernel, tracked, 4) } else { kernel }
 }
 
 /// The kernel that joins chunks, and moves running statistics where some are tracked.
 pub fn merge_kernel(lanes: usize, tracked: bool) -> Kernel {
-    Kernel::new("batch_norm_merge").constant("LANES", lanes).choice("TRACKED", tracked, &TRACK)
+    tracking(Kernel::new("batch_norm_merge").constant("LANES", lanes), tracked, 5)
+}
+
+/// A kernel that moves running statistics, where some are tracked, which are bound from a binding on.
+fn tracking(kernel: Kernel, tracked: bool, from: usize) -> Kernel {
+    kernel.constant("TRACKED_FROM", from).choice("TRACKED", tracked, &TRACK)
 }
 
 /// The kernel of the backward pass's sums over chunks of rows, or over all rows at once.

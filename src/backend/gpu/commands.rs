@@ -72,11 +72,11 @@ pub trait Commands: Send + Sync {
     /// How products are done best.
     fn taste(&self) -> Taste;
 
-    /// Measures what is best for the shapes that came by, for at most about `limit`.
+    /// Measures what is best for the shapes that came by without a choice, or for all, for at most about `limit`.
     ///
     /// # Errors
     /// The device's first failure.
-    fn tune(&self, _limit: Duration) -> Result<Vec<Tuned>> {
+    fn tune(&self, _limit: Duration, _all: bool) -> Result<Vec<Tuned>> {
         Ok(Vec::new())
     }
 

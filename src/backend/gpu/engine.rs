@@ -9,18 +9,18 @@ use super::adapter::Adapter;
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::failure::Failure;
-use super::groups::Groups;
 use super::pipeline::Pipelines;
 use super::pool::Pool;
+use super::recording::Recording;
 use super::shader::Kernel;
 use super::shape::Shape;
 use super::tile::{Choice, Taste};
-use super::trace::{Resolved, Trace};
+use super::trace::Resolved;
 use super::tune::tune;
-use super::tuning::{Tunes, Tuning};
+use super::tuning::Tuning;
 #[cfg(feature = "gan")]
 use super::tuning_store::TuningStore;
-use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE, Underway};
+use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE};
 use super::{Bounds, DeviceTimes, Tuned};
 use crate::error::{Error, Result};
 
@@ -55,30 +55,12 @@ pub struct Engine {
     failure: Arc<Failure>,
     pipelines: Pipelines,
     pub(super) taste: Taste,
-    tuning: Mutex<Tuning>,
+    pub(super) tuning: Mutex<Tuning>,
     #[cfg(feature = "gan")]
     tuning_store: Option<TuningStore>,
     recording: Mutex<Recording>,
     /// How long a submission may take once those before it have ended.
     patience: Duration,
-}
-
-/// Commands that wait for their submission.
-#[derive(Default)]
-struct Recording {
-    // The pass stands before the encoder, so that it ends first where both are dropped.
-    pass: Option<wgpu::ComputePass<'static>>,
-    encoder: Option<wgpu::CommandEncoder>,
-    uniforms: Vec<u8>,
-    groups: Groups,
-    dispatches: usize,
-    uploads: u64,
-    /// Where the next pass writes the times of its beginning and, behind that, its end.
-    timestamps: Option<(wgpu::QuerySet, u32)>,
-    trace: Trace,
-    /// Of the dispatches.
-    kernels: Vec<&'static str>,
-    underway: Underway,
 }
 
 impl Engine {
@@ -191,6 +173,10 @@ impl Engine {
 
     fn failed(&self) -> bool {
         self.failure.is_there()
+    }
+
+    fn tuning(&self) -> MutexGuard<'_, Tuning> {
+        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recording(&self) -> MutexGuard<'_, Recording> {
@@ -344,12 +330,6 @@ impl Engine {
     }
 }
 
-impl Tunes for Engine {
-    fn tuning(&self) -> MutexGuard<'_, Tuning> {
-        self.tuning.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Commands for Engine {
     fn name(&self) -> &str {
         &self.name
@@ -463,14 +443,13 @@ impl Commands for Engine {
         }
         self.submit(&mut recording);
         drop(recording);
-        let read: Vec<f32> = self.read(&staging)?;
-        let mut rest = &read[..];
-        let part = |buffer: &&Buffer| {
-            let (first, behind) = rest.split_at(buffer.len().min(rest.len()));
-            rest = behind;
-            first.to_vec()
-        };
-        Ok(from.iter().map(part).collect())
+        let mut read: Vec<f32> = self.read(&staging)?;
+        // From the last to the first, whose part is not copied once more.
+        let part = |buffer: &&Buffer| read.split_off(read.len().saturating_sub(buffer.len()));
+        let mut parts: Vec<Vec<f32>> = from[1..].iter().rev().map(part).collect();
+        parts.push(read);
+        parts.reverse();
+        Ok(parts)
     }
 
     fn sync(&self) -> Result<()> {
@@ -503,8 +482,8 @@ impl Commands for Engine {
         self.taste
     }
 
-    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
-        let tuned = tune(self, limit)?;
+    fn tune(&self, limit: Duration, all: bool) -> Result<Vec<Tuned>> {
+        let tuned = tune(self, &self.tuning, limit, all)?;
         #[cfg(feature = "gan")]
         if let Some(store) = self.tuning_store.as_ref().filter(|_| !tuned.is_empty()) {
             store.write(&mut self.tuning());
@@ -524,40 +503,6 @@ impl Commands for Engine {
         let adapter = &self.adapter;
         let shares = adapter.is_software() || adapter.info.device_type == wgpu::DeviceType::IntegratedGpu;
         Bounds { largest_storage: Some(adapter.largest()), shares_host_memory: shares, idle: self.pool.memory().idle }
-    }
-}
-
-impl Recording {
-    /// The encoder, outside of any pass.
-    fn encoder(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
-        self.pass = None;
-        self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
-    }
-
-    /// Where the next dispatch is to write its timestamps within the pass, if it is noted. Where a pass takes none, it gets a pass of its own.
-    fn stamps(&mut self, device: &wgpu::Device) -> Option<(wgpu::QuerySet, u32)> {
-        let stamps = self.trace.next(device)?;
-        if device.features().contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES) {
-            return Some(stamps);
-        }
-        self.pass = None;
-        self.timestamps = Some(stamps);
-        None
-    }
-
-    /// The open pass.
-    fn pass(&mut self, device: &wgpu::Device) -> &mut wgpu::ComputePass<'static> {
-        if self.pass.is_none() {
-            let timestamps = self.timestamps.take();
-            let timestamp_writes = timestamps.as_ref().map(|(query_set, first)| wgpu::ComputePassTimestampWrites {
-                query_set,
-                beginning_of_pass_write_index: Some(*first),
-                end_of_pass_write_index: Some(first + 1),
-            });
-            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
-            self.pass = Some(self.encoder(device).begin_compute_pass(&descriptor).forget_lifetime());
-        }
-        self.pass.as_mut().expect("was just opened")
     }
 }
 

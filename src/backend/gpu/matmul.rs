@@ -11,13 +11,15 @@ use crate::backend::{Activation, MatMul};
 const THREADS: usize = 256;
 /// Elements of the depth that a thread adds before more threads share a row.
 const OWN_DEPTH: usize = 8;
+/// The depth beyond which a workgroup takes too long for its rows, and tiles with a split depth go instead.
+const LONGEST_DEPTH: usize = 1 << 14;
 /// Rows of a workgroup at most, where rows lie next to each other.
 const MOST_ROWS: usize = 64;
 
 /// See [`Backend::matmul`](crate::backend::Backend::matmul); then `activation`.
 pub fn matmul(commands: &dyn Commands, a: &Buffer, b: &Buffer, sizes: &MatMul, activation: Activation) -> Buffer {
     let MatMul { batch, rows, inner, columns, transpose_a, transpose_b } = *sizes;
-    if batch == 1 && (1..=commands.taste().few_columns).contains(&columns) {
+    if batch == 1 && inner <= LONGEST_DEPTH && (1..=commands.taste().few_columns).contains(&columns) {
         return few_columns(commands, a, b, sizes, activation);
     }
     let layout =

@@ -22,6 +22,7 @@ mod probes;
 mod product;
 mod rearrange;
 mod recorder;
+mod recording;
 mod reduce;
 mod shader;
 mod shape;
@@ -317,8 +318,8 @@ impl<C: Commands> Backend for Gpu<C> {
         Storage::Gpu(rearrange::scatter_add(&*self.commands, self.of(x), width, indices, rows))
     }
 
-    fn tune(&self, limit: Duration) -> Result<Vec<Tuned>> {
-        self.commands.tune(limit)
+    fn tune(&self, limit: Duration, all: bool) -> Result<Vec<Tuned>> {
+        self.commands.tune(limit, all)
     }
 
     fn tunes_itself(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
-use super::shader::{ADAM_SLOTS, Kernel, LERP_SLOTS};
+use super::shader::Kernel;
 use crate::backend::AdamStep;
 
 /// A parameter with its moments, its gradient, and what is added to that.
@@ -46,12 +46,44 @@ fn some(commands: &dyn Commands, slots: &[&Slot<'_>]) {
     commands.dispatch(&adam_kernel(slots.len(), summed), &parameters, &reads, &writes, groups);
 }
 
-/// The kernel for one or two parameters; for one whose gradient comes in two summands.
+/// The kernel for one or two parameters; for one whose gradient comes in two summands. It finds its slot by its workgroup.
 pub fn adam_kernel(slots: usize, summed: bool) -> Kernel {
-    Kernel::new("adam")
-        .constant("SLOTS", slots)
-        .flag("SUMMED", summed)
-        .with(ADAM_SLOTS[if summed { 2 } else { slots - 1 }])
+    let written: Vec<String> = (0..slots).flat_map(|slot| STATE.map(|name| format!("{name}{slot}"))).collect();
+    let gradients = (0..slots).map(|slot| format!("gradient{slot}"));
+    let read: Vec<String> = gradients.chain(summed.then(|| "also0".to_string())).collect();
+    let mut text = storages(&read, &written) + "fn update(group: u32, lane: u32) {\n";
+    for slot in 0..slots {
+        // Behind the last workgroup of one lies the first of the next.
+        let last = if slot + 1 < slots {
+            format!("group < parameters.slots[{}].first_group", slot + 1)
+        } else {
+            "true".to_string()
+        };
+        let [weight, first, second] = STATE.map(|name| format!("{name}{slot}[i]"));
+        let gradient = format!("gradient{slot}[i]{}", if summed { " + also0[i]" } else { "" });
+        text += &format!(
+            "let slot{slot} = parameters.slots[{slot}];\n\
+            if group >= slot{slot}.first_group && {last} {{\n\
+            let i = (group - slot{slot}.first_group) * 256u + lane;\n\
+            if i < slot{slot}.words {{\n\
+            let state = updated(slot{slot}, State({weight}, {first}, {second}), {gradient});\n\
+            {weight} = state.weight; {first} = state.first; {second} = state.second;\n}}\n}}\n"
+        );
+    }
+    Kernel::new("adam").constant("SLOTS", slots).flag("SUMMED", summed).written(text + "}\n")
+}
+
+/// What Adam keeps of a parameter.
+const STATE: [&str; 3] = ["weight", "first", "second"];
+
+/// Declares storages of words of four by their names, first those that are read.
+fn storages(read: &[String], written: &[String]) -> String {
+    let all = read.iter().map(|name| (name, "read")).chain(written.iter().map(|name| (name, "read_write")));
+    all.zip(1..)
+        .map(|((name, access), binding)| {
+            format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<vec4<f32>>;\n")
+        })
+        .collect()
 }
 
 /// Targets that a dispatch moves: two storages each.
@@ -74,7 +106,17 @@ pub fn lerp(commands: &dyn Commands, targets: &[Buffer], sources: &[&Buffer], sh
     }
 }
 
-/// The kernel for one to four targets.
+/// The kernel for one to four targets. It finds its target by its workgroup.
 pub fn lerp_kernel(slots: usize) -> Kernel {
-    Kernel::new("lerp_some").constant("SLOTS", slots).with(LERP_SLOTS[slots - 1])
+    let named = |name: &str| -> Vec<String> { (0..slots).map(|slot| format!("{name}{slot}")).collect() };
+    let mut text = storages(&named("source"), &named("moving")) + "fn update(group: u32, lane: u32) {\n";
+    for slot in 0..slots {
+        let first = if slot == 0 { "0u".to_string() } else { format!("parameters.ends[{}]", slot - 1) };
+        text += &format!(
+            "if group >= {first} && group < parameters.ends[{slot}] {{\n\
+            let i = (group - {first}) * 256u + lane;\n\
+            if i < parameters.words[{slot}] {{ moving{slot}[i] = moved(moving{slot}[i], source{slot}[i]); }}\n}}\n"
+        );
+    }
+    Kernel::new("lerp_some").constant("SLOTS", slots).written(text + "}\n")
 }

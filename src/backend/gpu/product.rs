@@ -95,14 +95,14 @@ fn kernel(shape: &Shape, tile: &Tile, own: Option<(bool, bool)>, activation: Act
             &BLOCKS[binding],
         );
         if finds[binding] {
-            kernel = kernel.also(vector, &FOUND[binding]);
+            kernel = kernel.with(FOUND[binding][usize::from(vector)]);
         }
     }
     if finds[0] {
         kernel = kernel.choice("UNIFORM_TAP", fixed && shape.run.is_multiple_of(tile.depth), &TAP);
     }
     if !finds[1] {
-        kernel = kernel.also(shape.b.along_depth, &MATRIX);
+        kernel = kernel.with(MATRIX[usize::from(shape.b.along_depth)]);
     }
     if fixed {
         // All but what counts images and workgroups.
@@ -115,7 +115,7 @@ fn kernel(shape: &Shape, tile: &Tile, own: Option<(bool, bool)>, activation: Act
             }
         };
     }
-    kernel.loops(&loops(blocks, tile.depth, unrolled))
+    kernel.written(loops(blocks, tile.depth, unrolled))
 }
 
 /// The loops over a thread's blocks and a step's depths, which `shared/gemm.wgsl` leaves to the host.

@@ -68,7 +68,7 @@ pub struct Kernel {
     choices: Vec<&'static str>,
     /// The parameters that are constants here.
     fixed: Vec<&'static str>,
-    loops: String,
+    written: String,
     /// Made once, when it is first asked for.
     key: OnceLock<String>,
 }
@@ -82,7 +82,7 @@ impl Kernel {
             prelude: String::new(),
             choices: Vec::new(),
             fixed: Vec::new(),
-            loops: String::new(),
+            written: String::new(),
             key: OnceLock::new(),
         }
     }
@@ -105,9 +105,9 @@ impl Kernel {
         self.constant(&fixed_name(parameter), value)
     }
 
-    /// With functions whose loops are written out, or not: they follow from the constants and the text's first words.
-    pub fn loops(mut self, text: &str) -> Kernel {
-        self.loops = text.to_string();
+    /// With text that the host writes, of loops and storages whose number is fixed here.
+    pub fn written(mut self, text: String) -> Kernel {
+        self.written = text;
         self
     }
 
@@ -121,12 +121,6 @@ impl Kernel {
     pub fn choice(mut self, name: &str, value: bool, snippets: &[&'static str; 2]) -> Kernel {
         self.choices.push(snippets[usize::from(value)]);
         self.flag(name, value)
-    }
-
-    /// With the second of two more snippets where a flag that it has is set, else the first.
-    pub fn also(mut self, value: bool, snippets: &[&'static str; 2]) -> Kernel {
-        self.choices.push(snippets[usize::from(value)]);
-        self
     }
 
     /// With `apply(x)`.
@@ -179,7 +173,7 @@ impl Kernel {
 
     /// What tells its pipeline from others: the prelude has a flag for each choice of a snippet.
     pub fn key(&self) -> &str {
-        self.key.get_or_init(|| format!("{}\n{}{}", self.name, self.prelude, self.loops))
+        self.key.get_or_init(|| format!("{}\n{}{}", self.name, self.prelude, self.written))
     }
 
     /// Its constants with their values, as WGSL writes them.
@@ -190,7 +184,7 @@ impl Kernel {
     /// The whole text.
     pub fn source(&self) -> String {
         let mut source = self.prelude.clone();
-        source += &self.loops;
+        source += &self.written;
         files(self.name).iter().chain(&self.choices).for_each(|file| source += file);
         for parameter in &self.fixed {
             source = source.replace(&format!("parameters.{parameter}"), &fixed_name(parameter));
@@ -250,27 +244,9 @@ pub const TAP: [&str; 2] =
 pub const MATRIX: [&str; 2] =
     [include_str!("../../../shaders/shared/b_matrix.wgsl"), include_str!("../../../shaders/shared/b_transposed.wgsl")];
 
-/// The storages of an update of Adam: of one parameter, of two, and of one whose gradient comes in two summands.
-pub const ADAM_SLOTS: [&str; 3] = [
-    include_str!("../../../shaders/shared/adam_one.wgsl"),
-    include_str!("../../../shaders/shared/adam_two.wgsl"),
-    include_str!("../../../shaders/shared/adam_sum.wgsl"),
-];
-
-/// The storages of one to four targets that move.
-pub const LERP_SLOTS: [&str; 4] = [
-    include_str!("../../../shaders/shared/lerp_one.wgsl"),
-    include_str!("../../../shaders/shared/lerp_two.wgsl"),
-    include_str!("../../../shaders/shared/lerp_three.wgsl"),
-    include_str!("../../../shaders/shared/lerp_four.wgsl"),
-];
-
 /// What is done with a batch's statistics beside keeping them.
 pub const TRACK: [&str; 2] =
     [include_str!("../../../shaders/shared/track_nothing.wgsl"), include_str!("../../../shaders/shared/track.wgsl")];
-
-/// The same, where there is but one chunk.
-pub const TRACK_WHOLE: &str = include_str!("../../../shaders/shared/track_whole.wgsl");
 
 /// What becomes of a channel's moments in a chunk of rows, and in all rows.
 pub const MOMENTS: [&str; 2] = [

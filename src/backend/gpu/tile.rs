@@ -64,8 +64,8 @@ impl fmt::Display for Choice {
     }
 }
 
-/// How an adapter likes its products. Nothing of it changes a bit of them but `busy` and `least_depth`, which
-/// split the depth.
+/// How an adapter likes its products. `busy`, `least_depth` and `few_columns` say in which order products are added up; the rest changes no
+/// bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taste {
     /// Workgroups of 64 threads that keep it busy: where there are fewer, the depth is split.

@@ -1,15 +1,17 @@
 //! Finds, on the adapter itself, the tile of each shape of product that came by: by its own clock, and only among choices that give the
 //! same bits.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
 use super::buffer::Buffer;
+use super::commands::Commands;
 use super::product::product;
 use super::shape::Shape;
 use super::tile::{Choice, TILES, Tile};
-use super::tuning::{Tunes, key};
+use super::tuning::{Tuning, key};
 use crate::backend::{Activation, Tuned};
 use crate::error::Result;
 use crate::random::{Purpose, generator};
@@ -28,21 +30,29 @@ const WARM_UP: Duration = Duration::from_millis(1500);
 /// The share of the usual choice's time that another must save.
 const GAIN: f64 = 0.03;
 
-/// Measures the choices for every shape that came by without one, the largest first, for at most about `limit`; takes the fastest from
-/// now on. Nothing where the adapter has no clock.
+/// Measures the choices for every shape that came by without one, or for all, the largest first, for at most about `limit`; takes the
+/// fastest from now on. Nothing where the adapter has no clock.
 ///
 /// # Errors
 /// The device's first failure.
-pub fn tune(engine: &impl Tunes, limit: Duration) -> Result<Vec<Tuned>> {
+pub fn tune(commands: &dyn Commands, tuning: &Mutex<Tuning>, limit: Duration, all: bool) -> Result<Vec<Tuned>> {
     let start = Instant::now();
-    let waiting = engine.tuning().take_waiting();
+    let tuning = || tuning.lock().unwrap_or_else(PoisonError::into_inner);
+    let waiting = tuning().shapes(all);
     let most = |index: usize| waiting.iter().map(|(_, operands)| operands[index]).max().unwrap_or(0);
-    let operands = [random(engine, most(0), 0), random(engine, most(1), 1)];
-    let measured = measured(engine, &waiting, &operands, start + limit);
-    engine.tuning().tried = None;
+    let operands = [random(commands, most(0), 0), random(commands, most(1), 1)];
+    let run = |shape: &Shape, choice: Choice| {
+        tuning().tried = Some(choice);
+        product(commands, shape, [&operands[0], &operands[1]], Activation::Identity)
+    };
+    let measured = measured(commands, &waiting, run, start + limit);
+    tuning().tried = None;
+    drop(operands);
+    // Nothing else takes memory of these sizes.
+    commands.release_idle();
     let measured = measured?;
     for Measured { shape, times, .. } in &measured {
-        engine.tuning().choose(shape, best(times).0);
+        tuning().choose(shape, best(times).0);
     }
     Ok(measured.into_iter().map(Measured::told).collect())
 }
@@ -69,15 +79,11 @@ impl Measured {
 /// First what the choices give, which the host compares; then their times, of which the card hears one after the other without a pause: one
 /// that has waited for the host runs at a fraction of its speed for a second.
 fn measured(
-    engine: &impl Tunes,
+    commands: &dyn Commands,
     waiting: &[(Shape, [usize; 2])],
-    operands: &[Buffer; 2],
+    run: impl Fn(&Shape, Choice) -> Buffer,
     until: Instant,
 ) -> Result<Vec<Measured>> {
-    let run = |shape: &Shape, choice: Choice| {
-        engine.tuning().tried = Some(choice);
-        product(engine, shape, [&operands[0], &operands[1]], Activation::Identity)
-    };
     let mut all = Vec::new();
     for (shape, _) in waiting {
         if Instant::now() >= until && !all.is_empty() {
@@ -85,8 +91,8 @@ fn measured(
         }
         let (mut times, mut other_bits) = (Vec::new(), Vec::new());
         let mut bits: Option<Vec<f32>> = None;
-        for choice in candidates(shape, usual(engine, shape)) {
-            let result = engine.download(&[&run(shape, choice)])?.remove(0);
+        for choice in candidates(shape, usual(commands, shape)) {
+            let result = commands.download(&[&run(shape, choice)])?.remove(0);
             let expected = bits.get_or_insert_with(|| result.clone());
             match expected.iter().zip(&result).all(|(a, b)| a.to_bits() == b.to_bits()) {
                 true => times.push((choice, Duration::MAX)),
@@ -97,7 +103,7 @@ fn measured(
     }
     let timed = |shape: &Shape, choice: Choice, products: usize| -> Result<Option<Duration>> {
         let mut work = || (0..products).for_each(|_| drop(run(shape, choice)));
-        Ok(engine.timed(&mut work)?.map(|time| time / products as u32))
+        Ok(commands.timed(&mut work)?.map(|time| time / products as u32))
     };
     let fitting =
         |time: Duration| ((TIMING.as_secs_f64() / time.as_secs_f64().max(1e-9)) as usize).clamp(1, MOST_PRODUCTS);
@@ -105,14 +111,14 @@ fn measured(
     if let Some(Measured { shape, .. }) = all.first() {
         let (mut products, start) = (1, Instant::now());
         while start.elapsed() < WARM_UP {
-            let Some(time) = timed(shape, usual(engine, shape), products)? else { return Ok(Vec::new()) };
+            let Some(time) = timed(shape, usual(commands, shape), products)? else { return Ok(Vec::new()) };
             products = fitting(time);
         }
     }
     for Measured { shape, times, .. } in &mut all {
         let mut products = 1;
         for _ in 0..2 {
-            products = timed(shape, usual(engine, shape), products)?.map_or(1, fitting);
+            products = timed(shape, usual(commands, shape), products)?.map_or(1, fitting);
         }
         for _ in 0..ROUNDS {
             for (choice, least) in times.iter_mut() {
@@ -123,8 +129,8 @@ fn measured(
     Ok(all)
 }
 
-fn usual(engine: &impl Tunes, shape: &Shape) -> Choice {
-    Choice { tile: shape.usual(), prefetch: engine.taste().prefetch }
+fn usual(commands: &dyn Commands, shape: &Shape) -> Choice {
+    Choice { tile: shape.usual(), prefetch: commands.taste().prefetch }
 }
 
 /// The fastest of some choices, the usual one first, which another must beat by a little.
@@ -135,11 +141,11 @@ fn best(times: &[(Choice, Duration)]) -> (Choice, Duration) {
 }
 
 /// Random elements in [-1, 1).
-fn random(engine: &impl Tunes, length: usize, index: u64) -> Buffer {
+fn random(commands: &dyn Commands, length: usize, index: u64) -> Buffer {
     let mut random = generator(0, Purpose::Synthetic, 2, index);
     let values: Vec<f32> = (0..length).map(|_| random.random_range(-1.0..1.0)).collect();
-    let buffer = engine.buffer(length);
-    engine.upload(bytemuck::cast_slice(&values), &buffer);
+    let buffer = commands.buffer(length);
+    commands.upload(bytemuck::cast_slice(&values), &buffer);
     buffer
 }
 
@@ -156,7 +162,6 @@ fn candidates(shape: &Shape, usual: Choice) -> Vec<Choice> {
 #[cfg(test)]
 mod tests {
     use super::super::adapter::{Choice as Which, choose};
-    use super::super::commands::Commands;
     use super::super::convolution::convolution;
     use super::super::engine::Engine;
     use super::super::matmul::matmul;
@@ -221,7 +226,7 @@ mod tests {
             for (tile, prefetch, unrolled) in TILES.map(|tile| (tile, true, false)).into_iter().chain(written_out) {
                 engine.taste = Taste { unrolled, ..own };
                 let choice = Choice { tile, prefetch };
-                engine.tuning().tried = Some(choice);
+                engine.tuning.get_mut().unwrap().tried = Some(choice);
                 let same = run(&engine).iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 assert!(same, "product {number}, {choice}, loops written out: {unrolled}");
             }
@@ -236,12 +241,13 @@ mod tests {
         let (a, b) = (operand(&engine, 64 * 64, 0.1), operand(&engine, 64 * 64, 0.2));
         let run = || engine.download(&[&matmul(&engine, &a, &b, &sizes, Activation::Identity)]).unwrap().remove(0);
         let before = run();
-        let tuned = tune(&engine, Duration::from_secs(60)).unwrap();
+        let tuned = tune(&engine, &engine.tuning, Duration::from_secs(60), false).unwrap();
         let [found] = &tuned[..] else { panic!("{} shapes", tuned.len()) };
         assert!(found.other_bits.is_empty() && found.times.len() > 2, "{found:?}");
         let best = found.times.iter().map(|(_, time)| *time).min().unwrap();
         assert!(found.gain()[1] <= found.gain()[0] && best > Duration::ZERO, "{found:?}");
         assert_eq!(run(), before);
-        assert!(tune(&engine, Duration::from_secs(60)).unwrap().is_empty());
+        let again = |all| tune(&engine, &engine.tuning, Duration::from_secs(60), all).unwrap().len();
+        assert_eq!((again(false), again(true)), (0, 1));
     }
 }

@@ -1,9 +1,8 @@
 //! What was found best for the shapes of products on one adapter, and which shapes came by.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::MutexGuard;
 
-use super::commands::Commands;
 use super::shape::{Shape, geometry_words};
 use super::tile::Choice;
 
@@ -12,43 +11,40 @@ use super::tile::Choice;
 pub struct Tuning {
     /// By [`key`].
     kept: BTreeMap<String, Choice>,
-    chosen: HashMap<Shape, Choice>,
-    /// Shapes without a choice that came by, with the elements of their operands, in the order in which they came.
-    waiting: Vec<(Shape, [usize; 2])>,
+    /// Shapes that came by, with the elements of their operands, and what was chosen for them.
+    came: HashMap<Shape, ([usize; 2], Option<Choice>)>,
     /// What every shape takes while it is measured.
     pub(super) tried: Option<Choice>,
 }
 
 impl Tuning {
-    /// What was found best for a shape, if anything was: else it is noted.
+    /// What was found best for a shape, if anything was. It is noted that it came by.
     pub fn choice(&mut self, shape: &Shape, operands: [usize; 2]) -> Option<Choice> {
         if self.tried.is_some() {
             return self.tried;
         }
-        if let Some(&choice) = self.chosen.get(shape) {
-            return Some(choice);
+        if let Some(&(_, choice)) = self.came.get(shape) {
+            return choice;
         }
-        if let Some(&choice) = self.kept.get(&key(shape)) {
-            self.chosen.insert(*shape, choice);
-            return Some(choice);
-        }
-        if !self.waiting.iter().any(|(waiting, _)| waiting == shape) {
-            self.waiting.push((*shape, operands));
-        }
-        None
+        let choice = self.kept.get(&key(shape)).copied();
+        self.came.insert(*shape, (operands, choice));
+        choice
     }
 
-    /// Shapes that came by without a choice, those with the most work first.
-    pub fn take_waiting(&mut self) -> Vec<(Shape, [usize; 2])> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort_by_key(|(shape, _)| std::cmp::Reverse(shape.work()));
-        waiting
+    /// Shapes that came by, those with the most work first: those without a choice, or all.
+    pub fn shapes(&self, all: bool) -> Vec<(Shape, [usize; 2])> {
+        let wanted = self.came.iter().filter(|(_, (_, choice))| all || choice.is_none());
+        let mut shapes: Vec<_> = wanted.map(|(shape, (operands, _))| (*shape, *operands)).collect();
+        shapes.sort_by_cached_key(|(shape, _)| (Reverse(shape.work()), key(shape)));
+        shapes
     }
 
-    /// Chooses for a shape from now on.
+    /// Chooses for a shape that came by from now on.
     pub fn choose(&mut self, shape: &Shape, choice: Choice) {
         self.kept.insert(key(shape), choice);
-        self.chosen.insert(*shape, choice);
+        if let Some((_, chosen)) = self.came.get_mut(shape) {
+            *chosen = Some(choice);
+        }
     }
 
     /// All choices, by [`key`].
@@ -62,12 +58,6 @@ impl Tuning {
     pub fn extend(&mut self, kept: impl IntoIterator<Item = (String, Choice)>) {
         self.kept.extend(kept);
     }
-}
-
-/// Whoever computes products by choices.
-pub trait Tunes: Commands + Sized {
-    /// What was found best for shapes, and which came by.
-    fn tuning(&self) -> MutexGuard<'_, Tuning>;
 }
 
 /// What names a shape in a file: its kernel with the forms of its operands, its sizes, and those of a convolution.
@@ -106,19 +96,22 @@ mod tests {
     }
 
     #[test]
-    fn kept_choices_are_found_by_name_and_shapes_without_one_wait_by_their_work() {
+    fn kept_choices_are_found_by_name_and_shapes_are_listed_by_their_work() {
         let mut tuning = Tuning::default();
         for rows in [64, 128, 64] {
             assert_eq!(tuning.choice(&shape(rows), [1, 1]), None);
         }
-        let waiting = tuning.take_waiting();
-        assert_eq!(waiting.iter().map(|(shape, _)| shape.rows).collect::<Vec<_>>(), [128, 64]);
+        let rows = |tuning: &Tuning, all| tuning.shapes(all).iter().map(|(shape, _)| shape.rows).collect::<Vec<_>>();
+        assert_eq!(rows(&tuning, false), [128, 64]);
         let choice = Choice { tile: TILES[4], prefetch: false };
         tuning.choose(&shape(64), choice);
+        assert_eq!((rows(&tuning, false), rows(&tuning, true)), (vec![128], vec![128, 64]));
         let mut other = Tuning::default();
         other.extend(tuning.kept().clone());
-        assert_eq!(other.choice(&shape(64), [1, 1]), Some(choice));
-        assert_eq!(other.choice(&shape(128), [1, 1]), None);
-        assert_eq!(other.take_waiting(), [(shape(128), [1, 1])]);
+        for tuning in [&mut tuning, &mut other] {
+            assert_eq!(tuning.choice(&shape(64), [1, 1]), Some(choice));
+            assert_eq!(tuning.choice(&shape(128), [1, 1]), None);
+        }
+        assert_eq!(other.shapes(false), [(shape(128), [1, 1])]);
     }
 }
