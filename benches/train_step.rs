@@ -1,13 +1,16 @@
-//! Times DCGAN training steps and prints one line of JSON, with the keys that the programs of other frameworks print
-//! for the same step: one update of the discriminator (real and fake) and one of the generator, losses read every step.
+//! Times training steps and prints one line of JSON, with the keys that the programs of other frameworks print for the same step: of a DCGAN one
+//! update of the discriminator (real and fake) and one of the generator, of a classifier a labelled and an unlabelled batch; losses read every step.
 
 use clap::Parser;
 use graft::Device;
-use graft::benchmark::{Network, training_steps};
+use graft::benchmark::{Network, classifier_steps, training_steps};
 
 #[derive(Parser)]
-#[command(about = "Times DCGAN training steps; prints one line of JSON")]
+#[command(about = "Times training steps of a DCGAN or a classifier; prints one line of JSON")]
 struct Options {
+    /// Time a classifier that learns from labelled and unlabelled images, of --features as its width
+    #[arg(long)]
+    classifier: bool,
     /// Side of the images: 32 or 64
     #[arg(long, default_value_t = 32)]
     size: usize,
@@ -47,12 +50,17 @@ fn run(options: &Options) -> graft::Result<()> {
     let &Options { size, features, channels, batch, steps, warmup, .. } = options;
     let device: Device = options.device.parse()?;
     let network = Network { size, features, channels, batch };
-    let mut times = training_steps(&network, &device, |times| times.len() < warmup + steps.max(1))?;
+    let goes_on = |times: &[f64]| times.len() < warmup + steps.max(1);
+    let mut times = match options.classifier {
+        true => classifier_steps((size, features, batch), &device, goes_on)?,
+        false => training_steps(&network, &device, goes_on)?,
+    };
     times.drain(..warmup);
     times.sort_by(f64::total_cmp);
     let (min, median) = (times[0], times[times.len() / 2]);
     let line = serde_json::json!({
         "peer": format!("graft {}", env!("CARGO_PKG_VERSION")),
+        "network": if options.classifier { "classifier" } else { "dcgan" },
         "device": device.name(),
         "microkernel": device.backend().microkernel(),
         "threads": rayon::current_num_threads(),

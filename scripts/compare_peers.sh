@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Times the same DCGAN training step here, in PyTorch (in fp32 and in bf16) and (with --burn) in burn, interleaved, and prints a table with
-# ratios. graft computes in fp32.
+# Times the same training steps here, in PyTorch (in fp32, and a DCGAN's in bf16) and (with --burn) in burn, interleaved, and prints a table
+# with ratios: a DCGAN's at both sizes, and a classifier's that learns from 64 labelled images and 64 others. graft computes in fp32.
 #
-#   scripts/compare_peers.sh [--rounds N] [--burn]
+#   scripts/compare_peers.sh [--rounds N] [--burn] [--classifier]
+#
+#   --classifier  the classifier's step alone
 #
 # PyTorch goes into a virtual environment outside the tree, ${GRAFT_PEERS:-~/.cache/graft-peers}; burn is built there too
 # (15 minutes on two cores). Needs python3 with venv, and a network the first time. Run nothing else meanwhile.
@@ -10,11 +12,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 rounds=3
 burn=false
+configs=("32 64 30" "64 128 6")
 while [ $# -gt 0 ]; do
   case $1 in
     --rounds) rounds=$2; shift 2 ;;
     --burn) burn=true; shift ;;
-    *) echo "usage: scripts/compare_peers.sh [--rounds N] [--burn]" >&2; exit 2 ;;
+    --classifier) configs=(); shift ;;
+    *) echo "usage: scripts/compare_peers.sh [--rounds N] [--burn] [--classifier]" >&2; exit 2 ;;
   esac
 done
 peers=${GRAFT_PEERS:-$HOME/.cache/graft-peers}
@@ -30,7 +34,10 @@ ours=$(cargo bench --bench train_step --no-run --message-format=json 2>/dev/null
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 for round in $(seq "$rounds"); do
-  for config in "32 64 30" "64 128 6"; do
+  echo "round $round of $rounds, classifier" >&2
+  "$ours" --classifier --features 32 --batch 64 --steps 60 >>"$out"
+  "$peers/venv/bin/python" scripts/peers/torch_classifier.py --channels-last --features 32 --batch 64 --steps 60 >>"$out"
+  for config in ${configs[@]+"${configs[@]}"}; do
     read -r size batch steps <<<"$config"
     echo "round $round of $rounds, size $size, batch $batch" >&2
     "$ours" --size "$size" --features 64 --channels 3 --batch "$batch" --steps "$steps" >>"$out"
@@ -48,10 +55,10 @@ import json, statistics, sys
 rows = [json.loads(line) for line in open(sys.argv[1])]
 for row in rows:
     row["peer"] += " bf16" if row.get("bf16") else ""
-print("| size | batch | | ms a step (median of rounds) | min | ratio, round by round | peak MiB |")
-print("| --- | --- | --- | --- | --- | --- | --- |")
-for size in sorted({row["size"] for row in rows}):
-    mine = [row for row in rows if row["size"] == size]
+print("| step | size | batch | | ms a step (median of rounds) | min | ratio, round by round | peak MiB |")
+print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+for step, size in sorted({(row.get("network", "dcgan"), row["size"]) for row in rows}):
+    mine = [row for row in rows if (row.get("network", "dcgan"), row["size"]) == (step, size)]
     ours = [row for row in mine if row["peer"].startswith("graft")]
     for peer in dict.fromkeys(row["peer"] for row in mine):
         theirs = [row for row in mine if row["peer"] == peer]
@@ -59,5 +66,5 @@ for size in sorted({row["size"] for row in rows}):
         ratios = ", ".join(f'{a["ms_per_step"] / b["ms_per_step"]:.3f}' for a, b in zip(ours, theirs))
         peak = max((row.get("peak_rss_mib") or 0 for row in theirs)) or "-"
         least = min(row["min_ms"] for row in theirs)
-        print(f'| {size} | {theirs[0]["batch"]} | {peer} | {median:.1f} | {least:.1f} | {ratios} | {peak} |')
+        print(f'| {step} | {size} | {theirs[0]["batch"]} | {peer} | {median:.1f} | {least:.1f} | {ratios} | {peak} |')
 PYTHON

@@ -1,10 +1,11 @@
 // Folds the middle axis of [outer, length, inner]. A workgroup takes LANES neighbouring outputs and one chunk of the axis;
 // its 256 / LANES rows of threads each fold every so manieth element, beginning with their first, then a tree joins those that have any,
-// always in the same order.
+// always in the same order; what comes of it is `finish`ed.
 
 const ROWS = 256u / LANES;
 
 struct Parameters {
+    arguments: vec4<f32>,
     // What comes of an axis without elements.
     empty: f32,
     outputs: u32,
@@ -58,6 +59,6 @@ fn main(
         if filled > 0u {
             total = partial[lane];
         }
-        out[(outer * parameters.splits + split) * parameters.inner + i] = total;
+        out[(outer * parameters.splits + split) * parameters.inner + i] = finish(total);
     }
 }

@@ -60,6 +60,8 @@ pub enum Purpose {
     Extrapolation,
     /// The values of an option that a search tries; the step is the trial, the index is of the option's name.
     Search,
+    /// The latents and conditions of the samples on which an encoder of latents learns.
+    Inversion,
 }
 
 /// Whose initial weights are drawn: the step of a [`Purpose::Weights`] draw. Two networks of one seed never share a stream.
@@ -86,6 +88,8 @@ pub enum Network {
     Projector,
     /// The network that learns without labels what stands beside the judge's features.
     ClassFree,
+    /// The encoder that guesses latents.
+    Inversion,
 }
 
 impl From<Network> for u64 {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use convolution::convolve;
 pub use kernel::{AdamStep, AxisMap, BatchNormShape, Geometry, KernelCall, MatMul, Reduction, Role, Scratch};
-pub use probes::{DeviceTimes, Probes};
+pub use probes::{Counted, DeviceTimes, Probes};
 pub use profile::Profile;
 pub use scalar::{Activation, Binary, Unary};
 pub use shapes::{Extent, Ledger, Shape, Tally};
@@ -224,6 +224,11 @@ pub trait Backend: Send + Sync {
     /// Reduces the middle axis of `[outer, length, inner]` (in `sizes`) away.
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage;
 
+    /// As [`Backend::reduce`]; then `function` of every result.
+    fn reduce_then(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3], function: Unary) -> Storage {
+        self.unary(function, &self.reduce(reduction, x, sizes))
+    }
+
     /// `output[j] = x[i]` where, on every axis, `i * divisor = j * multiplier + offset` with `i` inside
     /// `shape`; zero where there is no such `i`. Slices, steps, flips, padding, dilation and expansion
     /// are all of this form.
@@ -303,6 +308,45 @@ pub trait Backend: Send + Sync {
 
     /// The transpose of [`Backend::gather`]: adds row `i` of `x` to row `indices[i]` of `rows` zero rows.
     fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage;
+
+    /// Moves each image of `[n, h, w, c]` (in `shape`) down and across by so many pixels, zeros moving in; no shift is by more than the side.
+    fn shift(&self, x: &Storage, shape: [usize; 4], by: &[[i32; 2]]) -> Storage {
+        let [images, height, width, channels] = shape;
+        // Pixels become rows of a matrix, with one row of zeros at the end for what moves in.
+        let pixels = images * height * width;
+        let map = |size| AxisMap { size, multiplier: 1, offset: 0, divisor: 1 };
+        let padded = self.window(x, &[pixels, channels], &[map(pixels + 1), map(channels)]);
+        let moved = |at: usize, by: i32, side: usize| at.checked_add_signed(-by as isize).filter(|&from| from < side);
+        let mut rows = Vec::with_capacity(pixels);
+        for (image, &[down, across]) in by.iter().enumerate() {
+            for y in 0..height {
+                let line = moved(y, down, height).map(|y| (image * height + y) * width);
+                let from = |x| line.zip(moved(x, across, width)).map_or(pixels, |(line, x)| line + x);
+                rows.extend((0..width).map(|x| from(x) as u32));
+            }
+        }
+        self.gather(&padded, channels, &rows)
+    }
+
+    /// Whether the bytes of images, kept by [`Backend::upload_pixels`], spare copies from the host.
+    fn keeps_pixels(&self) -> bool {
+        false
+    }
+
+    /// Keeps the bytes of images, and what each byte stands for, so that [`Backend::gather_pixels`] takes batches from them.
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
+        let values: Vec<f32> = pixels.iter().map(|&byte| values[usize::from(byte)]).collect();
+        self.upload(HostSlice::F32(&values))
+    }
+
+    /// The values of images of so many pixels each, by index: `[indices.len(), pixels]`.
+    fn gather_pixels(&self, kept: &Storage, pixels: usize, indices: &[u32]) -> Storage {
+        self.gather(kept, pixels, indices)
+    }
+
+    /// From now on, or no longer, fills memory that kernels are to write with what is no number, so that an element that one leaves out is
+    /// found: for tests of a device, where it is worth its time.
+    fn poison(&self, _on: bool) {}
 
     /// Waits for everything asked so far.
     ///

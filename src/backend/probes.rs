@@ -14,6 +14,19 @@ pub struct DeviceTimes {
     pub idle: Duration,
 }
 
+/// What a device was told so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Runs of kernels.
+    pub dispatches: u64,
+    /// Copies of memory, those from and to the host among them.
+    pub copies: u64,
+    /// Bytes from the host.
+    pub uploaded: u64,
+    /// Submissions to the driver.
+    pub submissions: u64,
+}
+
 /// Work that nothing but the device bounds, and the device's own clock.
 pub trait Probes: Send + Sync {
     /// Runs `rounds` rounds of independent chains of multiply-adds that stay in registers, on the whole device; gives the floating-point
@@ -29,6 +42,11 @@ pub trait Probes: Send + Sync {
     /// # Errors
     /// The device's first failure.
     fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>>;
+
+    /// What the device was told so far, where there is more to it than calls.
+    fn counted(&self) -> Counted {
+        Counted::default()
+    }
 
     /// From now on the device notes, by its own clock, when it begins and ends the kernels that are called, under this label; under None it
     /// notes nothing. Whether it has such a clock.

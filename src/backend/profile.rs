@@ -216,6 +216,10 @@ impl Backend for Profiler {
         self.timed("reduce", 0.0, |inner| inner.reduce(reduction, x, sizes))
     }
 
+    fn reduce_then(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3], function: Unary) -> Storage {
+        self.timed("reduce", 0.0, |inner| inner.reduce_then(reduction, x, sizes, function))
+    }
+
     fn window(&self, x: &Storage, shape: &[usize], axes: &[AxisMap]) -> Storage {
         self.timed("window", 0.0, |inner| inner.window(x, shape, axes))
     }
@@ -285,6 +289,26 @@ impl Backend for Profiler {
 
     fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
         self.timed("scatter_add", 0.0, |inner| inner.scatter_add(x, width, indices, rows))
+    }
+
+    fn shift(&self, x: &Storage, shape: [usize; 4], by: &[[i32; 2]]) -> Storage {
+        self.timed("shift", 0.0, |inner| inner.shift(x, shape, by))
+    }
+
+    fn keeps_pixels(&self) -> bool {
+        self.inner.backend().keeps_pixels()
+    }
+
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
+        self.timed("upload", 0.0, |inner| inner.upload_pixels(pixels, values))
+    }
+
+    fn gather_pixels(&self, kept: &Storage, pixels: usize, indices: &[u32]) -> Storage {
+        self.timed("gather_pixels", 0.0, |inner| inner.gather_pixels(kept, pixels, indices))
+    }
+
+    fn poison(&self, on: bool) {
+        self.inner.backend().poison(on);
     }
 
     fn bounds(&self) -> Bounds {

@@ -14,12 +14,14 @@
 //! # Ok::<(), graft::Error>(())
 //! ```
 
+mod classifier;
 mod kernels;
 mod layers;
 mod memory;
 mod stopwatch;
 mod training;
 
+pub use classifier::classifier_steps;
 pub use kernels::{Bound, Ceilings, Kernels, Row};
 pub use layers::{Network, geometry};
 pub use stopwatch::{Stopwatch, Timing};

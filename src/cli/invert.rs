@@ -1,22 +1,19 @@
 //! `graft invert`: latents of pictures, by descent through a generator.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::output::is_quiet;
-use super::progress::Progress;
+use super::inversion::{Seeking, classes_of, pictures};
 use super::reading::ReadingOptions;
-use super::{Compute, count, named, seed, steps, tell};
+use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Images, Spec, Split, of_path, picture, read_files};
-use crate::error::{Error, Result, did_you_mean};
-use crate::gan::{Architecture, Descent, Found, Generator, invert, load_generator, nearest_samples};
-use crate::random::Purpose;
-use crate::run::{Event, Named};
+use crate::data::{Dataset, Images, picture};
+use crate::error::{Error, Result};
+use crate::gan::{Architecture, Found, load_generator};
+use crate::run::Named;
 
 /// What is written.
 const LATENTS: &str = "latents.npy";
@@ -46,13 +43,9 @@ pub struct Invert {
     /// Their class, by name or number, where the generator has classes [default: their own]
     #[arg(long, value_name = "K")]
     class: Option<String>,
-    /// Steps of the descent
-    #[arg(long, default_value_t = Descent::default().steps, value_name = "N", value_parser = steps())]
-    steps: u64,
-    /// Samples whose nearest is the start of the descent
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
-    starts: usize,
-    /// Seed of these samples
+    #[command(flatten)]
+    seeking: Seeking,
+    /// Seed of samples and encoder
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
     seed: u64,
     /// The folder to write; there must be none yet
@@ -71,97 +64,14 @@ impl Invert {
         let checkpoint = Checkpoint::read(&path)?;
         let of_file = |error: Error| Error::invalid(format!("{}: {error}", path.display()));
         let architecture = Architecture::of(&checkpoint).map_err(of_file)?;
-        let data = self.pictures(&architecture)?;
+        let data = pictures(&self.images, self.count, &self.reading.reading(), &architecture)?;
         self.compute.run(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).map_err(of_file)?;
-            let conditions = self.conditions(&network, &architecture, &data)?;
-            let conditions = conditions.as_deref();
-            let key = (self.seed, self.starts);
-            let start = nearest_samples(&network, &architecture, &data.images, conditions, key)?;
-            let descent = Descent { steps: self.steps, ..Descent::default() };
-            let batches = data.len().div_ceil(Descent::BATCH) as u64;
-            let mut progress = Progress::new("descent", self.steps * batches, is_quiet());
-            let begun = std::time::Instant::now();
-            let mut told = Ok(());
-            let found =
-                invert(&network, &architecture, &data.images, conditions, &start, &descent, &mut |step, error| {
-                    let rate = step as f64 / begun.elapsed().as_secs_f64();
-                    match progress.watch(&Event::Losses { step, losses: &[("error", error)], rate }) {
-                        Ok(wish) => wish,
-                        Err(error) => {
-                            told = Err(error);
-                            ControlFlow::Break(())
-                        }
-                    }
-                });
-            progress.finish();
-            told?;
-            let found = found?.ok_or_else(|| {
-                Error::invalid(
-                    "stopped: the descent did not come to its end, and nothing was written; run the command again",
-                )
-            })?;
+            let names = network.conditions().names();
+            let classes = classes_of(self.class.as_deref(), names, &data)?;
+            let found = self.seeking.found(&network, &architecture, &data, classes.as_deref(), self.seed)?;
             self.write(&data, &found, architecture.latent)
         })
-    }
-
-    /// The pictures, in the generator's size and channels.
-    fn pictures(&self, architecture: &Architecture) -> Result<Dataset> {
-        let reading = self.reading.reading().of_size(architecture.size);
-        let form = (architecture.size, architecture.channels);
-        let files = || {
-            let paths: Vec<PathBuf> = self.images.iter().take(self.count).map(PathBuf::from).collect();
-            read_files(&paths, form, &reading)
-        };
-        let [one] = self.images.as_slice() else { return files() };
-        let spec = match one.parse::<Spec>() {
-            Ok(spec) => spec,
-            Err(error) => match of_path(one) {
-                Some(form) => form.parse()?,
-                None if one.contains(':') => return Err(error),
-                None => return files(),
-            },
-        };
-        spec.read(Split::Train, &reading)?.first(self.count).fit(form.0, form.1)
-    }
-
-    /// The condition of each picture, where the generator is conditioned: its class, and features as they are drawn.
-    fn conditions(&self, network: &Generator, architecture: &Architecture, data: &Dataset) -> Result<Option<Vec<f32>>> {
-        let names = network.conditions().names();
-        if architecture.classes == 0 && self.class.is_some() {
-            let text = "--class needs a generator that was trained with --conditional, or by ctgan";
-            return Err(Error::Usage(text.to_string()));
-        }
-        let asked = match &self.class {
-            None => None,
-            Some(class) => Some(names.find(class).ok_or_else(|| {
-                let meant = did_you_mean(class, names.names().iter().map(String::as_str));
-                Error::Usage(format!("--class {class} is none of this generator's classes{meant}: {names}"))
-            })?),
-        };
-        if architecture.condition_length() == 0 {
-            return Ok(None);
-        }
-        let own = |index: usize| -> Result<Option<u32>> {
-            if architecture.classes == 0 || asked.is_some() {
-                return Ok(asked);
-            }
-            let label = data.labels.as_ref().map(|labels| labels[index] as usize);
-            let class = label.and_then(|label| names.named(&data.classes.names()[label]));
-            class.map(Some).ok_or_else(|| {
-                Error::Usage(format!(
-                    "the generator is conditioned on classes, and the pictures' are not known to be of them: say --class, one of {names}"
-                ))
-            })
-        };
-        let device = crate::backend::Device::cpu();
-        let mut rows = Vec::new();
-        for index in 0..data.len() {
-            let key = (self.seed, Purpose::SampleLatents, 0);
-            let row = network.conditions().draw(&device, key, index, 1, own(index)?);
-            rows.extend(row.expect("a conditioned generator").to_vec::<f32>()?);
-        }
-        Ok(Some(rows))
     }
 
     fn write(&self, data: &Dataset, found: &Found, latent: usize) -> Result<()> {

@@ -18,6 +18,7 @@ mod evaluate;
 mod export;
 mod homes;
 mod import;
+mod inversion;
 mod invert;
 mod judge;
 mod lists;

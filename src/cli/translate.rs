@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::arguments::one_of;
+use super::inversion::{Seeking, classes_of, pictures};
 use super::judge::{interrupted, percent};
 use super::output::is_quiet;
 use super::progress::Progress;
+use super::reading::ReadingOptions;
 use super::signals::watch_for_interrupts;
 use super::{Compute, count, named, seed, tell};
 use crate::data::{Images, picture, read_rows};
 use crate::error::{Error, Result};
 use crate::experiment::report::{Facts, Page, Picture, Pictures, Slider};
-use crate::experiment::translate::{Agreement, Pairs, Translation};
-use crate::gan::Latents;
+use crate::experiment::translate::{Agreement, Pairs, Side, Translation};
+use crate::gan::{Found, Latents};
 
 /// Pairs in a grid, and in a row of it.
 const SHOWN: usize = 50;
@@ -23,17 +26,24 @@ const MARGIN: usize = 2;
 /// Pairs by which agreement is measured.
 const MEASURED: usize = 2000;
 
-/// Draw pairs of source and target from the same latents, and measure how far their classes agree
+/// Draw pairs of source and target from the same latents, or pictures of one side in the style of the other, and measure how far their classes agree
 #[derive(Args)]
 #[command(
     after_help = "RUN is one of `graft transfer` by TrGAN or CTGAN. The grid has rows of the source's samples, and below each the target's; where both know \
-    classes, a pair is of one class.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page pairs.html\n  \
-    graft translate runs/ctgan-svhn-0 --count 200 --files pairs"
+    classes, a pair is of one class. Of pictures, the grid has rows of them, below each what the generator of their own side makes of the latents that were found for them, and below that what the other's does.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page pairs.html\n  \
+    graft translate runs/ctgan-svhn-0 --count 200 --files pairs\n  graft translate runs/ctgan-svhn-0 seven.png --class 7\n  \
+    graft translate runs/ctgan-svhn-0 folder:NUMBERS --of target"
 )]
 pub struct Translate {
     /// The folder of a transfer's run
     run: PathBuf,
-    /// How many pairs [default: 50, or as many as --latents has]
+    /// Pictures to be drawn in the style of the other side: files, a folder of them, or a data set
+    #[arg(value_name = "IMAGES", conflicts_with = "latents")]
+    images: Vec<String>,
+    /// The side that the pictures are of
+    #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>(), default_value_t = Side::Source, requires = "images")]
+    of: Side,
+    /// How many pairs [default: 50, or as many as --latents or the pictures have]
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<usize>,
     /// Latents of one's own, [n, latent], as `graft invert` writes them: pictures of the source, found through its generator, are then
@@ -58,6 +68,10 @@ pub struct Translate {
     /// Measure in how many pairs judges of both domains see the same class, beside chance
     #[arg(long)]
     agreement: bool,
+    #[command(flatten)]
+    seeking: Seeking,
+    #[command(flatten)]
+    reading: ReadingOptions,
     #[command(flatten)]
     compute: Compute,
 }
@@ -85,10 +99,17 @@ impl Translate {
             };
             let most = given.as_ref().map(|([rows, _], _)| *rows);
             let count = self.count.or(most).unwrap_or(SHOWN);
+            let found = (!self.images.is_empty()).then(|| self.found(&translation, count)).transpose()?;
             if let Some(most) = most.filter(|&most| count > most) {
                 return Err(Error::option("count", format!("takes at most the {most} of the latents, not {count}")));
             }
-            let pairs = translation.pairs(self.seed, latents, count, self.class.as_deref())?;
+            let pairs = match &found {
+                Some(OfPictures { found, classes, .. }) => {
+                    translation.pairs_of(self.of, &found.latents, classes.as_deref())?
+                }
+                None => translation.pairs(self.seed, latents, count, self.class.as_deref())?,
+            };
+            let count = pairs.target.count;
             let agreement = match self.agreement {
                 true => {
                     let mut progress = Progress::new("judge", 0, is_quiet());
@@ -98,7 +119,13 @@ impl Translate {
                 }
                 false => None,
             };
-            let all = picture::grid(&in_rows(&pairs), COLUMNS, MARGIN);
+            // Pictures above what their own side's generator makes of their latents, and that above the other's.
+            let shown = match (&found, self.of) {
+                (None, _) => vec![&pairs.source, &pairs.target],
+                (Some(OfPictures { pictures, .. }), Side::Source) => vec![pictures, &pairs.source, &pairs.target],
+                (Some(OfPictures { pictures, .. }), Side::Target) => vec![pictures, &pairs.target, &pairs.source],
+            };
+            let all = picture::grid(&in_rows(&shown), COLUMNS, MARGIN);
             picture::write_png(&self.out, &all, 0)?;
             let mut written = vec![self.out.clone()];
             if let Some(folder) = &self.files {
@@ -115,13 +142,30 @@ impl Translate {
                     asked.iter().map(|&label| &pairs.names.names()[label as usize]).collect::<Vec<_>>()
                 }),
                 "agreement": agreement,
+                "errors": found.as_ref().map(|of| &of.found.errors),
             });
             let shown = [Some(self.out.clone()), self.files.clone(), self.page.clone()];
             let mut lines: Vec<String> = shown.into_iter().flatten().map(|path| path.display().to_string()).collect();
+            lines.extend(found.iter().map(|of| {
+                let errors = &of.found.errors;
+                let mean = errors.iter().sum::<f64>() / errors.len() as f64;
+                format!("{} pictures of the {}, found to a mean error of {mean:.4}", errors.len(), self.of)
+            }));
             lines.extend(agreement.iter().map(sentence));
             tell("translation", fields, lines.join("\n"));
             Ok(())
         })
+    }
+
+    /// The latents of the pictures, through the generator of their side.
+    fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
+        let (architecture, network) = translation.generator(self.of);
+        let data = pictures(&self.images, count, &self.reading.reading(), architecture)?;
+        let classes = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
+        let found = self.seeking.found(network, architecture, &data, classes.as_deref(), self.seed)?;
+        let (own, _) = translation.generator(Side::Target);
+        let pictures = data.fit(own.size, own.channels)?.images;
+        Ok(OfPictures { pictures, found, classes })
     }
 
     fn page_of(&self, pairs: &Pairs, agreement: Option<&Agreement>) -> Page {
@@ -144,6 +188,13 @@ impl Translate {
     }
 }
 
+/// Pictures in the target's size and channels, what was found for them, and the class of each by their side's numbers.
+struct OfPictures {
+    pictures: Images,
+    found: Found,
+    classes: Option<Vec<u32>>,
+}
+
 /// What was measured, in a sentence.
 fn sentence(agreement: &Agreement) -> String {
     let Agreement { count, agreement, chance, shuffled, judge_fd, floor, source_sure, source_real_sure, .. } =
@@ -159,13 +210,13 @@ fn sentence(agreement: &Agreement) -> String {
     )
 }
 
-/// Rows of the source's side, each above the target's; what is left of the last ones is empty.
-fn in_rows(pairs: &Pairs) -> Images {
-    let [count, height, width, channels] = pairs.target.shape();
+/// Rows of one set of images, each above that of the next; what is left of the last ones is empty.
+fn in_rows(sides: &[&Images]) -> Images {
+    let [count, height, width, channels] = sides[0].shape();
     let blank = vec![255; height * width * channels];
     let mut pixels = Vec::new();
     for start in (0..count).step_by(COLUMNS) {
-        for side in [&pairs.source, &pairs.target] {
+        for side in sides {
             for index in start..start + COLUMNS {
                 match index < count {
                     true => pixels.extend_from_slice(&side.image(index)),
@@ -174,7 +225,7 @@ fn in_rows(pairs: &Pairs) -> Images {
             }
         }
     }
-    Images::new([2 * count.div_ceil(COLUMNS) * COLUMNS, height, width, channels], pixels)
+    Images::new([sides.len() * count.div_ceil(COLUMNS) * COLUMNS, height, width, channels], pixels)
 }
 
 /// The mean of both sides.

@@ -97,13 +97,18 @@ impl Images {
         self.places.as_ref().map_or(index, |places| places[index] as usize)
     }
 
+    /// What each byte is in a [batch](Images::batch).
+    pub fn values() -> [f32; 256] {
+        std::array::from_fn(|byte| value(byte as u8))
+    }
+
     /// The named images as `[indices, height, width, channels]` in [-1, 1]: `x / 127.5 - 1`.
     ///
     /// # Panics
     /// Where an index is not below `count`.
     #[track_caller]
     pub fn batch(&self, indices: &[usize]) -> Vec<f32> {
-        let value = |&byte: &u8| f32::from(byte) / HALF_RANGE - 1.0;
+        let value = |&byte: &u8| value(byte);
         if let Store::Disk(spilled) = &self.store {
             let places: Vec<usize> = indices.iter().map(|&index| self.place(index)).collect();
             return spilled.batch(&places).iter().map(value).collect();
@@ -151,6 +156,11 @@ impl Images {
         let places = indices.iter().map(|&index| self.place(index) as u32).collect();
         Images { count: indices.len(), store: self.store.clone(), places: Some(places), ..*self }
     }
+}
+
+/// What a byte is in [-1, 1].
+fn value(byte: u8) -> f32 {
+    f32::from(byte) / HALF_RANGE - 1.0
 }
 
 impl PartialEq for Images {

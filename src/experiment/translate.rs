@@ -18,6 +18,7 @@ use crate::metrics::{
 use crate::random::Purpose;
 use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
 use crate::transfer::{Plan, Source, SourceImages, styled};
+use crate::words::words;
 
 /// Two generators of one transfer.
 #[derive(Debug)]
@@ -39,6 +40,16 @@ pub struct Pairs {
     pub asked: Option<Vec<u32>>,
     /// What the classes are called.
     pub names: Classes,
+}
+
+words! {
+    /// The sides of a translation.
+    pub enum Side {
+        /// What it learned from.
+        Source = "source",
+        /// What it was transferred to.
+        Target = "target",
+    }
 }
 
 /// The checkpoint of the generator from which a transfer's began.
@@ -117,6 +128,47 @@ impl Translation {
         self.target.0.latent
     }
 
+    /// The generator of a side.
+    pub fn generator(&self, side: Side) -> (&Architecture, &Generator) {
+        let (architecture, network) = match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        };
+        (architecture, network)
+    }
+
+    /// Pairs of given latents, `[count, latent]`, of a class each by the numbers of one side's generator, where that has such; where the other
+    /// side's has, too, it is asked for the class of the same name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the other side has classes, but not that of a picture; the device's first failure.
+    ///
+    /// # Panics
+    /// Where latents and classes are not as many.
+    pub fn pairs_of(&self, side: Side, latents: &[f32], classes: Option<&[u32]>) -> Result<Pairs> {
+        let count = latents.len() / self.latent();
+        assert!(classes.is_none_or(|classes| classes.len() == count), "pairs_of: a class a latent");
+        let [source, target] = [&self.source, &self.target].map(|(_, network)| network.conditions().names());
+        let (own, other) = match side {
+            Side::Source => (source, target),
+            Side::Target => (target, source),
+        };
+        let partner = |&class: &u32| {
+            let name = &own.names()[class as usize];
+            other
+                .named(name)
+                .ok_or_else(|| Error::invalid(format!("there is no class {name} on the other side: {other}")))
+        };
+        let others = classes.filter(|_| !other.is_empty());
+        let others = others.map(|classes| classes.iter().map(partner).collect::<Result<Vec<u32>>>()).transpose()?;
+        let classes = classes.map(<[u32]>::to_vec);
+        let (of_source, of_target) = match side {
+            Side::Source => (classes, others),
+            Side::Target => (others, classes),
+        };
+        self.made((0, Purpose::SampleLatents), Latents::Given(latents), count, (of_source, of_target))
+    }
+
     /// `count` pairs of a seed, or of given latents; of `class`, by the target's name or number, or of all classes in turn where both have such.
     ///
     /// # Errors
@@ -146,18 +198,27 @@ impl Translation {
             None if common.is_empty() => None,
             None => Some((0..count).map(|number| common[number % common.len()].0).collect()),
         };
-        let purpose = Purpose::SampleLatents;
-        let key = (seed, purpose);
-        let made = |(architecture, network): &(Architecture, Generator), classes: Option<Vec<u32>>| match classes {
-            Some(classes) => sample_of_classes(network, architecture, key, latents, &classes),
-            None => sample_of(network, architecture, key, latents, count, None),
-        };
         let of_theirs = asked.as_ref().filter(|_| of_source.0.classes > 0);
         let of_theirs = of_theirs.map(|asked| asked.iter().filter_map(|&own| partner(own)).collect());
-        let side = of_target.0.size;
-        let source = Dataset::unlabelled("pairs", made(of_source, of_theirs)?).fit(side, of_target.0.channels)?.images;
-        let target = made(of_target, asked.clone())?;
-        Ok(Pairs { source, target, asked, names })
+        self.made((seed, Purpose::SampleLatents), latents, count, (of_theirs, asked))
+    }
+
+    /// Pairs of which the source's side is of these classes by its numbers, and the target's by its own.
+    fn made(
+        &self,
+        key: (u64, Purpose),
+        latents: Latents<'_>,
+        count: usize,
+        (of_source, asked): (Option<Vec<u32>>, Option<Vec<u32>>),
+    ) -> Result<Pairs> {
+        let made = |(architecture, network): &(Architecture, Generator), classes: Option<&Vec<u32>>| match classes {
+            Some(classes) => sample_of_classes(network, architecture, key, latents, classes),
+            None => sample_of(network, architecture, key, latents, count, None),
+        };
+        let Architecture { size, channels, .. } = self.target.0;
+        let source = Dataset::unlabelled("pairs", made(&self.source, of_source.as_ref())?).fit(size, channels)?.images;
+        let target = made(&self.target, asked.as_ref())?;
+        Ok(Pairs { source, target, asked, names: self.target.1.conditions().names().clone() })
     }
 
     /// How far `count` pairs of a seed agree; None where the watcher stopped a judge's training.

@@ -60,25 +60,12 @@ fn color(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
 }
 
 fn translate(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {
-    let &[n, h, w, c] = images.shape() else { panic!("translate: the shape {:?} is no image", images.shape()) };
-    // Pixels become rows of a matrix, with one row of zeros at the end for what moves in.
-    let outside = (n * h * w) as u32;
-    let mut indices = Vec::with_capacity(n * h * w);
-    let mut shift = |side: usize| {
+    let &[_, h, w, _] = images.shape() else { panic!("translate: the shape {:?} is no image", images.shape()) };
+    let mut pixels = |side: usize| {
         let most = (side as f64 * SHIFT).round() as i64;
-        random.random_range(-most..=most)
+        random.random_range(-most..=most) as i32
     };
-    for (image, (down, across)) in drawn(images, || (shift(h), shift(w))).into_iter().enumerate() {
-        for y in 0..h as i64 {
-            for x in 0..w as i64 {
-                let (from_y, from_x) = (y - down, x - across);
-                let inside = (0..h as i64).contains(&from_y) && (0..w as i64).contains(&from_x);
-                let index = (image * h * w) as i64 + from_y * w as i64 + from_x;
-                indices.push(if inside { index as u32 } else { outside });
-            }
-        }
-    }
-    images.reshape([n * h * w, c]).pad(0, 0, 1).gather(&indices).reshape([n, h, w, c])
+    images.shift(&drawn(images, || [pixels(h), pixels(w)]))
 }
 
 fn cut(images: &Tensor, random: &mut ChaCha12Rng) -> Tensor {

@@ -165,6 +165,33 @@ pub fn nearest_samples(
     Ok(start)
 }
 
+/// For each picture the one of two starts, `[n, latent]` each, of which the generator makes what is nearer to it.
+///
+/// # Errors
+/// The device's first failure.
+///
+/// # Panics
+/// As [`invert`].
+pub fn nearer(
+    network: &Generator,
+    architecture: &Architecture,
+    pictures: &Images,
+    conditions: Option<&[f32]>,
+    starts: [&[f32]; 2],
+) -> Result<Vec<f32>> {
+    let stay = Descent { steps: 0, ..Descent::default() };
+    let errors = |start: &[f32]| {
+        let found =
+            invert(network, architecture, pictures, conditions, start, &stay, &mut |_, _| ControlFlow::Continue(()))?;
+        Ok(found.expect("nobody stops it").errors)
+    };
+    let [first, second] = [errors(starts[0])?, errors(starts[1])?];
+    let rows = starts.map(|start| start.chunks_exact(architecture.latent));
+    let [ones, others] = rows;
+    let better = ones.zip(others).zip(first.iter().zip(&second));
+    Ok(better.flat_map(|((one, other), (a, b))| if b < a { other } else { one }).copied().collect())
+}
+
 /// The mean squared error of each image, `[n]`.
 fn squared_errors(images: &Tensor, target: &Tensor) -> Tensor {
     (images - target).powi(2).mean_axes(&[1, 2, 3], false)

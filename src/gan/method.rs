@@ -130,9 +130,9 @@ pub trait Method: std::fmt::Debug + Send {
         self.origin().map_or_else(Schedule::default, |origin| origin.schedule())
     }
 
-    /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1].
-    fn images(&self, _round: u64, indices: &[usize], data: &Dataset) -> Vec<f32> {
-        data.batch(indices)
+    /// The named images as a round sees them, `[indices, height, width, channels]` in [-1, 1]; None where that is as they are.
+    fn images(&self, _round: u64, _indices: &[usize], _data: &Dataset) -> Option<Vec<f32>> {
+        None
     }
 
     /// The conditions that go with the named images in a round.

@@ -10,6 +10,7 @@ use super::ada::Ada;
 use super::heads::Heads;
 use super::lecam::LeCam;
 use super::losses::{Penalty, Terms};
+use super::resident::Resident;
 use super::{
     Augmentation, Average, Discriminator, Generator, GeneratorUpdate, Method, PenaltyStep, Plain, Recipe, Role,
     Schedule,
@@ -65,6 +66,8 @@ pub struct Trainer {
     schedule: Schedule,
     device: Device,
     data: Dataset,
+    /// The data's images on the device, where it gains by them.
+    resident: Option<Resident>,
     digest: String,
     order: Sampler,
     generator: Generator,
@@ -151,6 +154,7 @@ impl Trainer {
             method,
             recipe: recipe.clone(),
             device: device.clone(),
+            resident: Resident::of(device, &data.images),
             data,
             generator,
             discriminator,
@@ -266,8 +270,12 @@ impl Trainer {
         let generator = conditions.generator.as_deref().map(tensor);
         let discriminator = conditions.discriminator.as_deref().map(tensor).map(weighted);
         let shape = [architecture.size, architecture.size, architecture.channels];
-        let images = self.rows(&self.method.images(round, &all, &self.data), &shape);
         let indices = all[self.ranks.rows(all.len())].to_vec();
+        let images = match (self.method.images(round, &all, &self.data), &self.resident) {
+            (Some(images), _) => self.rows(&images, &shape),
+            (None, Some(resident)) => resident.batch(&indices),
+            (None, None) => self.rows(&self.data.batch(&all), &shape),
+        };
         self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch { indices, images, generator, discriminator }
     }

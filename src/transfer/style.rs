@@ -138,10 +138,13 @@ impl Method for Styled {
         }
     }
 
-    fn images(&self, round: u64, indices: &[usize], data: &Dataset) -> Vec<f32> {
-        let mut images = data.batch(indices);
-        self.style.apply(&mut images, self.side, self.seed, round);
-        images
+    fn images(&self, round: u64, indices: &[usize], data: &Dataset) -> Option<Vec<f32>> {
+        let styled = || {
+            let mut images = data.batch(indices);
+            self.style.apply(&mut images, self.side, self.seed, round);
+            images
+        };
+        (self.style != Style::None).then(styled)
     }
 
     fn conditions(&self, round: u64, indices: &[usize], data: &Dataset) -> BatchConditions {

@@ -122,10 +122,15 @@ fn pictures_are_inverted_and_drawn_again_from_their_latents() {
     let errors: Vec<f64> =
         report["images"].as_array().unwrap().iter().map(|image| image["error"].as_f64().unwrap()).collect();
     assert!(errors.len() == 3 && report["images"][2]["file"] == "000002.png", "{report}");
-    desk.graft("invert run made -q --steps 1 --starts 1 --out barely").ok();
-    let barely: Json = serde_json::from_slice(&desk.read("barely/errors.json")).unwrap();
-    let [mean, before] = [&report, &barely].map(|report| report["mean_error"].as_f64().unwrap());
+    let barely = |options: &str, out: &str| {
+        desk.graft(&format!("invert run made -q --steps 1 --starts 1 {options} --out {out}")).ok();
+        let report: Json = serde_json::from_slice(&desk.read(&format!("{out}/errors.json"))).unwrap();
+        report["mean_error"].as_f64().unwrap()
+    };
+    let (mean, before) = (report["mean_error"].as_f64().unwrap(), barely("--guess-steps 0", "barely"));
     assert!(mean < before / 2.0, "{mean} and {before}");
+    let guessed = barely("", "guessed");
+    assert!(guessed < before, "an encoder that learned guesses no nearer than one sample: {guessed} and {before}");
     let drawn = image::load_from_memory(&desk.read("found/pairs.png")).unwrap();
     assert_eq!((drawn.width(), drawn.height()), (3 * (SIDE + MARGIN) + MARGIN, 2 * (SIDE + MARGIN) + MARGIN));
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use graft::backend::Counted;
 use graft::backend::gpu::{Choice, Gpu, choose};
 use graft::data::{Dataset, Spec, Split};
-use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer, load_generator, sample};
+use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, StepLosses, Trainer, load_generator, sample};
 use graft::memory::Limits;
 use graft::nn::NormKind;
 use graft::random::Purpose;
-use graft::{Checkpoint, Device};
+use graft::{Checkpoint, Device, Tensor};
 
 use crate::gpu::gpu;
 use crate::program::real_data;
@@ -67,6 +68,32 @@ fn a_hundred_steps_stay_finite_and_the_first_twenty_are_those_of_the_cpu() {
             }
         }
     }
+}
+
+#[test]
+fn a_step_tells_the_driver_no_more_than_it_did() {
+    let Some(gpu) = gpu() else { return };
+    let architecture = Architecture { features: 16, d_norm: NormKind::Batch, ..Architecture::dcgan(32, 3) };
+    let recipe = Recipe { architecture, ..recipe(16, 16) };
+    let data = digits().fit(32, 3).unwrap();
+    let mut trainer = Trainer::new(&recipe, data, &gpu).unwrap();
+    // As a run does: losses are read once for several steps.
+    const STEPS: u64 = 16;
+    let mut run = || {
+        let losses: Vec<StepLosses> = (0..STEPS).map(|_| trainer.step()).collect();
+        Tensor::items(&losses.iter().flat_map(StepLosses::each).collect::<Vec<_>>()).unwrap();
+        gpu.backend().probes().expect("the gpu has probes").counted()
+    };
+    let (before, after) = (run(), run());
+    let each = |of: fn(&Counted) -> u64| (of(&after) - of(&before)) as f64 / STEPS as f64;
+    let dispatches = each(|counted| counted.dispatches);
+    let (copies, submissions) = (each(|counted| counted.copies), each(|counted| counted.submissions));
+    let uploaded = each(|counted| counted.uploaded);
+    println!("{dispatches} dispatches, {copies} copies, {uploaded} bytes, {submissions} submissions a step");
+    assert!(dispatches <= 116.0, "{dispatches} dispatches a step");
+    // The batch, the latents and the parameters of dispatches; the batch stays on a card that has memory of its own.
+    assert!(copies <= 3.5 && submissions <= 1.25, "{copies} copies and {submissions} submissions a step");
+    assert!(uploaded <= 4.0 * (16 * (32 * 32 * 3 + 100)) as f64 + 1e4, "{uploaded} bytes a step");
 }
 
 #[test]

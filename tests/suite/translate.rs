@@ -53,6 +53,20 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.graft("translate ctgan --latents found/latents.npy --class 4 --out drawn.png").ok();
     let drawn = image::load_from_memory(&desk.read("drawn.png")).unwrap();
     assert_eq!((drawn.width(), drawn.height()), (10 * 34 + 2, 2 * 34 + 2));
+    // The same in one command, below the picture itself; and the other way.
+    let picture = "pairs/00000-4-source.png --class 4 --steps 5";
+    desk.graft(&format!("translate ctgan {picture} --out styled.png")).ok();
+    let styled = image::load_from_memory(&desk.read("styled.png")).unwrap();
+    assert_eq!((styled.width(), styled.height()), (10 * 34 + 2, 3 * 34 + 2));
+    assert_eq!(styled.crop_imm(2, 36, 32, 66).to_rgb8(), drawn.crop_imm(2, 2, 32, 66).to_rgb8());
+    let itself = image::load_from_memory(&desk.read("pairs/00000-4-source.png")).unwrap();
+    assert_eq!(styled.crop_imm(2, 2, 32, 32).to_rgb8(), itself.to_rgb8());
+    let both = "pairs/00000-4-target.png pairs/00001-4-target.png --of target --class 4 --steps 2 --guess-steps 0";
+    let said = desk.graft(&format!("translate ctgan {both} --out back.png -q --json")).ok();
+    let said: Json = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((said["count"].as_u64(), said["errors"].as_array().unwrap().len()), (Some(2), 2), "{said}");
+    desk.refuses(2, "translate ctgan --of target --out new.png", &["IMAGES"]);
+    desk.refuses(2, "translate ctgan pairs/00000-4-source.png --out new.png", &["say --class"]);
     // What ties both sides is learned by a phase of its own, and changes what is made.
     desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out tied")).ok();
     assert!(desk.path(checkpoint("tied/classifier")).is_file() && !desk.path("trgan/classifier").exists());

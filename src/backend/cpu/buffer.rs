@@ -6,6 +6,7 @@
 
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
@@ -134,6 +135,14 @@ impl Drop for Block {
     }
 }
 
+/// Whether [`Buffer::scratch`] fills what it gives with what is no number.
+static POISON: AtomicBool = AtomicBool::new(false);
+
+/// See [`Backend::poison`](crate::backend::Backend::poison); of all cpu devices.
+pub fn poison(on: bool) {
+    POISON.store(on, Ordering::Relaxed);
+}
+
 /// Where a buffer's elements are.
 #[derive(Debug)]
 enum Memory {
@@ -208,7 +217,11 @@ impl Buffer {
     pub fn scratch(len: usize) -> Buffer {
         #[cfg(test)]
         recording::took(len);
-        Buffer { memory: Memory::new(len.div_ceil(LINE)), len }
+        let mut buffer = Buffer { memory: Memory::new(len.div_ceil(LINE)), len };
+        if POISON.load(Ordering::Relaxed) {
+            buffer.fill(f32::NAN);
+        }
+        buffer
     }
 
     /// A buffer of one value.

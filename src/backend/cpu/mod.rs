@@ -165,6 +165,14 @@ impl Backend for Cpu {
         Storage::F32(rearrange::scatter_add(values(x), width, indices, rows))
     }
 
+    fn shift(&self, x: &Storage, shape: [usize; 4], by: &[[i32; 2]]) -> Storage {
+        Storage::F32(rearrange::shift(values(x), shape, by))
+    }
+
+    fn poison(&self, on: bool) {
+        buffer::poison(on);
+    }
+
     fn sync(&self) -> Result<()> {
         Ok(())
     }

@@ -65,6 +65,38 @@ pub fn permute(x: &[f32], shape: &[usize], order: &[usize]) -> Buffer {
     out
 }
 
+/// See [`Backend::shift`](crate::backend::Backend::shift).
+pub fn shift(x: &[f32], [images, height, width, channels]: [usize; 4], by: &[[i32; 2]]) -> Buffer {
+    let mut out = Buffer::scratch(images * height * width * channels);
+    let line = width * channels;
+    if out.is_empty() {
+        return out;
+    }
+    blocks(&mut out, (BLOCK / line).max(1) * line, |start, out| {
+        for (index, out) in out.chunks_mut(line).enumerate() {
+            let (image, y) = ((start / line + index) / height, (start / line + index) % height);
+            let [down, across] = by[image];
+            let Some(from) = y.checked_add_signed(-down as isize).filter(|&y| y < height) else {
+                out.fill(0.0);
+                continue;
+            };
+            let from = &x[(image * height + from) * line..][..line];
+            let moved = across.unsigned_abs() as usize * channels;
+            match across >= 0 {
+                true => {
+                    out[..moved].fill(0.0);
+                    out[moved..].copy_from_slice(&from[..line - moved]);
+                }
+                false => {
+                    out[..line - moved].copy_from_slice(&from[moved..]);
+                    out[line - moved..].fill(0.0);
+                }
+            }
+        }
+    });
+    out
+}
+
 /// Rows by index.
 pub fn gather(x: &[f32], width: usize, indices: &[u32]) -> Buffer {
     let mut out = Buffer::scratch(indices.len() * width);

@@ -6,7 +6,7 @@ use super::buffer::Buffer;
 use super::shader::Kernel;
 use super::shape::Shape;
 use super::tile::{Choice, Taste};
-use super::{Bounds, DeviceTimes, Tuned};
+use super::{Bounds, Counted, DeviceTimes, Tuned};
 use crate::error::Result;
 
 /// Whoever takes the commands of kernels.
@@ -22,6 +22,9 @@ pub trait Commands: Send + Sync {
 
     /// One run of a kernel: its parameters, the storages that it reads and those that it writes, and its workgroups.
     fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize);
+
+    /// The next dispatch computes so many multiply-adds, more than what it moves lets expect.
+    fn weigh(&self, _multiply_adds: u64) {}
 
     /// Copies bytes from the host in the order of the commands.
     fn upload(&self, bytes: &[u8], to: &Buffer);
@@ -49,6 +52,14 @@ pub trait Commands: Send + Sync {
     fn timed(&self, _work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         Ok(None)
     }
+
+    /// See [`Probes::counted`](crate::backend::Probes::counted).
+    fn counted(&self) -> Counted {
+        Counted::default()
+    }
+
+    /// See [`Backend::poison`](crate::backend::Backend::poison).
+    fn poison(&self, _on: bool) {}
 
     /// See [`Probes::note_under`](crate::backend::Probes::note_under).
     fn note_under(&self, _label: Option<usize>) -> bool {

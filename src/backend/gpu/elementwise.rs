@@ -12,9 +12,14 @@ pub const THREADS: usize = 256;
 /// `length` elements of one value.
 pub fn full(commands: &dyn Commands, length: usize, value: f64) -> Buffer {
     let out = commands.buffer(length);
-    let parameters = [(value as f32).to_bits(), out.words() as u32];
-    commands.dispatch(&Kernel::new("fill"), &parameters, &[], &[&out], out.words().div_ceil(THREADS));
+    fill(commands, &out, value);
     out
+}
+
+/// Writes one value to all elements, and to what fills up the last word.
+pub fn fill(commands: &dyn Commands, out: &Buffer, value: f64) {
+    let parameters = [(value as f32).to_bits(), out.words() as u32];
+    commands.dispatch(&Kernel::new("fill"), &parameters, &[], &[out], out.words().div_ceil(THREADS));
 }
 
 /// `function` of every element.

@@ -1,17 +1,21 @@
-//! The queue to the adapter: commands are recorded into one encoder and one compute pass, and submitted when the host reads
-//! back or enough of them wait.
+//! The queue to the adapter: commands are recorded, and submitted when the host reads back or enough of them wait.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::adapter::Adapter;
 use super::buffer::Buffer;
 use super::commands::Commands;
+use super::counters::Counters;
+use super::elementwise;
 use super::failure::Failure;
+use super::listed;
+use super::pace::{Pace, Speed};
 use super::pipeline::Pipelines;
 use super::pool::Pool;
-use super::recording::Recording;
+use super::recording::{Command, Dispatch, Recording};
 use super::shader::Kernel;
 use super::shape::Shape;
 use super::tile::{Choice, Taste};
@@ -21,15 +25,11 @@ use super::tuning::Tuning;
 #[cfg(feature = "gan")]
 use super::tuning_store::TuningStore;
 use super::underway::{PATIENCE, PATIENCE_WITH_SOFTWARE};
-use super::{Bounds, DeviceTimes, Tuned};
+use super::{Bounds, Counted, DeviceTimes, Tuned};
 use crate::error::{Error, Result};
 
 /// Bytes of the uniform buffer: the parameters of all dispatches of one submission.
 const UNIFORM_BYTES: usize = 64 << 10;
-/// A submission that holds this many dispatches starts, so that the adapter works while the host records on.
-const SUBMIT_DISPATCHES: usize = 128;
-/// And one that holds this many bytes of uploads.
-const SUBMIT_UPLOADS: u64 = 64 << 20;
 /// Submissions that may wait for the adapter before the host waits for the first of them.
 const IN_FLIGHT: usize = 8;
 /// Workgroups that a dispatch has on one dimension, at most (WebGPU's default limit).
@@ -61,6 +61,9 @@ pub struct Engine {
     recording: Mutex<Recording>,
     /// How long a submission may take once those before it have ended.
     patience: Duration,
+    /// Whether memory is filled with what is no number before it is handed out.
+    poisons: AtomicBool,
+    counters: Counters,
 }
 
 impl Engine {
@@ -119,6 +122,7 @@ impl Engine {
         #[cfg(feature = "gan")]
         tuning_store.iter().for_each(|store| store.read(&mut tuning));
         let patience = if adapter.is_software() { PATIENCE_WITH_SOFTWARE } else { PATIENCE };
+        let speed = Speed::of(adapter.info.device_type);
         Ok(Engine {
             name,
             adapter,
@@ -133,8 +137,10 @@ impl Engine {
             alignment,
             failure,
             pipelines,
-            recording: Mutex::default(),
+            recording: Mutex::new(Recording { pace: Pace::new(speed), ..Recording::default() }),
             patience,
+            poisons: AtomicBool::new(false),
+            counters: Counters::default(),
         })
     }
 
@@ -242,12 +248,15 @@ impl Engine {
         };
         let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
         let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-        self.recording().timestamps = Some((times.clone(), 0));
+        {
+            let mut recording = self.recording();
+            recording.timestamps = Some(times.clone());
+            recording.pace.hold();
+        }
         work();
         let mut recording = self.recording();
-        let encoder = recording.encoder(&self.device);
-        encoder.resolve_query_set(&times, 0..2, &resolved, 0);
-        encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, BYTES);
+        recording.commands.push(Command::Resolve { times, count: 2, to: resolved.clone() });
+        recording.copy(&resolved, (&staging, 0), BYTES);
         self.submit(&mut recording);
         drop(recording);
         let times: Vec<u64> = self.read(&staging)?;
@@ -285,6 +294,7 @@ impl Engine {
         if !self.failed() {
             self.poll(None, || self.recording().underway.hung(self.patience));
         }
+        self.recording().pace.waited();
         self.check()
     }
 
@@ -304,16 +314,20 @@ impl Engine {
     }
 
     fn submit(&self, recording: &mut Recording) {
-        recording.pass = None;
-        let Some(mut encoder) = recording.encoder.take() else { return };
+        let kernels = recording.kernels();
+        let Some(mut encoder) = recording.encode(&self.device, &self.pipelines, &self.uniforms) else { return };
         let stamps = recording.trace.resolve(&self.device, &mut encoder);
         // Written after the commands submitted before, and before those of this submission.
-        self.queue.write_buffer(&self.uniforms, 0, &recording.uniforms);
+        if !recording.uniforms.is_empty() {
+            self.queue.write_buffer(&self.uniforms, 0, &recording.uniforms);
+            self.counters.copied(recording.uniforms.len() as u64, true);
+        }
         let submission = self.queue.submit([encoder.finish()]);
+        self.counters.submitted();
         stamps.into_iter().for_each(Resolved::read);
         recording.uniforms.clear();
-        (recording.dispatches, recording.uploads) = (0, 0);
-        recording.underway.began(submission, std::mem::take(&mut recording.kernels));
+        recording.pace.submitted();
+        recording.underway.began(submission, kernels);
         // A poll frees what finished submissions held.
         match recording.underway.oldest().filter(|_| recording.underway.len() > IN_FLIGHT) {
             Some((number, index)) => {
@@ -336,7 +350,15 @@ impl Commands for Engine {
     }
 
     fn buffer(&self, len: usize) -> Buffer {
-        Buffer::new(&self.pool, self.allocate((len * size_of::<f32>()) as u64), len)
+        let buffer = Buffer::new(&self.pool, self.allocate((len * size_of::<f32>()) as u64), len);
+        if self.poisons.load(Ordering::Relaxed) {
+            elementwise::fill(self, &buffer, f64::NAN);
+        }
+        buffer
+    }
+
+    fn poison(&self, on: bool) {
+        self.poisons.store(on, Ordering::Relaxed);
     }
 
     fn owns(&self, buffer: &Buffer) -> bool {
@@ -356,11 +378,12 @@ impl Commands for Engine {
     fn dispatch(&self, kernel: &Kernel, parameters: &[u32], reads: &[&Buffer], writes: &[&Buffer], groups: usize) {
         let storages: Option<Vec<&wgpu::Buffer>> = reads.iter().chain(writes).map(|buffer| buffer.raw()).collect();
         let Some(storages) = storages.filter(|_| groups > 0 && !self.failed()) else { return };
-        let pipeline = self.pipelines.get(&self.device, kernel, reads.len(), writes.len());
+        let pipeline = self.pipelines.get(kernel, [reads.len(), writes.len()]);
         let size = size_of_val(parameters).next_multiple_of(16);
+        let moved = reads.iter().chain(writes).map(|buffer| buffer.bytes()).sum();
         let mut recording = self.recording();
         if recording.uniforms.len().next_multiple_of(self.alignment) + size > UNIFORM_BYTES
-            || recording.dispatches >= SUBMIT_DISPATCHES
+            || recording.pace.is_full(moved)
             || recording.trace.is_full()
         {
             self.submit(&mut recording);
@@ -369,27 +392,20 @@ impl Commands for Engine {
         recording.uniforms.resize(offset, 0);
         recording.uniforms.extend_from_slice(bytemuck::cast_slice(parameters));
         recording.uniforms.resize(offset + size, 0);
-        recording.dispatches += 1;
-        recording.kernels.push(kernel.name);
-        let bind_group = recording.groups.get(&pipeline, size, &storages, || {
-            let size = wgpu::BufferSize::new(size as u64);
-            let uniform = wgpu::BufferBinding { buffer: &self.uniforms, offset: 0, size };
-            let bindings = std::iter::once(wgpu::BindingResource::Buffer(uniform))
-                .chain(storages.iter().map(|storage| storage.as_entire_binding()));
-            let entries: Vec<wgpu::BindGroupEntry<'_>> =
-                bindings.zip(0..).map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource }).collect();
-            let descriptor =
-                wgpu::BindGroupDescriptor { label: Some(kernel.name), layout: &pipeline.layout, entries: &entries };
-            self.device.create_bind_group(&descriptor)
-        });
-        let stamps = recording.stamps(&self.device);
-        let pass = recording.pass(&self.device);
-        pass.set_pipeline(&pipeline.pipeline);
-        pass.set_bind_group(0, &bind_group, &[offset as u32]);
-        let [across, down] = folded(groups);
-        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, *at));
-        pass.dispatch_workgroups(across, down, 1);
-        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, at + 1));
+        let dispatch = Dispatch {
+            pipeline,
+            storages: storages.into_iter().cloned().collect(),
+            parameters: (offset as u32, size),
+            groups: folded(groups),
+            stamps: recording.trace.next(&self.device),
+        };
+        recording.commands.push(Command::Dispatch(dispatch));
+        recording.pace.dispatched(moved);
+        self.counters.dispatched();
+    }
+
+    fn weigh(&self, multiply_adds: u64) {
+        self.recording().pace.weigh(multiply_adds);
     }
 
     fn upload(&self, bytes: &[u8], to: &Buffer) {
@@ -408,16 +424,17 @@ impl Commands for Engine {
         }
         staging.unmap();
         let mut recording = self.recording();
-        recording.encoder(&self.device).copy_buffer_to_buffer(&staging, 0, to, 0, bytes.len() as u64);
-        recording.uploads += bytes.len() as u64;
-        if recording.uploads >= SUBMIT_UPLOADS {
+        recording.copy(&staging, (to, 0), bytes.len() as u64);
+        self.counters.copied(bytes.len() as u64, true);
+        if recording.pace.uploaded(bytes.len() as u64) {
             self.submit(&mut recording);
         }
     }
 
     fn copy(&self, from: &Buffer, to: &Buffer, bytes: u64) {
         if let (Some(from), Some(to), false) = (from.raw(), to.raw(), bytes == 0 || self.failed()) {
-            self.recording().encoder(&self.device).copy_buffer_to_buffer(from, 0, to, 0, bytes);
+            self.recording().copy(from, (to, 0), bytes);
+            self.counters.copied(bytes, false);
         }
     }
 
@@ -426,6 +443,11 @@ impl Commands for Engine {
         let bytes: u64 = from.iter().map(|buffer| buffer.bytes()).sum();
         if bytes == 0 {
             return Ok(from.iter().map(|_| Vec::new()).collect());
+        }
+        // Numbers that stand alone are put together first: a copy each would take longer.
+        if from.len() > 1 && from.iter().all(|buffer| buffer.len() == 1) {
+            let joined = self.download(&[&listed::join(self, from)])?.remove(0);
+            return Ok(joined.into_iter().map(|number| vec![number]).collect());
         }
         let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("download"),
@@ -437,7 +459,8 @@ impl Commands for Engine {
         let mut at = 0;
         for buffer in from {
             if let Some(raw) = buffer.raw().filter(|_| buffer.bytes() > 0) {
-                recording.encoder(&self.device).copy_buffer_to_buffer(raw, 0, &staging, at, buffer.bytes());
+                recording.copy(raw, (&staging, at), buffer.bytes());
+                self.counters.copied(buffer.bytes(), false);
             }
             at += buffer.bytes();
         }
@@ -459,6 +482,10 @@ impl Commands for Engine {
 
     fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         Engine::timed(self, work)
+    }
+
+    fn counted(&self) -> Counted {
+        self.counters.counted()
     }
 
     fn note_under(&self, label: Option<usize>) -> bool {

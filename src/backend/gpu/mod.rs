@@ -8,12 +8,15 @@ mod batch_norm;
 mod buffer;
 mod commands;
 mod convolution;
+mod counters;
 mod elementwise;
 mod engine;
 mod failure;
 mod groups;
+mod listed;
 mod matmul;
 mod optimise;
+mod pace;
 mod pipeline;
 #[cfg(feature = "gan")]
 mod pipeline_store;
@@ -107,6 +110,10 @@ impl<C: Commands> Probes for Gpu<C> {
 
     fn timed(&self, work: &mut dyn FnMut()) -> Result<Option<Duration>> {
         self.commands.timed(work)
+    }
+
+    fn counted(&self) -> Counted {
+        self.commands.counted()
     }
 
     fn note_under(&self, label: Option<usize>) -> bool {
@@ -209,7 +216,11 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn reduce(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3]) -> Storage {
-        Storage::Gpu(reduce::reduce(&*self.commands, reduction, self.of(x), sizes))
+        Storage::Gpu(reduce::reduce(&*self.commands, reduction, self.of(x), sizes, None))
+    }
+
+    fn reduce_then(&self, reduction: Reduction, x: &Storage, sizes: [usize; 3], function: Unary) -> Storage {
+        Storage::Gpu(reduce::reduce(&*self.commands, reduction, self.of(x), sizes, Some(function)))
     }
 
     fn window(&self, x: &Storage, shape: &[usize], axes: &[AxisMap]) -> Storage {
@@ -316,6 +327,26 @@ impl<C: Commands> Backend for Gpu<C> {
 
     fn scatter_add(&self, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
         Storage::Gpu(rearrange::scatter_add(&*self.commands, self.of(x), width, indices, rows))
+    }
+
+    fn shift(&self, x: &Storage, shape: [usize; 4], by: &[[i32; 2]]) -> Storage {
+        Storage::Gpu(listed::shift(&*self.commands, self.of(x), shape, by))
+    }
+
+    fn keeps_pixels(&self) -> bool {
+        !self.bounds().shares_host_memory
+    }
+
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
+        Storage::Gpu(listed::upload_pixels(&*self.commands, pixels, values))
+    }
+
+    fn gather_pixels(&self, kept: &Storage, pixels: usize, indices: &[u32]) -> Storage {
+        Storage::Gpu(listed::gather_pixels(&*self.commands, self.of(kept), pixels, indices))
+    }
+
+    fn poison(&self, on: bool) {
+        self.commands.poison(on);
     }
 
     fn tune(&self, limit: Duration, all: bool) -> Result<Vec<Tuned>> {

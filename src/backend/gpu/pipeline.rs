@@ -2,24 +2,36 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::adapter::Adapter;
 #[cfg(feature = "gan")]
 use super::pipeline_store::PipelineStore;
 use super::shader::Kernel;
 
-/// A compiled kernel and how its storages are bound.
+/// A kernel that is to be compiled, or is.
 pub struct Pipeline {
+    /// The kernel's name.
+    pub name: &'static str,
+    /// The kernel's whole text, until it is compiled.
+    text: Mutex<String>,
+    /// How many storages it reads, and how many it writes.
+    storages: [usize; 2],
+    compiled: OnceLock<Compiled>,
+}
+
+/// A compiled kernel and how its storages are bound.
+pub struct Compiled {
     /// The compiled kernel.
     pub pipeline: wgpu::ComputePipeline,
     /// Parameters, then the storages that it reads, then those that it writes.
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// Compiled kernels by [`Kernel::key`].
+/// Kernels by [`Kernel::key`].
 pub struct Pipelines {
-    compiled: Mutex<HashMap<String, Arc<Pipeline>>>,
+    all: Mutex<HashMap<String, Arc<Pipeline>>>,
     /// What outlives the process, in a library that writes files.
     #[cfg(feature = "gan")]
     store: Option<PipelineStore>,
@@ -30,7 +42,7 @@ impl Pipelines {
     #[cfg_attr(not(feature = "gan"), expect(unused_variables))]
     pub fn new(device: &wgpu::Device, adapter: &Adapter, folder: Option<&Path>) -> Pipelines {
         Pipelines {
-            compiled: Mutex::default(),
+            all: Mutex::default(),
             #[cfg(feature = "gan")]
             store: folder.and_then(|folder| PipelineStore::open(device, adapter, folder)),
         }
@@ -55,25 +67,63 @@ impl Pipelines {
         None
     }
 
-    /// The pipeline of a kernel with so many storages to read and to write, made once.
-    pub fn get(&self, device: &wgpu::Device, kernel: &Kernel, reads: usize, writes: usize) -> Arc<Pipeline> {
-        let mut pipelines = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The pipeline of a kernel with so many storages to read and to write, one for each kernel; to be compiled before it is used.
+    pub fn get(&self, kernel: &Kernel, storages: [usize; 2]) -> Arc<Pipeline> {
+        let mut pipelines = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(kernel.key()) {
             return Arc::clone(pipeline);
         }
-        let pipeline = Arc::new(Pipeline::compile(device, self.cache(), kernel, [reads, writes]));
+        let (text, compiled) = (Mutex::new(kernel.source()), OnceLock::new());
+        let pipeline = Arc::new(Pipeline { name: kernel.name, text, storages, compiled });
         pipelines.insert(kernel.key().to_string(), Arc::clone(&pipeline));
         pipeline
+    }
+
+    /// Compiles those of some pipelines that are not yet, on as many threads as computations here have.
+    pub fn compile<'a>(&self, device: &wgpu::Device, pipelines: impl Iterator<Item = &'a Arc<Pipeline>>) {
+        let mut missing: Vec<&Arc<Pipeline>> = pipelines.filter(|pipeline| pipeline.compiled.get().is_none()).collect();
+        missing.sort_by_key(|pipeline| Arc::as_ptr(pipeline));
+        missing.dedup_by_key(|pipeline| Arc::as_ptr(pipeline));
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(pipeline) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                pipeline.compile(device, self.cache());
+            }
+        };
+        // No tasks of the pool, whose threads may all be waiting for what this one is about to submit.
+        let others = rayon::current_num_threads().min(missing.len()).saturating_sub(1);
+        std::thread::scope(|scope| {
+            (0..others).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
     }
 }
 
 impl Pipeline {
-    fn compile(
+    /// What it was compiled to.
+    ///
+    /// # Panics
+    /// Where it is not compiled yet.
+    pub fn compiled(&self) -> &Compiled {
+        self.compiled.get().expect("a kernel is compiled before it is used")
+    }
+
+    fn compile(&self, device: &wgpu::Device, cache: Option<&wgpu::PipelineCache>) {
+        self.compiled.get_or_init(|| {
+            let text = std::mem::take(&mut *self.text.lock().unwrap_or_else(PoisonError::into_inner));
+            Compiled::new(device, cache, self.name, text, self.storages)
+        });
+    }
+}
+
+impl Compiled {
+    fn new(
         device: &wgpu::Device,
         cache: Option<&wgpu::PipelineCache>,
-        kernel: &Kernel,
+        name: &str,
+        text: String,
         [reads, writes]: [usize; 2],
-    ) -> Pipeline {
+    ) -> Compiled {
         let entry = |binding: usize| wgpu::BindGroupLayoutEntry {
             binding: binding as u32,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -89,14 +139,14 @@ impl Pipeline {
             count: None,
         };
         let entries: Vec<wgpu::BindGroupLayoutEntry> = (0..=reads + writes).map(entry).collect();
-        let label = Some(kernel.name);
+        let label = Some(name);
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        let source = wgpu::ShaderSource::Wgsl(kernel.source().into());
+        let source = wgpu::ShaderSource::Wgsl(text.into());
         let descriptor = wgpu::ShaderModuleDescriptor { label, source };
         // Debug builds, and so tests, let wgpu check every index and loop; a kernel that relied on it would differ there.
         let checks = match cfg!(debug_assertions) {
@@ -117,6 +167,6 @@ impl Pipeline {
             },
             cache,
         });
-        Pipeline { pipeline, layout }
+        Compiled { pipeline, layout }
     }
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use super::buffer::Buffer;
 use super::commands::Commands;
-use super::elementwise;
 use super::reduce::reduce;
 use super::shader::{ACCESS, BLOCKS, FOUND, Kernel, MATRIX, TAP, arguments};
 use super::shape::{GEOMETRY, Shape, geometry_words};
@@ -39,15 +38,12 @@ pub fn product(commands: &dyn Commands, shape: &Shape, [a, b]: [&Buffer; 2], act
         [rows, columns, depth, splits, split_depth, row_tiles, column_tiles, groups, size].map(|size| size as u32),
     );
     parameters.extend(geometry_words(shape.geometry.as_ref()));
+    commands.weigh(shape.work() as u64);
     commands.dispatch(&kernel, &parameters, &[a, b], &[&out], groups);
     if splits == 1 {
         return out;
     }
-    let out = reduce(commands, Reduction::Sum, &out, [1, splits, size]);
-    match activation.unary() {
-        None => out,
-        Some(function) => elementwise::unary(commands, function, &out),
-    }
+    reduce(commands, Reduction::Sum, &out, [1, splits, size], activation.unary())
 }
 
 /// Whether a file finds elements of its operands one at a time.

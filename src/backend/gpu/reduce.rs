@@ -2,8 +2,8 @@
 
 use super::buffer::Buffer;
 use super::commands::Commands;
-use super::shader::Kernel;
-use crate::backend::Reduction;
+use super::shader::{Kernel, arguments};
+use crate::backend::{Reduction, Unary};
 
 /// Threads of a workgroup.
 const THREADS: usize = 256;
@@ -14,8 +14,14 @@ const SHORT: usize = 8;
 /// Elements that a thread folds at most, before workgroups share the axis.
 const LONG: usize = 64;
 
-/// See [`Backend::reduce`](crate::backend::Backend::reduce).
-pub fn reduce(commands: &dyn Commands, reduction: Reduction, x: &Buffer, [outer, length, inner]: [usize; 3]) -> Buffer {
+/// See [`Backend::reduce`](crate::backend::Backend::reduce) and [`Backend::reduce_then`](crate::backend::Backend::reduce_then).
+pub fn reduce(
+    commands: &dyn Commands,
+    reduction: Reduction,
+    x: &Buffer,
+    [outer, length, inner]: [usize; 3],
+    then: Option<Unary>,
+) -> Buffer {
     let outputs = outer * inner;
     let most_rows = THREADS / inner.next_power_of_two().clamp(1, JOINED);
     let rows = length.div_ceil(SHORT).next_power_of_two().clamp(1, most_rows);
@@ -29,8 +35,15 @@ pub fn reduce(commands: &dyn Commands, reduction: Reduction, x: &Buffer, [outer,
     };
     let output_groups = outputs.div_ceil(lanes);
     let sizes = [outputs, length, inner, chunk, splits, output_groups].map(|size| size as u32);
-    let parameters = [&[f32::to_bits(empty)], &sizes[..]].concat();
-    let kernel = Kernel::new("reduce").constant("LANES", lanes).fold(reduction);
-    commands.dispatch(&kernel, &parameters, &[x], &[&out], output_groups * splits);
-    if splits == 1 { out } else { reduce(commands, reduction, &out, [outer, splits, inner]) }
+    let last = then.filter(|_| splits == 1);
+    let mut parameters = arguments(&last.map_or_else(Vec::new, |function| function.parameters())).to_vec();
+    parameters.push(empty.to_bits());
+    parameters.extend(sizes);
+    commands.dispatch(&kernel(lanes, reduction, last), &parameters, &[x], &[&out], output_groups * splits);
+    if splits == 1 { out } else { reduce(commands, reduction, &out, [outer, splits, inner], then) }
+}
+
+/// The kernel of which a workgroup takes so many neighbouring outputs.
+pub fn kernel(lanes: usize, reduction: Reduction, then: Option<Unary>) -> Kernel {
+    Kernel::new("reduce").constant("LANES", lanes).finish(then).fold(reduction)
 }

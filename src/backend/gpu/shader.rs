@@ -43,6 +43,8 @@ files! {
     "copy":;
     "fill":;
     "gather":;
+    "gather_pixels":;
+    "join":;
     "lerp_some":;
     "matmul": "functions", "gemm";
     "multiply_adds":;
@@ -51,6 +53,7 @@ files! {
     "permute":;
     "reduce": "functions";
     "scatter_add":;
+    "shift":;
     "unary": "functions";
     "window":;
 }
@@ -147,6 +150,13 @@ impl Kernel {
         let parameters = function.map_or_else(Vec::new, Binary::parameters);
         let name = function.map_or(IDENTITY, Binary::name);
         self.with_function(name, "gate(x: f32, y: f32)", &parameters, function.map_or("x", Binary::wgsl))
+    }
+
+    /// With `finish(x)`, which changes nothing where there is no function.
+    pub fn finish(self, function: Option<Unary>) -> Kernel {
+        let parameters = function.map_or_else(Vec::new, Unary::parameters);
+        let name = function.map_or(IDENTITY, Unary::name);
+        self.with_function(name, "finish(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
     }
 
     /// With `fold(x, y)`.
@@ -262,7 +272,7 @@ pub const SUMS: [&str; 2] =
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::{batch_norm, convolution, matmul, optimise, product};
+    use super::super::{batch_norm, convolution, listed, matmul, optimise, product, reduce};
     use super::*;
     use crate::backend::Geometry;
 
@@ -279,6 +289,10 @@ mod tests {
         kernels.extend(product::every_kernel());
         kernels.extend([(1, false), (2, false), (1, true)].map(|(slots, summed)| optimise::adam_kernel(slots, summed)));
         kernels.extend((1..=4).map(optimise::lerp_kernel));
+        kernels.extend([1, 7].map(listed::join_kernel));
+        for name in ["shift", "gather_pixels"] {
+            kernels.extend([1, 256].map(|words| Kernel::new(name).constant("LIST", words)));
+        }
         for (rows, columns, along) in [(1, 1, [true, false]), (64, 4, [false, true])] {
             let of = |activation| matmul::few_columns_kernel(rows, columns, along, activation);
             kernels.extend(ACTIVATIONS.map(of));
@@ -294,7 +308,10 @@ mod tests {
                 kernels.push(batch_norm::merge_kernel(lanes, tracked));
                 kernels.extend([false, true].map(|whole| batch_norm::moments_kernel(lanes, whole, tracked)));
             }
-            kernels.extend([Reduction::Sum, Reduction::Max].map(|reduction| of("reduce").fold(reduction)));
+            for then in [None, Some(Unary::Tanh), Some(Unary::Affine { scale: 0.5, shift: 0.0 })] {
+                kernels
+                    .extend([Reduction::Sum, Reduction::Max].map(|reduction| reduce::kernel(lanes, reduction, then)));
+            }
             for whole in [false, true] {
                 kernels.extend(ACTIVATIONS.map(|activation| batch_norm::sums_kernel(lanes, whole, activation)));
             }

@@ -267,6 +267,7 @@ pub fn shapes() -> Vec<Case> {
         row("index_select", &[2, 4, 3], |x| x.index_select(1, &[3, 0, 3, 3, 1])),
         row("index_select of the last axis", &[2, 5], |x| x.index_select(1, &[4, 4, 0])),
         row("take_along_axis", &[2, 3, 2], |x| x.take_along_axis(1, &[2, 0, 2, 1, 1, 1, 0, 2])),
+        row("shift", &[3, 4, 5, 2], |x| x.shift(&[[1, -2], [0, 0], [-4, 5]])),
         row("repeat", &[2, 3], |x| x.repeat(&[2, 1, 3])),
         row("roll", &[2, 5, 2], |x| x.roll(1, 2)),
         row("roll backwards past the end", &[2, 5], |x| x.roll(1, -8)),

@@ -17,6 +17,7 @@ mod reduce;
 mod resample;
 mod sampling;
 mod shape;
+mod shift;
 mod statistics;
 
 pub use convolution::Convolution;

@@ -1,11 +1,12 @@
 //! Sums, means and maxima over axes, and expansion, the transpose of the sum.
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
-use crate::backend::{AxisMap, Backend, Reduction};
+use crate::backend::{AxisMap, Backend, Reduction, Unary};
 
-/// Folds the middle of three merged axes away.
+/// Folds the middle of three merged axes away, and scales a sum.
 struct Reduce {
     reduction: Reduction,
+    scale: f64,
     sizes: [usize; 3],
     shape: Vec<usize>,
 }
@@ -13,13 +14,19 @@ struct Reduce {
 impl Op for Reduce {
     fn name(&self) -> &'static str {
         match self.reduction {
+            Reduction::Sum if self.scale != 1.0 => "mean",
             Reduction::Sum => "sum",
             Reduction::Max => "max",
         }
     }
 
     fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
-        Value::new(backend.reduce(self.reduction, &inputs[0].storage, self.sizes), &self.shape).into()
+        let x = &inputs[0].storage;
+        let reduced = match self.scale {
+            1.0 => backend.reduce(self.reduction, x, self.sizes),
+            scale => backend.reduce_then(self.reduction, x, self.sizes, Unary::Affine { scale, shift: 0.0 }),
+        };
+        Value::new(reduced, &self.shape).into()
     }
 
     fn keep(&self) -> Keep {
@@ -33,6 +40,7 @@ impl Op for Reduce {
         let [outer, length, inner] = self.sizes;
         let expanded = |x: &Tensor| x.reshape([outer, 1, inner]).expand([outer, length, inner]);
         let cotangent = match self.reduction {
+            Reduction::Sum if self.scale != 1.0 => expanded(&(g * self.scale)),
             Reduction::Sum => expanded(g),
             Reduction::Max => {
                 // Elements that tie for the maximum share the cotangent.
@@ -81,7 +89,9 @@ impl Tensor {
 
     /// The mean of all elements, a scalar of shape `[]`.
     pub fn mean(&self) -> Tensor {
-        self.sum() * (1.0 / self.len() as f64)
+        let sizes = [1, self.len(), 1];
+        let mean = Reduce { reduction: Reduction::Sum, scale: 1.0 / self.len() as f64, sizes, shape: Vec::new() };
+        Tensor::apply(mean, &[self])
     }
 
     /// The largest element, a scalar of shape `[]`; elements that tie share the cotangent.
@@ -158,7 +168,7 @@ impl Tensor {
         let shape = self.shape();
         let sizes = [count(&shape[..start]), count(&shape[start..end]), count(&shape[end..])];
         let shape = [&shape[..start], &vec![1; end - start], &shape[end..]].concat();
-        Tensor::apply(Reduce { reduction, sizes, shape }, &[self])
+        Tensor::apply(Reduce { reduction, scale: 1.0, sizes, shape }, &[self])
     }
 
     /// Repeats axes of size 1, and prepends axes, to reach `shape`.
