@@ -124,7 +124,7 @@ fn pictures_are_inverted_and_drawn_again_from_their_latents() {
     assert!(errors.len() == 3 && report["images"][2]["file"] == "000002.png", "{report}");
     let barely = |options: &str, out: &str| {
         desk.graft(&format!("invert run made -q --steps 1 --starts 1 {options} --out {out}")).ok();
-        let report: Json = serde_json::from_slice(&desk.read(&format!("{out}/errors.json"))).unwrap();
+        let report: Json = serde_json::from_slice(&desk.read(format!("{out}/errors.json"))).unwrap();
         report["mean_error"].as_f64().unwrap()
     };
     let (mean, before) = (report["mean_error"].as_f64().unwrap(), barely("--guess-steps 0", "barely"));

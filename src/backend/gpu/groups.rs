@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::dispatch::Dispatch;
 use super::pipeline::Pipeline;
-use super::recording::Dispatch;
 
 /// Groups that are kept at most; then all are forgotten, since those of memory that is used no more are never asked for again.
 const MOST: usize = 4096;

@@ -9,6 +9,7 @@ mod buffer;
 mod commands;
 mod convolution;
 mod counters;
+mod dispatch;
 mod elementwise;
 mod engine;
 mod failure;

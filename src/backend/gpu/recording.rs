@@ -1,11 +1,10 @@
 //! What is recorded for the adapter and not submitted yet. It becomes commands of the driver when it is submitted: the kernels that are not
 //! compiled by then are compiled together, on all threads.
 
-use std::sync::Arc;
-
+use super::dispatch::Dispatch;
 use super::groups::Groups;
 use super::pace::Pace;
-use super::pipeline::{Pipeline, Pipelines};
+use super::pipeline::Pipelines;
 use super::trace::Trace;
 use super::underway::Underway;
 
@@ -31,20 +30,6 @@ pub enum Command {
         /// Where they go.
         to: wgpu::Buffer,
     },
-}
-
-/// One run of a kernel.
-pub struct Dispatch {
-    /// The kernel, which may not be compiled yet.
-    pub pipeline: Arc<Pipeline>,
-    /// What it reads, then what it writes.
-    pub storages: Vec<wgpu::Buffer>,
-    /// Where its parameters begin among those of the submission, and their bytes.
-    pub parameters: (u32, usize),
-    /// Workgroups, across and down.
-    pub groups: [u32; 2],
-    /// Where it writes when it begins, and behind that when it ends, if it is noted.
-    pub stamps: Option<(wgpu::QuerySet, u32)>,
 }
 
 /// Commands that wait for their submission.
@@ -141,16 +126,4 @@ fn begin(encoder: &mut wgpu::CommandEncoder, times: Option<(wgpu::QuerySet, u32)
     });
     let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
     encoder.begin_compute_pass(&descriptor).forget_lifetime()
-}
-
-impl Dispatch {
-    fn encode(&self, pass: &mut wgpu::ComputePass<'static>, group: wgpu::BindGroup, inside: bool) {
-        pass.set_pipeline(&self.pipeline.compiled().pipeline);
-        pass.set_bind_group(0, &group, &[self.parameters.0]);
-        let stamps = self.stamps.as_ref().filter(|_| inside);
-        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, *at));
-        let [across, down] = self.groups;
-        pass.dispatch_workgroups(across, down, 1);
-        stamps.iter().for_each(|(queries, at)| pass.write_timestamp(queries, at + 1));
-    }
 }
