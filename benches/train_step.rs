@@ -66,7 +66,7 @@ fn run(options: &Options) -> graft::Result<()> {
         "threads": rayon::current_num_threads(),
         "size": size,
         "features": features,
-        "channels": channels,
+        "channels": if options.classifier { 3 } else { channels },
         "batch": batch,
         "ms_per_step": (median * 100.0).round() / 100.0,
         "min_ms": (min * 100.0).round() / 100.0,

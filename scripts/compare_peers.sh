@@ -27,6 +27,7 @@ if [ ! -x "$peers/venv/bin/python" ]; then
   python3 -m venv "$peers/venv"
   "$peers/venv/bin/pip" install --quiet torch numpy
 fi
+[ ${#configs[@]} -gt 0 ] || burn=false
 $burn && CARGO_TARGET_DIR="$peers/burn" cargo build --release --quiet --manifest-path scripts/peers/burn_dcgan/Cargo.toml
 cargo build --release --quiet --bench train_step
 ours=$(cargo bench --bench train_step --no-run --message-format=json 2>/dev/null |

@@ -333,10 +333,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
-    /// Keeps the bytes of images, and what each byte stands for, so that [`Backend::gather_pixels`] takes batches from them.
-    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
+    /// Keeps the bytes of images, and what each byte stands for, so that [`Backend::gather_pixels`] takes batches from them; None where
+    /// there is no room for them.
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Option<Storage> {
         let values: Vec<f32> = pixels.iter().map(|&byte| values[usize::from(byte)]).collect();
-        self.upload(HostSlice::F32(&values))
+        Some(self.upload(HostSlice::F32(&values)))
     }
 
     /// The values of images of so many pixels each, by index: `[indices.len(), pixels]`.

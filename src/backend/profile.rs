@@ -299,7 +299,7 @@ impl Backend for Profiler {
         self.inner.backend().keeps_pixels()
     }
 
-    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Option<Storage> {
         self.timed("upload", 0.0, |inner| inner.upload_pixels(pixels, values))
     }
 

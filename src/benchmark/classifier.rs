@@ -8,7 +8,7 @@ use rand::RngExt;
 use crate::backend::Device;
 use crate::classifier::{Classifier, Design, Input};
 use crate::error::Result;
-use crate::nn::{Adam, AdamOptions, Gradients, Mode, NormKind};
+use crate::nn::{Adam, AdamOptions, Gradients, Mode, NormKind, Parameter};
 use crate::random::{Network, Purpose, generator};
 use crate::tensor::{Tensor, no_grad, one_hot};
 
@@ -31,8 +31,7 @@ pub fn classifier_steps(
 ) -> Result<Vec<f64>> {
     let design = Design { size, channels: 3, width, norm: NormKind::Batch, input: Input::Channels };
     design.check()?;
-    let [student, average] =
-        [Network::Predictor, Network::Predictor].map(|network| Classifier::new(device, &design, CLASSES, 0, network));
+    let [student, average] = [(); 2].map(|()| Classifier::new(device, &design, CLASSES, 0, Network::Predictor));
     let mut adam = Adam::new(student.parameters(), AdamOptions::default());
     let mut random = generator(0, Purpose::Synthetic, 0, 0);
     let mut images = || {
@@ -54,11 +53,7 @@ pub fn classifier_steps(
         let lessons = targets(&mut said.chunks_exact(CLASSES).map(lesson));
         gradients.add(student.forward(&strong, Mode::UNTRACKED).logits.cross_entropy_with(&lessons));
         gradients.step(&mut adam);
-        no_grad(|| {
-            for (own, average) in student.parameters().iter().zip(average.parameters()) {
-                average.set(average.get().lerp(&own.get(), 1.0 - AVERAGE));
-            }
-        });
+        Parameter::lerp_each(&average.parameters(), &student.parameters(), 1.0 - AVERAGE);
         loss.item()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }

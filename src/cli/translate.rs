@@ -16,7 +16,7 @@ use super::{Compute, count, named, seed, tell};
 use crate::data::{Images, picture, read_rows};
 use crate::error::{Error, Result};
 use crate::experiment::report::{Facts, Page, Picture, Pictures, Slider};
-use crate::experiment::translate::{Agreement, Pairs, Side, Translation};
+use crate::experiment::translate::{Agreement, Pairs, Partners, Side, Translation};
 use crate::gan::{Found, Latents};
 
 /// Pairs in a grid, and in a row of it.
@@ -43,17 +43,17 @@ pub struct Translate {
     /// The side that the pictures are of
     #[arg(long, value_name = "SIDE", value_parser = one_of::<Side>(), default_value_t = Side::Source, requires = "images")]
     of: Side,
-    /// How many pairs [default: 50, or as many as --latents or the pictures have]
+    /// How many pairs [default: 50, or as many as --latents has or files are named; of a data set of pictures the first 50]
     #[arg(long, value_name = "N", value_parser = count)]
     count: Option<usize>,
     /// Latents of one's own, [n, latent], as `graft invert` writes them: pictures of the source, found through its generator, are then
     /// drawn in the target's style, and the other way
     #[arg(long, value_name = "FILE.npy", conflicts_with = "seed")]
     latents: Option<PathBuf>,
-    /// Seed of the latents
+    /// Seed of the latents; of pictures, of what their latents are sought with
     #[arg(long, default_value_t = 0, value_name = "S", value_parser = seed())]
     seed: u64,
-    /// A class of the target, by name or number, that both generators know [default: all of those in turn]
+    /// A class of the target, by name or number, that both generators know, or that of the pictures [default: all of those in turn; of pictures their own]
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
     /// The grid to write; nothing there is replaced
@@ -98,14 +98,15 @@ impl Translate {
                 None => Latents::Drawn,
             };
             let most = given.as_ref().map(|([rows, _], _)| *rows);
-            let count = self.count.or(most).unwrap_or(SHOWN);
+            let several = (self.images.len() > 1).then_some(self.images.len());
+            let count = self.count.or(most).or(several).unwrap_or(SHOWN);
             let found = (!self.images.is_empty()).then(|| self.found(&translation, count)).transpose()?;
             if let Some(most) = most.filter(|&most| count > most) {
                 return Err(Error::option("count", format!("takes at most the {most} of the latents, not {count}")));
             }
             let pairs = match &found {
                 Some(OfPictures { found, classes, .. }) => {
-                    translation.pairs_of(self.of, &found.latents, classes.as_deref())?
+                    translation.pairs_of(self.seed, &found.latents, classes.clone())?
                 }
                 None => translation.pairs(self.seed, latents, count, self.class.as_deref())?,
             };
@@ -161,10 +162,12 @@ impl Translate {
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
         let data = pictures(&self.images, count, &self.reading.reading(), architecture)?;
-        let classes = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
-        let found = self.seeking.found(network, architecture, &data, classes.as_deref(), self.seed)?;
-        let (own, _) = translation.generator(Side::Target);
-        let pictures = data.fit(own.size, own.channels)?.images;
+        let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
+        // What the other side has not is said before anything is sought.
+        let classes = translation.partners(self.of, own.clone())?;
+        let found = self.seeking.found(network, architecture, &data, own.as_deref(), self.seed)?;
+        let (target, _) = translation.generator(Side::Target);
+        let pictures = data.fit(target.size, target.channels)?.images;
         Ok(OfPictures { pictures, found, classes })
     }
 
@@ -188,11 +191,11 @@ impl Translate {
     }
 }
 
-/// Pictures in the target's size and channels, what was found for them, and the class of each by their side's numbers.
+/// Pictures in the target's size and channels, what was found for them, and their classes on both sides.
 struct OfPictures {
     pictures: Images,
     found: Found,
-    classes: Option<Vec<u32>>,
+    classes: Partners,
 }
 
 /// What was measured, in a sentence.

@@ -42,6 +42,15 @@ pub struct Pairs {
     pub names: Classes,
 }
 
+/// The class of each pair, by the numbers of each side's generator; None where that has no classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Partners {
+    /// On the source's side.
+    pub source: Option<Vec<u32>>,
+    /// On the target's.
+    pub target: Option<Vec<u32>>,
+}
+
 words! {
     /// The sides of a translation.
     pub enum Side {
@@ -137,17 +146,12 @@ impl Translation {
         (architecture, network)
     }
 
-    /// Pairs of given latents, `[count, latent]`, of a class each by the numbers of one side's generator, where that has such; where the other
-    /// side's has, too, it is asked for the class of the same name.
+    /// The classes of both sides, by each side's own numbers, that go with those of one side's generator: on the other side those of the same
+    /// names, where it has classes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the other side has classes, but not that of a picture; the device's first failure.
-    ///
-    /// # Panics
-    /// Where latents and classes are not as many.
-    pub fn pairs_of(&self, side: Side, latents: &[f32], classes: Option<&[u32]>) -> Result<Pairs> {
-        let count = latents.len() / self.latent();
-        assert!(classes.is_none_or(|classes| classes.len() == count), "pairs_of: a class a latent");
+    /// [`Error::Invalid`] where it has classes, but not one of these.
+    pub fn partners(&self, side: Side, classes: Option<Vec<u32>>) -> Result<Partners> {
         let [source, target] = [&self.source, &self.target].map(|(_, network)| network.conditions().names());
         let (own, other) = match side {
             Side::Source => (source, target),
@@ -159,14 +163,24 @@ impl Translation {
                 .named(name)
                 .ok_or_else(|| Error::invalid(format!("there is no class {name} on the other side: {other}")))
         };
-        let others = classes.filter(|_| !other.is_empty());
+        let others = classes.as_ref().filter(|_| !other.is_empty());
         let others = others.map(|classes| classes.iter().map(partner).collect::<Result<Vec<u32>>>()).transpose()?;
-        let classes = classes.map(<[u32]>::to_vec);
-        let (of_source, of_target) = match side {
-            Side::Source => (classes, others),
-            Side::Target => (others, classes),
-        };
-        self.made((0, Purpose::SampleLatents), Latents::Given(latents), count, (of_source, of_target))
+        Ok(match side {
+            Side::Source => Partners { source: classes, target: others },
+            Side::Target => Partners { source: others, target: classes },
+        })
+    }
+
+    /// Pairs of given latents, `[count, latent]`, of these classes; features of conditions are those of a seed.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    ///
+    /// # Panics
+    /// Where latents and classes are not as many.
+    pub fn pairs_of(&self, seed: u64, latents: &[f32], classes: Partners) -> Result<Pairs> {
+        let count = latents.len() / self.latent();
+        self.made((seed, Purpose::SampleLatents), Latents::Given(latents), count, classes)
     }
 
     /// `count` pairs of a seed, or of given latents; of `class`, by the target's name or number, or of all classes in turn where both have such.
@@ -200,16 +214,15 @@ impl Translation {
         };
         let of_theirs = asked.as_ref().filter(|_| of_source.0.classes > 0);
         let of_theirs = of_theirs.map(|asked| asked.iter().filter_map(|&own| partner(own)).collect());
-        self.made((seed, Purpose::SampleLatents), latents, count, (of_theirs, asked))
+        self.made((seed, Purpose::SampleLatents), latents, count, Partners { source: of_theirs, target: asked })
     }
 
-    /// Pairs of which the source's side is of these classes by its numbers, and the target's by its own.
     fn made(
         &self,
         key: (u64, Purpose),
         latents: Latents<'_>,
         count: usize,
-        (of_source, asked): (Option<Vec<u32>>, Option<Vec<u32>>),
+        Partners { source: of_source, target: asked }: Partners,
     ) -> Result<Pairs> {
         let made = |(architecture, network): &(Architecture, Generator), classes: Option<&Vec<u32>>| match classes {
             Some(classes) => sample_of_classes(network, architecture, key, latents, classes),

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use super::inversion::{TOLD_EVERY, half_cosine};
 use super::{Architecture, Descent, Generator};
 use crate::backend::Activation;
 use crate::data::Images;
@@ -23,10 +24,8 @@ const BATCH: usize = 64;
 const RATE: f64 = 1e-3;
 /// The weight of the pictures' error beside the latents'.
 const PICTURES: f64 = 4.0;
-/// Losses are told every so many steps: each read waits for the device.
-const TOLD_EVERY: u64 = 16;
 
-/// Convolutions of stride 2 down to a 4x4 map, of the widths of the GAN's networks, and one from all of that to a latent.
+/// Convolutions of stride 2 down to a 4x4 map, of DCGAN's widths, and one from all of that to a latent.
 fn layers(architecture: &Architecture) -> Vec<Layer> {
     let halvings = (architecture.size / BASE).ilog2();
     let filter = |[inputs, outputs]: [usize; 2], stride, padding, slope| {
@@ -69,8 +68,7 @@ pub fn guessed(
         |images: &Tensor| module.forward(images, &mut Pass::new(Mode::TRAIN)).reshape([images.shape()[0], latent]);
     let mut adam = Adam::new(module.parameters(), AdamOptions { rate: RATE, ..AdamOptions::default() });
     for step in 1..=steps {
-        let along = (step - 1) as f64 / steps as f64;
-        adam.set_rate(RATE * 0.5 * (1.0 + (std::f64::consts::PI * along).cos()));
+        adam.set_rate(RATE * half_cosine(step, steps));
         let rows = normal(&mut generator(seed, Purpose::Inversion, step, 0), BATCH * latent);
         let latents = Tensor::from_slice(&device, &rows, [BATCH, latent]);
         let condition = network.conditions().draw(&device, (seed, Purpose::Inversion, step), 0, BATCH, None);

@@ -11,7 +11,7 @@ use crate::random::Purpose;
 use crate::tensor::{Tensor, no_grad};
 
 /// Losses are told every so many steps: each read waits for the device.
-const TOLD_EVERY: u64 = 16;
+pub(super) const TOLD_EVERY: u64 = 16;
 
 /// How latents are sought: Adam on the mean squared error of each picture and `prior` times the mean square of its latent's components,
 /// which keeps that where the generator has learned; the rate falls to nothing along half a cosine.
@@ -91,8 +91,7 @@ pub fn invert(
         let sought = Parameter::new("latents", Layout::Plain, begin.clone());
         let mut adam = Adam::new(vec![sought.clone()], AdamOptions { rate: descent.rate, ..AdamOptions::default() });
         for step in 1..=descent.steps {
-            let along = (step - 1) as f64 / descent.steps as f64;
-            adam.set_rate(descent.rate * 0.5 * (1.0 + (std::f64::consts::PI * along).cos()));
+            adam.set_rate(descent.rate * half_cosine(step, descent.steps));
             let latents = sought.get();
             let error = squared_errors(&make(&latents), &target);
             let prior = latents.powi(2).mean_axes(&[1], false) * descent.prior;
@@ -179,17 +178,35 @@ pub fn nearer(
     conditions: Option<&[f32]>,
     starts: [&[f32]; 2],
 ) -> Result<Vec<f32>> {
-    let stay = Descent { steps: 0, ..Descent::default() };
-    let errors = |start: &[f32]| {
-        let found =
-            invert(network, architecture, pictures, conditions, start, &stay, &mut |_, _| ControlFlow::Continue(()))?;
-        Ok(found.expect("nobody stops it").errors)
-    };
-    let [first, second] = [errors(starts[0])?, errors(starts[1])?];
-    let rows = starts.map(|start| start.chunks_exact(architecture.latent));
-    let [ones, others] = rows;
-    let better = ones.zip(others).zip(first.iter().zip(&second));
-    Ok(better.flat_map(|((one, other), (a, b))| if b < a { other } else { one }).copied().collect())
+    let Architecture { size, channels, latent, .. } = *architecture;
+    let (length, device) = (architecture.condition_length(), network.parameters()[0].device());
+    let mut nearer = Vec::new();
+    for first in (0..pictures.count).step_by(Descent::BATCH) {
+        let batch = Descent::BATCH.min(pictures.count - first);
+        let rows = |all: &[f32], length: usize| {
+            Tensor::from_slice(&device, &all[first * length..][..batch * length], [batch, length])
+        };
+        let shown = pictures.batch(&(first..first + batch).collect::<Vec<_>>());
+        let target = Tensor::from_slice(&device, &shown, [batch, size, size, channels]);
+        let condition = conditions.map(|all| rows(all, length));
+        let errors = |start: &[f32]| {
+            let made = || network.forward(&rows(start, latent), condition.as_ref(), Mode::Evaluate);
+            no_grad(|| squared_errors(&made(), &target)).to_vec::<f64>()
+        };
+        let (ones, others) = (errors(starts[0])?, errors(starts[1])?);
+        for (picture, (one, other)) in ones.into_iter().zip(others).enumerate() {
+            // What is no number is nearer to nothing.
+            let start = if one <= other { starts[0] } else { starts[1] };
+            nearer.extend_from_slice(&start[(first + picture) * latent..][..latent]);
+        }
+    }
+    Ok(nearer)
+}
+
+/// What is left of a rate in step `step` of `steps`, from 1: half a cosine from 1 down to 0.
+pub(super) fn half_cosine(step: u64, steps: u64) -> f64 {
+    let along = (step - 1) as f64 / steps as f64;
+    0.5 * (1.0 + (std::f64::consts::PI * along).cos())
 }
 
 /// The mean squared error of each image, `[n]`.

@@ -13,6 +13,7 @@ const MOST_BYTES: u64 = 1 << 30;
 pub struct Resident {
     device: Device,
     kept: Storage,
+    count: usize,
     shape: [usize; 3],
 }
 
@@ -22,16 +23,18 @@ impl Resident {
         let bytes = (images.count * images.bytes_per_image()) as u64;
         let most = device.backend().bounds().largest_storage.unwrap_or(u64::MAX).min(MOST_BYTES);
         let fits = device.backend().keeps_pixels() && !images.is_on_disk() && bytes + (1 << 10) <= most;
-        fits.then(|| Resident::new(device, images))
+        if fits { Resident::new(device, images) } else { None }
     }
 
-    fn new(device: &Device, images: &Images) -> Resident {
-        let kept = device.backend().upload_pixels(&images.pixels(), &Images::values());
-        Resident { device: device.clone(), kept, shape: [images.height, images.width, images.channels] }
+    fn new(device: &Device, images: &Images) -> Option<Resident> {
+        let kept = device.backend().upload_pixels(&images.pixels(), &Images::values())?;
+        let shape = [images.height, images.width, images.channels];
+        Some(Resident { device: device.clone(), kept, count: images.count, shape })
     }
 
     /// The named images as [`Images::batch`] gives them, bit by bit: `[indices, height, width, channels]`.
     pub fn batch(&self, indices: &[usize]) -> Tensor {
+        debug_assert!(indices.iter().all(|&index| index < self.count), "{indices:?} of {} images", self.count);
         let [height, width, channels] = self.shape;
         let indices: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
         let batch = self.device.backend().gather_pixels(&self.kept, self.shape.iter().product(), &indices);
@@ -47,7 +50,7 @@ mod tests {
         // Bytes of all values, and images of no whole number of words.
         let pixels = (0..300 * 7 * 5 * 3).map(|i: usize| (i * i / 7 + i) as u8).collect();
         let images = Images::new([300, 7, 5, 3], pixels);
-        let resident = Resident::new(device, &images);
+        let resident = Resident::new(device, &images).expect("there is room");
         // More than one dispatch takes, one image twice.
         for indices in [vec![299, 0, 7, 7], (0..1500).map(|i| i * 31 % 300).collect()] {
             let found = resident.batch(&indices).to_vec::<f32>().unwrap();

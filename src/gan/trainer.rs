@@ -66,8 +66,8 @@ pub struct Trainer {
     schedule: Schedule,
     device: Device,
     data: Dataset,
-    /// The data's images on the device, where it gains by them.
-    resident: Option<Resident>,
+    /// The data's images on the device, where it gains by them; not looked at before a batch is of them as they are.
+    resident: Option<Option<Resident>>,
     digest: String,
     order: Sampler,
     generator: Generator,
@@ -154,7 +154,7 @@ impl Trainer {
             method,
             recipe: recipe.clone(),
             device: device.clone(),
-            resident: Resident::of(device, &data.images),
+            resident: None,
             data,
             generator,
             discriminator,
@@ -271,10 +271,12 @@ impl Trainer {
         let discriminator = conditions.discriminator.as_deref().map(tensor).map(weighted);
         let shape = [architecture.size, architecture.size, architecture.channels];
         let indices = all[self.ranks.rows(all.len())].to_vec();
-        let images = match (self.method.images(round, &all, &self.data), &self.resident) {
-            (Some(images), _) => self.rows(&images, &shape),
-            (None, Some(resident)) => resident.batch(&indices),
-            (None, None) => self.rows(&self.data.batch(&all), &shape),
+        let images = match self.method.images(round, &all, &self.data) {
+            Some(images) => self.rows(&images, &shape),
+            None => match self.resident.get_or_insert_with(|| Resident::of(&self.device, &self.data.images)) {
+                Some(resident) => resident.batch(&indices),
+                None => self.rows(&self.data.batch(&all), &shape),
+            },
         };
         self.data.images.prefetch(|| self.order.indices(round + 1));
         Batch { indices, images, generator, discriminator }

@@ -66,6 +66,7 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     let said: Json = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     assert_eq!((said["count"].as_u64(), said["errors"].as_array().unwrap().len()), (Some(2), 2), "{said}");
     desk.refuses(2, "translate ctgan --of target --out new.png", &["IMAGES"]);
+    desk.refuses(2, "translate ctgan --steps 5 --out new.png", &["IMAGES"]);
     desk.refuses(2, "translate ctgan pairs/00000-4-source.png --out new.png", &["say --class"]);
     // What ties both sides is learned by a phase of its own, and changes what is made.
     desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out tied")).ok();

@@ -17,6 +17,11 @@ pub trait Commands: Send + Sync {
     /// `len` numbers whose contents are whatever was there; the caller writes every element.
     fn buffer(&self, len: usize) -> Buffer;
 
+    /// As [`Commands::buffer`], for what can be done without: None where there is no room.
+    fn buffer_if_there_is_room(&self, len: usize) -> Option<Buffer> {
+        Some(self.buffer(len))
+    }
+
     /// Whether a buffer lives here.
     fn owns(&self, buffer: &Buffer) -> bool;
 

@@ -112,6 +112,9 @@ fn few_channels(
     let mut parameters = arguments(&activation.unary().map_or_else(Vec::new, |f| f.parameters())).to_vec();
     parameters.push(pixels as u32);
     parameters.extend(geometry_words(Some(g)));
+    // Each pixel meets the taps of its phase.
+    let taps = (g.kernel[0] * g.kernel[1]).div_ceil(g.stride[0] * g.stride[1]);
+    commands.weigh((pixels * g.fine_channels * taps * g.coarse_channels) as u64);
     commands.dispatch(&kernel, &parameters, &[coarse, filter], &[&out], pixels.div_ceil(THREADS));
     out
 }

@@ -1,5 +1,7 @@
 //! The queue to the adapter: commands are recorded, and submitted when the host reads back or enough of them wait.
 
+mod clock;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -227,45 +229,6 @@ impl Engine {
         pollster::block_on(scope.pop()).is_none().then_some(buffer)
     }
 
-    /// How long the adapter takes for the dispatches of `work`, by its own clock: at most 128 of them, without copies in
-    /// between. None, and `work` is not called, where it has no clock.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub fn timed(&self, work: impl FnOnce()) -> Result<Option<Duration>> {
-        if !self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Ok(None);
-        }
-        self.sync()?;
-        const BYTES: u64 = 2 * size_of::<u64>() as u64;
-        let times = self.device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: None,
-            ty: wgpu::QueryType::Timestamp,
-            count: 2,
-        });
-        let buffer = |usage| {
-            let descriptor = wgpu::BufferDescriptor { label: None, size: BYTES, usage, mapped_at_creation: false };
-            self.device.create_buffer(&descriptor)
-        };
-        let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
-        let staging = buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
-        {
-            let mut recording = self.recording();
-            recording.timestamps = Some(times.clone());
-            recording.pace.hold();
-        }
-        work();
-        let mut recording = self.recording();
-        recording.commands.push(Command::Resolve { times, count: 2, to: resolved.clone() });
-        recording.copy(&resolved, (&staging, 0), BYTES);
-        self.submit(&mut recording);
-        drop(recording);
-        let times: Vec<u64> = self.read(&staging)?;
-        let nanoseconds = times[1].saturating_sub(times[0]) as f64 * f64::from(self.queue.get_timestamp_period());
-        // A clock that says nonsense is none.
-        Ok(Duration::try_from_secs_f64(nanoseconds * 1e-9).ok())
-    }
-
     /// What the host finds in a mappable buffer, once all that was submitted is done.
     fn read<T: bytemuck::Pod>(&self, staging: &wgpu::Buffer) -> Result<Vec<T>> {
         let failure = Arc::clone(&self.failure);
@@ -356,6 +319,15 @@ impl Commands for Engine {
             elementwise::fill(self, &buffer, f64::NAN);
         }
         buffer
+    }
+
+    fn buffer_if_there_is_room(&self, len: usize) -> Option<Buffer> {
+        let (bytes, largest) = ((len * size_of::<f32>()) as u64, self.adapter.largest());
+        if bytes > largest || self.failed() {
+            return None;
+        }
+        let taken = self.pool.take(bytes, largest, |size| self.create(size), || self.release_idle());
+        taken.map(|(raw, _)| Buffer::new(&self.pool, Some(raw), len))
     }
 
     fn poison(&self, on: bool) {

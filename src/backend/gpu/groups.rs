@@ -16,17 +16,18 @@ pub struct Groups(HashMap<(usize, usize, Vec<wgpu::Buffer>), wgpu::BindGroup>);
 
 impl Groups {
     /// The group that binds what a dispatch of a compiled kernel is given, made where there is none yet.
-    pub fn of(&mut self, device: &wgpu::Device, uniforms: &wgpu::Buffer, dispatch: &Dispatch) -> wgpu::BindGroup {
-        let Dispatch { pipeline, storages, parameters: (_, bytes), .. } = dispatch;
+    pub fn of(&mut self, device: &wgpu::Device, uniforms: &wgpu::Buffer, dispatch: &mut Dispatch) -> wgpu::BindGroup {
+        let storages = std::mem::take(&mut dispatch.storages);
+        let Dispatch { pipeline, parameters: (_, bytes), .. } = dispatch;
         // Pipelines live as long as the device, so that their addresses tell them apart.
-        let key = (Arc::as_ptr(pipeline) as usize, *bytes, storages.clone());
+        let key = (Arc::as_ptr(pipeline) as usize, *bytes, storages);
         if let Some(group) = self.0.get(&key) {
             return group.clone();
         }
         if self.0.len() >= MOST {
             self.0.clear();
         }
-        let group = make(device, pipeline, uniforms, *bytes, storages);
+        let group = make(device, pipeline, uniforms, *bytes, &key.2);
         self.0.insert(key, group.clone());
         group
     }

@@ -66,13 +66,13 @@ pub fn shift(commands: &dyn Commands, x: &Buffer, shape: [usize; 4], by: &[[i32;
 }
 
 /// See [`Backend::upload_pixels`](crate::backend::Backend::upload_pixels): the values, then the bytes, four a word.
-pub fn upload_pixels(commands: &dyn Commands, pixels: &[u8], values: &[f32; VALUES]) -> Buffer {
-    let buffer = commands.buffer(VALUES + pixels.len().div_ceil(size_of::<u32>()));
+pub fn upload_pixels(commands: &dyn Commands, pixels: &[u8], values: &[f32; VALUES]) -> Option<Buffer> {
+    let buffer = commands.buffer_if_there_is_room(VALUES + pixels.len().div_ceil(size_of::<u32>()))?;
     let mut bytes = bytemuck::cast_slice(values).to_vec();
     bytes.extend(pixels);
     bytes.resize(bytes.len().next_multiple_of(size_of::<u32>()), 0);
     commands.upload(&bytes, &buffer);
-    buffer
+    Some(buffer)
 }
 
 /// See [`Backend::gather_pixels`](crate::backend::Backend::gather_pixels).

@@ -338,8 +338,8 @@ impl<C: Commands> Backend for Gpu<C> {
         !self.bounds().shares_host_memory
     }
 
-    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Storage {
-        Storage::Gpu(listed::upload_pixels(&*self.commands, pixels, values))
+    fn upload_pixels(&self, pixels: &[u8], values: &[f32; 256]) -> Option<Storage> {
+        listed::upload_pixels(&*self.commands, pixels, values).map(Storage::Gpu)
     }
 
     fn gather_pixels(&self, kept: &Storage, pixels: usize, indices: &[u32]) -> Storage {

@@ -26,7 +26,7 @@ impl Speed {
     /// Of this kind of adapter; none in software, which nobody resets.
     pub fn of(kind: wgpu::DeviceType) -> Option<Speed> {
         match kind {
-            wgpu::DeviceType::DiscreteGpu => Some(Speed::CARD),
+            wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::VirtualGpu => Some(Speed::CARD),
             wgpu::DeviceType::Cpu => None,
             _ => Some(Speed::SHARED),
         }

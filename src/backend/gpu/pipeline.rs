@@ -93,7 +93,8 @@ impl Pipelines {
         // No tasks of the pool, whose threads may all be waiting for what this one is about to submit.
         let others = rayon::current_num_threads().min(missing.len()).saturating_sub(1);
         std::thread::scope(|scope| {
-            (0..others).for_each(|_| drop(scope.spawn(work)));
+            // Where no thread can be had, this one does it all.
+            (0..others).for_each(|_| drop(std::thread::Builder::new().spawn_scoped(scope, work)));
             work();
         });
     }

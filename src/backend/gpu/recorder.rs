@@ -34,6 +34,8 @@ pub struct Dispatch {
     pub kind: &'static str,
     /// The function by which it maps or folds elements, where it takes one.
     pub function: Option<&'static str>,
+    /// The function of what it folded, where it ends with one.
+    pub finish: Option<&'static str>,
     /// The constants that its text begins with.
     pub constants: Vec<(String, String)>,
     /// Its text, by its number among [`Recorder::shaders`].
@@ -192,6 +194,7 @@ impl Commands for Recorder {
         let dispatch = Dispatch {
             kind: kernel.name,
             function: kernel.function,
+            finish: kernel.finish,
             constants: kernel.constants().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             shader: notes.shader(kernel, reads.len(), writes.len()),
             parameters,

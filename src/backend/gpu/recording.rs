@@ -87,7 +87,7 @@ impl Recording {
         let mut pass: Option<wgpu::ComputePass<'static>> = None;
         for command in commands {
             match command {
-                Command::Dispatch(dispatch) => {
+                Command::Dispatch(mut dispatch) => {
                     // Where a pass takes no timestamps, a dispatch that is noted gets one of its own.
                     let alone = dispatch.stamps.is_some() && !inside;
                     if alone {
@@ -97,7 +97,8 @@ impl Recording {
                         let own = dispatch.stamps.clone().filter(|_| alone);
                         begin(&mut encoder, own.or_else(|| self.timestamps.take().map(|times| (times, 0))))
                     });
-                    dispatch.encode(open, self.groups.of(device, uniforms, &dispatch), inside);
+                    let group = self.groups.of(device, uniforms, &mut dispatch);
+                    dispatch.encode(open, group, inside);
                     if alone {
                         pass = None;
                     }

@@ -67,6 +67,8 @@ pub struct Kernel {
     pub name: &'static str,
     /// The function by which it maps or folds elements, where it takes one.
     pub function: Option<&'static str>,
+    /// The function of what it folded, where it ends with one.
+    pub finish: Option<&'static str>,
     prelude: String,
     choices: Vec<&'static str>,
     /// The parameters that are constants here.
@@ -82,6 +84,7 @@ impl Kernel {
         Kernel {
             name,
             function: None,
+            finish: None,
             prelude: String::new(),
             choices: Vec::new(),
             fixed: Vec::new(),
@@ -153,10 +156,10 @@ impl Kernel {
     }
 
     /// With `finish(x)`, which changes nothing where there is no function.
-    pub fn finish(self, function: Option<Unary>) -> Kernel {
+    pub fn finish(mut self, function: Option<Unary>) -> Kernel {
         let parameters = function.map_or_else(Vec::new, Unary::parameters);
-        let name = function.map_or(IDENTITY, Unary::name);
-        self.with_function(name, "finish(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
+        self.finish = function.map(Unary::name);
+        self.with_text("finish(x: f32)", &parameters, function.map_or("x", Unary::wgsl))
     }
 
     /// With `fold(x, y)`.
@@ -173,6 +176,10 @@ impl Kernel {
         expression: &str,
     ) -> Kernel {
         self.function = Some(name);
+        self.with_text(signature, parameters, expression)
+    }
+
+    fn with_text(mut self, signature: &str, parameters: &[(&str, f64)], expression: &str) -> Kernel {
         write!(self.prelude, "fn {signature} -> f32 {{").expect("a string can be written");
         for (index, (name, _)) in parameters.iter().enumerate() {
             write!(self.prelude, " let {name} = parameters.arguments[{index}];").expect("a string can be written");

@@ -337,7 +337,11 @@ impl Design {
         if let (Some(ours), Some(theirs)) = (&self.judge, &asked.judge)
             && ours != theirs
         {
-            return Err(refused("judge", &json!(ours), &json!(theirs)));
+            let [short, other] = [ours, theirs].map(|hash| hash.get(..12).unwrap_or(hash));
+            return Err(format!(
+                "the comparison's judge is {short}, and {other} would measure now (one that is trained anew is the same on a machine with the same \
+                 microkernel alone): name the comparison's own by --judge, the judge.safetensors of its folder"
+            ));
         }
         match (&self.search, &asked.search) {
             (Some(_), None) => return Err("a search is in the folder, and none is asked for now".to_string()),

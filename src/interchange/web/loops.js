@@ -144,15 +144,15 @@ const LOOPS = {
       for (let i = 0; i < length; i++) out[to++] = apply(a[fromA + i * stepA], b[fromB + i * stepB]);
     });
   },
-  reduce({ words, floats, ins: [x], outs: [out], apply }) {
-    const [, outputs, length, inner, chunk, parts] = words;
+  reduce({ words, floats, ins: [x], outs: [out], apply, finish }) {
+    const [outputs, length, inner, chunk, parts] = words.subarray(5, 10);
     for (let output = 0; output < outputs; output++) {
       const outer = Math.floor(output / inner), i = output % inner;
       for (let part = 0; part < parts; part++) {
-        let total = floats[0];
+        let total = floats[4];
         const end = Math.min((part + 1) * chunk, length);
         for (let l = part * chunk; l < end; l++) total = apply(total, x[(outer * length + l) * inner + i]);
-        out[(outer * parts + part) * inner + i] = total;
+        out[(outer * parts + part) * inner + i] = finish === null ? total : finish(total);
       }
     }
   },
@@ -253,10 +253,10 @@ const networks = [];
 // A dispatch with everything that its loop reads.
 const prepared = (dispatch) => {
   const words = Uint32Array.from(dispatch.parameters), floats = new Float32Array(words.buffer), whole = new Int32Array(words.buffer);
-  const make = dispatch.function === null ? null : FUNCTIONS[dispatch.function];
-  const apply = make === null ? null : make([...floats.subarray(0, 4)]);
+  const named = (name) => name === null ? null : FUNCTIONS[name]([...floats.subarray(0, 4)]);
+  const [apply, finish] = [dispatch.function, dispatch.finish].map(named);
   const [ins, outs] = [dispatch.reads, dispatch.writes].map((numbers) => numbers.map((number) => storages[number]));
-  return () => LOOPS[dispatch.kind]({ words, floats, whole, constants: dispatch.constants, ins, outs, apply });
+  return () => LOOPS[dispatch.kind]({ words, floats, whole, constants: dispatch.constants, ins, outs, apply, finish });
 };
 
 // What a pass of a network makes of latents and conditions.

@@ -97,7 +97,7 @@ fn described(dispatch: &Dispatch) -> Json {
     let constants: serde_json::Map<String, Json> =
         dispatch.constants.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({
-        "kind": dispatch.kind, "function": dispatch.function, "constants": constants, "shader": dispatch.shader,
+        "kind": dispatch.kind, "function": dispatch.function, "finish": dispatch.finish, "constants": constants, "shader": dispatch.shader,
         "parameters": dispatch.parameters, "reads": dispatch.reads, "writes": dispatch.writes, "groups": dispatch.groups,
     })
 }

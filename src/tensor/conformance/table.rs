@@ -268,6 +268,10 @@ pub fn shapes() -> Vec<Case> {
         row("index_select of the last axis", &[2, 5], |x| x.index_select(1, &[4, 4, 0])),
         row("take_along_axis", &[2, 3, 2], |x| x.take_along_axis(1, &[2, 0, 2, 1, 1, 1, 0, 2])),
         row("shift", &[3, 4, 5, 2], |x| x.shift(&[[1, -2], [0, 0], [-4, 5]])),
+        // More images than a dispatch of a gpu takes.
+        row("shift of many", &[520, 1, 2, 1], |x| {
+            x.shift(&(0..520).map(|image| [0, image % 3 - 1]).collect::<Vec<_>>())
+        }),
         row("repeat", &[2, 3], |x| x.repeat(&[2, 1, 3])),
         row("roll", &[2, 5, 2], |x| x.roll(1, 2)),
         row("roll backwards past the end", &[2, 5], |x| x.roll(1, -8)),
