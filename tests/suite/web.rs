@@ -268,6 +268,10 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
         };
         check(&format!("{run}.html"), run, &[f32, more].concat());
     }
+    // Wide enough for depths that are split, and added up by a kernel of its own.
+    desk.graft(&format!("{TRAIN} --features 32 --steps 2 --out wide").replacen("--features 4 ", "", 1)).ok();
+    desk.graft("export wide --format web --f32 --out wide.html").ok();
+    check("wide.html", "wide", &["--f32", "--pixels"]);
     desk.graft("report conditional --live").ok();
     check("conditional/report.html", "conditional", &["--pixels", "--looks"]);
 

@@ -128,6 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn sums_of_wide_networks_lie_where_the_pages_loop_reads_them() {
+        let (device, recorder) = Recorder::with_device();
+        let x = Tensor::zeros(&device, [3, 5, 2]);
+        let (_, recording) = recorder.record(|| (x.sum_axes(&[1], false), x.mean())).unwrap();
+        let [sum, mean] = &recording.dispatches[..] else { panic!("{:?}", recording.dispatches) };
+        // Behind four arguments and what comes of nothing: outputs, length, inner, chunk, parts.
+        let layout = |dispatch: &Dispatch| [5, 6, 7, 9].map(|place| dispatch.parameters[place]);
+        assert_eq!((sum.kind, sum.function, sum.finish, layout(sum)), ("reduce", Some("sum"), None, [6, 5, 2, 1]));
+        assert_eq!((mean.finish, layout(mean)), (Some("affine"), [1, 30, 1, 1]));
+        assert_eq!(f32::from_bits(mean.parameters[0]), 1.0 / 30.0);
+        // A depth that is split is added up by them.
+        let passes = passes(&Architecture { features: 32, ..Architecture::dcgan(32, 3) }).unwrap();
+        let one = passes["passes"].as_array().unwrap().last().unwrap();
+        assert!(one["dispatches"].as_array().unwrap().iter().any(|dispatch| dispatch["kind"] == "reduce"), "{one}");
+    }
+
+    #[test]
     fn a_kernel_without_a_loop_fails_the_export_and_one_without_its_input() {
         let (device, recorder) = Recorder::with_device();
         let x = Tensor::zeros(&device, [8, 4]);
