@@ -22,8 +22,8 @@ pub struct Seeking {
     /// Steps of the descent on a picture's error
     #[arg(long, default_value_t = Descent::default().steps, value_name = "N", value_parser = steps(), requires = "images")]
     pub steps: u64,
-    /// Steps in which an encoder learns, on the generator's samples, to guess latents; 0 for no guess
-    #[arg(long, default_value_t = 300, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000), requires = "images")]
+    /// Steps in which an encoder learns first, on the generator's samples, to guess latents, as pays for many pictures; 0 for no guess
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u64).range(..=1_000_000), requires = "images")]
     pub guess_steps: u64,
     /// Samples whose nearest a descent starts from, where it is nearer than the guess
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = count, requires = "images")]
