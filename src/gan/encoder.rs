@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::inversion::{TOLD_EVERY, half_cosine};
+use super::inversion::{TOLD_EVERY, half_cosine, shown};
 use super::{Architecture, Descent, Generator};
 use crate::backend::Activation;
 use crate::data::Images;
@@ -91,9 +91,8 @@ pub fn guessed(
     let mut latents = Vec::new();
     for first in (0..pictures.count).step_by(Descent::BATCH) {
         let batch = Descent::BATCH.min(pictures.count - first);
-        let shown = pictures.batch(&(first..first + batch).collect::<Vec<_>>());
-        let shown = Tensor::from_slice(&device, &shown, [batch, size, size, channels]);
-        latents.extend(no_grad(|| encode(&shown)).to_vec::<f32>()?);
+        let pictures = shown(pictures, first, batch, &device);
+        latents.extend(no_grad(|| encode(&pictures)).to_vec::<f32>()?);
     }
     Ok(Some(latents))
 }

@@ -77,11 +77,7 @@ pub fn invert(
     let mut pixels = Vec::new();
     for (number, first) in (0..count).step_by(Descent::BATCH).enumerate() {
         let batch = Descent::BATCH.min(count - first);
-        let target = Tensor::from_slice(
-            &device,
-            &pictures.batch(&(first..first + batch).collect::<Vec<_>>()),
-            [batch, size, size, channels],
-        );
+        let target = shown(pictures, first, batch, &device);
         let condition = conditions
             .map(|rows| Tensor::from_slice(&device, &rows[first * length..][..batch * length], [batch, length]));
         let begin = Tensor::from_slice(&device, &start[first * latent..][..batch * latent], [batch, latent]);
@@ -145,8 +141,7 @@ pub fn nearest_samples(
     let rows = Latents::Drawn.rows(latent, (seed, Purpose::SampleLatents), 0, samples);
     let mut start = Vec::new();
     for picture in 0..pictures.count {
-        let [height, width, channels] = [pictures.height, pictures.width, pictures.channels];
-        let target = Tensor::from_slice(&device, &pictures.batch(&[picture]), [1, height, width, channels]);
+        let target = shown(pictures, picture, 1, &device);
         let mut errors: Vec<f64> = Vec::new();
         for first in (0..samples).step_by(Descent::BATCH) {
             let batch = Descent::BATCH.min(samples - first);
@@ -178,7 +173,7 @@ pub fn nearer(
     conditions: Option<&[f32]>,
     starts: [&[f32]; 2],
 ) -> Result<Vec<f32>> {
-    let Architecture { size, channels, latent, .. } = *architecture;
+    let latent = architecture.latent;
     let (length, device) = (architecture.condition_length(), network.parameters()[0].device());
     let mut nearer = Vec::new();
     for first in (0..pictures.count).step_by(Descent::BATCH) {
@@ -186,8 +181,7 @@ pub fn nearer(
         let rows = |all: &[f32], length: usize| {
             Tensor::from_slice(&device, &all[first * length..][..batch * length], [batch, length])
         };
-        let shown = pictures.batch(&(first..first + batch).collect::<Vec<_>>());
-        let target = Tensor::from_slice(&device, &shown, [batch, size, size, channels]);
+        let target = shown(pictures, first, batch, &device);
         let condition = conditions.map(|all| rows(all, length));
         let errors = |start: &[f32]| {
             let made = || network.forward(&rows(start, latent), condition.as_ref(), Mode::Evaluate);
@@ -207,6 +201,13 @@ pub fn nearer(
 pub(super) fn half_cosine(step: u64, steps: u64) -> f64 {
     let along = (step - 1) as f64 / steps as f64;
     0.5 * (1.0 + (std::f64::consts::PI * along).cos())
+}
+
+/// So many pictures from one on, `[n, height, width, channels]`.
+pub(super) fn shown(pictures: &Images, first: usize, count: usize, device: &Device) -> Tensor {
+    let [_, height, width, channels] = pictures.shape();
+    let batch = pictures.batch(&(first..first + count).collect::<Vec<_>>());
+    Tensor::from_slice(device, &batch, [count, height, width, channels])
 }
 
 /// The mean squared error of each image, `[n]`.

@@ -29,7 +29,7 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
     let (features, batch) = match (network, size) {
         ("dcgan", 32) => (96, 32),
         ("dcgan", _) => (64, 16),
-        (_, 32) => (64, 16),
+        (_, 32) => (96, 16),
         _ => (32, 8),
     };
     let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
@@ -101,10 +101,12 @@ fn growth(row: &str, folder: &Path) -> u64 {
     grown(|| drop(train(&plan, target, &SourceImages::of(&plan), &folders, &Device::cpu(), &mut unwatched).unwrap()))
 }
 
+/// By how much the peak grew, less what came of the program's own file, whose pages are read as code is first run.
 fn grown(work: impl FnOnce()) -> u64 {
-    let before = status("VmHWM");
+    let before = (status("VmHWM"), status("RssFile"));
     work();
-    status("VmHWM") - before
+    let (peak, file) = (status("VmHWM"), status("RssFile"));
+    peak - before.0 - file.saturating_sub(before.1)
 }
 
 /// A field of `/proc/self/status`, in bytes.
