@@ -1,16 +1,21 @@
 //! What training takes: its steps on a device that counts.
 
+use super::sampling::{BATCH, sample};
 use super::{Plain, Recipe, Trainer};
 use crate::backend::Device;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::memory::{Amount, Limits, Need};
+use crate::random::Purpose;
 use crate::ranks::{self, Ranks};
 
 impl Trainer {
-    /// What a run like this one takes, where the trainer is on a device that counts: makes the steps that take most, and gives the
-    /// bytes that its checkpoint has on the host.
-    pub(crate) fn rehearse(&mut self) -> u64 {
+    /// What a run like this one takes, where the trainer is on a device that counts: makes the steps that take most and the samples of
+    /// a picture, and gives the bytes that its checkpoint has on the host.
+    ///
+    /// # Errors
+    /// Those of sampling.
+    pub(crate) fn rehearse(&mut self) -> Result<u64> {
         /// A checkpoint and the file that is made of it; a tensor on its way into it.
         const COPIES: u64 = 2;
         // One step with a penalty, and one that finds what a step leaves.
@@ -21,9 +26,13 @@ impl Trainer {
             drop(self.step());
         }
         self.average().estimate_statistics(self.steps());
+        let Recipe { architecture, seed, .. } = *self.recipe();
+        for network in [Some(self.average().network()), self.method().counterpart()].into_iter().flatten() {
+            sample(network, &architecture, seed, Purpose::GridLatents, BATCH, None)?;
+        }
         let state = self.state_bytes();
         // A tensor is downloaded in its stored order, and then becomes bytes.
-        COPIES * (state.iter().sum::<u64>() + state.into_iter().max().unwrap_or_default())
+        Ok(COPIES * (state.iter().sum::<u64>() + state.into_iter().max().unwrap_or_default()))
     }
 }
 
@@ -36,7 +45,7 @@ impl Recipe {
         let architecture = self.architecture;
         let data = Dataset::blank(architecture.size, architecture.channels, architecture.classes);
         Need::of(device, |device| {
-            Ok(Trainer::with_method(self, Box::new(Plain { classes: architecture.classes }), data, device)?.rehearse())
+            Trainer::with_method(self, Box::new(Plain { classes: architecture.classes }), data, device)?.rehearse()
         })
     }
 

@@ -18,7 +18,7 @@ pub(crate) const RAW: &str = "netG";
 /// That of the discriminator.
 pub(crate) const DISCRIMINATOR: &str = "netD";
 /// Images a forward pass.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Batches over which batch-norm statistics are averaged.
 const STATISTICS_BATCHES: usize = 8;
 

@@ -71,7 +71,7 @@ impl Workshop<'_> {
             let design = JudgeSettings::STANDARD.design([size, channels]);
             Classifier::new(self.device, &design, self.target.classes.len().max(CLASSES), 0, Network::Judge)
         });
-        let host = trainer.rehearse();
+        let host = trainer.rehearse()?;
         if let Some(judge) = judge {
             judge.predict(&self.target.spaced(SOME_OF_SOURCE).images)?;
         }
@@ -101,7 +101,7 @@ impl Workshop<'_> {
                 watch.time(folder, steps, &mut || Ok(trainer.step().g_loss))?;
             }
             None => {
-                let host = bytes + trainer()?.rehearse();
+                let host = bytes + trainer()?.rehearse()?;
                 self.rehearsed = self.rehearsed.max(Some(host));
             }
         }
