@@ -49,6 +49,12 @@ fn trained(recipe: &Recipe, device: &Device, steps: u64) -> Checkpoint {
     trainer.checkpoint().unwrap()
 }
 
+/// A gpu of a test's own, where there is one: what other tests do on the shared one would be counted.
+fn unshared_gpu() -> Option<Arc<Gpu>> {
+    gpu()?;
+    Some(Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap()))
+}
+
 #[test]
 fn a_hundred_steps_stay_finite_and_the_first_twenty_are_those_of_the_cpu() {
     let Some(gpu) = gpu() else { return };
@@ -72,11 +78,8 @@ fn a_hundred_steps_stay_finite_and_the_first_twenty_are_those_of_the_cpu() {
 
 #[test]
 fn a_step_tells_the_driver_no_more_than_it_did() {
-    if gpu().is_none() {
-        return;
-    }
-    // A device of its own: what other tests do on the shared one would be counted.
-    let gpu = Device::new(Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap()));
+    let Some(gpu) = unshared_gpu() else { return };
+    let gpu = Device::new(gpu);
     let architecture = Architecture { features: 16, d_norm: NormKind::Batch, ..Architecture::dcgan(32, 3) };
     let recipe = Recipe { architecture, ..recipe(16, 16) };
     let data = digits().fit(32, 3).unwrap();
@@ -134,11 +137,7 @@ fn two_runs_give_the_same_bits() {
 
 #[test]
 fn memory_does_not_grow_with_steps() {
-    if gpu().is_none() {
-        return;
-    }
-    // A device of its own: other tests allocate on the shared one.
-    let gpu = Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap());
+    let Some(gpu) = unshared_gpu() else { return };
     let device = Device::new(gpu.clone());
     let mut trainer = Trainer::new(&recipe(4, 8), digits(), &device).unwrap();
     let mut held = Vec::new();
@@ -159,10 +158,7 @@ fn memory_does_not_grow_with_steps() {
 
 #[test]
 fn idle_memory_goes_back_to_the_driver_and_changes_no_bit() {
-    if gpu().is_none() {
-        return;
-    }
-    let gpu = Arc::new(Gpu::new(choose(&Choice::Best).unwrap()).unwrap());
+    let Some(gpu) = unshared_gpu() else { return };
     let device = Device::new(gpu.clone());
     let train = || trained(&recipe(4, 8), &device, 2);
     let first = train();
