@@ -180,8 +180,14 @@ pub trait Backend: Send + Sync {
     /// Whether it computes in f64 (else f32).
     fn is_double(&self) -> bool;
 
-    /// What decides its rounding, beside the version: recorded by runs, so that a resumed one can compare.
+    /// What computes: the instructions, or the adapter and its driver.
     fn microkernel(&self) -> &str;
+
+    /// What decides its rounding, beside the version: devices of one name give the same bits. Runs record it as their microkernel, so that a
+    /// resumed one can compare.
+    fn rounding(&self) -> &str {
+        self.microkernel()
+    }
 
     /// Copies host elements to the device, rounding where its precision is lower.
     fn upload(&self, host: HostSlice<'_>) -> Storage;

@@ -184,6 +184,10 @@ impl Backend for Profiler {
         self.inner.backend().microkernel()
     }
 
+    fn rounding(&self) -> &str {
+        self.inner.backend().rounding()
+    }
+
     fn upload(&self, host: HostSlice<'_>) -> Storage {
         self.timed("upload", 0.0, |inner| inner.upload(host))
     }

@@ -37,7 +37,7 @@ impl Workers<'_> {
         let turn = self.claims.wait(&root.join("workers"), &mut || Ok(true))?;
         check_kind(root, result, device, self.mixed)?;
         let mut kinds = kinds(root, result)?;
-        let own = device.backend().microkernel().to_string();
+        let own = device.backend().rounding().to_string();
         if !kinds.contains(&own) {
             kinds.push(own);
             kinds.sort();
@@ -56,7 +56,7 @@ impl Workers<'_> {
 /// # Errors
 /// [`Error::Folder`] naming both; what files say.
 pub(super) fn check_kind(root: &Path, result: &str, device: &Device, mixed: bool) -> Result<()> {
-    let (kinds, own) = (kinds(root, result)?, device.backend().microkernel());
+    let (kinds, own) = (kinds(root, result)?, device.backend().rounding());
     if mixed || kinds.is_empty() || kinds.iter().any(|kind| kind == own) {
         return Ok(());
     }
@@ -113,7 +113,7 @@ mod tests {
         let claims = Claims::open(root.path(), LIMIT).unwrap();
         let workers = |mixed| Workers { claims: &claims, jobs: Jobs::ONE, mixed };
         let (cpu, reference) = (Device::cpu(), Device::reference());
-        let own = cpu.backend().microkernel().to_string();
+        let own = cpu.backend().rounding().to_string();
         let join = |root: &Path, device: &Device, mixed: bool| {
             workers(mixed).join(root, "result.json", device).map(|()| in_words(root, "result.json").unwrap())
         };

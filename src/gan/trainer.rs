@@ -509,7 +509,7 @@ fn check_same(ranks: &Ranks, recipe: &Recipe, digest: &str, method: &dyn Method,
     let recipe = format!("{recipe:?}");
     for (what, own) in [
         ("version of graft", env!("CARGO_PKG_VERSION")),
-        ("microkernel", device.backend().microkernel()),
+        ("microkernel", device.backend().rounding()),
         ("set of images", digest),
         ("method", &method.settings().to_string()),
         ("recipe", &recipe),

@@ -147,7 +147,7 @@ impl Header {
             kind: PREFIX.to_string(),
             graft: env!("CARGO_PKG_VERSION").to_string(),
             device: device.name().to_string(),
-            microkernel: device.backend().microkernel().to_string(),
+            microkernel: device.backend().rounding().to_string(),
             settings: *settings,
             design: settings.design([height, channels]),
             classes: training.classes.len(),

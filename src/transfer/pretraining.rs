@@ -141,7 +141,7 @@ pub(crate) fn go_on(
                 "step": step,
                 "training": settings,
                 "device": device.name(),
-                "microkernel": device.backend().microkernel(),
+                "microkernel": device.backend().rounding(),
             });
             let Json::Object(header) = header else { unreachable!("the header is written as an object") };
             let mut checkpoint = Checkpoint::new(header);

@@ -93,7 +93,7 @@ impl<'a> Kept<'a> {
             "format": FORMAT,
             "of": settings,
             "device": device.name(),
-            "microkernel": device.backend().microkernel(),
+            "microkernel": device.backend().rounding(),
         });
         Kept { shelf, identity }
     }

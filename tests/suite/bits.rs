@@ -1,8 +1,8 @@
 //! Bits are kept: short runs with every option written out give the tensors, pictures and metrics that version 0.1 gave,
-//! byte by byte, on each microkernel for which `tests/golden/bits.txt` has their digests.
+//! byte by byte, with AVX2 as with AVX-512: `tests/golden/bits.txt` has their digests.
 //!
-//! The digests are of 0.1 with one change alone: the feature extractor, its decoder and the label predictor draw their
-//! initial weights from streams of their own. `GRAFT_BITS=FILE` writes those of this build to a file instead of comparing.
+//! The digests are of 0.1 with AVX-512 and one change alone: the feature extractor, its decoder and the label predictor draw their
+//! initial weights from streams of their own. (With AVX2 0.1 cut some sums otherwise.) `GRAFT_BITS=FILE` writes those of this build to a file instead of comparing.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -102,7 +102,7 @@ fn the_arms_of_version_0_1_write_out_what_it_did() {
         let command = format!(
             "TRANSFER --method {arm} {said} --loss non-saturating --r1 1 --d-steps 1 --d-norm none --ema 0.995"
         );
-        let line = format!("avx2 {run} {}", digest(&command, simd));
+        let line = format!("{run} {}", digest(&command, simd));
         assert!(golden.lines().any(|known| known == line), "{arm} gives other bytes than {run} of 0.1: {line}");
     }
 }
@@ -113,12 +113,12 @@ fn runs_give_the_bytes_of_version_0_1() {
     let golden = std::fs::read_to_string(golden).unwrap_or_default();
     let mut found = String::new();
     for simd in Simd::available() {
-        if !["avx2", "avx512"].contains(&simd.name()) {
+        if simd.rounding() != "avx512" {
             println!("skipped: there are no digests for the microkernel {}", simd.name());
             continue;
         }
         for (name, command) in RUNS {
-            writeln!(found, "{} {name} {}", simd.name(), digest(command, simd)).unwrap();
+            writeln!(found, "{name} {}", digest(command, simd)).unwrap();
         }
     }
     if let Some(path) = std::env::var_os("GRAFT_BITS") {

@@ -1,5 +1,7 @@
-//! The cpu device against the reference, with each of its microkernels; and the same bits for any number of threads.
+//! The cpu device against the reference, with each of its microkernels; and the same bits for any number of threads, and for instructions
+//! that round alike.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use graft::backend::cpu::Simd;
@@ -49,6 +51,27 @@ fn results_have_the_same_bits_for_any_number_of_threads() {
             let [one, two, three] = pools.each_ref().map(|pool| pool.install(|| case.derivatives(&device).bits()));
             if one != two || one != three {
                 return Err(format!("{microkernel}: not the same bits with 1, 2 and 3 threads"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn instructions_that_round_alike_give_the_same_bits() {
+    let mut alike: BTreeMap<&str, Vec<Simd>> = BTreeMap::new();
+    for simd in Simd::available() {
+        alike.entry(simd.rounding()).or_default().push(simd);
+    }
+    alike.retain(|_, sets| sets.len() > 1);
+    if alike.is_empty() {
+        return println!("skipped: no two sets of this machine's instructions round alike");
+    }
+    verify(all(), |case, _| {
+        for sets in alike.values() {
+            let bits: Vec<_> = sets.iter().map(|&simd| case.derivatives(&Device::cpu_with(simd)).bits()).collect();
+            if bits.iter().any(|others| *others != bits[0]) {
+                return Err(format!("not the same bits with {sets:?}"));
             }
         }
         Ok(())

@@ -72,6 +72,10 @@ impl Backend for Cpu {
         self.simd.name()
     }
 
+    fn rounding(&self) -> &str {
+        self.simd.rounding()
+    }
+
     fn upload(&self, host: HostSlice<'_>) -> Storage {
         Storage::F32(match host {
             HostSlice::F32(values) => values.into(),

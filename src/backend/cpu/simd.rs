@@ -72,6 +72,16 @@ impl Simd {
         }
     }
 
+    /// The name of the widest set whose bits these instructions give. AVX2 and AVX-512 add the same products in the same order: sums are cut by
+    /// shape alone, and each element of a product is one chain of fused multiply-adds.
+    pub fn rounding(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2(_) => "avx512",
+            _ => self.name(),
+        }
+    }
+
     /// Runs `op` compiled for these instructions, on this thread.
     #[inline(always)]
     pub(super) fn dispatch<O: WithSimd>(self, op: O) -> O::Output {

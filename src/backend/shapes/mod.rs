@@ -156,6 +156,10 @@ impl Backend for Counting {
         self.inner.backend().microkernel()
     }
 
+    fn rounding(&self) -> &str {
+        self.inner.backend().rounding()
+    }
+
     fn upload(&self, host: HostSlice<'_>) -> Storage {
         self.storage(match host {
             HostSlice::F32(values) => values.len(),

@@ -339,8 +339,8 @@ impl Design {
         {
             let [short, other] = [ours, theirs].map(|hash| hash.get(..12).unwrap_or(hash));
             return Err(format!(
-                "the comparison's judge is {short}, and {other} would measure now (one that is trained anew is the same on a machine with the same \
-                 microkernel alone): measure by the comparison's own, the judge.safetensors of its folder"
+                "the comparison's judge is {short}, and {other} would measure now (one that is trained anew is the same on a device that \
+                 rounds alike only): measure by the comparison's own, the judge.safetensors of its folder"
             ));
         }
         match (&self.search, &asked.search) {

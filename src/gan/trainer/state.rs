@@ -224,7 +224,7 @@ impl Trainer {
             "recipe": self.recipe,
             "data": data,
             "device": self.device.name(),
-            "microkernel": self.device.backend().microkernel(),
+            "microkernel": self.device.backend().rounding(),
         });
         let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
         if self.rollbacks > 0 {

@@ -18,16 +18,19 @@ use crate::backend::cpu::parallel::{Disjoint, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Activation, Geometry, Scratch};
 
+/// Channels that fill at most half of the widest vector. (Not of the machine's: sums must not depend on the instructions that compute them.)
+const FEW: usize = 8;
+
 /// Whether it is faster than the direct way.
-pub fn pays(simd: Simd, geometry: &Geometry) -> bool {
+pub fn pays(geometry: &Geometry) -> bool {
     let taps = geometry.kernel[0] * geometry.kernel[1];
-    2 * geometry.fine_channels <= simd.tile().lanes.max(8) && taps > 1
+    geometry.fine_channels <= FEW && taps > 1
 }
 
 /// The convolution between the same images the other way round, if its fine image is the one with few channels: with stride one, a convolution is
 /// the transpose of that with the [`turned`] filter, since `i + t - p = j` is `j + (k - 1 - t) - (k - 1 - p) = i`. (One coarse pixel is a score:
 /// a product of a matrix and a vector.)
-pub fn exchanged(simd: Simd, geometry: &Geometry) -> Option<Geometry> {
+pub fn exchanged(geometry: &Geometry) -> Option<Geometry> {
     let g = geometry;
     let fits = g.stride == [1, 1] && (0..2).all(|axis| g.padding[axis] < g.kernel[axis]) && g.coarse != [1, 1];
     let exchanged = Geometry {
@@ -38,7 +41,7 @@ pub fn exchanged(simd: Simd, geometry: &Geometry) -> Option<Geometry> {
         padding: [0, 1].map(|axis| g.kernel[axis] - 1 - g.padding[axis].min(g.kernel[axis] - 1)),
         ..*g
     };
-    (fits && g.coarse_channels < g.fine_channels && pays(simd, &exchanged)).then_some(exchanged)
+    (fits && g.coarse_channels < g.fine_channels && pays(&exchanged)).then_some(exchanged)
 }
 
 /// A filter `[kh, kw, c, k]` as `[kh, kw, k, c]`, its taps in opposite order.

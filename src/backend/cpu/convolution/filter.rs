@@ -6,7 +6,7 @@
 
 use super::Part;
 use super::plan::{Group, Pixel, Plan};
-use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob, panels};
+use crate::backend::cpu::microkernel::{MAX_ROWS, Panels, Product, Segment, TileJob, panels};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Geometry, Scratch};
@@ -17,6 +17,8 @@ const PIXELS: usize = 256;
 const TILES: usize = 6;
 /// How many tasks are worth having; fewer blocks of rows are split over pixels.
 const TASKS: usize = 16;
+/// Rows of a block by which splits are counted: those of the tallest tile. Sums must not depend on the instructions that compute them.
+const SPLIT_ROWS: usize = TILES * MAX_ROWS;
 
 /// A stretch of a group's pixels.
 struct Stretch<'a> {
@@ -57,7 +59,7 @@ impl Cut {
     fn new(simd: Simd, geometry: &Geometry, stretches: usize) -> Cut {
         let tap_row = geometry.kernel[1] * geometry.fine_channels;
         let block = TILES * simd.tile().rows;
-        let blocks = geometry.kernel[0] * tap_row.div_ceil(block);
+        let blocks = geometry.kernel[0] * tap_row.div_ceil(SPLIT_ROWS);
         Cut { tap_row, block, splits: TASKS.div_ceil(blocks).min(stretches).max(1) }
     }
 

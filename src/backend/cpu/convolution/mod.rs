@@ -31,7 +31,7 @@ pub fn convolution(
         compute(&mut out);
         out
     };
-    let out = match (role, kernel(simd, role, geometry)) {
+    let out = match (role, kernel(role, geometry)) {
         (Role::Filter, Kernel::Grouped) => grouped::convolution(simd, role, geometry, a, b, activation),
         (_, Kernel::Grouped) => return grouped::convolution(simd, role, geometry, a, b, activation),
         (Role::Coarse, Kernel::Winograd(way)) => return image(&|out| way.coarse(simd, &part, a, b, activation, out)),
@@ -89,20 +89,20 @@ enum Kernel {
     Direct,
 }
 
-/// The kernel for a role, chosen by shape.
-fn kernel(simd: Simd, role: Role, geometry: &Geometry) -> Kernel {
+/// The kernel for a role, chosen by shape alone: which it is says how sums are ordered.
+fn kernel(role: Role, geometry: &Geometry) -> Kernel {
     if geometry.groups > 1 {
         return Kernel::Grouped;
     }
     if let Some(way) = winograd::way(role, geometry) {
         return Kernel::Winograd(way);
     }
-    let exchanged = few_channels::exchanged(simd, geometry);
+    let exchanged = few_channels::exchanged(geometry);
     match (role, exchanged) {
         (Role::Coarse, Some(g)) => Kernel::Exchanged(g),
         (Role::Filter, Some(g)) if few_channels::filter_pays(&g) => Kernel::Exchanged(g),
         (Role::Filter, _) if few_channels::filter_pays(geometry) => Kernel::FewChannels,
-        (Role::Fine, _) if few_channels::pays(simd, geometry) => Kernel::FewChannels,
+        (Role::Fine, _) if few_channels::pays(geometry) => Kernel::FewChannels,
         _ => Kernel::Direct,
     }
 }
@@ -126,7 +126,7 @@ pub fn scratch(simd: Simd, role: Role, geometry: &Geometry) -> Scratch {
         Role::Filter => few_channels::Cut::new(simd, g).scratch(),
         _ => few_channels::fine_scratch(simd, g),
     };
-    match kernel(simd, role, geometry) {
+    match kernel(role, geometry) {
         Kernel::Grouped => grouped::scratch(simd, role, geometry),
         Kernel::Winograd(way) => way.scratch(simd, role, geometry),
         Kernel::FewChannels => few_channels(geometry),
