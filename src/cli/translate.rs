@@ -133,7 +133,7 @@ impl Translate {
                 written.extend(files(folder, &pairs)?);
             }
             if let Some(page) = &self.page {
-                self.page_of(&pairs, agreement.as_ref()).write(page)?;
+                self.page_of(&pairs, found.as_ref().map(|of| &of.pictures), agreement.as_ref()).write(page)?;
                 written.push(page.clone());
             }
             let fields = json!({
@@ -171,21 +171,34 @@ impl Translate {
         Ok(OfPictures { pictures, found, classes })
     }
 
-    fn page_of(&self, pairs: &Pairs, agreement: Option<&Agreement>) -> Page {
+    /// The pairs, behind the pictures that they are of, if there are any, and then with the pictures' own side first.
+    fn page_of(&self, pairs: &Pairs, pictures: Option<&Images>, agreement: Option<&Agreement>) -> Page {
         let grid = |name: &str, images: &Images| Picture::grid(name, images, COLUMNS);
-        let [source, target] = [("source", &pairs.source), ("target", &pairs.target)];
-        let slider = Slider::new("From one side to the other")
-            .frame("source", vec![grid(source.0, source.1)])
+        let mut sides = [("source", &pairs.source), ("target", &pairs.target)];
+        if self.of == Side::Target {
+            sides.reverse();
+        }
+        let [own, other] = sides;
+        let mut slider = Slider::new("From one side to the other");
+        let mut beside = Pictures::beside("The same latents");
+        if let Some(pictures) = pictures {
+            slider = slider.frame("pictures", vec![grid("pictures", pictures)]);
+            beside = beside.picture(grid("pictures", pictures));
+        }
+        let slider = slider
+            .frame(own.0, vec![grid(own.0, own.1)])
             .frame("both, one over the other", vec![grid("mixed", &mixed(pairs))])
-            .frame("target", vec![grid(target.0, target.1)]);
+            .frame(other.0, vec![grid(other.0, other.1)]);
+        let beside = beside.picture(grid(own.0, own.1)).picture(grid(other.0, other.1));
         let mut page = Page::new(format!("Pairs of {}", self.run.display()));
         page = page
             .summary("Both generators are given the same latents; where both know classes, a pair is of one class.");
+        if pictures.is_some() {
+            page = page.summary(format!("The latents are those found for pictures of the {}.", self.of));
+        }
         for sentence in agreement.iter().map(|agreement| sentence(agreement)) {
             page = page.summary(sentence);
         }
-        let beside =
-            Pictures::beside("The same latents").picture(grid(source.0, source.1)).picture(grid(target.0, target.1));
         let facts = Facts::new("Settings").fact("pairs", pairs.target.count).fact("seed", self.seed);
         page.heading("Pairs").with(slider).with(beside).heading("Settings").with(facts)
     }
