@@ -183,8 +183,8 @@ pub trait Backend: Send + Sync {
     /// What computes: the instructions, or the adapter and its driver.
     fn microkernel(&self) -> &str;
 
-    /// What decides its rounding, beside the version: devices of one name give the same bits. Runs record it as their microkernel, so that a
-    /// resumed one can compare.
+    /// What decides its rounding, beside the version: devices of one name add the same numbers in the same order, and give the same bits where
+    /// the system's mathematical functions do. Runs record it as their microkernel, so that a resumed one can compare.
     fn rounding(&self) -> &str {
         self.microkernel()
     }
