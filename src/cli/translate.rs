@@ -190,12 +190,10 @@ impl Translate {
             .frame("both, one over the other", vec![grid("mixed", &mixed(pairs))])
             .frame(other.0, vec![grid(other.0, other.1)]);
         let beside = beside.picture(grid(own.0, own.1)).picture(grid(other.0, other.1));
-        let mut page = Page::new(format!("Pairs of {}", self.run.display()));
-        page = page
-            .summary("Both generators are given the same latents; where both know classes, a pair is of one class.");
-        if pictures.is_some() {
-            page = page.summary(format!("The latents are those found for pictures of the {}.", self.of));
-        }
+        let which = pictures.map_or(String::new(), |_| format!(", those found for pictures of the {}", self.of));
+        let mut page = Page::new(format!("Pairs of {}", self.run.display())).summary(format!(
+            "Both generators are given the same latents{which}; where both know classes, a pair is of one class."
+        ));
         for sentence in agreement.iter().map(|agreement| sentence(agreement)) {
             page = page.summary(sentence);
         }

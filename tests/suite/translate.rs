@@ -58,6 +58,9 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.graft(&format!("translate ctgan {picture} --out styled.png --page styled.html")).ok();
     let found_for = "those found for pictures of the source";
     assert!(desk.text("styled.html").contains(found_for) && !desk.text("pairs.html").contains(found_for));
+    // The pictures are a frame of the slider, and stand beside both sides.
+    let pictures = |page: &str| desk.text(page).matches("data:image/png").count();
+    assert_eq!(pictures("styled.html"), pictures("pairs.html") + 2);
     let styled = image::load_from_memory(&desk.read("styled.png")).unwrap();
     assert_eq!((styled.width(), styled.height()), (10 * 34 + 2, 3 * 34 + 2));
     assert_eq!(styled.crop_imm(2, 36, 32, 66).to_rgb8(), drawn.crop_imm(2, 2, 32, 66).to_rgb8());

@@ -37,7 +37,7 @@ pub struct Described {
     pub balanced: bool,
     /// The share of the largest class of the held-out images: accuracy by chance.
     pub chance: f64,
-    /// The device's microkernel.
+    /// What rounds ([`Backend::rounding`](crate::backend::Backend::rounding)) in those that computed.
     pub microkernel: String,
 }
 

@@ -35,7 +35,7 @@ pub struct Described {
     /// The judges beside it, where three measure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panel: Option<PanelReport>,
-    /// The device's microkernel.
+    /// What rounds ([`Backend::rounding`](crate::backend::Backend::rounding)) in those that computed.
     pub microkernel: String,
 }
 

@@ -6,7 +6,7 @@
 
 use super::Part;
 use super::plan::{Group, Pixel, Plan};
-use crate::backend::cpu::microkernel::{MAX_ROWS, Panels, Product, Segment, TileJob, panels};
+use crate::backend::cpu::microkernel::{Panels, Product, Segment, TileJob, panels};
 use crate::backend::cpu::parallel::{Disjoint, blocks, tasks};
 use crate::backend::cpu::{Buffer, Simd};
 use crate::backend::{Geometry, Scratch};
@@ -17,8 +17,9 @@ const PIXELS: usize = 256;
 const TILES: usize = 6;
 /// How many tasks are worth having; fewer blocks of rows are split over pixels.
 const TASKS: usize = 16;
-/// Rows of a block by which splits are counted: those of the tallest tile. Sums must not depend on the instructions that compute them.
-const SPLIT_ROWS: usize = TILES * MAX_ROWS;
+/// Rows of a block by which splits are counted. A task's block has as many or fewer, as its tiles are tall; counted by it, sums would depend on
+/// the instructions that compute them.
+const SPLIT_ROWS: usize = 72;
 
 /// A stretch of a group's pixels.
 struct Stretch<'a> {
