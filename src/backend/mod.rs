@@ -497,6 +497,23 @@ fn other_name(name: &str) -> Option<String> {
     of_gpus.then(|| number.map_or("gpu".to_string(), |number| format!("gpu:{number}")))
 }
 
+/// What is said of a word that names no device of any machine.
+fn no_name(name: &str) -> String {
+    let meant = match other_name(name) {
+        Some(meant) => format!("; for a GPU of any make say {meant}"),
+        None => did_you_mean(name, ["auto", "gpu", "cpu", "reference"]),
+    };
+    format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}")
+}
+
+/// Refuses what names no device of any machine, without looking for one.
+#[cfg(feature = "cli")]
+pub(crate) fn device_name(name: &str) -> std::result::Result<String, String> {
+    let known = ["auto", "gpu", "cpu", "reference"].contains(&name)
+        || name.strip_prefix("gpu:").is_some_and(|part| !part.is_empty());
+    if known { Ok(name.to_string()) } else { Err(no_name(name)) }
+}
+
 impl std::str::FromStr for Device {
     type Err = Error;
 
@@ -519,14 +536,7 @@ impl std::str::FromStr for Device {
             _ => match name.strip_prefix("gpu:") {
                 #[cfg(feature = "gpu")]
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
-                _ => {
-                    let meant = match other_name(name) {
-                        Some(meant) => format!("; for a GPU of any make say {meant}"),
-                        None => did_you_mean(name, ["auto", "gpu", "cpu", "reference"]),
-                    };
-                    let problem = format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}");
-                    Err(Error::option("device", problem))
-                }
+                _ => Err(Error::option("device", no_name(name))),
             },
         }
     }

@@ -218,6 +218,8 @@ impl Compare {
         }
         let target: Spec = self.target.parse()?;
         let mut recipe = self.recipe.settings(OfCompare::usual())?;
+        let learning = self.learning.settings(Learning::default())?;
+        let (arms, seeds, fewer) = (arms(&self.arms)?, seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
         let reading = self.map.of(self.held_out.of(self.reading.reading())?);
         let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
         let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
@@ -226,7 +228,6 @@ impl Compare {
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
         looks.dedup();
-        let learning = self.learning.settings(Learning::default())?;
         let settings = Settings {
             source: self.source.clone(),
             source_style: learning.source_style,
@@ -245,8 +246,6 @@ impl Compare {
         if let Some(search) = search {
             return Ok((Design::of_search(search, settings, &self.subset)?, parts));
         }
-        let arms = arms(&self.arms)?;
-        let (seeds, fewer) = (seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
         let design = Design::new(settings, arms, &self.subset, &seeds, &fewer)?;
         Ok((Design { judges: self.judges, ..design }, parts))
     }

@@ -113,7 +113,7 @@ struct Compute {
     ///
     /// N is a number of `graft devices`, NAME a part of an adapter's name; auto takes a GPU that is not in software, else the cpu; reference computes
     /// in f64, slowly
-    #[arg(long, default_value = DEVICE, value_name = "DEVICE")]
+    #[arg(long, default_value = DEVICE, value_name = "DEVICE", value_parser = crate::backend::device_name)]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
     #[arg(long, default_value_t = 0, value_name = "N", hide_short_help = true)]

@@ -191,8 +191,10 @@ impl Transfer {
         let base = self.recipe.settings(OfTransfer::usual())?;
         let learning = self.learning.settings(if quick { quick_learning() } else { Learning::default() })?;
         let recipe = Recipe { lr: learning.source_lr, augment: Vec::new(), lecam: 0.0, ada: 0.0, ..base };
-        // Which method suits is known once the source can be looked at.
-        let arm = self.method.as_deref().map_or_else(|| Arm::parse(SCRATCH), |method| self.arm(method, recipe.loss))?;
+        let arm = match &self.method {
+            Some(method) => self.arm(method, recipe.loss)?,
+            None => self.arm_to_be(recipe.loss)?,
+        };
         let mut plan = Plan {
             source: self.source.clone().unwrap_or_else(|| QUICK_SOURCE.to_string()),
             source_style: learning.source_style,
@@ -252,6 +254,16 @@ impl Transfer {
     /// Whether it is the small transfer between digits drawn in code.
     fn is_quick(&self) -> bool {
         self.source.is_none() && self.target.is_none()
+    }
+
+    /// What stands for the arm until the source can be looked at and says which method suits. Options that none of these takes are refused before.
+    fn arm_to_be(&self, loss: Loss) -> Result<Arm> {
+        let arms = transfer::SUITED.map(|method| self.arm(method, loss));
+        if arms.iter().all(Result::is_err) {
+            let [first, ..] = arms;
+            return first;
+        }
+        Arm::parse(SCRATCH)
     }
 
     /// The arm of this name or notation, with the options that are given beside it.

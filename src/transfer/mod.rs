@@ -72,16 +72,20 @@ pub const SCRATCH: &str = scratch::KIND.name;
 /// Every method, in the order in which arms are listed.
 pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
 
+/// The methods that [`suited`] chooses from.
+pub const SUITED: [&str; 3] = [ctgan::KIND.name, tgan::KIND.name, trgan::KIND.name];
+
 /// The method that suits a source where none is named: CTGAN where it has classes, which won the trials (`docs/results.md`), else TGAN, whose
 /// features need none; of a checkpoint alone, whose images are not known, TrGAN.
 ///
 /// # Errors
 /// What reading the source says.
 pub fn suited(source: &str, images: &SourceImages) -> Result<&'static str> {
+    let [of_classes, of_images, of_a_checkpoint] = SUITED;
     Ok(match images.teach_classes(source)? {
-        Some(true) => ctgan::KIND.name,
-        Some(false) => tgan::KIND.name,
-        None => trgan::KIND.name,
+        Some(true) => of_classes,
+        Some(false) => of_images,
+        None => of_a_checkpoint,
     })
 }
 

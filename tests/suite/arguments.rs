@@ -1,5 +1,7 @@
 //! Wrong argument lists, by the hundred: each is refused with a sentence, none with a panic, and none changes a file.
 
+use std::collections::HashSet;
+
 use crate::program::Desk;
 
 /// The commands, each with what it needs to be understood.
@@ -44,6 +46,7 @@ fn hundreds_of_wrong_argument_lists_are_refused_in_a_sentence() {
     let desk = Desk::new();
     let before = desk.snapshot();
     let mut lists: Vec<Vec<String>> = Vec::new();
+    let (mut known, mut turn) = (HashSet::new(), 0);
     for command in COMMANDS {
         let words: Vec<String> = command.split(' ').map(str::to_string).collect();
         let mut with = |more: &[&str]| {
@@ -53,17 +56,22 @@ fn hundreds_of_wrong_argument_lists_are_refused_in_a_sentence() {
             if ["--help", "--json", "--quiet"].contains(&&*option) {
                 continue;
             }
-            // Mistyped.
-            with(&[&format!("{option}x")]);
+            // Mistyped; without its value, and with values that it cannot take.
+            let mut wrong = vec![format!("{option}x")];
             if takes_value {
-                // Without its value, and with values that it cannot take.
-                with(&[&option]);
+                wrong.push(option.clone());
                 let free_text = ["--out", "--judge", "--resume", "--source", "--latents"].contains(&&*option);
-                for nonsense in NONSENSE.iter().filter(|_| !free_text) {
-                    with(&[&format!("{option}={nonsense}")]);
-                }
+                wrong.extend(NONSENSE.iter().filter(|_| !free_text).map(|nonsense| format!("{option}={nonsense}")));
             } else {
-                with(&[&format!("{option}=perhaps")]);
+                wrong.push(format!("{option}=perhaps"));
+            }
+            // Commands share options: everything is tried with the first of them that has one, with each other one thing, in turn.
+            if !known.insert(option) {
+                turn += 1;
+                wrong = vec![wrong.swap_remove(turn % wrong.len())];
+            }
+            for word in wrong {
+                with(&[&word]);
             }
         }
         with(&["surplus", "words"]);
@@ -74,7 +82,7 @@ fn hundreds_of_wrong_argument_lists_are_refused_in_a_sentence() {
     for words in [&["trian"][..], &["-1"], &["", "train"], &["help", "trian"], &["train", "train"]] {
         lists.push(words.iter().map(|word| word.to_string()).collect());
     }
-    assert!(lists.len() >= 200, "{} lists", lists.len());
+    assert!(lists.len() >= 500, "{} lists", lists.len());
     println!("{} lists", lists.len());
     for list in lists {
         let output = desk.command().args(&list).output().unwrap();
@@ -110,6 +118,25 @@ fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
         let asks = ended.stderr.contains("did you mean") || ended.stderr.contains("similar");
         assert!(asks && ended.stderr.contains(meant), "{arguments}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn what_is_wrong_with_options_is_said_before_data_are_looked_for() {
+    let desk = Desk::new();
+    let gone = "--source idx:gone --target idx:gone";
+    for (arguments, named) in [
+        (&*format!("transfer {gone} --freeze-d many"), "freeze-d"),
+        (&format!("transfer {gone} --method tgan --heads many"), "heads"),
+        (&format!("transfer {gone} --device tpu"), "--device"),
+        (&format!("compare {gone} --subset 10 --source-lr fast"), "--source-lr"),
+        (&format!("compare {gone} --subset 10 --arms trgan,trgam"), "trgam"),
+        (&format!("compare {gone} --subset 10 --device tpu"), "--device"),
+        ("train --data idx:gone --device tpu", "--device"),
+        ("judge --data idx:gone --device tpu", "--device"),
+    ] {
+        desk.refuses(2, arguments, &[named]);
+    }
+    desk.refuses(1, &format!("transfer {gone} --freeze-d 1"), &["gone"]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Runs a check on every row of the library's conformance table, family by family, and says how large the errors were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
-use graft::Tensor;
-use graft::conformance::Case;
+use graft::conformance::{Case, Derivatives};
+use graft::{Device, Tensor};
 
 /// Every family of rows by name, for a test each.
 macro_rules! each_family {
@@ -26,6 +27,18 @@ pub(crate) use each_family;
 /// The elements of a tensor.
 pub fn elements(tensor: &Tensor) -> Vec<f64> {
     tensor.to_vec().expect("the device works")
+}
+
+/// What the reference finds of a row. Of large rows, on which its plain loops take minutes, it is found once for all tests.
+pub fn truth(case: &Case) -> Arc<Derivatives> {
+    type Found = Arc<OnceLock<Arc<Derivatives>>>;
+    static FOUND: LazyLock<Mutex<HashMap<String, Found>>> = LazyLock::new(Mutex::default);
+    let find = || Arc::new(case.derivatives(&Device::reference()));
+    if !case.large {
+        return find();
+    }
+    let found = FOUND.lock().expect("no test panics here").entry(case.name.clone()).or_default().clone();
+    found.get_or_init(find).clone()
 }
 
 /// The largest errors that a test saw, by what they are errors of.

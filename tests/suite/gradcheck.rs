@@ -4,7 +4,7 @@ use graft::Device;
 use graft::conformance::{Case, Form, table::all};
 use graft::gradcheck::relative_error;
 
-use crate::case::{Largest, each_family, elements, verify};
+use crate::case::{Largest, each_family, elements, truth, verify};
 
 /// Of numbers that are equal but for the order of f64 operations.
 const ROUNDING: f64 = 1e-12;
@@ -48,7 +48,7 @@ fn derivatives_are_exactly_zero_where_a_row_says_so_and_nowhere_else() {
     let zero = |lists: &[Vec<f64>]| lists.iter().flatten().all(|&v| v == 0.0);
     let some = |lists: &[Vec<f64>]| lists.iter().all(|list| list.iter().any(|&v| v != 0.0));
     verify(all(), |case, _| {
-        let derivatives = case.derivatives(&Device::reference());
+        let derivatives = truth(case);
         let (first, second) = (&derivatives.gradient, &derivatives.second);
         let vanish = match case.form {
             Form::Constant => zero(first) && zero(second),
@@ -68,8 +68,9 @@ fn a_linear_row_and_its_vjp_are_each_others_transpose() {
         let value = case.apply(&inputs, &constants);
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let forward = dot(&elements(&value), &elements(&case.direction(&value, inputs.len())));
-        let backward = case.derivatives(&Device::reference()).gradient;
-        let backward: Vec<f64> = inputs.iter().zip(&backward).map(|(x, slope)| dot(&elements(x), slope)).collect();
+        let truth = truth(case);
+        let backward: Vec<f64> =
+            inputs.iter().zip(&truth.gradient).map(|(x, slope)| dot(&elements(x), slope)).collect();
         let backward = match case.form {
             Form::Linear => vec![backward.iter().sum()],
             Form::Multilinear => backward,
