@@ -503,7 +503,7 @@ fn no_name(name: &str) -> String {
         Some(meant) => format!("; for a GPU of any make say {meant}"),
         None => did_you_mean(name, ["auto", "gpu", "cpu", "reference"]),
     };
-    format!("{name} is none of auto, gpu, gpu:NAME, cpu, reference{meant}")
+    format!("none of auto, gpu, gpu:NAME, cpu, reference{meant}")
 }
 
 /// Refuses what names no device of any machine, without looking for one.
@@ -536,7 +536,7 @@ impl std::str::FromStr for Device {
             _ => match name.strip_prefix("gpu:") {
                 #[cfg(feature = "gpu")]
                 Some(part) if !part.is_empty() => Device::gpu(&gpu::Choice::Named(part.to_string())),
-                _ => Err(Error::option("device", no_name(name))),
+                _ => Err(Error::option("device", format!("{name} is {}", no_name(name)))),
             },
         }
     }

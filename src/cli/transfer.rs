@@ -256,14 +256,20 @@ impl Transfer {
         self.source.is_none() && self.target.is_none()
     }
 
-    /// What stands for the arm until the source can be looked at and says which method suits. Options that none of these takes are refused before.
+    /// What stands for the arm until the source can be looked at and says which method suits. Options that none of these takes are refused
+    /// before, as the first of them says that knows them all.
     fn arm_to_be(&self, loss: Loss) -> Result<Arm> {
         let arms = transfer::SUITED.map(|method| self.arm(method, loss));
-        if arms.iter().all(Result::is_err) {
-            let [first, ..] = arms;
-            return first;
+        if arms.iter().any(Result::is_ok) {
+            return Arm::parse(SCRATCH);
         }
-        Arm::parse(SCRATCH)
+        let knows = |method: &&str| {
+            let kind = transfer::METHODS.iter().find(|kind| kind.name == *method);
+            let abouts = kind.map_or(Vec::new(), |kind| (kind.new)().abouts());
+            self.options.0.keys().all(|name| abouts.iter().any(|about| about.name == name))
+        };
+        let place = transfer::SUITED.iter().position(knows).unwrap_or(0);
+        arms.into_iter().nth(place).expect("there is one of each")
     }
 
     /// The arm of this name or notation, with the options that are given beside it.

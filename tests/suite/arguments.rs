@@ -5,10 +5,13 @@ use std::collections::HashSet;
 use crate::program::Desk;
 
 /// The commands, each with what it needs to be understood.
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "train",
     "transfer",
     "compare",
+    "classify",
+    "predict x",
+    "translate x",
     "sample x",
     "evaluate x",
     "judge",
@@ -121,12 +124,13 @@ fn a_mistyped_name_is_answered_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn what_is_wrong_with_options_is_said_before_data_are_looked_for() {
+fn values_that_options_cannot_take_are_refused_before_data_are_looked_for() {
     let desk = Desk::new();
     let gone = "--source idx:gone --target idx:gone";
     for (arguments, named) in [
         (&*format!("transfer {gone} --freeze-d many"), "freeze-d"),
         (&format!("transfer {gone} --method tgan --heads many"), "heads"),
+        (&format!("transfer {gone} --anchor-weight 5"), "the arm trgan"),
         (&format!("transfer {gone} --device tpu"), "--device"),
         (&format!("compare {gone} --subset 10 --source-lr fast"), "--source-lr"),
         (&format!("compare {gone} --subset 10 --arms trgan,trgam"), "trgam"),

@@ -121,7 +121,7 @@ fn settings_that_cannot_train() {
         ("--subset 0", &["--subset", "from 1 up"]),
         ("--subset-plain", &["--subset"]),
         ("--threads 5000", &["--threads takes a number up to 1024"]),
-        ("--device tpu", &["tpu is none of auto, gpu, gpu:NAME, cpu, reference"]),
+        ("--device tpu", &["'tpu'", "none of auto, gpu, gpu:NAME, cpu, reference"]),
         ("--loss hing", &["--loss"]),
         ("--los hinge", &["--los"]),
         ("--augment colour", &["--augment"]),
