@@ -497,11 +497,14 @@ fn other_name(name: &str) -> Option<String> {
     of_gpus.then(|| number.map_or("gpu".to_string(), |number| format!("gpu:{number}")))
 }
 
+/// The devices whose name is one word.
+const NAMES: [&str; 4] = ["auto", "gpu", "cpu", "reference"];
+
 /// What is said of a word that names no device of any machine.
 fn no_name(name: &str) -> String {
     let meant = match other_name(name) {
         Some(meant) => format!("; for a GPU of any make say {meant}"),
-        None => did_you_mean(name, ["auto", "gpu", "cpu", "reference"]),
+        None => did_you_mean(name, NAMES),
     };
     format!("none of auto, gpu, gpu:NAME, cpu, reference{meant}")
 }
@@ -509,8 +512,7 @@ fn no_name(name: &str) -> String {
 /// Refuses what names no device of any machine, without looking for one.
 #[cfg(feature = "cli")]
 pub(crate) fn device_name(name: &str) -> std::result::Result<String, String> {
-    let known = ["auto", "gpu", "cpu", "reference"].contains(&name)
-        || name.strip_prefix("gpu:").is_some_and(|part| !part.is_empty());
+    let known = NAMES.contains(&name) || name.strip_prefix("gpu:").is_some_and(|part| !part.is_empty());
     if known { Ok(name.to_string()) } else { Err(no_name(name)) }
 }
 

@@ -27,7 +27,7 @@ use crate::experiment::compare::{
     standard_looks,
 };
 use crate::experiment::report::of_comparison;
-use crate::gan::Recipe;
+use crate::gan::{Architecture, Recipe};
 use crate::metrics::{HeldOut, Judge, JudgeSettings, Judges, Panel, PanelSettings};
 use crate::run::{self, Ending, Lock};
 use crate::transfer::Learning;
@@ -217,14 +217,10 @@ impl Compare {
             return Err(Error::Usage(format!("{problem}: leave out --split test")));
         }
         let target: Spec = self.target.parse()?;
-        let mut recipe = self.recipe.settings(OfCompare::usual())?;
+        let recipe = self.recipe.settings(OfCompare::usual())?;
         let learning = self.learning.settings(Learning::default())?;
         let (arms, seeds, fewer) = (arms(&self.arms)?, seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
         let reading = self.map.of(self.held_out.of(self.reading.reading())?);
-        let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
-        let (native, architecture) = (&parts.whole().images, &mut recipe.architecture);
-        architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
-        architecture.channels = native.channels;
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
         looks.dedup();
@@ -239,15 +235,20 @@ impl Compare {
             looks,
             split: self.split.unwrap_or(HeldOut::Test),
             device: self.compute.device.clone(),
-            reading: parts.reading(),
-            recipe: Recipe { lr: learning.source_lr, ..recipe },
+            reading: reading.clone(),
+            recipe: Recipe { lr: learning.source_lr, ..recipe.clone() },
         };
         let settings = settings.absolute()?;
-        if let Some(search) = search {
-            return Ok((Design::of_search(search, settings, &self.subset)?, parts));
-        }
-        let design = Design::new(settings, arms, &self.subset, &seeds, &fewer)?;
-        Ok((Design { judges: self.judges, ..design }, parts))
+        let design = match search {
+            Some(search) => Design::of_search(search, settings, &self.subset)?,
+            None => Design { judges: self.judges, ..Design::new(settings, arms, &self.subset, &seeds, &fewer)? },
+        };
+        // Options are refused by now; only then may reading take its time.
+        let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
+        let native = &parts.whole().images;
+        let size = self.recipe.get("size").unwrap_or(native.fitting_size());
+        let architecture = Architecture { size, channels: native.channels, ..recipe.architecture };
+        Ok((design.of_images(parts.reading(), architecture)?, parts))
     }
 
     /// The judge of a file: the comparison's own where it has one.

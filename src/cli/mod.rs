@@ -116,17 +116,23 @@ struct Compute {
     #[arg(long, default_value = DEVICE, value_name = "DEVICE", value_parser = crate::backend::device_name)]
     device: String,
     /// Threads; 0 for one a core. Results do not depend on it
-    #[arg(long, default_value_t = 0, value_name = "N", hide_short_help = true)]
+    #[arg(long, default_value_t = 0, value_name = "N", hide_short_help = true, value_parser = threads)]
     threads: usize,
+}
+
+fn threads(text: &str) -> std::result::Result<usize, String> {
+    text.parse().map_err(|error| format!("{error}")).and_then(few)
+}
+
+/// As many threads as asked for, unless that must be a mistake.
+fn few(threads: usize) -> std::result::Result<usize, String> {
+    const MOST: usize = 1024;
+    if threads > MOST { Err(format!("--threads takes a number up to {MOST}")) } else { Ok(threads) }
 }
 
 impl Compute {
     /// Runs `work` on the device, on a pool of that many threads.
     fn run<R: Send>(&self, work: impl FnOnce(&Device) -> Result<R> + Send) -> Result<R> {
-        const MOST_THREADS: usize = 1024;
-        if self.threads > MOST_THREADS {
-            return Err(Error::Usage(format!("--threads takes a number up to {MOST_THREADS}")));
-        }
         let place = ranks::place();
         let device = if self.device == "auto" {
             let (device, why) = Device::auto()?;
@@ -135,7 +141,9 @@ impl Compute {
         } else {
             place.device(&self.device)?.parse()?
         };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(place.threads(self.threads)).build();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(place.threads(few(self.threads).map_err(Error::Usage)?))
+            .build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
         pool.install(|| place.ranks.within(|| work(&device)))
     }

@@ -259,17 +259,15 @@ impl Transfer {
     /// What stands for the arm until the source can be looked at and says which method suits. Options that none of these takes are refused
     /// before, as the first of them says that knows them all.
     fn arm_to_be(&self, loss: Loss) -> Result<Arm> {
-        let arms = transfer::SUITED.map(|method| self.arm(method, loss));
-        if arms.iter().any(Result::is_ok) {
+        if transfer::SUITED.iter().any(|kind| self.arm(kind.name, loss).is_ok()) {
             return Arm::parse(SCRATCH);
         }
-        let knows = |method: &&str| {
-            let kind = transfer::METHODS.iter().find(|kind| kind.name == *method);
-            let abouts = kind.map_or(Vec::new(), |kind| (kind.new)().abouts());
+        let knows = |kind: &&transfer::Kind| {
+            let abouts = (kind.new)().abouts();
             self.options.0.keys().all(|name| abouts.iter().any(|about| about.name == name))
         };
-        let place = transfer::SUITED.iter().position(knows).unwrap_or(0);
-        arms.into_iter().nth(place).expect("there is one of each")
+        let kind = transfer::SUITED.into_iter().find(knows).unwrap_or(transfer::SUITED[0]);
+        self.arm(kind.name, loss)
     }
 
     /// The arm of this name or notation, with the options that are given beside it.

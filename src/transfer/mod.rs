@@ -73,7 +73,7 @@ pub const SCRATCH: &str = scratch::KIND.name;
 pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
 
 /// The methods that [`suited`] chooses from.
-pub const SUITED: [&str; 3] = [ctgan::KIND.name, tgan::KIND.name, trgan::KIND.name];
+pub const SUITED: [&Kind; 3] = [&ctgan::KIND, &tgan::KIND, &trgan::KIND];
 
 /// The method that suits a source where none is named: CTGAN where it has classes, which won the trials (`docs/results.md`), else TGAN, whose
 /// features need none; of a checkpoint alone, whose images are not known, TrGAN.
@@ -83,9 +83,9 @@ pub const SUITED: [&str; 3] = [ctgan::KIND.name, tgan::KIND.name, trgan::KIND.na
 pub fn suited(source: &str, images: &SourceImages) -> Result<&'static str> {
     let [of_classes, of_images, of_a_checkpoint] = SUITED;
     Ok(match images.teach_classes(source)? {
-        Some(true) => of_classes,
-        Some(false) => of_images,
-        None => of_a_checkpoint,
+        Some(true) => of_classes.name,
+        Some(false) => of_images.name,
+        None => of_a_checkpoint.name,
     })
 }
 

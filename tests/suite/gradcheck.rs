@@ -64,6 +64,9 @@ fn derivatives_are_exactly_zero_where_a_row_says_so_and_nowhere_else() {
 #[test]
 fn a_linear_row_and_its_vjp_are_each_others_transpose() {
     verify(all(), |case, largest| {
+        if !matches!(case.form, Form::Linear | Form::Multilinear) {
+            return Ok(());
+        }
         let (inputs, constants) = case.draw(&Device::reference());
         let value = case.apply(&inputs, &constants);
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -71,11 +74,7 @@ fn a_linear_row_and_its_vjp_are_each_others_transpose() {
         let truth = truth(case);
         let backward: Vec<f64> =
             inputs.iter().zip(&truth.gradient).map(|(x, slope)| dot(&elements(x), slope)).collect();
-        let backward = match case.form {
-            Form::Linear => vec![backward.iter().sum()],
-            Form::Multilinear => backward,
-            _ => return Ok(()),
-        };
+        let backward = if case.form == Form::Linear { vec![backward.iter().sum()] } else { backward };
         for backward in backward {
             let error = relative_error(&[forward], &[backward]);
             largest.note("<Ax, y> - <x, A'y>", error, &case.name);

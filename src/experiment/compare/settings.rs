@@ -14,7 +14,7 @@ use crate::checkpoint::difference;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result, did_you_mean};
 use crate::experiment::verdict::{Candidate, Protocol};
-use crate::gan::Recipe;
+use crate::gan::{Architecture, Recipe};
 use crate::metrics::{HeldOut, Judges};
 use crate::run::OnNan;
 use crate::transfer::{Arm, Folders, Learning, Plan, SCRATCH, Source, Style};
@@ -272,6 +272,18 @@ impl Design {
         let arms = search.trials()?.into_iter().map(|trial| trial.arm).collect();
         let design = Design::new(settings, arms, sizes, &search.seeds, &BTreeMap::new())?;
         Ok(Design { search: Some(search), ..design })
+    }
+
+    /// The same of the target's images as they were read, and with networks for these.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where options do not suit such networks.
+    pub fn of_images(self, reading: Reading, architecture: Architecture) -> Result<Design> {
+        let recipe = Recipe { architecture, ..self.settings.recipe };
+        let settings = Settings { reading, recipe, ..self.settings }.absolute()?;
+        let design = Design { settings, ..self };
+        design.check()?;
+        Ok(design)
     }
 
     fn check(&self) -> Result<()> {
