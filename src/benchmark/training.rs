@@ -9,7 +9,7 @@ use super::layers::Network;
 use crate::backend::Device;
 use crate::data::{Dataset, Images};
 use crate::error::Result;
-use crate::gan::{Architecture, Loss, PenaltyStep, Recipe, Trainer};
+use crate::gan::{Architecture, Recipe, Trainer};
 use crate::random::{Purpose, generator};
 
 /// Trains a DCGAN on one batch of noise: the non-saturating loss and Adam at 2e-4, without penalties, augmentation or averages (Radford et
@@ -23,18 +23,8 @@ pub fn trainer(network: &Network, device: &Device) -> Result<Trainer> {
         seed: 0,
         architecture: Architecture { features, ..Architecture::dcgan(size, channels) },
         batch,
-        lr: 2e-4,
-        d_lr: 2e-4,
-        beta1: 0.5,
-        d_steps: 1,
-        loss: Loss::NonSaturating,
-        gp: 0.0,
-        r1: 0.0,
-        augment: Vec::new(),
         ema: 0.0,
-        lecam: 0.0,
-        ada: 0.0,
-        penalty_step: PenaltyStep::Within,
+        ..Recipe::default()
     };
     let mut random = generator(0, Purpose::Synthetic, 0, 0);
     let pixels = (0..batch * size * size * channels).map(|_| random.random()).collect();

@@ -12,8 +12,8 @@ use super::compare_lines::Lines;
 use super::lists::{seeds, split_arms};
 use super::output::{emit, is_quiet};
 use super::progress::wish;
-use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::signals::{minutes, stop_after, watch_for_interrupts};
+use super::reading::PairReading;
+use super::signals::{stop_after, watch_for_interrupts};
 use super::workers::WorkerOptions;
 use super::{Compute, count, say, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
@@ -21,7 +21,6 @@ use crate::error::{Error, Result};
 use crate::experiment::classify::{
     self, Arm, Cell, CellEvent, Classification, Data, Design, Estimate, FileLabels, Record, Settings,
 };
-use crate::experiment::engine::Jobs;
 use crate::experiment::report::of_classification;
 use crate::metrics::HeldOut;
 use crate::run::{Ending, Lock};
@@ -94,41 +93,27 @@ pub struct Classify {
     /// What to measure accuracy on: the test split, or the validation block while settings are chosen (on seeds from 100 up)
     #[arg(long, value_parser = one_of::<HeldOut>(), default_value_t = HeldOut::Test, value_name = "SPLIT", hide_short_help = true)]
     split: HeldOut,
-    /// Runs at once, which share the threads; results do not depend on it
-    #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
-    jobs: usize,
-    /// Steps between checkpoints; results do not depend on it
-    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    checkpoint_every: u64,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// Folder of the experiment
     #[arg(long, default_value = "runs/classify", value_name = "DIR")]
     out: PathBuf,
-    /// End after N minutes, as Ctrl-C does
-    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
-    minutes: Option<f64>,
     /// Print what would run, and write nothing
     #[arg(long)]
     plan: bool,
     #[command(flatten)]
-    workers: WorkerOptions,
-    #[command(flatten)]
-    map: MapOption,
-    #[command(flatten)]
-    held_out: HeldOutOption,
-    #[command(flatten)]
-    reading: ReadingOptions,
+    reading: PairReading,
     #[command(flatten)]
     compute: Compute,
 }
 
 impl Classify {
     pub fn run(&self) -> Result<()> {
-        stop_after(self.minutes);
+        stop_after(self.workers.minutes);
         let (design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
-            let threads = rayon::current_num_threads();
-            let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
+            let jobs = self.workers.jobs();
             Design::joined(&self.out, &design)?;
             classify::check_kind(&self.out, device, self.workers.mixed)?;
             let data = Data::of(&target, &design.settings)?;
@@ -141,7 +126,7 @@ impl Classify {
                 let Estimate { seconds_per_step, steps, seconds } = estimate;
                 let plan =
                     json!({ "rows": rows, "seconds_per_step": seconds_per_step, "steps": steps, "seconds": seconds });
-                return self.workers.plan(plan, text, seconds, threads);
+                return self.workers.plan(plan, text, seconds, jobs);
             }
             say(&data.withheld);
             classify::check_place(&self.out)?;
@@ -174,7 +159,7 @@ impl Classify {
             ));
         }
         let labels = self.labels_file.as_deref().map(FileLabels::read).transpose()?;
-        let reading = self.map.of(self.held_out.of(self.reading.reading())?);
+        let reading = self.reading.reading()?;
         let parts = Parts::read(&target, &Reading { size: self.size, unlabelled: labels.is_some(), ..reading })?;
         let native = &parts.whole().images;
         let usual = if self.source.is_some() { "scratch,finetune,selftrain" } else { "scratch,selftrain" };

@@ -14,8 +14,8 @@ use super::lists::{arm_seeds, arms, seeds};
 use super::output::is_quiet;
 use super::presets::OfCompare;
 use super::progress::Progress;
-use super::reading::{HeldOutOption, MapOption, ReadingOptions};
-use super::signals::{minutes, stop_after, watch_for_interrupts};
+use super::reading::PairReading;
+use super::signals::{stop_after, watch_for_interrupts};
 use super::workers::{Patience, WorkerOptions};
 use super::{Compute, count, live, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
@@ -23,8 +23,7 @@ use crate::claims::Claims;
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::compare::{
-    self, Cell, CellEvent, Comparison, Design, Jobs, Judging, RealData, Search, Settings, Times, judge_path,
-    standard_looks,
+    self, Cell, CellEvent, Comparison, Design, Judging, RealData, Search, Settings, Times, judge_path, standard_looks,
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::{Architecture, Recipe};
@@ -98,33 +97,20 @@ pub struct Compare {
     judges: Judges,
     #[command(flatten)]
     recipe: Said<OfCompare, Recipe>,
-    /// Runs at once, which share the threads; results do not depend on it
-    #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
-    jobs: usize,
-    /// Steps between checkpoints; results do not depend on it
-    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    checkpoint_every: u64,
-    /// End after N minutes, as Ctrl-C does
-    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
-    minutes: Option<f64>,
+    #[command(flatten)]
+    workers: WorkerOptions,
     /// Folder of the comparison
     #[arg(long, default_value = "runs/compare", value_name = "DIR")]
     out: PathBuf,
     /// Print what would run and about how long it takes, and write nothing
     #[arg(long)]
     plan: bool,
-    #[command(flatten)]
-    workers: WorkerOptions,
     /// Measure in turns what a step of each arm takes, keep it with the comparison, and train nothing: runs are then also held
     /// against scratch in as many minutes
     #[arg(long, conflicts_with_all = ["plan", "search"], hide_short_help = true)]
     time: bool,
     #[command(flatten)]
-    map: MapOption,
-    #[command(flatten)]
-    held_out: HeldOutOption,
-    #[command(flatten)]
-    reading: ReadingOptions,
+    reading: PairReading,
     #[command(flatten)]
     compute: Compute,
 }
@@ -133,10 +119,9 @@ impl Compare {
     pub fn run(&self) -> Result<()> {
         let (design, target) = self.design()?;
         watch_for_interrupts();
-        stop_after(self.minutes);
+        stop_after(self.workers.minutes);
         self.compute.run(|device| {
-            let threads = rayon::current_num_threads();
-            let jobs = Jobs { count: self.jobs, threads, checkpoint_every: self.checkpoint_every };
+            let jobs = self.workers.jobs();
             let joined = compare::joined(&self.out, &design)?;
             compare::check_completable(&self.out, &joined)?;
             compare::check_kind(&self.out, device, self.workers.mixed)?;
@@ -156,12 +141,12 @@ impl Compare {
                     let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
                     let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                     let text = search_tables::planned(&estimate, &design, jobs);
-                    return self.workers.plan(fields, text, estimate.seconds, threads);
+                    return self.workers.plan(fields, text, estimate.seconds, jobs);
                 }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                 let text = tables::planned(&estimate, &design, jobs);
-                return self.workers.plan(fields, text, estimate.seconds, threads);
+                return self.workers.plan(fields, text, estimate.seconds, jobs);
             }
             say(&real.withheld);
             compare::check_place(&self.out)?;
@@ -220,7 +205,7 @@ impl Compare {
         let recipe = self.recipe.settings(OfCompare::usual())?;
         let learning = self.learning.settings(Learning::default())?;
         let (arms, seeds, fewer) = (arms(&self.arms)?, seeds(&self.seeds)?, arm_seeds(&self.arm_seeds)?);
-        let reading = self.map.of(self.held_out.of(self.reading.reading())?);
+        let reading = self.reading.reading()?;
         let mut looks = self.looks.clone().unwrap_or_else(|| standard_looks(self.steps));
         looks.sort_unstable();
         looks.dedup();

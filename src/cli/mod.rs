@@ -25,6 +25,7 @@ mod lists;
 mod live;
 mod method_options;
 mod output;
+mod pace;
 mod predict;
 mod presets;
 mod progress;

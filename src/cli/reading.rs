@@ -59,18 +59,39 @@ impl ReadingOptions {
     }
 }
 
-/// Which classes of a source and a target are partners.
+/// How a source and a target are read.
 #[derive(Args, Clone)]
-pub struct MapOption {
+pub struct PairReading {
     /// A class of the source and its partner in the target, where their names differ; several with commas between
     #[arg(long, value_name = "SOURCE=TARGET", value_delimiter = ',', value_parser = pair, hide_short_help = true)]
     map: Vec<(String, String)>,
+    #[command(flatten)]
+    held_out: HeldOutOption,
+    #[command(flatten)]
+    images: ReadingOptions,
 }
 
-impl MapOption {
-    /// A reading with these partners.
-    pub fn of(&self, reading: Reading) -> Reading {
-        Reading { map: self.map.iter().cloned().collect(), ..reading }
+impl PairReading {
+    /// The reading that they stand for.
+    ///
+    /// # Errors
+    /// Those of [`HeldOutOption::of`].
+    pub fn reading(&self) -> Result<Reading> {
+        let map = self.map.iter().cloned().collect();
+        Ok(Reading { map, ..self.held_out.of(self.images.reading())? })
+    }
+
+    /// That of a run that goes on: held-out images may lie elsewhere now.
+    ///
+    /// # Errors
+    /// Those of [`HeldOutOption::of`].
+    pub fn moved(&self, reading: Reading) -> Result<Reading> {
+        if self.held_out.held_out.is_some() { self.held_out.of(reading) } else { Ok(reading) }
+    }
+
+    /// As [`ReadingOptions::listening`].
+    pub fn listening(&self, reading: Reading) -> Reading {
+        self.images.listening(reading)
     }
 }
 
@@ -88,11 +109,6 @@ impl HeldOutOption {
     pub fn of(&self, reading: Reading) -> Result<Reading> {
         self.held_out.as_deref().map(str::parse::<crate::data::Spec>).transpose()?;
         Ok(Reading { held_out: self.held_out.clone(), ..reading })
-    }
-
-    /// The same of a run that goes on, whose held-out images may lie elsewhere now.
-    pub fn moved(&self, reading: Reading) -> Result<Reading> {
-        if self.held_out.is_some() { self.of(reading) } else { Ok(reading) }
     }
 }
 

@@ -9,12 +9,13 @@ use super::advice::advised_of_rates;
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
 use super::output::is_quiet;
+use super::pace::Pace;
 use super::presets::{OfTrain, PRESET_FEATURES};
 use super::progress::Progress;
 use super::ranks::Desk;
 use super::reading::ReadingOptions;
 use super::resume::{self, Changeable, ChangedOption, check_place};
-use super::signals::{minutes, stop_after};
+use super::signals::stop_after;
 use super::train_command::{commands, equivalent_command};
 use super::{Compute, continued, count, guarded, named, say, steps, tell, warn};
 use crate::backend::{Device, Profile};
@@ -57,21 +58,8 @@ pub struct Train {
     steps: Option<u64>,
     #[command(flatten)]
     recipe: Said<OfTrain, Recipe>,
-    /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    checkpoint_every: u64,
-    /// Keep the last N checkpoints, each under its step: RUN@STEP names one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "keep_every", hide_short_help = true)]
-    keep: Option<u64>,
-    /// Keep the checkpoint of every K steps
-    #[arg(long, value_name = "K", value_parser = steps(), hide_short_help = true)]
-    keep_every: Option<u64>,
-    /// End after N minutes, as Ctrl-C does
-    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
-    minutes: Option<f64>,
-    /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    sample_every: u64,
+    #[command(flatten)]
+    pace: Pace,
     /// Steps between figures on the validation block, which is then held out: the judge's distance, and checkpoints/best.safetensors
     #[arg(long, value_name = "N", value_parser = steps(), hide_short_help = true)]
     evaluate_every: Option<u64>,
@@ -106,7 +94,7 @@ pub struct Train {
 
 impl Train {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
-        stop_after(self.minutes);
+        stop_after(self.pace.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
             let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "train"))?;
@@ -203,10 +191,10 @@ impl Train {
             steps: self.steps.unwrap_or(steps),
             device: self.compute.device.clone(),
             threads: self.compute.threads,
-            checkpoint_every: self.checkpoint_every,
-            sample_every: self.sample_every,
-            keep: self.keep,
-            keep_every: self.keep_every,
+            checkpoint_every: self.pace.checkpoint_every,
+            sample_every: self.pace.sample_every,
+            keep: self.pace.keep,
+            keep_every: self.pace.keep_every,
             evaluate_every: self.evaluate_every,
             tensorboard: self.tensorboard,
             on_nan: self.on_nan,

@@ -10,14 +10,15 @@ use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
 use super::method_options::MethodOptions;
 use super::output::is_quiet;
+use super::pace::Pace;
 use super::presets::{
     OF_ARM, OfTransfer, QUICK_SOURCE, QUICK_STEPS, QUICK_SUBSET, QUICK_TARGET, STEPS, quick_learning,
 };
 use super::progress::Progress;
 use super::ranks::Desk;
-use super::reading::{HeldOutOption, MapOption, ReadingOptions};
+use super::reading::PairReading;
 use super::resume::{self, Changeable, ChangedOption, check_place};
-use super::signals::{minutes, stop_after};
+use super::signals::stop_after;
 use super::transfer_command::{compare_command, equivalent_command};
 use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
@@ -68,21 +69,8 @@ pub struct Transfer {
     recipe: Said<OfTransfer, Recipe>,
     #[command(flatten)]
     options: MethodOptions,
-    /// Steps between checkpoints
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    checkpoint_every: u64,
-    /// Keep the last N checkpoints, each under its step: RUN@STEP names one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with = "keep_every", hide_short_help = true)]
-    keep: Option<u64>,
-    /// Keep the checkpoint of every K steps
-    #[arg(long, value_name = "K", value_parser = steps(), hide_short_help = true)]
-    keep_every: Option<u64>,
-    /// End after N minutes, as Ctrl-C does
-    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
-    minutes: Option<f64>,
-    /// Steps between pictures
-    #[arg(long, default_value_t = 250, value_name = "N", value_parser = steps(), hide_short_help = true)]
-    sample_every: u64,
+    #[command(flatten)]
+    pace: Pace,
     /// Steps between points on the curve of the judge's distance to real images [default: a tenth of the steps]
     #[arg(long, value_name = "N", value_parser = steps(), hide_short_help = true)]
     evaluate_every: Option<u64>,
@@ -107,18 +95,14 @@ pub struct Transfer {
     #[command(flatten)]
     changed: ChangedOption,
     #[command(flatten)]
-    map: MapOption,
-    #[command(flatten)]
-    held_out: HeldOutOption,
-    #[command(flatten)]
-    reading: ReadingOptions,
+    reading: PairReading,
     #[command(flatten)]
     compute: Compute,
 }
 
 impl Transfer {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
-        stop_after(self.minutes);
+        stop_after(self.pace.minutes);
         if let Some(folder) = &self.resume {
             resume::check(matches)?;
             let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "transfer"))?;
@@ -147,7 +131,7 @@ impl Transfer {
         if let Some(target) = &self.target {
             plan.target = target.parse::<Spec>()?.to_string();
         }
-        plan.reading = self.held_out.moved(plan.reading)?;
+        plan.reading = self.reading.moved(plan.reading)?;
         let [source, target] = plan.missing()?;
         check_place(folder.path(), "source", source, "--source")?;
         check_place(folder.path(), "target", target, "--target")?;
@@ -208,13 +192,13 @@ impl Transfer {
             source_changed: None,
             device: self.compute.device.clone(),
             threads: self.compute.threads,
-            checkpoint_every: self.checkpoint_every,
-            sample_every: self.sample_every,
-            keep: self.keep,
-            keep_every: self.keep_every,
+            checkpoint_every: self.pace.checkpoint_every,
+            sample_every: self.pace.sample_every,
+            keep: self.pace.keep,
+            keep_every: self.pace.keep_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
-            reading: self.map.of(self.held_out.of(self.reading.reading())?),
+            reading: self.reading.reading()?,
             arm,
             recipe,
         };

@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::command::quoted;
 use super::output::is_quiet;
-use super::signals::interrupted;
-use super::{tell, warn};
+use super::signals::{interrupted, minutes};
+use super::{count, steps, tell, warn};
 use crate::claims::{Claims, LIMIT};
 use crate::error::Result;
 use crate::experiment::engine::Jobs;
@@ -22,9 +22,18 @@ const MARGIN: f64 = 1.5;
 /// A job's least time.
 const LEAST_MINUTES: u64 = 30;
 
-/// How a process works on an experiment together with others
+/// How a process works on an experiment, alone or together with others
 #[derive(Args)]
 pub struct WorkerOptions {
+    /// Runs at once, which share the threads; results do not depend on it
+    #[arg(long, default_value_t = 1, value_name = "J", value_parser = count)]
+    jobs: usize,
+    /// Steps between checkpoints; results do not depend on it
+    #[arg(long, default_value_t = Jobs::ONE.checkpoint_every, value_name = "N", value_parser = steps(), hide_short_help = true)]
+    checkpoint_every: u64,
+    /// End after N minutes, as Ctrl-C does
+    #[arg(long, value_name = "N", value_parser = minutes, hide_short_help = true)]
+    pub minutes: Option<f64>,
     /// Work beside processes that compute with another microkernel: results then depend on who does a run, and say so
     #[arg(long, hide_short_help = true)]
     pub mixed: bool,
@@ -37,6 +46,11 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
+    /// How this process carries out runs, on the threads of the pool that it is called in.
+    pub fn jobs(&self) -> Jobs {
+        Jobs { count: self.jobs, threads: rayon::current_num_threads(), checkpoint_every: self.checkpoint_every }
+    }
+
     /// This process's claims in an experiment's folder.
     pub fn open(&self, out: &Path) -> Result<Claims> {
         Claims::open(out, Duration::from_secs(self.take_over_after))
@@ -47,12 +61,12 @@ impl WorkerOptions {
     }
 
     /// Tells a plan, or the script that carries it out.
-    pub fn plan(&self, mut fields: Json, text: String, seconds: f64, threads: usize) -> Result<()> {
+    pub fn plan(&self, mut fields: Json, text: String, seconds: f64, jobs: Jobs) -> Result<()> {
         match self.slurm {
             None => tell("plan", fields, text),
-            Some(jobs) => {
+            Some(count) => {
                 let words: Vec<String> = std::env::args().collect();
-                let script = script(&command(&words), &text, jobs, seconds, threads);
+                let script = script(&command(&words), &text, count, seconds, jobs.threads);
                 fields["slurm"] = script.clone().into();
                 tell("plan", fields, script);
             }

@@ -14,9 +14,10 @@ use super::adversary::Adversary;
 use super::pretraining::Pretraining;
 use super::scene::{View, views};
 use super::shown::Shown;
+use super::teachers::{OfGenerator, OfTarget, Rise, Teachers, of_data};
 use crate::backend::Device;
 use crate::classifier::{Classifier, Design, Jitter, Options, decay};
-use crate::data::{Classes, Dataset, Images, Sampler};
+use crate::data::{Dataset, Images, Sampler};
 use crate::error::{Error, Result};
 use crate::nn::{Adam, AdamOptions, Gradients, Layout, Mode, Optimiser, Parameter};
 use crate::random::{Network, Purpose, generator};
@@ -27,9 +28,6 @@ const RATE: f64 = 1e-3;
 const WEIGHT_DECAY: f64 = 0.01;
 /// The decay of the moving average.
 const AVERAGE: f64 = 0.99;
-/// The share of the steps before the target is looked at, and of those over which its weight rises to 1.
-const ALONE: f64 = 0.3;
-const RISE: f64 = 0.2;
 /// A class less probable than this teaches nothing.
 const SURE: f32 = 0.9;
 /// How much of the way predictions are brought to equal shares of all classes, and the decay of the mean of them.
@@ -44,60 +42,6 @@ const DRAWN: u64 = u64::MAX;
 const STATISTICS: u64 = 16;
 /// The step under which the images of those batches are drawn: no training gets there.
 const STATISTICS_STEP: u64 = u64::MAX - STATISTICS;
-/// What a target's images teach.
-#[derive(Clone, Debug)]
-pub(crate) struct OfTarget {
-    /// The images.
-    pub images: Dataset,
-    /// Those whose classes are known, with these.
-    pub known: Vec<(usize, u32)>,
-    /// When, and how much, all of them teach by what the moving average is sure of; None for never.
-    pub unlabelled: Option<Rise>,
-    /// Whether what is known teaches from the first step on, and not as what is unlabelled does.
-    pub known_at_once: bool,
-}
-
-/// How the weight of what is unlabelled rises from 0 to 1: shares of all steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rise {
-    /// Steps before it.
-    pub alone: f64,
-    /// Steps over which it rises.
-    pub over: f64,
-}
-
-impl Rise {
-    /// Behind what the source teaches.
-    pub const USUAL: Rise = Rise { alone: ALONE, over: RISE };
-}
-
-/// Samples of a generator, which teach the classes that were asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct OfGenerator {
-    /// The samples.
-    pub images: Images,
-    /// The class of each.
-    pub labels: Vec<u32>,
-    /// The weight of their loss beside that of known images.
-    pub weight: f64,
-}
-
-/// All that teaches a classifier, in steps of a batch of each.
-#[derive(Debug)]
-pub(crate) struct Teachers {
-    /// The number of classes.
-    pub classes: usize,
-    /// The source's labelled images in a style.
-    pub source: Option<Shown>,
-    /// The target's.
-    pub target: Option<OfTarget>,
-    /// A generator's.
-    pub made: Option<OfGenerator>,
-    /// The weight of telling the target's images from those of a generator that learns beside it; 0 for none.
-    pub adversarial: f64,
-    /// Whether a class stays what it is where light and dark change places.
-    pub inverted: bool,
-}
 
 /// The state of a training.
 #[derive(Debug)]
@@ -160,18 +104,8 @@ impl Recogniser {
         steps: u64,
         start: Option<&Classifier>,
     ) -> Result<Self> {
-        let mut settings = json!({ "target": null, "start": start.is_some(), "inverted": teachers.inverted });
-        if let Some(OfTarget { images, known, unlabelled, known_at_once }) = &teachers.target {
-            settings["target"] = of_data(images);
-            settings["known"] = json!(known);
-            settings["unlabelled"] = json!(unlabelled.map(|Rise { alone, over }| [alone, over]));
-            settings["known-at-once"] = json!(known_at_once);
-        }
-        if let Some(OfGenerator { images, labels, weight }) = &teachers.made {
-            let made =
-                Dataset::labelled("samples", images.clone(), labels.clone(), Classes::numbered(0..teachers.classes));
-            settings["made"] = json!({ "digest": made.digest(), "count": images.count, "weight": weight });
-        }
+        let mut settings = teachers.settings();
+        settings["start"] = json!(start.is_some());
         let training = Recogniser::with_settings(device, design, teachers, by, steps, settings)?;
         if let Some(start) = start {
             training.student.copy_from(start);
@@ -353,11 +287,6 @@ impl Recogniser {
         let labels = lessons(&said.to_vec::<f32>()?, &shares);
         Ok(one_hot(labels.into_iter(), classes))
     }
-}
-
-/// A data set in a training's settings.
-fn of_data(data: &Dataset) -> Json {
-    json!({ "digest": data.digest(), "count": data.len() })
 }
 
 /// The class of each row of probabilities that is surely of one, once they are brought half of the way to equal shares of all classes:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use graft::backend::Counted;
 use graft::backend::gpu::{Choice, Gpu, choose};
 use graft::data::{Dataset, Spec, Split};
-use graft::gan::{Architecture, Loss, PenaltyStep, Recipe, StepLosses, Trainer, load_generator, sample};
+use graft::gan::{Architecture, Loss, Recipe, StepLosses, Trainer, load_generator, sample};
 use graft::memory::Limits;
 use graft::nn::NormKind;
 use graft::random::Purpose;
@@ -19,18 +19,7 @@ fn recipe(features: usize, batch: usize) -> Recipe {
         seed: 7,
         architecture: Architecture { features, ..Architecture::dcgan(32, 1) },
         batch,
-        lr: 2e-4,
-        d_lr: 2e-4,
-        beta1: 0.5,
-        d_steps: 1,
-        loss: Loss::NonSaturating,
-        gp: 0.0,
-        r1: 0.0,
-        augment: Vec::new(),
-        ema: 0.995,
-        lecam: 0.0,
-        ada: 0.0,
-        penalty_step: PenaltyStep::Within,
+        ..Recipe::default()
     }
 }
 

@@ -25,6 +25,8 @@ mod gan;
 mod golden;
 #[cfg(feature = "cli")]
 mod golden_ops;
+#[cfg(feature = "cli")]
+mod golden_step;
 #[cfg(feature = "gpu")]
 mod gpu;
 #[cfg(feature = "cli")]
@@ -64,6 +66,8 @@ mod search;
 mod settings;
 #[cfg(feature = "cli")]
 mod snapshots;
+#[cfg(feature = "cli")]
+mod surgery;
 #[cfg(feature = "cli")]
 mod survival;
 #[cfg(feature = "cli")]
