@@ -138,7 +138,6 @@ fn values_that_options_cannot_take_are_refused_before_data_are_looked_for() {
         (&format!("compare {gone} --subset 10 --steps 5 --looks 2,9"), "--looks"),
         (&format!("compare {gone} --subset 10 --arms trgan --arm-seeds trgam=1"), "trgam"),
         (&format!("compare {gone} --subset 10,10"), "named twice"),
-        (&format!("compare {gone} --subset 10 --augment loud"), "--augment"),
         ("train --data idx:gone --threads 5000", "--threads"),
         ("train --data idx:gone --device tpu", "--device"),
         ("judge --data idx:gone --device tpu", "--device"),
