@@ -221,18 +221,18 @@ impl Compare {
             split: self.split.unwrap_or(HeldOut::Test),
             device: self.compute.device.clone(),
             reading: reading.clone(),
-            recipe: Recipe { lr: learning.source_lr, ..recipe.clone() },
+            recipe: Recipe { lr: learning.source_lr, ..recipe },
         };
         let settings = settings.absolute()?;
         let design = match search {
             Some(search) => Design::of_search(search, settings, &self.subset)?,
             None => Design { judges: self.judges, ..Design::new(settings, arms, &self.subset, &seeds, &fewer)? },
         };
-        // Options are refused by now; only then may reading take its time.
+        // What options say alone, with networks of the usual size for now, is refused before reading takes its time.
         let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
         let native = &parts.whole().images;
         let size = self.recipe.get("size").unwrap_or(native.fitting_size());
-        let architecture = Architecture { size, channels: native.channels, ..recipe.architecture };
+        let architecture = Architecture { size, channels: native.channels, ..design.settings.recipe.architecture };
         Ok((design.of_images(parts.reading(), architecture)?, parts))
     }
 

@@ -60,6 +60,8 @@ use output::{named, say, tell, warn};
 
 /// Where to compute unless something else is said.
 const DEVICE: &str = "cpu";
+/// More threads than this are a mistake.
+const MOST_THREADS: usize = 1024;
 
 /// The exit code where something else is.
 const FAILURE: u8 = 1;
@@ -122,18 +124,17 @@ struct Compute {
 }
 
 fn threads(text: &str) -> std::result::Result<usize, String> {
-    text.parse().map_err(|error| format!("{error}")).and_then(few)
-}
-
-/// As many threads as asked for, unless that must be a mistake.
-fn few(threads: usize) -> std::result::Result<usize, String> {
-    const MOST: usize = 1024;
-    if threads > MOST { Err(format!("--threads takes a number up to {MOST}")) } else { Ok(threads) }
+    let threads = text.parse().ok().filter(|&threads: &usize| threads <= MOST_THREADS);
+    threads.ok_or_else(|| format!("takes a number up to {MOST_THREADS}"))
 }
 
 impl Compute {
     /// Runs `work` on the device, on a pool of that many threads.
     fn run<R: Send>(&self, work: impl FnOnce(&Device) -> Result<R> + Send) -> Result<R> {
+        // A run's settings may have been edited.
+        if self.threads > MOST_THREADS {
+            return Err(Error::option("threads", format!("takes a number up to {MOST_THREADS}")));
+        }
         let place = ranks::place();
         let device = if self.device == "auto" {
             let (device, why) = Device::auto()?;
@@ -142,9 +143,7 @@ impl Compute {
         } else {
             place.device(&self.device)?.parse()?
         };
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(place.threads(few(self.threads).map_err(Error::Usage)?))
-            .build();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(place.threads(self.threads)).build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;
         pool.install(|| place.ranks.within(|| work(&device)))
     }

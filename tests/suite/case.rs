@@ -7,6 +7,12 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use graft::conformance::{Case, Derivatives};
 use graft::{Device, Tensor};
 
+/// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
+#[cfg(feature = "cli")]
+pub const DOUBLE_ROUNDING: f64 = 1e-12;
+#[cfg(feature = "cli")]
+pub const SINGLE_ROUNDING: f64 = 1e-5;
+
 /// Every family of rows by name, for a test each.
 macro_rules! each_family {
     ($check:expr) => {

@@ -120,7 +120,7 @@ fn settings_that_cannot_train() {
         ("--sample-every 0", &["--sample-every"]),
         ("--subset 0", &["--subset", "from 1 up"]),
         ("--subset-plain", &["--subset"]),
-        ("--threads 5000", &["--threads takes a number up to 1024"]),
+        ("--threads 5000", &["'--threads <N>': takes a number up to 1024"]),
         ("--device tpu", &["'tpu'", "none of auto, gpu, gpu:NAME, cpu, reference"]),
         ("--loss hing", &["--loss"]),
         ("--los hinge", &["--los"]),

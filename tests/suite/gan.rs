@@ -14,11 +14,7 @@ use graft::{Checkpoint, Device, Tensor, grad, grad_graph};
 use proptest::prelude::*;
 use rand::RngExt;
 
-use crate::case::elements;
-
-/// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
-const DOUBLE_ROUNDING: f64 = 1e-12;
-const SINGLE_ROUNDING: f64 = 1e-5;
+use crate::case::{DOUBLE_ROUNDING, SINGLE_ROUNDING, elements};
 
 const ARCHITECTURE: Architecture = Architecture { features: 4, latent: 6, ..Architecture::dcgan(32, 1) };
 

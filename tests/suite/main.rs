@@ -45,6 +45,8 @@ mod metrics;
 mod names;
 #[cfg(feature = "cli")]
 mod networks;
+#[cfg(feature = "cli")]
+mod onnx;
 mod parity;
 #[cfg(feature = "cli")]
 mod program;

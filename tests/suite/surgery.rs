@@ -8,11 +8,7 @@ use graft::transfer::surgery::{self, Change, Surgery};
 use graft::{Device, Tensor};
 use proptest::prelude::*;
 
-use crate::case::elements;
-
-/// Of numbers that are equal but for the order of f64 operations, and of f32 operations.
-const DOUBLE_ROUNDING: f64 = 1e-12;
-const SINGLE_ROUNDING: f64 = 1e-5;
+use crate::case::{DOUBLE_ROUNDING, SINGLE_ROUNDING, elements};
 
 const TARGET: Architecture =
     Architecture { features: 4, latent: 6, d_norm: NormKind::None, ..Architecture::dcgan(32, 3) };
