@@ -86,6 +86,11 @@ impl Contrastive {
         self.trunk.design()
     }
 
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.head[0].weight.device()
+    }
+
     fn features_of(&self, images: &Tensor, mode: Mode) -> Tensor {
         self.trunk.forward(images, mode).mean_axes(&[1, 2], false)
     }
@@ -105,7 +110,7 @@ impl Contrastive {
     /// Where the images have another size.
     #[track_caller]
     pub fn features(&self, images: &Images) -> Result<Vec<f32>> {
-        let device = self.head[0].weight.device();
+        let device = self.device();
         let mut rows = Vec::with_capacity(images.count * self.design().features());
         for start in (0..images.count).step_by(BATCH) {
             let indices: Vec<usize> = (start..images.count.min(start + BATCH)).collect();

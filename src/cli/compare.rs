@@ -27,7 +27,7 @@ use crate::experiment::compare::{
 };
 use crate::experiment::report::of_comparison;
 use crate::gan::{Architecture, Recipe};
-use crate::metrics::{HeldOut, Judge, JudgeSettings, Judges, Panel, PanelSettings};
+use crate::metrics::{HeldOut, Judge, Judges, Panel, PanelSettings};
 use crate::run::{self, Ending, Lock};
 use crate::transfer::Learning;
 
@@ -129,8 +129,8 @@ impl Compare {
             drop(target);
             compare::check_moved(&self.out, &design, &real)?;
             let known = self.known_judge(&real, device)?;
-            let judge_settings = known.as_ref().map_or(JudgeSettings::STANDARD, |judge| *judge.settings());
-            let panel = (joined.judges == Judges::Three).then(|| PanelSettings::beside(&judge_settings));
+            let panel = (joined.judges == Judges::Three).then(|| PanelSettings::of(known.as_ref(), real.native()));
+            let panel = panel.transpose()?;
             if let Some(warning) = real.warning()? {
                 warn(format!("warning: {warning}"));
             }
@@ -295,10 +295,13 @@ impl Compare {
         let panel = match judges {
             Judges::One => None,
             Judges::Three if Panel::is_in(&self.out) => Some(Panel::read(&self.out, device)?),
-            Judges::Three => match run::panel(&real.training()?, judge.settings(), device, watcher)? {
-                Some(panel) => Some(panel),
-                None => return Ok(None),
-            },
+            Judges::Three => {
+                let settings = PanelSettings::of(Some(&judge), real.native())?;
+                match run::panel(&real.training()?, &settings, device, watcher)? {
+                    Some(panel) => Some(panel),
+                    None => return Ok(None),
+                }
+            }
         };
         Ok(Some(Judging { judge: Arc::new(judge), panel: panel.map(Arc::new) }))
     }

@@ -95,12 +95,7 @@ fn table(report: &Report) -> String {
         split = report.split,
     )];
     lines.push(report.withheld.clone());
-    lines.push(format!(
-        "judge {}: {}trained on {} images",
-        &report.judge.by.hash[..12],
-        report.judge.by.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy))),
-        report.judge.by.trained_on
-    ));
+    lines.push(format!("judge {}: {}", &report.judge.by.hash[..12], report.judge.by.text(percent)));
     if let Some(panel) = &report.panel {
         for (name, judge) in
             [("of another seed", &panel.other_seed), ("of another architecture", &panel.other_architecture)]
@@ -142,7 +137,9 @@ fn table(report: &Report) -> String {
     }
     let shares = report.class_names.iter().zip(&samples.distances.class_shares);
     let shares: Vec<String> = shares.map(|(class, share)| format!("{class}: {}", percent(*share))).collect();
-    lines.push(format!("\nclasses: {}", shares.join(", ")));
+    if !shares.is_empty() {
+        lines.push(format!("\nclasses: {}", shares.join(", ")));
+    }
     match (report.training_images, samples.memorisation) {
         (None, _) => lines.push("no run's folder says what it was trained on: copies were not looked for".to_string()),
         (Some(count), None) => lines.push(format!(

@@ -1,4 +1,4 @@
-//! `graft judge`: trains the classifier that scores samples, and keeps it in a file.
+//! `graft judge`: trains the network in whose features samples are measured, and keeps it in a file.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,15 @@ use super::progress::Progress;
 use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::{Made, Options};
-use crate::data::{Parts, Reading};
+use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
-use crate::metrics::{Judge as Trained, JudgeSettings, Real};
+use crate::metrics::{ClassJudge, Judge as Trained, JudgeSettings, Real, Supervision};
 
 /// What it is trained on unless something is named.
 const DATA: &str = "synthetic:street";
 
-/// Train the judge of a data set: a classifier of its real images, whose features and labels score samples
+/// Train the judge of a data set, in whose features samples are measured: a classifier of its real images, or of images without classes
+/// a network that tells one from another
 #[derive(Args)]
 #[command(
     after_help = "It is trained on the training split less the validation block (docs/data.md). `graft evaluate` trains one by itself\n\
@@ -73,21 +74,29 @@ impl Judge {
         let real = Real::of(&parts, size, channels)?;
         drop(parts);
         self.compute.run(|device| {
-            let mut progress = Progress::new("judge", settings.options.steps, is_quiet());
+            let steps = Supervision::of(&real.training, &settings).steps();
+            let mut progress = Progress::new("judge", steps, is_quiet());
             let told = &mut |made: Made| progress.watch_classifier(made);
             let judge = Trained::train(real.training, &settings, device, told);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;
-            let validation = judge.classifier().accuracy(&real.validation)?;
-            let test = real.test.ok().filter(|test| test.labels.is_some());
-            let test = test.map(|test| judge.classifier().accuracy(&test)).transpose()?;
-            let mut accuracies = vec![format!("{} on the validation block", percent(validation))];
-            accuracies.extend(test.map(|test| format!("{} on the test split", percent(test))));
+            let accuracy = |held_out: &Dataset| {
+                let classifier = judge.of_classes().filter(|_| held_out.labels.is_some()).map(ClassJudge::classifier);
+                classifier.map(|classifier| classifier.accuracy(held_out)).transpose()
+            };
+            let validation = accuracy(&real.validation)?;
+            let test = real.test.ok().map(|test| accuracy(&test)).transpose()?.flatten();
+            let mut said: Vec<String> =
+                validation.map(|share| format!("{} on the validation block", percent(share))).into_iter().collect();
+            said.extend(test.map(|share| format!("{} on the test split", percent(share))));
+            if judge.of_classes().is_none() {
+                said.push("learned without labels".to_string());
+            }
             tell(
                 "judge",
                 json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash() }),
-                format!("{}: {}; hash {}", self.out.display(), accuracies.join(", "), judge.hash()),
+                format!("{}: {}; hash {}", self.out.display(), said.join(", "), judge.hash()),
             );
             Ok(())
         })

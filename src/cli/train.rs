@@ -220,7 +220,7 @@ impl Train {
         let data = settings.choose(&parts)?;
         if let Some(why) = settings.evaluate_every.map(|_| unjudged(&parts, HeldOut::Validation)).transpose()?.flatten()
         {
-            return Err(Error::invalid(format!("--evaluate-every needs a judge, and {why}")));
+            return Err(Error::invalid(format!("--evaluate-every has too little to measure by: {why}")));
         }
         Ok((parts, data, settings))
     }

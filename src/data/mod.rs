@@ -208,6 +208,11 @@ impl Dataset {
         counts
     }
 
+    /// Whether two or more classes have images, so that something can be learned of what tells them apart.
+    pub fn tells_classes(&self) -> bool {
+        self.class_counts().iter().filter(|&&count| count > 0).count() >= 2
+    }
+
     /// The named images as [`Images::batch`] gives them.
     ///
     /// # Panics

@@ -144,7 +144,7 @@ impl Subject {
             None => None,
         };
         if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
-            return Err(Error::invalid(format!("no judge can measure by {data}: {why}")));
+            return Err(Error::invalid(format!("nothing can be measured by {data}: {why}")));
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
         let withheld = parts.withheld()?;
@@ -154,16 +154,17 @@ impl Subject {
             return Err(Error::NoSplit(why.clone()));
         }
         let known = protocol.judge.map(|path| Judge::read(path, device)).transpose()?;
-        let settings = known.as_ref().map_or(JudgeSettings::STANDARD, |judge| *judge.settings());
-        if protocol.judges == Judges::Three {
+        let beside = (protocol.judges == Judges::Three).then(|| PanelSettings::of(known.as_ref(), &real.training));
+        let beside = beside.transpose()?;
+        if let Some(settings) = &beside {
             let (images, classes) = ([architecture.size, architecture.channels], real.training.classes.len());
-            PanelSettings::beside(&settings).check_fits(images, classes, device)?;
+            settings.check_fits(images, classes, device)?;
         }
         let judge = known.map_or_else(|| run::judge(&real.training, device, watcher), |known| Ok(Some(known)))?;
         let Some(judge) = judge else { return Ok(None) };
-        let panel = match protocol.judges {
-            Judges::One => None,
-            Judges::Three => match run::panel(&real.training, &settings, device, watcher)? {
+        let panel = match beside {
+            None => None,
+            Some(settings) => match run::panel(&real.training, &settings, device, watcher)? {
                 Some(panel) => Some(Arc::new(panel)),
                 None => return Ok(None),
             },
@@ -180,7 +181,7 @@ impl Subject {
             let _ = watcher(&Event::Warning(&warning))?;
         }
         let count = protocol.count.unwrap_or(reference.count());
-        if network.conditions().is_in_turn() && architecture.classes > 0 {
+        if network.conditions().is_in_turn() && architecture.classes > 0 && !reference.classes().is_empty() {
             if reference.classes() != network.conditions().names() {
                 return Err(Error::invalid(format!(
                     "the generator has the classes {} and the judge {}: name the data that the generator was trained on",
@@ -193,11 +194,11 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let samples = reference.evaluate_generator(&network, &architecture, seed, count)?;
-        let gan_train = if network.conditions().asks_for_classes() && held_out.labels.is_some() {
-            let steps = reference.judge().settings().options.steps;
-            let mut told = of_classifier("GAN-train", steps, watcher);
-            let accuracy =
-                accuracy_after(&network, &architecture, seed, &held_out, reference.judge(), device, &mut told)?;
+        let learned = reference.judge().of_classes().map(|judge| *judge.settings());
+        let learned = learned.filter(|_| network.conditions().asks_for_classes() && held_out.labels.is_some());
+        let gan_train = if let Some(settings) = learned {
+            let mut told = of_classifier("GAN-train", settings.options.steps, watcher);
+            let accuracy = accuracy_after(&network, &architecture, seed, &held_out, &settings, device, &mut told)?;
             let Some(accuracy) = accuracy else { return Ok(None) };
             Some(accuracy)
         } else {
@@ -233,7 +234,7 @@ pub(super) fn accuracy_after(
     architecture: &Architecture,
     seed: u64,
     held_out: &Dataset,
-    judge: &Judge,
+    judge: &JudgeSettings,
     device: &Device,
     watcher: &mut crate::classifier::Watcher<'_>,
 ) -> Result<Option<f64>> {
@@ -246,5 +247,5 @@ pub(super) fn accuracy_after(
     let own = network.conditions().names().clone();
     let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
     let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;
-    gan_train(samples, held_out, judge.settings(), device, watcher)
+    gan_train(samples, held_out, judge, device, watcher)
 }

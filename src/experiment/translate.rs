@@ -13,7 +13,7 @@ use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
 use crate::metrics::{
-    COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
+    COUNT, ClassJudge, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
 use crate::random::Purpose;
 use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
@@ -246,15 +246,19 @@ impl Translation {
         let parts: Parts = plan.read_target()?;
         let common =
             |classes: &Classes| data.classes.names().iter().filter(|name| classes.named(name).is_some()).count();
-        if data.labels.is_none() || common(&parts.whole().classes) == 0 {
-            return Err(Error::invalid(format!(
-                "{} and {} have no classes in common by which pairs could agree",
-                plan.source, plan.target
-            )));
+        let none = || {
+            let problem = "have no classes in common by which pairs could agree";
+            Error::invalid(format!("{} and {} {problem}", plan.source, plan.target))
+        };
+        if !data.tells_classes() || common(&parts.whole().classes) == 0 {
+            return Err(none());
         }
         let real = Real::of(&parts, size, channels)?;
         let shown = styled(&data, plan.source_style.unwrap_or(style), plan.recipe.seed);
         let (training, of_source_held_out) = without_a_tenth(&shown)?;
+        if !training.tells_classes() || !real.training.tells_classes() {
+            return Err(none());
+        }
         let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
         let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
         let (classes, theirs) = (real.training.classes.clone(), training.classes.clone());
@@ -271,11 +275,8 @@ impl Translation {
         let right = of_target.predict(&pairs.target)?.labels;
         let mut shifted = right.clone();
         shifted.rotate_right(1);
-        let source_judge = JudgeReport {
-            hash: of_source.hash().to_string(),
-            accuracy: Some(of_source.classifier().accuracy(&of_source_held_out)?),
-            trained_on: of_source.trained_on(),
-        };
+        let on_held_out = |judge: &ClassJudge| judge.classifier().accuracy(&of_source_held_out);
+        let source_judge = of_source.report(of_source.of_classes().map(on_held_out).transpose()?);
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
         let of_count = self.pairs(seed, Latents::Drawn, judged.count().min(COUNT), None)?.target;

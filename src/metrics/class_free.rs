@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Origin};
-use super::features::Features;
-use super::judge::JudgeSettings;
+use super::class_judge::{JudgeSettings, check_images};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Contrastive, ContrastiveOptions, ContrastiveTraining, Design, Input, Views, Watcher};
+use crate::classifier::{
+    Contrastive, ContrastiveOptions, ContrastiveTraining, Design, Input, Predictions, Views, Watcher,
+};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::memory::{Amount, Limits, Need};
@@ -23,8 +24,8 @@ use crate::nn::NormKind;
 const FORMAT: u64 = 1;
 /// Images of a batch at most: memory grows with the square of their number.
 const MOST_IMAGES: usize = 256;
-/// The network's name in checkpoints.
-const PREFIX: &str = "class-free";
+/// What it is, and the network's name, in checkpoints.
+pub(super) const KIND: &str = "class-free";
 
 /// What determines a space beside its data.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +116,7 @@ impl Header {
         let Images { height, channels, count, .. } = training.images;
         Header {
             format: FORMAT,
-            kind: PREFIX.to_string(),
+            kind: KIND.to_string(),
             graft: env!("CARGO_PKG_VERSION").to_string(),
             device: device.name().to_string(),
             microkernel: device.backend().rounding().to_string(),
@@ -163,7 +164,7 @@ impl ClassFree {
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(ClassFree, Origin)>> {
         let header = Header::new(settings, &training, device);
-        let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, &header)));
+        let file = folder.map(|folder| folder.join(cache::file_name(KIND, &header)));
         let read = |path: &Path| ClassFree::read(path, device).ok().filter(|space| space.header == header);
         cache::cached(file, read, || ClassFree::train(training, settings, device, watcher), ClassFree::write)
     }
@@ -182,7 +183,7 @@ impl ClassFree {
 
     fn checkpoint(&self) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint::new(cache::as_header(&self.header));
-        checkpoint.insert_parameters(PREFIX, &self.network.state())?;
+        checkpoint.insert_parameters(KIND, &self.network.state())?;
         Ok(checkpoint)
     }
 
@@ -201,13 +202,16 @@ impl ClassFree {
     pub fn read(path: &Path, device: &Device) -> Result<ClassFree> {
         let checkpoint = Checkpoint::read(path)?;
         let none = |why: &dyn std::fmt::Display| {
-            Error::invalid(format!("{} holds no space without classes ({why}); remove it", path.display()))
+            Error::invalid(format!(
+                "{} holds no space without classes ({why}); write it again with `graft judge`",
+                path.display()
+            ))
         };
-        let header: Header = cache::header(&checkpoint, PREFIX, FORMAT).map_err(|why| none(&why))?;
+        let header: Header = cache::header(&checkpoint, KIND, FORMAT).map_err(|why| none(&why))?;
         header.design.check().map_err(|error| none(&error))?;
-        checkpoint.check_slots(PREFIX, &Contrastive::slots(&header.design)).map_err(|error| none(&error))?;
+        checkpoint.check_slots(KIND, &Contrastive::slots(&header.design)).map_err(|error| none(&error))?;
         let network = Contrastive::new(device, &header.design, header.settings.options.seed);
-        checkpoint.load_parameters(PREFIX, &network.state()).map_err(|error| none(&error))?;
+        checkpoint.load_parameters(KIND, &network.state()).map_err(|error| none(&error))?;
         ClassFree::new(network, header).map_err(|error| none(&error))
     }
 
@@ -221,19 +225,42 @@ impl ClassFree {
         self.header.count
     }
 
-    /// Where images lie in it.
+    /// The shapes of its network.
+    pub fn design(&self) -> &Design {
+        &self.header.design
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.network.device()
+    }
+
+    /// Whether it learned from exactly these images.
+    pub fn knows(&self, training: &Dataset) -> bool {
+        self.header.data == training.digest()
+    }
+
+    /// Refuses images that it was not made for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming both sizes.
+    pub fn check(&self, images: &Images) -> Result<()> {
+        check_images(&self.header.design, images)
+    }
+
+    /// Where images lie in it: features, and no classes.
     ///
     /// # Errors
     /// [`Error::Invalid`] where they are of another size than those it learned from; the device's first failure.
-    pub fn features(&self, images: &Images) -> Result<Features> {
-        let Design { size, channels, .. } = self.header.design;
-        if [images.height, images.width, images.channels] != [size, size, channels] {
-            return Err(Error::invalid(format!(
-                "the space without classes is for images of {size}x{size}x{channels}, not {}x{}x{}",
-                images.height, images.width, images.channels
-            )));
-        }
-        Features::from_slice(&self.network.features(images)?, self.header.design.features())
+    pub fn predict(&self, images: &Images) -> Result<Predictions> {
+        self.check(images)?;
+        Ok(Predictions {
+            classes: 0,
+            dimensions: self.header.design.features(),
+            labels: Vec::new(),
+            probabilities: Vec::new(),
+            features: self.network.features(images)?,
+        })
     }
 }
 

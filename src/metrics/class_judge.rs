@@ -1,7 +1,4 @@
-//! The judge: a classifier of the target's real images, whose features and labels score samples.
-//!
-//! It is trained on the labelled training images less the validation block, with fixed settings, and never used by a
-//! method. A judge that was trained once is kept in a cache, under a name made of all that determines it.
+//! The judge of images that have classes: a classifier of them, whose features and labels score samples.
 
 use std::path::{Path, PathBuf};
 
@@ -101,23 +98,12 @@ impl JudgeSettings {
     }
 }
 
-/// A trained judge.
+/// A trained judge of classes.
 #[derive(Debug)]
-pub struct Judge {
+pub struct ClassJudge {
     classifier: Classifier,
     header: Header,
     hash: String,
-}
-
-/// What has to be known of a judge to read its figures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
 }
 
 /// What determines a judge, as its checkpoint's header has it.
@@ -161,7 +147,7 @@ impl Header {
     }
 }
 
-impl Judge {
+impl ClassJudge {
     /// Trains a judge on labelled images of a network's size and channels, those that methods may learn from: the training
     /// split less its validation block. None where the watcher stopped it.
     ///
@@ -172,7 +158,7 @@ impl Judge {
         settings: &JudgeSettings,
         device: &Device,
         watcher: &mut Watcher<'_>,
-    ) -> Result<Option<Judge>> {
+    ) -> Result<Option<ClassJudge>> {
         let Images { height, channels, .. } = training.images;
         settings.check_fits([height, channels], training.classes.len(), device)?;
         let header = Header::new(settings, &training, device);
@@ -183,42 +169,42 @@ impl Judge {
         }
         let classifier = run.into_classifier();
         device.release_idle();
-        Judge::new(classifier, header).map(Some)
+        ClassJudge::new(classifier, header).map(Some)
     }
 
-    /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
+    /// The judge that [`ClassJudge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
     /// there. None where the watcher stopped it.
     ///
     /// # Errors
-    /// As [`Judge::train`]; a cache that cannot be read or written is none.
+    /// As [`ClassJudge::train`]; a cache that cannot be read or written is none.
     pub fn cached(
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
         watcher: &mut Watcher<'_>,
-    ) -> Result<Option<(Judge, Origin)>> {
-        Judge::cached_in(cache_folder(), training, settings, device, watcher)
+    ) -> Result<Option<(ClassJudge, Origin)>> {
+        ClassJudge::cached_in(cache_folder(), training, settings, device, watcher)
     }
 
-    /// As [`Judge::cached`], in another folder, or in none for a reason.
+    /// As [`ClassJudge::cached`], in another folder, or in none for a reason.
     ///
     /// # Errors
-    /// As [`Judge::cached`].
+    /// As [`ClassJudge::cached`].
     pub fn cached_in(
         folder: Result<PathBuf>,
         training: Dataset,
         settings: &JudgeSettings,
         device: &Device,
         watcher: &mut Watcher<'_>,
-    ) -> Result<Option<(Judge, Origin)>> {
+    ) -> Result<Option<(ClassJudge, Origin)>> {
         let header = Header::new(settings, &training, device);
         let file = folder.map(|folder| folder.join(cache::file_name(PREFIX, &header)));
-        let read = |path: &Path| Judge::read(path, device).ok().filter(|judge| judge.header == header);
-        cache::cached(file, read, || Judge::train(training, settings, device, watcher), Judge::write)
+        let read = |path: &Path| ClassJudge::read(path, device).ok().filter(|judge| judge.header == header);
+        cache::cached(file, read, || ClassJudge::train(training, settings, device, watcher), ClassJudge::write)
     }
 
-    fn new(classifier: Classifier, header: Header) -> Result<Judge> {
-        let mut judge = Judge { classifier, header, hash: String::new() };
+    fn new(classifier: Classifier, header: Header) -> Result<ClassJudge> {
+        let mut judge = ClassJudge { classifier, header, hash: String::new() };
         let checkpoint = judge.checkpoint()?;
         if let Some(name) = checkpoint.first_broken() {
             return Err(Error::invalid(format!(
@@ -246,11 +232,11 @@ impl Judge {
         self.checkpoint()?.write(path)
     }
 
-    /// Reads what [`Judge::write`] wrote.
+    /// Reads what [`ClassJudge::write`] wrote.
     ///
     /// # Errors
     /// Those of [`Checkpoint::read`]; [`Error::Invalid`] where the checkpoint holds no judge.
-    pub fn read(path: &Path, device: &Device) -> Result<Judge> {
+    pub fn read(path: &Path, device: &Device) -> Result<ClassJudge> {
         let checkpoint = Checkpoint::read(path)?;
         let none = |why: &dyn std::fmt::Display| {
             Error::invalid(format!("{} holds no judge ({why}); name a file that `graft judge` wrote", path.display()))
@@ -262,7 +248,7 @@ impl Judge {
         let classifier = Classifier::new(device, &header.design, header.classes, 0, Network::Judge);
         let (parameters, statistics) = (classifier.parameters(), classifier.statistics());
         checkpoint.load_parameters(PREFIX, parameters.iter().chain(&statistics)).map_err(|error| none(&error))?;
-        Judge::new(classifier, header).map_err(|error| none(&error))
+        ClassJudge::new(classifier, header).map_err(|error| none(&error))
     }
 
     /// SHA-256, in hexadecimal, of its weights and all that determined them: equal hashes are equal judges.
@@ -310,14 +296,7 @@ impl Judge {
     /// # Errors
     /// [`Error::Invalid`] naming both sizes.
     pub fn check(&self, images: &Images) -> Result<()> {
-        let Design { size, channels, .. } = self.header.design;
-        if [images.height, images.width, images.channels] == [size, size, channels] {
-            return Ok(());
-        }
-        Err(Error::invalid(format!(
-            "the judge is for images of {size}x{size}x{channels}, not {}x{}x{}; train one for size {} and channels {} with `graft judge`",
-            images.height, images.width, images.channels, images.height, images.channels
-        )))
+        check_images(&self.header.design, images)
     }
 
     /// What it says of images.
@@ -328,4 +307,19 @@ impl Judge {
         self.check(images)?;
         self.classifier.predict(images)
     }
+}
+
+/// Refuses images that a judge of such a design was not made for.
+///
+/// # Errors
+/// [`Error::Invalid`] naming both sizes.
+pub(super) fn check_images(design: &Design, images: &Images) -> Result<()> {
+    let Design { size, channels, .. } = *design;
+    if [images.height, images.width, images.channels] == [size, size, channels] {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "the judge is for images of {size}x{size}x{channels}, not {}x{}x{}; train one for size {} and channels {} with `graft judge`",
+        images.height, images.width, images.channels, images.height, images.channels
+    )))
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::judge::{Judge, JudgeReport, JudgeSettings};
+use super::class_judge::JudgeSettings;
+use super::judge::{Judge, JudgeReport};
 use super::panel::{Measure, Panel, PanelDistances, PanelReport, PanelSide};
 use super::random_convolution::RandomConvolution;
 use super::{
@@ -77,10 +78,10 @@ pub struct Distances {
     /// Of the features.
     #[serde(flatten)]
     pub frechet: FrechetDistances,
-    /// The share of each class among the samples, as the judge sees them.
+    /// The share of each class among the samples, as the judge sees them; empty of a judge without classes.
     pub class_shares: Vec<f64>,
-    /// The share of samples that would have to change class for the held-out images' histogram.
-    pub class_distance: f64,
+    /// The share of samples that would have to change class for the held-out images' histogram; None of a judge without classes.
+    pub class_distance: Option<f64>,
 }
 
 /// Copies of training images, by two measures of nearness.
@@ -216,7 +217,7 @@ impl Reference {
         enough(&other.images, &format!("{} has", other.name))?;
         judge.check(&other.images)?;
         let said = judge.predict(&held_out.images)?;
-        let random = RandomConvolution::new(&judge.classifier().device(), held_out.images.channels);
+        let random = RandomConvolution::new(&judge.device(), held_out.images.channels);
         let side = Side::new(&held_out.images, &said)?;
         let seen = real.training.map_or(0, |training| seen(&held_out, training));
         let training = real.training.map(|all| {
@@ -229,7 +230,7 @@ impl Reference {
             judge_gaussian: Gaussian::fit(&side.judge),
             random_gaussian: Gaussian::fit(&random.features(&held_out.images)?),
             shares: shares(&said),
-            accuracy: held_out.labels.as_ref().map(|labels| said.accuracy(labels)),
+            accuracy: held_out.labels.as_ref().filter(|_| said.classes > 0).map(|labels| said.accuracy(labels)),
             held_out: side,
             held_out_digest: real.held_out.digest(),
             other,
@@ -269,8 +270,7 @@ impl Reference {
 
     /// The judge in a few words.
     pub fn judged_by(&self) -> JudgeReport {
-        let (hash, trained_on) = (self.judge.hash().to_string(), self.judge.trained_on());
-        JudgeReport { hash, accuracy: self.accuracy, trained_on }
+        self.judge.report(self.accuracy)
     }
 
     /// The panel in a few words, where one measures.
@@ -283,7 +283,7 @@ impl Reference {
         self.accuracy
     }
 
-    /// The share of each class among the held-out images, as the judge sees them.
+    /// The share of each class among the held-out images, as the judge sees them; empty of a judge without classes.
     pub fn class_shares(&self) -> &[f64] {
         &self.shares
     }
@@ -335,7 +335,7 @@ impl Reference {
                 judge_fd: frechet_distance(&self.judge_gaussian, &Gaussian::fit(&features)),
                 random_fd: frechet_distance(&self.random_gaussian, &Gaussian::fit(&self.random.features(images)?)),
             },
-            class_distance: total_variation(&class_shares, &self.shares),
+            class_distance: (said.classes > 0).then(|| total_variation(&class_shares, &self.shares)),
             class_shares,
         })
     }
@@ -446,20 +446,13 @@ pub fn gan_train(
     training.classifier().accuracy(held_out).map(Some)
 }
 
-/// Why no judge can be trained on a data set and measure by it, if none can, known before any is trained. The test split is not read
-/// where nothing is measured against it.
+/// Why nothing can be measured by a data set, if nothing can, known before a judge is trained: too few images are held out. The test split
+/// is not read where nothing is measured against it.
 ///
 /// # Errors
 /// Where a part of the data set cannot be read.
 pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
     let whole = parts.whole();
-    let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
-    if whole.labels.is_none() {
-        return Ok(Some(format!("{} has no labels, from which a judge could learn", whole.name)));
-    }
-    if classes < 2 {
-        return Ok(Some(format!("{} has images of {classes} class, and a judge tells two or more apart", whole.name)));
-    }
     // Where there is no test split, halves of the block stand against each other.
     let test = match against {
         HeldOut::Test => parts.test(),
@@ -495,8 +488,11 @@ fn all_over(data: &Dataset, count: usize) -> Dataset {
     data.select(&(0..kept).map(place).collect::<Vec<_>>())
 }
 
-/// What a judge's classes are called. Its file says it, or else they are those of the data set.
+/// What a judge's classes are called: none where it learned without. Its file says it, or else they are those of the data set.
 fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
+    if judge.of_classes().is_none() {
+        return Ok(Classes::numbered(0..0));
+    }
     let own = judge.class_names();
     let classes = own.clone().unwrap_or_else(|| data.classes.clone());
     if !data.classes.is_empty() && (classes != data.classes || classes.len() != judge.classes()) {
@@ -534,7 +530,7 @@ fn enough(images: &Images, who: &str) -> Result<()> {
 }
 
 fn shares(said: &Predictions) -> Vec<f64> {
-    class_shares(&said.labels, said.classes)
+    if said.classes == 0 { Vec::new() } else { class_shares(&said.labels, said.classes) }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub const FIGURES: [Figure; 15] = [
     row("recall", 3, Better::Up, |e| Some(e.manifold.recall)),
     row("density", 3, Better::Up, |e| Some(e.manifold.density)),
     row("coverage", 3, Better::Up, |e| Some(e.manifold.coverage)),
-    row("class distance", 3, Better::Down, |e| Some(e.distances.class_distance)),
+    row("class distance", 3, Better::Down, |e| e.distances.class_distance),
     CLASS_AS_ASKED,
     row("copied, by judge", 3, Better::Down, |e| e.memorisation.map(|copies| copies.judge.copied)),
     row("copied, by pixels", 3, Better::Down, |e| e.memorisation.map(|copies| copies.pixels.copied)),

@@ -17,6 +17,7 @@
 
 mod cache;
 mod class_free;
+mod class_judge;
 mod confusion;
 mod evaluation;
 mod extrapolation;
@@ -35,6 +36,7 @@ mod real;
 
 pub use cache::Origin;
 pub use class_free::{ClassFree, ClassFreeSettings};
+pub use class_judge::{ClassJudge, JudgeSettings};
 pub use confusion::Confusion;
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
@@ -44,7 +46,7 @@ pub use extrapolation::frechet_infinity;
 pub use features::Features;
 pub use figures::{Better, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
 pub use frechet::{Gaussian, frechet_distance};
-pub use judge::{Judge, JudgeReport, JudgeSettings};
+pub use judge::{Judge, JudgeReport, Supervision};
 
 pub use crate::atomic::cache_folder;
 pub use kid::kernel_distance;

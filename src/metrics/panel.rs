@@ -7,13 +7,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::class_free::{ClassFree, ClassFreeSettings};
+use super::class_judge::{ClassJudge, JudgeSettings};
 use super::features::Features;
 use super::frechet::{Gaussian, frechet_distance};
-use super::judge::{Judge, JudgeReport, JudgeSettings};
+use super::judge::{Judge, JudgeReport};
 use crate::backend::Device;
-use crate::classifier::{Classifier, Contrastive, Options};
+use crate::classifier::{Classifier, Contrastive, Options, Predictions};
 use crate::data::{Dataset, Images};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::memory::Need;
 use crate::nn::NormKind;
 use crate::random::Network;
@@ -83,6 +84,24 @@ impl PanelSettings {
         }
     }
 
+    /// What stands beside a judge of these images, known or yet to be trained.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where that learns without classes, as the two others cannot.
+    pub fn of(known: Option<&Judge>, training: &Dataset) -> Result<PanelSettings> {
+        match (known, training.tells_classes()) {
+            (Some(Judge::Classes(judge)), true) => Ok(PanelSettings::beside(judge.settings())),
+            (None, true) => Ok(PanelSettings::beside(&JudgeSettings::STANDARD)),
+            (Some(Judge::ClassFree(_)), true) => Err(Error::Usage(
+                "three judges tell classes apart, and the one that was named learned without: name another".to_string(),
+            )),
+            (_, false) => Err(Error::Usage(format!(
+                "three judges tell classes apart, and the images of {} have not two: measure by one, which learns without labels",
+                training.name
+            ))),
+        }
+    }
+
     /// Refuses trainings that do not fit into a device, before the first.
     ///
     /// # Errors
@@ -118,7 +137,7 @@ impl PanelSettings {
 #[derive(Debug)]
 pub struct Panel {
     /// One of another seed, and one of another architecture.
-    pub judges: [Judge; 2],
+    pub judges: [ClassJudge; 2],
     /// The space without classes.
     pub class_free: ClassFree,
 }
@@ -172,7 +191,7 @@ impl Panel {
     /// Writes it into a folder.
     ///
     /// # Errors
-    /// As [`Judge::write`].
+    /// As [`ClassJudge::write`].
     pub fn write(&self, folder: &Path) -> Result<()> {
         let [seed, architecture, class_free] = Panel::files(folder);
         self.judges[0].write(&seed)?;
@@ -183,21 +202,23 @@ impl Panel {
     /// Reads what [`Panel::write`] wrote.
     ///
     /// # Errors
-    /// Those of [`Judge::read`] and [`ClassFree::read`].
+    /// Those of [`ClassJudge::read`] and [`ClassFree::read`].
     pub fn read(folder: &Path, device: &Device) -> Result<Panel> {
         let [seed, architecture, class_free] = Panel::files(folder);
         Ok(Panel {
-            judges: [Judge::read(&seed, device)?, Judge::read(&architecture, device)?],
+            judges: [ClassJudge::read(&seed, device)?, ClassJudge::read(&architecture, device)?],
             class_free: ClassFree::read(&class_free, device)?,
         })
     }
 
     fn features(&self, images: &Images) -> Result<[Features; 3]> {
-        let of = |judge: &Judge| {
-            let said = judge.predict(images)?;
-            Features::from_slice(&said.features, said.dimensions)
-        };
-        Ok([of(&self.judges[0])?, of(&self.judges[1])?, self.class_free.features(images)?])
+        let features = |said: Predictions| Features::from_slice(&said.features, said.dimensions);
+        let [seed, architecture] = &self.judges;
+        Ok([
+            features(seed.predict(images)?)?,
+            features(architecture.predict(images)?)?,
+            features(self.class_free.predict(images)?)?,
+        ])
     }
 }
 
@@ -212,10 +233,11 @@ pub(super) struct PanelSide {
 impl PanelSide {
     pub fn new(panel: Arc<Panel>, held_out: &Dataset) -> Result<PanelSide> {
         let gaussians = panel.features(&held_out.images)?.each_ref().map(Gaussian::fit);
-        let report = |judge: &Judge| -> Result<JudgeReport> {
+        let report = |judge: &ClassJudge| -> Result<JudgeReport> {
             let said = judge.predict(&held_out.images)?;
             let accuracy = held_out.labels.as_ref().map(|labels| said.accuracy(labels));
-            Ok(JudgeReport { hash: judge.hash().to_string(), accuracy, trained_on: judge.trained_on() })
+            let (hash, trained_on) = (judge.hash().to_string(), judge.trained_on());
+            Ok(JudgeReport { hash, accuracy, trained_on, class_free: false })
         };
         let report = PanelReport {
             other_seed: report(&panel.judges[0])?,

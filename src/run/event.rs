@@ -12,7 +12,9 @@ use crate::classifier::Made;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::Trainer;
-use crate::metrics::{ClassFree, Judge, JudgeSettings, Origin, Panel, PanelSettings, cache_folder};
+use crate::metrics::{
+    ClassFree, ClassJudge, Judge, JudgeSettings, Origin, Panel, PanelSettings, Supervision, cache_folder,
+};
 
 /// One thing that happens in a run.
 pub enum Event<'a> {
@@ -116,7 +118,8 @@ pub fn of_classifier<'w>(
 pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> Result<Option<Judge>> {
     let settings = JudgeSettings::STANDARD;
     let found = {
-        let mut told = of_classifier("judge", settings.options.steps, watcher);
+        let steps = Supervision::of(training, &settings).steps();
+        let mut told = of_classifier("judge", steps, watcher);
         Judge::cached(training.clone(), &settings, device, &mut told)?
     };
     let Some((judge, origin)) = found else { return Ok(None) };
@@ -128,20 +131,19 @@ pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> 
 /// where a training was stopped.
 ///
 /// # Errors
-/// Those of [`PanelSettings::check_fits`], [`Judge::cached`] and [`ClassFree::cached_in`].
+/// Those of [`PanelSettings::check_fits`], [`ClassJudge::cached`] and [`ClassFree::cached_in`].
 pub fn panel(
     training: &Dataset,
-    beside: &JudgeSettings,
+    settings: &PanelSettings,
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Panel>> {
-    let settings = PanelSettings::beside(beside);
     settings.check_fits([training.images.height, training.images.channels], training.classes.len(), device)?;
     let mut judges = Vec::new();
     for (name, judge) in ["judge of another seed", "judge of another architecture"].iter().zip(&settings.judges) {
         let found = {
             let mut told = of_classifier(name, judge.options.steps, watcher);
-            Judge::cached(training.clone(), judge, device, &mut told)?
+            ClassJudge::cached(training.clone(), judge, device, &mut told)?
         };
         let Some((judge, origin)) = found else { return Ok(None) };
         let _ = watcher(&Event::Judge(&origin))?;

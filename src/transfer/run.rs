@@ -19,7 +19,7 @@ use crate::classifier::Classifier;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Trainer, load_generator};
-use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference};
+use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference, Supervision};
 use crate::ranks;
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
 
@@ -79,7 +79,8 @@ impl<'a> Ready<'a> {
         let unjudged = plan.unjudged(parts)?;
         if unjudged.is_none() {
             let Architecture { size, channels, .. } = plan.recipe.architecture;
-            JudgeSettings::STANDARD.check_fits([size, channels], target.classes.len(), device)?;
+            let judge = Supervision::of(&target, &JudgeSettings::STANDARD);
+            judge.check_fits([size, channels], target.classes.len(), device)?;
         }
         Ok(Ready { plan, parts, scratch, unjudged, target, source })
     }

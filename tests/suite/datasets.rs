@@ -195,7 +195,7 @@ fn few_images_train_and_none_are_held_out_of_them() {
         desk.graft(&format!("transfer --method trgan --source source --target folder:few {TINY} --out run")).ok();
         let header = Checkpoint::read(&desk.path("run/checkpoints/last.safetensors")).unwrap().header;
         assert_eq!(header["data"]["count"], count, "{count} images");
-        desk.refuses(1, "evaluate run", &["no judge can measure by folder:", "few has no labels"]);
+        desk.refuses(1, "evaluate run", &["nothing can be measured by folder:", "20 or more"]);
     }
 }
 
@@ -265,6 +265,6 @@ fn where_images_are_kept_changes_no_result() {
 fn held_out_images_may_be_named() {
     let desk = Desk::new();
     desk.graft(&format!("train --data idx:images,labels {TINY} --out run")).ok();
-    desk.refuses(1, "evaluate run", &["no judge can measure by", "or more"]);
+    desk.refuses(1, "evaluate run", &["nothing can be measured by", "or more"]);
     desk.refuses(2, "evaluate run --held-out pictures", &["names no data set"]);
 }

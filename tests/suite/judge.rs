@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
 use graft::classifier::{Made, Options};
-use graft::data::{Block, Dataset, Images, Spec, Split};
-use graft::metrics::{Judge, JudgeSettings, Origin, RealImages, Reference, Samples};
+use graft::data::{Block, Classes, Dataset, Images, Spec, Split};
+use graft::metrics::{Judge, JudgeSettings, Origin, PanelSettings, RealImages, Reference, Samples};
 use graft::random::{Purpose, generator, normal};
 use graft::{Device, Result};
 
@@ -33,7 +33,7 @@ fn with_steps(steps: u64) -> JudgeSettings {
 
 fn accuracy(spec: &str, steps: u64) -> f64 {
     let (judge, test) = judge_of(spec, steps);
-    judge.classifier().accuracy(&test).unwrap()
+    judge.of_classes().unwrap().classifier().accuracy(&test).unwrap()
 }
 
 #[test]
@@ -130,12 +130,46 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
         evaluation.distances.frechet.judge_fd < 1e-6 && evaluation.distances.frechet.random_fd < 1e-9,
         "{evaluation:?}"
     );
-    assert_eq!((evaluation.manifold.precision, evaluation.distances.class_distance), (1.0, 0.0));
+    assert_eq!((evaluation.manifold.precision, evaluation.distances.class_distance), (1.0, Some(0.0)));
 
     let few = RealImages { held_out: training, other: training, training: Some(held_out) };
     let few = Reference::new(Arc::clone(judge), &few).unwrap();
     let evaluation = few.evaluate(&Samples { images: &training.images, asked: None }).unwrap();
     assert_eq!(evaluation.memorisation, None, "more training images than held-out ones");
+}
+
+/// Views of images teach a judge where no label does, or one that all have.
+#[test]
+fn a_judge_of_images_without_classes_orders_them_and_sees_none() {
+    let [held_out, other, training] = STREET.1.each_ref().map(|data| data.clone().without_labels());
+    let judge = Judge::train(other.clone(), &with_steps(120), &Device::cpu(), &mut unwatched).unwrap().unwrap();
+    assert!(judge.of_classes().is_none() && judge.class_names().is_none() && judge.knows(&other));
+    let real = RealImages { held_out: &held_out, other: &other, training: Some(&training) };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("judge.safetensors");
+    judge.write(&file).unwrap();
+    let (read, hash) = (Judge::read(&file, &Device::cpu()).unwrap(), judge.hash().to_string());
+    let reference = Reference::new(Arc::new(read), &real).unwrap();
+    let said = reference.judged_by();
+    assert_eq!((said.hash, said.accuracy, said.class_free, said.trained_on), (hash, None, true, 600));
+
+    let flat = Images::new([600, 32, 32, 3], vec![128; 600 * 32 * 32 * 3]);
+    let fds = [&held_out.images, &other.images, &flat].map(|images| {
+        let found = reference.evaluate(&Samples { images, asked: None }).unwrap();
+        assert!(found.distances.class_shares.is_empty() && found.distances.class_distance.is_none(), "{found:?}");
+        assert!(found.conditional_accuracy.is_none() && found.memorisation.is_some(), "{found:?}");
+        found.distances.frechet.judge_fd
+    });
+    assert!(fds[0] < 1e-6 && fds[0] < fds[1] && 10.0 * fds[1] < fds[2], "{fds:?}");
+
+    // Labels of which all are one teach no more; those of two do.
+    let labelled = |labels: Vec<u32>| Dataset::labelled("two", other.images.clone(), labels, Classes::numbered(0..2));
+    let learned = |labels| {
+        Judge::train(labelled(labels), &with_steps(1), &Device::cpu(), &mut unwatched).unwrap().unwrap().classes()
+    };
+    assert_eq!((learned(vec![1; 600]), learned((0..600).map(|image| image % 2).collect())), (0, 2));
+    let asked = PanelSettings::of(None, &other).unwrap_err().to_string();
+    assert!(asked.contains("three judges tell classes apart"), "{asked}");
 }
 
 #[test]
@@ -271,4 +305,39 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
         "evaluate alone.safetensors --data synthetic:strokes --judge alone.safetensors",
         &["holds no judge", "graft judge"],
     );
+}
+
+/// One's own pictures have seldom labels, and are measured all the same.
+#[test]
+fn commands_measure_by_images_without_labels() {
+    let desk = Desk::new();
+    const TINY: &str = "--size 16 --features 2 --latent 4 --batch 8 --steps 1 -q";
+    desk.graft(&format!("train --data synthetic:strokes {TINY} --d-norm none --subset 60 --out source")).ok();
+    for (name, count, seed) in [("own", 80, 1), ("others", 30, 2)] {
+        desk.graft(&format!("sample source --count {count} --seed {seed} --format npy --out {name}.npy")).ok();
+    }
+    const IMAGES: &str = "npy:own.npy --held-out npy:others.npy";
+    let said =
+        desk.graft("judge --data npy:own.npy --size 16 --steps 4 --width 4 --batch 16 --out j.safetensors -q").ok();
+    assert!(said.contains("j.safetensors: learned without labels; hash "), "{said}");
+
+    desk.graft(&format!("transfer --method trgan --source source --target {IMAGES} {TINY} --no-judge --out run")).ok();
+    let table = desk.graft("evaluate run --judge j.safetensors -q").ok();
+    assert!(table.contains(": trained without labels on 64 images") && table.contains("judge-FD"), "{table}");
+    assert!(!table.contains("class distance") && !table.contains("classes:"), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.graft("evaluate run --judge j.safetensors --json -q").ok()).unwrap();
+    assert_eq!((&json["judge"]["class_free"], &json["judge"]["of_this_data"]), (&true.into(), &true.into()));
+    assert!(json["samples"]["class_distance"].is_null() && json["samples"]["class_shares"] == serde_json::json!([]));
+    desk.refuses(2, "evaluate run --judges 3 -q", &["three judges tell classes apart", "measure by one"]);
+
+    let compare = format!(
+        "compare --source source --target {IMAGES} {TINY} --subset 20 --seeds 2 --looks 0 --arms scratch,trgan \
+         --judge j.safetensors --out compared"
+    );
+    let table = desk.graft(&compare).ok();
+    assert!(table.contains("judge-FD"), "{table}");
+    let page = String::from_utf8(desk.read("compared/report.html")).unwrap();
+    assert!(page.contains("learned without labels"), "the report says how the judge learned");
+    desk.refuses(2, &format!("{compare} --judges 3"), &["three judges tell classes apart"]);
 }

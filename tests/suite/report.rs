@@ -272,7 +272,7 @@ fn a_transfer_is_reported_with_what_came_out() {
         distances: Distances {
             frechet: FrechetDistances { judge_fd: fd, random_fd: 1.5 },
             class_shares: vec![0.5, 0.5],
-            class_distance: 0.0,
+            class_distance: Some(0.0),
         },
         judge_fd_infinity: Some(fd - 2.0),
         panel: None,

@@ -50,6 +50,11 @@ impl RealData {
         Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, source })
     }
 
+    /// The same as [`training`](RealData::training), as it was read.
+    pub fn native(&self) -> &Dataset {
+        &self.native
+    }
+
     /// All that methods, and the judge, may learn from.
     ///
     /// # Errors

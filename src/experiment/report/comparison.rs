@@ -420,6 +420,9 @@ fn facts(comparison: &Comparison) -> Facts {
     if let Some(accuracy) = judge.accuracy {
         facts = facts.fact("judge's accuracy", format!("{} %", decimal(100.0 * accuracy, 1)));
     }
+    if judge.class_free {
+        facts = facts.fact("the judge", "learned without labels");
+    }
     if let Some(panel) = &described.panel {
         let others = [
             ("judge of another seed", &panel.other_seed),
