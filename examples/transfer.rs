@@ -34,6 +34,7 @@ fn main() -> Result<()> {
         keep_every: None,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        class_free: false,
         reading: Reading::default(),
         arm: Arm::parse("trgan")?,
         recipe: Recipe { batch: 16, architecture: Architecture { features: 8, ..base.architecture }, ..base },

@@ -14,7 +14,7 @@
 //! | [`data`], [`checkpoint`] | image sets and their order; safetensors in PyTorch's names and layout |
 //! | [`memory`] | how much memory a run takes, and how much there is |
 //! | [`options`] | options as rows of tables, from which the command line, arms and checks are made |
-//! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train; its training loop |
+//! | [`classifier`] | the classifier that judges samples, predicts labels and measures GAN-train, and what learns without labels; their training loops |
 //! | [`gan`] | the networks (DCGAN, SNGAN's residual pair), losses, augmentation, and the training loop |
 //! | [`benchmark`] | how fast a device's kernels and training steps are, beside what it can do at most |
 //! | [`metrics`] | how well samples match real images |

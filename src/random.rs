@@ -86,7 +86,7 @@ pub enum Network {
     Heads,
     /// The projection in which a contrastive encoder's views are compared.
     Projector,
-    /// The network that learns without labels what stands beside the judge's features.
+    /// The network that learns without labels, beside the judge or in its place.
     ClassFree,
     /// The encoder that guesses latents.
     Inversion,

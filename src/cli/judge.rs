@@ -38,10 +38,10 @@ pub struct Judge {
     /// Width of the network, an even number; there are twice as many features
     #[arg(long, default_value_t = JudgeSettings::STANDARD.width, value_name = "N")]
     width: usize,
-    /// Steps to train for
+    /// Steps to train for; half as many of images without classes, each of two views of every image
     #[arg(long, default_value_t = JudgeSettings::STANDARD.options.steps, value_name = "N", value_parser = steps())]
     steps: u64,
-    /// Images a batch
+    /// Images a batch; at most 256 of images without classes
     #[arg(long, default_value_t = JudgeSettings::STANDARD.options.batch, value_name = "N", value_parser = count)]
     batch: usize,
     /// Random seed of everything
@@ -95,7 +95,7 @@ impl Judge {
             }
             tell(
                 "judge",
-                json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash() }),
+                json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash(), "class_free": judge.of_classes().is_none() }),
                 format!("{}: {}; hash {}", self.out.display(), said.join(", "), judge.hash()),
             );
             Ok(())

@@ -198,6 +198,7 @@ impl Transfer {
             keep_every: self.pace.keep_every,
             on_nan: self.on_nan,
             evaluate_every: (!self.no_judge).then(|| self.evaluate_every.unwrap_or(steps.div_ceil(CURVE_POINTS))),
+            class_free: false,
             reading: self.reading.reading()?,
             arm,
             recipe,
@@ -206,6 +207,7 @@ impl Transfer {
         plan.reading.size = self.recipe.get("size");
         let parts = Parts::read(&target, &plan.reading)?;
         plan.reading = parts.reading();
+        plan.class_free = plan.evaluate_every.is_some() && !parts.whole().tells_classes();
         let native = &parts.whole().images;
         plan.recipe.architecture.size = self.recipe.get("size").unwrap_or(native.fitting_size());
         plan.recipe.architecture.channels = native.channels;

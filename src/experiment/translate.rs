@@ -13,7 +13,7 @@ use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
 use crate::metrics::{
-    COUNT, ClassJudge, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
+    COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
 use crate::random::Purpose;
 use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
@@ -247,7 +247,7 @@ impl Translation {
         let common =
             |classes: &Classes| data.classes.names().iter().filter(|name| classes.named(name).is_some()).count();
         let none = || {
-            let problem = "have no classes in common by which pairs could agree";
+            let problem = "have no two classes or more, some of them in common, by which pairs could agree";
             Error::invalid(format!("{} and {} {problem}", plan.source, plan.target))
         };
         if !data.tells_classes() || common(&parts.whole().classes) == 0 {
@@ -256,11 +256,11 @@ impl Translation {
         let real = Real::of(&parts, size, channels)?;
         let shown = styled(&data, plan.source_style.unwrap_or(style), plan.recipe.seed);
         let (training, of_source_held_out) = without_a_tenth(&shown)?;
-        if !training.tells_classes() || !real.training.tells_classes() {
-            return Err(none());
-        }
         let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
         let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
+        let (Some(by_source), Some(_)) = (of_source.of_classes(), of_target.of_classes()) else {
+            return Err(none());
+        };
         let (classes, theirs) = (real.training.classes.clone(), training.classes.clone());
         let against = if real.test.is_ok() { HeldOut::Test } else { HeldOut::Validation };
         let (held_out, other) = real.sides(against)?;
@@ -269,14 +269,13 @@ impl Translation {
         // Classes that one side alone knows have numbers of their own behind the target's.
         let name = |label: u32| &theirs.names()[label as usize];
         let number = |label: u32| classes.named(name(label)).unwrap_or(classes.len() as u32 + label);
-        let said = of_source.predict(&pairs.source)?;
+        let said = by_source.predict(&pairs.source)?;
         let source_sure = sure(&said);
         let left: Vec<u32> = said.labels.into_iter().map(number).collect();
         let right = of_target.predict(&pairs.target)?.labels;
         let mut shifted = right.clone();
         shifted.rotate_right(1);
-        let on_held_out = |judge: &ClassJudge| judge.classifier().accuracy(&of_source_held_out);
-        let source_judge = of_source.report(of_source.of_classes().map(on_held_out).transpose()?);
+        let source_judge = by_source.report(Some(by_source.classifier().accuracy(&of_source_held_out)?));
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
         let of_count = self.pairs(seed, Latents::Drawn, judged.count().min(COUNT), None)?.target;
@@ -289,7 +288,7 @@ impl Translation {
             floor: judged.floors()?.real.distances.frechet.judge_fd,
             held_out: judged.count(),
             source_sure,
-            source_real_sure: sure(&of_source.predict(&of_source_held_out.spaced(COUNT).images)?),
+            source_real_sure: sure(&by_source.predict(&of_source_held_out.spaced(COUNT).images)?),
             source_judge,
             target_judge: judged.judged_by(),
         }))

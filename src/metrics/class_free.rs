@@ -3,6 +3,7 @@
 //!
 //! Features of a classifier flatter samples that a classifier's features helped to make, and are blind to what tells no classes
 //! apart (Kynkäänniemi 2023, "The Role of ImageNet Classes in Fréchet Inception Distance"). In this space a distance has no such cause.
+//! It stands beside three judges, and is the judge where images have no classes.
 
 use std::path::{Path, PathBuf};
 
@@ -75,12 +76,16 @@ impl ClassFreeSettings {
     /// Refuses a training that does not fit into a device.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming what is needed and what there is.
+    /// [`Error::Option`] where the batch is none; [`Error::Invalid`] naming what is needed and what there is.
     pub(crate) fn check_fits(&self, images: [usize; 2], device: &Device) -> Result<()> {
         let ClassFreeSettings { width, options } = *self;
+        if options.batch < 2 {
+            return Err(Error::option("batch", "takes 2 or more where images have no classes: views are told apart"));
+        }
         let what = format!("a space without classes of width {width} and batch {}", options.batch);
-        let need = |batch| {
-            ClassFreeSettings { options: ContrastiveOptions { batch, ..options }, ..*self }.need(images, device)
+        let need = |batch: usize| {
+            let options = ContrastiveOptions { batch: batch.max(2), ..options };
+            ClassFreeSettings { options, ..*self }.need(images, device)
         };
         // Two views of each image.
         let amount = Amount::batch(options.batch, 2 * images[0].pow(2) * images[1]);
@@ -200,14 +205,18 @@ impl ClassFree {
     /// # Errors
     /// Those of [`Checkpoint::read`]; [`Error::Invalid`] where the checkpoint holds something else.
     pub fn read(path: &Path, device: &Device) -> Result<ClassFree> {
-        let checkpoint = Checkpoint::read(path)?;
+        ClassFree::of(&Checkpoint::read(path)?, path, device)
+    }
+
+    /// As [`ClassFree::read`], of a checkpoint that was read from a file.
+    pub(super) fn of(checkpoint: &Checkpoint, path: &Path, device: &Device) -> Result<ClassFree> {
         let none = |why: &dyn std::fmt::Display| {
             Error::invalid(format!(
-                "{} holds no space without classes ({why}); write it again with `graft judge`",
+                "{} holds no space without classes ({why}); name a file that `graft judge` wrote, or remove that of a comparison, which is made again",
                 path.display()
             ))
         };
-        let header: Header = cache::header(&checkpoint, KIND, FORMAT).map_err(|why| none(&why))?;
+        let header: Header = cache::header(checkpoint, KIND, FORMAT).map_err(|why| none(&why))?;
         header.design.check().map_err(|error| none(&error))?;
         checkpoint.check_slots(KIND, &Contrastive::slots(&header.design)).map_err(|error| none(&error))?;
         let network = Contrastive::new(device, &header.design, header.settings.options.seed);
@@ -235,9 +244,10 @@ impl ClassFree {
         self.network.device()
     }
 
-    /// Whether it learned from exactly these images.
+    /// Whether it learned from exactly these images, whatever their labels.
     pub fn knows(&self, training: &Dataset) -> bool {
-        self.header.data == training.digest()
+        // Labels, which it never saw, are in a digest.
+        self.header.data == training.digest() || self.header.data == training.clone().without_labels().digest()
     }
 
     /// Refuses images that it was not made for.

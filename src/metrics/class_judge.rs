@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Origin};
+use super::judge::JudgeReport;
 use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -237,11 +238,15 @@ impl ClassJudge {
     /// # Errors
     /// Those of [`Checkpoint::read`]; [`Error::Invalid`] where the checkpoint holds no judge.
     pub fn read(path: &Path, device: &Device) -> Result<ClassJudge> {
-        let checkpoint = Checkpoint::read(path)?;
+        ClassJudge::of(&Checkpoint::read(path)?, path, device)
+    }
+
+    /// As [`ClassJudge::read`], of a checkpoint that was read from a file.
+    pub(super) fn of(checkpoint: &Checkpoint, path: &Path, device: &Device) -> Result<ClassJudge> {
         let none = |why: &dyn std::fmt::Display| {
             Error::invalid(format!("{} holds no judge ({why}); name a file that `graft judge` wrote", path.display()))
         };
-        let header: Header = cache::header(&checkpoint, PREFIX, FORMAT).map_err(|why| none(&why))?;
+        let header: Header = cache::header(checkpoint, PREFIX, FORMAT).map_err(|why| none(&why))?;
         header.design.check().map_err(|error| none(&error))?;
         let slots = Classifier::slots(&header.design, header.classes);
         checkpoint.check_slots(PREFIX, &slots).map_err(|error| none(&error))?;
@@ -289,6 +294,12 @@ impl ClassJudge {
     /// Whether it was trained on exactly these images and labels.
     pub fn knows(&self, training: &Dataset) -> bool {
         self.header.data == training.digest()
+    }
+
+    /// It in a few words, with its accuracy on held-out images where that is known.
+    pub(crate) fn report(&self, accuracy: Option<f64>) -> JudgeReport {
+        let (hash, trained_on) = (self.hash.clone(), self.header.count);
+        JudgeReport { hash, accuracy, trained_on, class_free: false }
     }
 
     /// Refuses images that it was not made for.

@@ -278,7 +278,7 @@ impl Reference {
         self.panel.as_ref().map(PanelSide::report)
     }
 
-    /// The judge's accuracy on the held-out images, where they have labels.
+    /// The judge's accuracy on the held-out images, where they have labels and it has classes.
     pub fn accuracy(&self) -> Option<f64> {
         self.accuracy
     }

@@ -161,10 +161,10 @@ impl Judge {
     /// # Errors
     /// Those of [`Checkpoint::read`]; [`Error::Invalid`](crate::Error::Invalid) where the checkpoint holds no judge.
     pub fn read(path: &Path, device: &Device) -> Result<Judge> {
-        let kind = Checkpoint::read(path)?.header.get("kind").and_then(|kind| Some(kind.as_str()?.to_string()));
-        match kind.as_deref() {
-            Some(class_free::KIND) => ClassFree::read(path, device).map(Judge::ClassFree),
-            _ => ClassJudge::read(path, device).map(Judge::Classes),
+        let checkpoint = Checkpoint::read(path)?;
+        match checkpoint.header.get("kind").and_then(|kind| kind.as_str()) {
+            Some(class_free::KIND) => ClassFree::of(&checkpoint, path, device).map(Judge::ClassFree),
+            _ => ClassJudge::of(&checkpoint, path, device).map(Judge::Classes),
         }
     }
 
@@ -250,7 +250,14 @@ impl Judge {
 
     /// It in a few words, with its accuracy on held-out images where that is known.
     pub(crate) fn report(&self, accuracy: Option<f64>) -> JudgeReport {
-        let class_free = self.of_classes().is_none();
-        JudgeReport { hash: self.hash().to_string(), accuracy, trained_on: self.trained_on(), class_free }
+        match self {
+            Judge::Classes(judge) => judge.report(accuracy),
+            Judge::ClassFree(judge) => JudgeReport {
+                hash: judge.hash().to_string(),
+                accuracy: None,
+                trained_on: judge.trained_on(),
+                class_free: true,
+            },
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! How well samples match real images: figures as pure functions of features and labels, the [`Judge`] that gives those, and
 //! the [`Evaluation`] that holds all of them for one set of samples.
 //!
-//! [`Features`] are whatever an image is compared by: a classifier's activations, those of a fixed random convolution, or
+//! [`Features`] are whatever an image is compared by: a judge's activations, those of a fixed random convolution, or
 //! the pixels. Everything is computed in f64 and is the same whatever the number of threads.
 //!
 //! | figure | says | source |
@@ -44,7 +44,7 @@ pub use evaluation::{
 };
 pub use extrapolation::frechet_infinity;
 pub use features::Features;
-pub use figures::{Better, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
+pub use figures::{Better, Digits, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
 pub use frechet::{Gaussian, frechet_distance};
 pub use judge::{Judge, JudgeReport, Supervision};
 

@@ -93,10 +93,11 @@ impl PanelSettings {
             (Some(Judge::Classes(judge)), true) => Ok(PanelSettings::beside(judge.settings())),
             (None, true) => Ok(PanelSettings::beside(&JudgeSettings::STANDARD)),
             (Some(Judge::ClassFree(_)), true) => Err(Error::Usage(
-                "three judges tell classes apart, and the one that was named learned without: name another".to_string(),
+                "three judges tell classes apart, and the first one here learned without: measure by one, or name one of classes"
+                    .to_string(),
             )),
             (_, false) => Err(Error::Usage(format!(
-                "three judges tell classes apart, and the images of {} have not two: measure by one, which learns without labels",
+                "three judges tell classes apart, and {} has not two: measure by one judge",
                 training.name
             ))),
         }
@@ -236,8 +237,7 @@ impl PanelSide {
         let report = |judge: &ClassJudge| -> Result<JudgeReport> {
             let said = judge.predict(&held_out.images)?;
             let accuracy = held_out.labels.as_ref().map(|labels| said.accuracy(labels));
-            let (hash, trained_on) = (judge.hash().to_string(), judge.trained_on());
-            Ok(JudgeReport { hash, accuracy, trained_on, class_free: false })
+            Ok(judge.report(accuracy))
         };
         let report = PanelReport {
             other_seed: report(&panel.judges[0])?,

@@ -172,7 +172,7 @@ impl Curve {
 /// trained now. None where that was stopped.
 ///
 /// # Errors
-/// [`Error::Invalid`] where no judge can measure; what reading the data says.
+/// [`Error::Invalid`] where too few images are held out; what reading the data says.
 pub fn of_validation(
     parts: &Parts,
     (size, channels): (usize, usize),

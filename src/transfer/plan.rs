@@ -187,6 +187,10 @@ pub struct Plan {
     /// Steps between points on the curve of the judge's distances; no judge where missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_every: Option<u64>,
+    /// Whether the target's images have no classes and are measured by a judge without. Runs that were begun before there was one say
+    /// nothing: they go on with all of their images, unmeasured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub class_free: bool,
     /// How images are read, the source's and the target's, and which are held out.
     #[serde(default, skip_serializing_if = "Reading::is_usual")]
     pub reading: Reading,
@@ -315,13 +319,16 @@ impl Plan {
         Parts::read(&self.target.parse()?, &self.reading.of_size(self.recipe.architecture.size))
     }
 
-    /// Why no judge can measure the run, if none can: none is asked for, or the target has too little to train and measure by.
+    /// Why nothing measures the run, if nothing does: no judge is asked for, or too few of the target's images would be held out.
     ///
     /// # Errors
     /// Where a part of the target cannot be read.
     pub fn unjudged(&self, target: &Parts) -> Result<Option<String>> {
         match self.evaluate_every {
             None => Ok(Some("the run was started without a judge".to_string())),
+            Some(_) if !self.class_free && !target.whole().tells_classes() => {
+                Ok(Some("the run was begun when images without classes were not measured".to_string()))
+            }
             Some(_) => unjudged(target, HeldOut::Test),
         }
     }

@@ -17,7 +17,7 @@ use crate::run::unwatched;
 const SOME_OF_TARGET: usize = 2000;
 /// Images of the source at most, and those that a judge is shown: more than go through a network at once.
 pub(super) const SOME_OF_SOURCE: usize = 128;
-/// Classes of a judge, where the target says none.
+/// Classes of a judge, where the target says none; one without classes takes less.
 const CLASSES: usize = 10;
 
 /// The bytes of a data set's images that are in memory.

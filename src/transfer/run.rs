@@ -79,7 +79,7 @@ impl<'a> Ready<'a> {
         let unjudged = plan.unjudged(parts)?;
         if unjudged.is_none() {
             let Architecture { size, channels, .. } = plan.recipe.architecture;
-            let judge = Supervision::of(&target, &JudgeSettings::STANDARD);
+            let judge = Supervision::of(parts.whole(), &JudgeSettings::STANDARD);
             judge.check_fits([size, channels], target.classes.len(), device)?;
         }
         Ok(Ready { plan, parts, scratch, unjudged, target, source })
@@ -144,7 +144,7 @@ impl<'a> Ready<'a> {
         &self.target
     }
 
-    /// Why no judge will measure the run, if none will.
+    /// Why nothing will measure the run, if nothing will.
     pub fn unjudged(&self) -> Option<&str> {
         self.unjudged.as_deref()
     }

@@ -52,6 +52,7 @@ fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
         keep_every: None,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        class_free: false,
         reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch, r1, architecture, ..base },

@@ -87,6 +87,7 @@ fn plan(desk: &Desk, arm: &str) -> Plan {
         keep_every: None,
         on_nan: OnNan::Stop,
         evaluate_every: None,
+        class_free: false,
         reading: Reading::default(),
         arm: Arm::parse(arm).unwrap(),
         recipe: Recipe { batch: 8, architecture, ..base },

@@ -457,6 +457,7 @@ impl Runs<'_> {
             keep: None,
             keep_every: None,
             evaluate_every: None,
+            class_free: false,
             reading: settings.reading.clone(),
             arm: arm.resolved()?,
             recipe: self.recipe(cell.seed),

@@ -21,7 +21,7 @@ use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Scores, Trainer, load_generator, load_raw_generator, sample_asked};
 use crate::metrics::{ClassJudge, Distances, Evaluation, RealImages, Reference, largest_share};
 use crate::run::{self, Ending, Event, RunFolder, overfitting};
-use crate::transfer::{self, Folders, Shelf, Trained};
+use crate::transfer::{self, Folders, Plan, Shelf, Trained};
 
 /// The figures of a run's end, in its folder.
 const RECORD: &str = "evaluation.json";
@@ -183,7 +183,8 @@ impl Experiment for Runs<'_> {
         if let Some(stopped) = way.stopped()? {
             return Ok(Some(stopped));
         }
-        let plan = cell.plan(self.settings, self.jobs);
+        let class_free = !self.real.native().tells_classes();
+        let plan = Plan { class_free, ..cell.plan(self.settings, self.jobs) };
         let folders = Folders { shelf: self.shelf.clone(), ..cell.folders(self.root)? };
         let watcher = &mut |event: &Event<'_>| way.watch(event);
         match transfer::go_on(&plan, subset.clone(), &self.real.source, &folders, self.device, watcher) {

@@ -15,7 +15,7 @@ pub struct RealData {
     pub validation: Dataset,
     /// The test split in the networks' size; never read while settings are chosen.
     pub test: Option<Dataset>,
-    /// Why no judge can be trained on them, if none can.
+    /// Why nothing can be measured by them, if nothing can: too few are held out.
     pub unjudged: Option<String>,
     /// How many images are held out for validation, in a sentence.
     pub withheld: String,
@@ -50,7 +50,7 @@ impl RealData {
         Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, source })
     }
 
-    /// The same as [`training`](RealData::training), as it was read.
+    /// What methods, and the judge, may learn from, as it was read.
     pub fn native(&self) -> &Dataset {
         &self.native
     }

@@ -203,6 +203,7 @@ impl Cell {
             on_nan: OnNan::Stop,
             // A judge measures it, so that it learns from what is not held out.
             evaluate_every: Some(self.steps(settings)),
+            class_free: false,
             reading: settings.reading.clone(),
             arm: self.arm.clone(),
             recipe: Recipe { seed: self.seed, ..settings.recipe.clone() },

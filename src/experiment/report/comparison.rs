@@ -10,7 +10,7 @@ use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{self, AgainstScratch, CellReport, Comparison, MeanMinutes, Readings};
 use crate::experiment::verdict::{Contrast, Reading};
-use crate::metrics::{Better, Evaluation, FIGURES, Figure, JUDGE_FD};
+use crate::metrics::{Better, Digits, Evaluation, FIGURES, Figure, JUDGE_FD};
 use crate::run::RunFolder;
 
 /// Real images beside the samples, and how many of them stand in a row.
@@ -22,14 +22,14 @@ const OF_RUNS: [Figure<Readings>; 3] = [
     Figure::gan_train(|readings| readings.gan_train, |readings| readings.gan_train_chance),
     Figure {
         name: "labels right",
-        digits: 2,
+        digits: Digits::fixed(2),
         better: Better::Up,
         of: |readings| readings.labels_right,
         chance: |readings| readings.labels_right.and(readings.gan_train_chance),
     },
     Figure {
         name: "best step",
-        digits: 0,
+        digits: Digits::fixed(0),
         better: Better::Down,
         of: |readings| Some(readings.best.step as f64),
         chance: |_| None,
@@ -150,10 +150,12 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
         let ratio =
             |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Entry::Missing, ratio);
-        let shown = Entry::maybe(*mean_fd, JUDGE_FD.digits).floor(fd(&comparison.floors.real));
+        let shown = Entry::of(*mean_fd, JUDGE_FD.digits).floor(fd(&comparison.floors.real));
         let shown = if *mean_fd == best { shown.best() } else { shown };
-        let seeds: Vec<String> =
-            runs.iter().map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits))).collect();
+        let seeds: Vec<String> = runs
+            .iter()
+            .map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits.of(fd(&r.last)))))
+            .collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
         let controls = control.map_or(&[][..], |candidate| &candidate.controls);
         // Of several the one that it beats least.
@@ -304,7 +306,7 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
     type Of = Box<dyn Fn(&Readings) -> Option<f64>>;
     struct Shown {
         name: &'static str,
-        digits: usize,
+        digits: Digits,
         of: Of,
         chance: Of,
     }
@@ -328,7 +330,7 @@ fn figures(comparison: &Comparison, size: usize) -> Table {
     for (arm, runs) in &all {
         let over_seeds = |of: &Of| mean(&runs.iter().filter_map(|readings| of(readings)).collect::<Vec<_>>());
         let cell =
-            |figure: &Shown| Entry::maybe(over_seeds(&figure.of), figure.digits).by_chance(over_seeds(&figure.chance));
+            |figure: &Shown| Entry::of(over_seeds(&figure.of), figure.digits).by_chance(over_seeds(&figure.chance));
         table = table.row([Entry::text(*arm)].into_iter().chain(kept.iter().map(cell)).collect());
     }
     table.note("docs/evaluation.md explains each figure.")
@@ -344,7 +346,7 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         let runs = runs(comparison, arm, size);
         let of = |part: fn(&Readings) -> &Evaluation| {
             let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();
-            Entry::maybe(mean(&values), JUDGE_FD.digits)
+            Entry::of(mean(&values), JUDGE_FD.digits)
         };
         table = table.row(vec![Entry::text(arm), of(|r| &r.last), of(|r| &r.best.evaluation), of(|r| &r.raw)]);
     }
@@ -421,7 +423,7 @@ fn facts(comparison: &Comparison) -> Facts {
         facts = facts.fact("judge's accuracy", format!("{} %", decimal(100.0 * accuracy, 1)));
     }
     if judge.class_free {
-        facts = facts.fact("the judge", "learned without labels");
+        facts = facts.fact("judge learned", "without labels");
     }
     if let Some(panel) = &described.panel {
         let others = [

@@ -28,7 +28,7 @@ fn table(found: &Found, ranking: &Ranking) -> Table {
     for tried in &ranking.trials {
         let figure = |(rung, best): (usize, &Option<f64>)| {
             let fd = tried.judge_fd.get(rung).copied().flatten();
-            let entry = Entry::maybe(fd, JUDGE_FD.digits);
+            let entry = Entry::of(fd, JUDGE_FD.digits);
             if fd == *best { entry.best() } else { entry }
         };
         let options: Vec<String> = tried.options.iter().map(|(name, value)| format!("{name}={value}")).collect();

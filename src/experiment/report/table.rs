@@ -4,6 +4,7 @@ use super::Element;
 use super::number::decimal;
 use crate::experiment::verdict::Verdict;
 use crate::html::Html;
+use crate::metrics::Digits;
 
 /// One cell of a [`Table`].
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +15,8 @@ pub enum Entry {
     Number {
         /// The number.
         value: f64,
-        /// Its decimals.
-        decimals: usize,
+        /// Its digits.
+        digits: Digits,
         /// The value that cannot be beaten, or should not be: shown below.
         floor: Option<f64>,
         /// What it would be by chance: shown below.
@@ -39,12 +40,21 @@ impl Entry {
 
     /// A number with so many decimals.
     pub fn number(value: f64, decimals: usize) -> Entry {
-        Entry::Number { value, decimals, floor: None, chance: None, interval: None, best: false }
+        Entry::with(value, Digits::fixed(decimals))
+    }
+
+    fn with(value: f64, digits: Digits) -> Entry {
+        Entry::Number { value, digits, floor: None, chance: None, interval: None, best: false }
     }
 
     /// A number with so many decimals, or nothing.
     pub fn maybe(value: Option<f64>, decimals: usize) -> Entry {
         value.map_or(Entry::Missing, |value| Entry::number(value, decimals))
+    }
+
+    /// A value with the digits of its figure, or nothing.
+    pub fn of(value: Option<f64>, digits: Digits) -> Entry {
+        value.map_or(Entry::Missing, |value| Entry::with(value, digits))
     }
 
     /// A number with its floor below; other cells stay as they are.
@@ -82,18 +92,19 @@ impl Entry {
     fn render(&self, html: &mut Html) {
         match self {
             Entry::Text(text) => html.text(text),
-            Entry::Number { value, decimals, floor, chance, interval, best } => {
+            Entry::Number { value, digits, floor, chance, interval, best } => {
+                let decimal = |value: f64| decimal(value, digits.of(value));
                 let tag = if *best { "strong" } else { "span" };
-                html.leaf(tag, &[], &decimal(*value, *decimals));
+                html.leaf(tag, &[], &decimal(*value));
                 if let Some((low, high)) = interval {
-                    let text = format!("{} to {}", decimal(*low, *decimals), decimal(*high, *decimals));
+                    let text = format!("{} to {}", decimal(*low), decimal(*high));
                     html.leaf("small", &[], &text);
                 }
                 if let Some(floor) = floor {
-                    html.leaf("small", &[], &format!("floor {}", decimal(*floor, *decimals)));
+                    html.leaf("small", &[], &format!("floor {}", decimal(*floor)));
                 }
                 if let Some(chance) = chance {
-                    html.leaf("small", &[], &format!("chance {}", decimal(*chance, *decimals)));
+                    html.leaf("small", &[], &format!("chance {}", decimal(*chance)));
                 }
             }
             Entry::Verdict(verdict) => {

@@ -91,7 +91,7 @@ fn outcome(lines: &[(&str, &[Point])], steps: u64) -> Vec<String> {
     let end = |points: &[Point]| points.iter().find(|point| point.step == steps).map(|point| point.frechet.judge_fd);
     let Some((arm, points)) = lines.first() else { return Vec::new() };
     let Some(fd) = end(points) else { return Vec::new() };
-    let shown = |fd: f64| decimal(fd, JUDGE_FD.digits);
+    let shown = |fd: f64| decimal(fd, JUDGE_FD.digits.of(fd));
     let Some((scratch, its_fd)) = lines.get(1).and_then(|(_, points)| Some((points, end(points)?))) else {
         let start = points.first().filter(|point| point.step == 0);
         let start = start.map_or(String::new(), |point| format!(", from {} at step 0", shown(point.frechet.judge_fd)));
@@ -164,7 +164,10 @@ fn classes(findings: &Findings) -> Option<Table> {
     let columns = columns(&findings.judged)?;
     let names: Vec<&str> = ["class"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new("Share of each class, as the judge sees it", &names);
-    for class in 0..columns.iter().map(|(_, figures)| figures.distances.class_shares.len()).max()? {
+    // A judge without classes sees none.
+    let most =
+        columns.iter().map(|(_, figures)| figures.distances.class_shares.len()).max().filter(|&most| most > 0)?;
+    for class in 0..most {
         let share = |figures: &Evaluation| figures.distances.class_shares.get(class).copied();
         let cells = columns.iter().map(|(_, figures)| Entry::maybe(share(figures), 3));
         table = table.row([Entry::text(class.to_string())].into_iter().chain(cells).collect());
@@ -183,13 +186,17 @@ fn figures(findings: &Findings) -> Option<Table> {
         let Some(best) = figure.better.best(own()) else { continue };
         let cells = columns.iter().enumerate().map(|(place, (_, evaluation))| {
             let value = (figure.of)(evaluation);
-            let cell = Entry::maybe(value, figure.digits).by_chance((figure.chance)(evaluation));
+            let cell = Entry::of(value, figure.digits).by_chance((figure.chance)(evaluation));
             if arms.len() > 1 && place < arms.len() && value == Some(best) { cell.best() } else { cell }
         });
         table = table.row([Entry::text(figure.name)].into_iter().chain(cells).collect());
     }
-    let right = accuracy
-        .map_or(String::new(), |share| format!(" The judge is right on {} % of these.", decimal(100.0 * share, 1)));
+    let has_classes = arms.iter().any(|(_, evaluation)| evaluation.distances.class_distance.is_some());
+    let right = match accuracy {
+        Some(share) => format!(" The judge is right on {} % of these.", decimal(100.0 * share, 1)),
+        None if !has_classes => " The judge learned without labels.".to_string(),
+        None => String::new(),
+    };
     Some(table.note(format!("Measured against {against}.{right} docs/evaluation.md explains each figure.")))
 }
 
