@@ -7,7 +7,8 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::class_judge::JudgeSettings;
-use super::judge::{Judge, JudgeReport};
+use super::judge::Judge;
+use super::judge_report::JudgeReport;
 use super::panel::{Measure, Panel, PanelDistances, PanelReport, PanelSide};
 use super::random_convolution::RandomConvolution;
 use super::{

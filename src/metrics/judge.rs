@@ -6,11 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::cache::Origin;
 use super::class_free::{self, ClassFree, ClassFreeSettings};
 use super::class_judge::{ClassJudge, JudgeSettings};
+use super::judge_report::JudgeReport;
 use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -65,29 +64,6 @@ pub enum Judge {
     Classes(ClassJudge),
     /// One that learned without any.
     ClassFree(ClassFree),
-}
-
-/// What has to be known of a judge to read its figures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JudgeReport {
-    /// The hash of its weights.
-    pub hash: String,
-    /// Its accuracy on the held-out images; None of one that learned without classes, and where those have no labels.
-    pub accuracy: Option<f64>,
-    /// How many images it was trained on.
-    pub trained_on: usize,
-    /// Whether it learned without classes.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub class_free: bool,
-}
-
-impl JudgeReport {
-    /// It in a few words, whose shares are written by `percent`: what it is right on, and from how many images it learned.
-    pub fn text(&self, percent: impl Fn(f64) -> String) -> String {
-        let right = self.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy)));
-        let how = if self.class_free { "without labels " } else { "" };
-        format!("{right}trained {how}on {} images", self.trained_on)
-    }
 }
 
 impl Judge {

@@ -25,6 +25,7 @@ mod features;
 mod figures;
 mod frechet;
 mod judge;
+mod judge_report;
 mod kid;
 mod labels;
 mod manifold;
@@ -46,7 +47,8 @@ pub use extrapolation::frechet_infinity;
 pub use features::Features;
 pub use figures::{Better, Digits, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
 pub use frechet::{Gaussian, frechet_distance};
-pub use judge::{Judge, JudgeReport, Supervision};
+pub use judge::{Judge, Supervision};
+pub use judge_report::JudgeReport;
 
 pub use crate::atomic::cache_folder;
 pub use kid::kernel_distance;
