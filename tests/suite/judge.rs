@@ -360,4 +360,10 @@ fn commands_measure_by_images_without_labels() {
     let page = desk.text("compared/report.html");
     assert!(page.contains("judge learned") && page.contains("without labels"), "the report says how the judge learned");
     desk.refuses(2, &format!("{compare} --judges 3"), &["three judges tell classes apart"]);
+
+    // Labels of other images make a judge, too, and the same command goes on with it.
+    desk.graft("judge --data synthetic:strokes --size 16 --steps 2 --width 4 --batch 16 --out other.safetensors -q")
+        .ok();
+    let by_other = compare.replace("j.safetensors", "other.safetensors").replace("compared", "by-other");
+    assert_eq!(desk.graft(&by_other).ok(), desk.graft(&by_other).ok());
 }

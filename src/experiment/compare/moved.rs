@@ -83,9 +83,11 @@ fn is_same_target(root: &Path, known: &Design, real: &RealData) -> Result<Option
             return Ok(Some(digest == real.subset(cell.size, cell.seed)?.digest()));
         }
     }
+    // A judge that learned from them tells that they are the same; another may have been named for them.
     let judged = Checkpoint::read(&judge_path(root)).ok();
     let judged = judged.and_then(|judge| Some(judge.header.get("data")?.as_str()?.to_string()));
-    judged.map(|digest| Ok(digest == real.training()?.digest())).transpose()
+    let is_same = judged.map(|digest| Ok::<_, Error>(digest == real.training()?.digest())).transpose()?;
+    Ok(is_same.filter(|&is_same| is_same))
 }
 
 /// Whether a source was learned from these images, or was this checkpoint; None where none is there to tell.
