@@ -17,12 +17,12 @@ use crate::metrics::{ClassJudge, Judge as Trained, JudgeSettings, Real, Supervis
 /// What it is trained on unless something is named.
 const DATA: &str = "synthetic:street";
 
-/// Train the judge of a data set, in whose features samples are measured: a classifier of its real images, or of images without classes
-/// a network that tells one from another
+/// Train the judge of a data set: the network in whose features samples are measured
 #[derive(Args)]
 #[command(
-    after_help = "It is trained on the training split less the validation block (docs/data.md). `graft evaluate` trains one by itself\n\
-    and keeps it in a cache; with this command the same judge is made to be passed on.\n\n\
+    after_help = "It is a classifier, or for images without classes a network that learns to tell them apart, trained on the\n\
+    training split less the validation block (docs/data.md). `graft evaluate` trains one by itself and keeps it in a\n\
+    cache; with this command the same judge is made to be passed on.\n\n\
     Examples:\n  graft judge --data svhn:DIR --out judge.safetensors\n  graft evaluate runs/dcgan-svhn-0 --judge judge.safetensors"
 )]
 pub struct Judge {

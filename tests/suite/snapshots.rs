@@ -109,7 +109,7 @@ fn the_best_on_validation_stays_and_is_shown() {
     desk.refuses(
         1,
         "train --data idx:images --evaluate-every 2 --steps 2 --features 4",
-        &["--evaluate-every needs a judge"],
+        &["--evaluate-every has too little to measure by"],
     );
 }
 
