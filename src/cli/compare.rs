@@ -91,8 +91,8 @@ pub struct Compare {
     /// A judge that `graft judge` wrote [default: the one of the target, from the cache or trained now]
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     judge: Option<PathBuf>,
-    /// How many judges measure, of images with classes: three are of two seeds and two architectures, and a space that was learned without classes stands beside
-    /// them; a verdict says whether it holds under all. A comparison that one judge measured may go on under three
+    /// How many judges measure, of images with classes: three are of two seeds and two architectures, and a space that was learned
+    /// without classes stands beside them; a verdict says whether it holds under all. A comparison that one judge measured may go on under three
     #[arg(long, value_parser = one_of::<Judges>(), default_value_t = Judges::One, value_name = "N", hide_short_help = true)]
     judges: Judges,
     #[command(flatten)]

@@ -32,8 +32,8 @@ pub struct Evaluate {
     /// A judge that `graft judge` wrote [default: the one of these images, from the cache or trained now]
     #[arg(long, value_name = "FILE")]
     judge: Option<PathBuf>,
-    /// How many judges measure, of images with classes: three are of two seeds and two architectures, and a space that was learned without classes stands beside
-    /// them, all trained on the images that the judge learns from
+    /// How many judges measure, of images with classes: three are of two seeds and two architectures, and a space that was learned
+    /// without classes stands beside them, all trained on the images that the judge learns from
     #[arg(long, value_parser = one_of::<Judges>(), default_value_t = Judges::One, value_name = "N")]
     judges: Judges,
     /// What to measure against: the test split, or the validation block while settings are chosen

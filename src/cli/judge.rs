@@ -12,7 +12,7 @@ use super::{Compute, count, named, seed, steps, tell};
 use crate::classifier::{Made, Options};
 use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
-use crate::metrics::{ClassJudge, Judge as Trained, JudgeSettings, Real, Supervision};
+use crate::metrics::{Judge as Trained, JudgeSettings, Real, Supervision};
 
 /// What it is trained on unless something is named.
 const DATA: &str = "synthetic:street";
@@ -74,28 +74,29 @@ impl Judge {
         let real = Real::of(&parts, size, channels)?;
         drop(parts);
         self.compute.run(|device| {
-            let steps = Supervision::of(&real.training, &settings).steps();
-            let mut progress = Progress::new("judge", steps, is_quiet());
+            let supervision = Supervision::of(&real.training, &settings);
+            let mut progress = Progress::new("judge", supervision.steps(), is_quiet());
             let told = &mut |made: Made| progress.watch_classifier(made);
-            let judge = Trained::train(real.training, &settings, device, told);
+            let judge = Trained::train(real.training, supervision, device, told);
             progress.finish();
             let judge = judge?.ok_or_else(interrupted)?;
             judge.write(&self.out)?;
             let accuracy = |held_out: &Dataset| {
-                let classifier = judge.of_classes().filter(|_| held_out.labels.is_some()).map(ClassJudge::classifier);
+                let classifier = judge.classifier().filter(|_| held_out.labels.is_some());
                 classifier.map(|classifier| classifier.accuracy(held_out)).transpose()
             };
+            let is_class_free = judge.classifier().is_none();
             let validation = accuracy(&real.validation)?;
             let test = real.test.ok().map(|test| accuracy(&test)).transpose()?.flatten();
             let mut said: Vec<String> =
                 validation.map(|share| format!("{} on the validation block", percent(share))).into_iter().collect();
             said.extend(test.map(|share| format!("{} on the test split", percent(share))));
-            if judge.of_classes().is_none() {
+            if is_class_free {
                 said.push("learned without labels".to_string());
             }
             tell(
                 "judge",
-                json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash(), "class_free": judge.of_classes().is_none() }),
+                json!({ "judge": named(&self.out), "validation_accuracy": validation, "test_accuracy": test, "hash": judge.hash(), "class_free": is_class_free }),
                 format!("{}: {}; hash {}", self.out.display(), said.join(", "), judge.hash()),
             );
             Ok(())

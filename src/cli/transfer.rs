@@ -277,7 +277,10 @@ impl Transfer {
 /// The transfer, and what came out.
 fn run(plan: &Plan, ready: &Ready<'_>, folder: &RunFolder, device: &Device) -> Result<()> {
     if let Some(why) = ready.unjudged().filter(|_| plan.evaluate_every.is_some()) {
-        warn(format!("warning: nothing will be measured: {why}; name other held-out images with --held-out SPEC"));
+        // A run that was begun unmeasured stays so, however many images are held out.
+        let began_unmeasured = !plan.class_free && !ready.target().tells_classes();
+        let advice = if began_unmeasured { "" } else { "; name other held-out images with --held-out SPEC" };
+        warn(format!("warning: nothing will be measured: {why}{advice}"));
     }
     let mut progress = Progress::new(&plan.arm.name, plan.steps, is_quiet());
     let findings = transfer::run(ready, folder, device, &mut |event| progress.watch(event));

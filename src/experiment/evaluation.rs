@@ -194,7 +194,7 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let samples = reference.evaluate_generator(&network, &architecture, seed, count)?;
-        let learned = reference.judge().of_classes().map(|judge| *judge.settings());
+        let learned = reference.judge().class_settings();
         let learned = learned.filter(|_| network.conditions().asks_for_classes() && held_out.labels.is_some());
         let gan_train = if let Some(settings) = learned {
             let mut told = of_classifier("GAN-train", settings.options.steps, watcher);

@@ -258,7 +258,7 @@ impl Translation {
         let (training, of_source_held_out) = without_a_tenth(&shown)?;
         let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
         let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
-        let (Some(by_source), Some(_)) = (of_source.of_classes(), of_target.of_classes()) else {
+        let (Some(by_source), Some(_)) = (of_source.classifier(), of_target.classifier()) else {
             return Err(none());
         };
         let (classes, theirs) = (real.training.classes.clone(), training.classes.clone());
@@ -275,7 +275,7 @@ impl Translation {
         let right = of_target.predict(&pairs.target)?.labels;
         let mut shifted = right.clone();
         shifted.rotate_right(1);
-        let source_judge = by_source.report(Some(by_source.classifier().accuracy(&of_source_held_out)?));
+        let source_judge = of_source.report(Some(by_source.accuracy(&of_source_held_out)?));
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
         let of_count = self.pairs(seed, Latents::Drawn, judged.count().min(COUNT), None)?.target;

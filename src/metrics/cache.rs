@@ -1,4 +1,4 @@
-//! What is trained once and kept: judges, and the space without classes, each in a file of the cache named by a hash of all that
+//! What is trained once and kept: judges of either kind, each in a file of the cache named by a hash of all that
 //! determines it.
 
 use std::path::{Path, PathBuf};
@@ -28,15 +28,12 @@ pub(super) fn as_header(of: &impl Serialize) -> serde_json::Map<String, Json> {
     }
 }
 
-/// What determined what a checkpoint holds, of a kind and a format; else why it is none.
-pub(super) fn header<T: DeserializeOwned>(checkpoint: &Checkpoint, kind: &str, format: u64) -> Result<T, String> {
+/// What determined what a checkpoint of a format holds; else why it is none.
+pub(super) fn header<T: DeserializeOwned>(checkpoint: &Checkpoint, format: u64) -> Result<T, String> {
     let header = Json::Object(checkpoint.header.clone());
-    let (theirs, version) = (header["kind"].clone(), header["format"].clone());
+    let version = header["format"].clone();
     let read = serde_json::from_value(header).map_err(|error| error.to_string())?;
-    match theirs == kind && version == format {
-        true => Ok(read),
-        false => Err(format!("it is a {} of format {version}", theirs.as_str().unwrap_or_default())),
-    }
+    if version == format { Ok(read) } else { Err(format!("it is of format {version}")) }
 }
 
 /// The name of a file in the cache, by what it holds and what determines that.

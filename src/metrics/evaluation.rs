@@ -6,9 +6,8 @@ use std::sync::{Arc, OnceLock};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::class_judge::JudgeSettings;
-use super::judge::Judge;
-use super::judge_report::JudgeReport;
+use super::judge::{Judge, JudgeReport};
+use super::judge_settings::JudgeSettings;
 use super::panel::{Measure, Panel, PanelDistances, PanelReport, PanelSide};
 use super::random_convolution::RandomConvolution;
 use super::{
@@ -491,7 +490,7 @@ fn all_over(data: &Dataset, count: usize) -> Dataset {
 
 /// What a judge's classes are called: none where it learned without. Its file says it, or else they are those of the data set.
 fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
-    if judge.of_classes().is_none() {
+    if judge.classifier().is_none() {
         return Ok(Classes::numbered(0..0));
     }
     let own = judge.class_names();

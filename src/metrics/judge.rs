@@ -6,64 +6,157 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cache::Origin;
-use super::class_free::{self, ClassFree, ClassFreeSettings};
-use super::class_judge::{ClassJudge, JudgeSettings};
-use super::judge_report::JudgeReport;
+use serde::{Deserialize, Serialize};
+
+use super::cache::{self, Origin};
+use super::judge_settings::JudgeSettings;
+use super::supervision::Supervision;
 use crate::atomic::cache_folder;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
-use crate::classifier::{Design, Predictions, Watcher};
+use crate::classifier::{
+    Classifier, Contrastive, ContrastiveTraining, Design, Predictions, Targets, Training, Watcher,
+};
 use crate::data::{Classes, Dataset, Images};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::nn::{Parameter, Slot};
+use crate::random::Network;
 
-/// What a judge learns by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Supervision {
-    /// The classes of its images.
-    Classes(JudgeSettings),
-    /// Which views are of one image.
-    Views(ClassFreeSettings),
-}
-
-impl Supervision {
-    /// By what a judge of these images learns: by classes where two or more have images, else by views, with what stands beside a judge
-    /// of such settings.
-    pub fn of(training: &Dataset, settings: &JudgeSettings) -> Supervision {
-        match training.tells_classes() {
-            true => Supervision::Classes(*settings),
-            false => Supervision::Views(ClassFreeSettings::beside(settings)),
-        }
-    }
-
-    /// The steps that its training takes.
-    pub fn steps(&self) -> u64 {
-        match self {
-            Supervision::Classes(settings) => settings.options.steps,
-            Supervision::Views(settings) => settings.options.steps,
-        }
-    }
-
-    /// Refuses a training that does not fit into a device: into its memory, where that is the host's, or its largest tensor.
-    ///
-    /// # Errors
-    /// [`Error::Option`](crate::Error::Option) where the batch is none; [`Error::Invalid`](crate::Error::Invalid) naming what is needed
-    /// and what there is.
-    pub(crate) fn check_fits(&self, images: [usize; 2], classes: usize, device: &Device) -> Result<()> {
-        match self {
-            Supervision::Classes(settings) => settings.check_fits(images, classes, device),
-            Supervision::Views(settings) => settings.check_fits(images, device),
-        }
-    }
-}
+/// The version of the judge's layout and training.
+const FORMAT: u64 = 1;
 
 /// A trained judge.
 #[derive(Debug)]
-pub enum Judge {
-    /// One that learned the classes of its images.
-    Classes(ClassJudge),
-    /// One that learned without any.
-    ClassFree(ClassFree),
+pub struct Judge {
+    eye: Eye,
+    header: Header,
+    hash: String,
+}
+
+/// What has to be known of a judge to read its figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JudgeReport {
+    /// The hash of its weights.
+    pub hash: String,
+    /// Its accuracy on the held-out images; None of one that learned without classes, and where those have no labels.
+    pub accuracy: Option<f64>,
+    /// How many images it was trained on.
+    pub trained_on: usize,
+    /// Whether it learned without classes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub class_free: bool,
+}
+
+impl JudgeReport {
+    /// It in a few words, whose shares are written by `percent`: what it is right on, and from how many images it learned.
+    pub fn text(&self, percent: impl Fn(f64) -> String) -> String {
+        let right = self.accuracy.map_or(String::new(), |accuracy| format!("{} right, ", percent(accuracy)));
+        let how = if self.class_free { "without labels " } else { "" };
+        format!("{right}trained {how}on {} images", self.trained_on)
+    }
+}
+
+/// What determines a judge, as its checkpoint's header has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Header {
+    format: u64,
+    kind: String,
+    graft: String,
+    device: String,
+    microkernel: String,
+    settings: Supervision,
+    design: Design,
+    /// None that it tells apart where it learned without.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    classes: usize,
+    /// What they are called, where those are not their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    class_names: Vec<String>,
+    data: String,
+    count: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+impl Header {
+    fn new(settings: Supervision, training: &Dataset, device: &Device) -> Header {
+        let Images { height, channels, count, .. } = training.images;
+        let classes = match settings {
+            Supervision::Classes(_) => training.classes.clone(),
+            Supervision::Views(_) => Classes::numbered(0..0),
+        };
+        Header {
+            format: FORMAT,
+            kind: settings.kind().to_string(),
+            graft: env!("CARGO_PKG_VERSION").to_string(),
+            device: device.name().to_string(),
+            microkernel: device.backend().rounding().to_string(),
+            settings,
+            design: settings.design([height, channels]),
+            classes: classes.len(),
+            class_names: match classes == Classes::numbered(0..classes.len()) {
+                true => Vec::new(),
+                false => classes.names().to_vec(),
+            },
+            data: training.digest(),
+            count,
+        }
+    }
+
+    /// The filters and matrices that a checkpoint of it holds.
+    fn slots(&self) -> Vec<Slot> {
+        match self.settings {
+            Supervision::Classes(_) => Classifier::slots(&self.design, self.classes),
+            Supervision::Views(_) => Contrastive::slots(&self.design),
+        }
+    }
+}
+
+/// The network of a judge.
+#[derive(Debug)]
+enum Eye {
+    Classifier(Classifier),
+    Contrastive(Contrastive),
+}
+
+impl Eye {
+    /// A fresh network, into which a checkpoint's parameters go.
+    fn new(header: &Header, device: &Device) -> Eye {
+        match header.settings {
+            Supervision::Classes(_) => {
+                Eye::Classifier(Classifier::new(device, &header.design, header.classes, 0, Network::Judge))
+            }
+            Supervision::Views(settings) => {
+                Eye::Contrastive(Contrastive::new(device, &header.design, settings.options.seed))
+            }
+        }
+    }
+
+    /// A network that learned from images; None where the watcher stopped it.
+    fn train(header: &Header, training: Dataset, device: &Device, watcher: &mut Watcher<'_>) -> Result<Option<Eye>> {
+        Ok(match header.settings {
+            Supervision::Classes(JudgeSettings { options, .. }) => {
+                let mut run =
+                    Training::new(&header.design, &options, training, &Targets::Labels, Network::Judge, device)?;
+                run.run(watcher)?.then(|| Eye::Classifier(run.into_classifier()))
+            }
+            Supervision::Views(settings) => {
+                let mut run = ContrastiveTraining::new(&header.design, &settings.options, training, device)?;
+                run.run(watcher)?.then(|| Eye::Contrastive(run.into_network()))
+            }
+        })
+    }
+
+    /// What determines what it says: parameters and statistics.
+    fn state(&self) -> Vec<Parameter> {
+        match self {
+            Eye::Classifier(network) => [network.parameters(), network.statistics()].concat(),
+            Eye::Contrastive(network) => network.state(),
+        }
+    }
 }
 
 impl Judge {
@@ -71,21 +164,20 @@ impl Judge {
     /// validation block. None where the watcher stopped it.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) where the images are too few, or the training diverged; the device's first failure.
+    /// [`Error::Invalid`] where it learns by classes and there are no labels, the images are too few, or the training diverged; the
+    /// device's first failure.
     pub fn train(
         training: Dataset,
-        settings: &JudgeSettings,
+        settings: Supervision,
         device: &Device,
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<Judge>> {
-        Ok(match Supervision::of(&training, settings) {
-            Supervision::Classes(settings) => {
-                ClassJudge::train(training, &settings, device, watcher)?.map(Judge::Classes)
-            }
-            Supervision::Views(settings) => {
-                ClassFree::train(training, &settings, device, watcher)?.map(Judge::ClassFree)
-            }
-        })
+        let Images { height, channels, .. } = training.images;
+        settings.check_fits([height, channels], training.classes.len(), device)?;
+        let header = Header::new(settings, &training, device);
+        let Some(eye) = Eye::train(&header, training, device, watcher)? else { return Ok(None) };
+        device.release_idle();
+        Judge::new(eye, header).map(Some)
     }
 
     /// The judge that [`Judge::train`] would train: out of the cache in [`cache_folder`] where it is there, else trained and put
@@ -95,7 +187,7 @@ impl Judge {
     /// As [`Judge::train`]; a cache that cannot be read or written is none.
     pub fn cached(
         training: Dataset,
-        settings: &JudgeSettings,
+        settings: Supervision,
         device: &Device,
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
@@ -109,131 +201,163 @@ impl Judge {
     pub fn cached_in(
         folder: Result<PathBuf>,
         training: Dataset,
-        settings: &JudgeSettings,
+        settings: Supervision,
         device: &Device,
         watcher: &mut Watcher<'_>,
     ) -> Result<Option<(Judge, Origin)>> {
-        Ok(match Supervision::of(&training, settings) {
-            Supervision::Classes(settings) => ClassJudge::cached_in(folder, training, &settings, device, watcher)?
-                .map(|(judge, origin)| (Judge::Classes(judge), origin)),
-            Supervision::Views(settings) => ClassFree::cached_in(folder, training, &settings, device, watcher)?
-                .map(|(judge, origin)| (Judge::ClassFree(judge), origin)),
-        })
+        let header = Header::new(settings, &training, device);
+        let file = folder.map(|folder| folder.join(cache::file_name(settings.kind(), &header)));
+        let read = |path: &Path| Judge::read(path, device).ok().filter(|judge| judge.header == header);
+        cache::cached(file, read, || Judge::train(training, settings, device, watcher), Judge::write)
+    }
+
+    fn new(eye: Eye, header: Header) -> Result<Judge> {
+        let mut judge = Judge { eye, header, hash: String::new() };
+        let checkpoint = judge.checkpoint()?;
+        if let Some(name) = checkpoint.first_broken() {
+            return Err(Error::invalid(format!(
+                "the judge diverged: at step {} {name} is the first tensor that is not finite; train one with `graft judge` and another \
+                 seed",
+                judge.header.settings.steps()
+            )));
+        }
+        judge.hash = checkpoint.digest();
+        Ok(judge)
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::new(cache::as_header(&self.header));
+        checkpoint.insert_parameters(self.header.settings.kind(), &self.eye.state())?;
+        Ok(checkpoint)
     }
 
     /// Writes it as a checkpoint.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where it cannot be written; the device's first failure.
+    /// [`Error::Io`] where it cannot be written; the device's first failure.
     pub fn write(&self, path: &Path) -> Result<()> {
-        match self {
-            Judge::Classes(judge) => judge.write(path),
-            Judge::ClassFree(judge) => judge.write(path),
-        }
+        self.checkpoint()?.write(path)
     }
 
     /// Reads what [`Judge::write`] wrote.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::read`]; [`Error::Invalid`](crate::Error::Invalid) where the checkpoint holds no judge.
+    /// Those of [`Checkpoint::read`]; [`Error::Invalid`] where the checkpoint holds no judge.
     pub fn read(path: &Path, device: &Device) -> Result<Judge> {
         let checkpoint = Checkpoint::read(path)?;
-        match checkpoint.header.get("kind").and_then(|kind| kind.as_str()) {
-            Some(class_free::KIND) => ClassFree::of(&checkpoint, path, device).map(Judge::ClassFree),
-            _ => ClassJudge::of(&checkpoint, path, device).map(Judge::Classes),
+        let none = |why: &dyn std::fmt::Display| {
+            Error::invalid(format!("{} holds no judge ({why}); name a file that `graft judge` wrote", path.display()))
+        };
+        let header: Header = cache::header(&checkpoint, FORMAT).map_err(|why| none(&why))?;
+        let kind = header.settings.kind();
+        if header.kind != kind {
+            return Err(none(&format!("it is a {}", header.kind)));
         }
+        header.design.check().map_err(|error| none(&error))?;
+        checkpoint.check_slots(kind, &header.slots()).map_err(|error| none(&error))?;
+        let eye = Eye::new(&header, device);
+        checkpoint.load_parameters(kind, &eye.state()).map_err(|error| none(&error))?;
+        Judge::new(eye, header).map_err(|error| none(&error))
     }
 
     /// SHA-256, in hexadecimal, of its weights and all that determined them: equal hashes are equal judges.
     pub fn hash(&self) -> &str {
-        match self {
-            Judge::Classes(judge) => judge.hash(),
-            Judge::ClassFree(judge) => judge.hash(),
-        }
-    }
-
-    /// The one of classes, where it is that.
-    pub fn of_classes(&self) -> Option<&ClassJudge> {
-        match self {
-            Judge::Classes(judge) => Some(judge),
-            Judge::ClassFree(_) => None,
-        }
+        &self.hash
     }
 
     /// The classes that it tells apart: 0 of one that learned without any.
     pub fn classes(&self) -> usize {
-        self.of_classes().map_or(0, ClassJudge::classes)
+        self.header.classes
     }
 
     /// What the classes are called, where its file says so.
     pub fn class_names(&self) -> Option<Classes> {
-        self.of_classes().and_then(ClassJudge::class_names)
+        let names = Classes::distinct(self.header.class_names.clone()).filter(|_| self.header.classes > 0);
+        names.filter(|names| names.len() == self.header.classes)
     }
 
     /// The shapes of its network.
     pub fn design(&self) -> &Design {
-        match self {
-            Judge::Classes(judge) => judge.design(),
-            Judge::ClassFree(judge) => judge.design(),
+        &self.header.design
+    }
+
+    /// By what it learned.
+    pub fn settings(&self) -> Supervision {
+        self.header.settings
+    }
+
+    /// The settings of one that learned by classes.
+    pub fn class_settings(&self) -> Option<JudgeSettings> {
+        match self.header.settings {
+            Supervision::Classes(settings) => Some(settings),
+            Supervision::Views(_) => None,
+        }
+    }
+
+    /// The network of one that learned by classes.
+    pub fn classifier(&self) -> Option<&Classifier> {
+        match &self.eye {
+            Eye::Classifier(classifier) => Some(classifier),
+            Eye::Contrastive(_) => None,
         }
     }
 
     /// Where it computes.
     pub fn device(&self) -> Device {
-        match self {
-            Judge::Classes(judge) => judge.classifier().device(),
-            Judge::ClassFree(judge) => judge.device(),
+        match &self.eye {
+            Eye::Classifier(network) => network.device(),
+            Eye::Contrastive(network) => network.device(),
         }
     }
 
     /// How many images it was trained on.
     pub fn trained_on(&self) -> usize {
-        match self {
-            Judge::Classes(judge) => judge.trained_on(),
-            Judge::ClassFree(judge) => judge.trained_on(),
-        }
+        self.header.count
     }
 
-    /// Whether it was trained on exactly these images and labels.
+    /// Whether it was trained on exactly these images, and, where it learned by classes, labels.
     pub fn knows(&self, training: &Dataset) -> bool {
-        match self {
-            Judge::Classes(judge) => judge.knows(training),
-            Judge::ClassFree(judge) => judge.knows(training),
-        }
+        // Labels are in a digest, also where they taught nothing.
+        let blind = || self.classifier().is_none().then(|| training.clone().without_labels().digest());
+        self.header.data == training.digest() || blind().is_some_and(|digest| digest == self.header.data)
     }
 
     /// Refuses images that it was not made for.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) naming both sizes.
+    /// [`Error::Invalid`] naming both sizes.
     pub fn check(&self, images: &Images) -> Result<()> {
-        match self {
-            Judge::Classes(judge) => judge.check(images),
-            Judge::ClassFree(judge) => judge.check(images),
+        let Design { size, channels, .. } = self.header.design;
+        if [images.height, images.width, images.channels] == [size, size, channels] {
+            return Ok(());
         }
+        Err(Error::invalid(format!(
+            "the judge is for images of {size}x{size}x{channels}, not {}x{}x{}; train one for size {} and channels {} with `graft judge`",
+            images.height, images.width, images.channels, images.height, images.channels
+        )))
     }
 
     /// What it says of images; one without classes gives features alone.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) where they are of another size; the device's first failure.
+    /// [`Error::Invalid`] where they are of another size; the device's first failure.
     pub fn predict(&self, images: &Images) -> Result<Predictions> {
-        match self {
-            Judge::Classes(judge) => judge.predict(images),
-            Judge::ClassFree(judge) => judge.predict(images),
+        self.check(images)?;
+        match &self.eye {
+            Eye::Classifier(network) => network.predict(images),
+            Eye::Contrastive(network) => Ok(Predictions {
+                classes: 0,
+                dimensions: self.header.design.features(),
+                labels: Vec::new(),
+                probabilities: Vec::new(),
+                features: network.features(images)?,
+            }),
         }
     }
 
     /// It in a few words, with its accuracy on held-out images where that is known.
     pub(crate) fn report(&self, accuracy: Option<f64>) -> JudgeReport {
-        match self {
-            Judge::Classes(judge) => judge.report(accuracy),
-            Judge::ClassFree(judge) => JudgeReport {
-                hash: judge.hash().to_string(),
-                accuracy: None,
-                trained_on: judge.trained_on(),
-                class_free: true,
-            },
-        }
+        let class_free = self.classifier().is_none();
+        JudgeReport { hash: self.hash.clone(), accuracy, trained_on: self.header.count, class_free }
     }
 }

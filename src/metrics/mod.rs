@@ -17,7 +17,6 @@
 
 mod cache;
 mod class_free;
-mod class_judge;
 mod confusion;
 mod evaluation;
 mod extrapolation;
@@ -25,7 +24,7 @@ mod features;
 mod figures;
 mod frechet;
 mod judge;
-mod judge_report;
+mod judge_settings;
 mod kid;
 mod labels;
 mod manifold;
@@ -34,10 +33,10 @@ mod pairs;
 mod panel;
 mod random_convolution;
 mod real;
+mod supervision;
 
 pub use cache::Origin;
-pub use class_free::{ClassFree, ClassFreeSettings};
-pub use class_judge::{ClassJudge, JudgeSettings};
+pub use class_free::ClassFreeSettings;
 pub use confusion::Confusion;
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
@@ -47,8 +46,8 @@ pub use extrapolation::frechet_infinity;
 pub use features::Features;
 pub use figures::{Better, Digits, FD_INFINITY, FIGURES, Figure, JUDGE_FD, OF_PANEL};
 pub use frechet::{Gaussian, frechet_distance};
-pub use judge::{Judge, Supervision};
-pub use judge_report::JudgeReport;
+pub use judge::{Judge, JudgeReport};
+pub use judge_settings::JudgeSettings;
 
 pub use crate::atomic::cache_folder;
 pub use kid::kernel_distance;
@@ -58,3 +57,4 @@ pub use memorisation::{Memorisation, memorisation};
 pub use panel::{Judges, Measure, Panel, PanelDistances, PanelReport, PanelSettings};
 pub use random_convolution::RandomConvolution;
 pub use real::Real;
+pub use supervision::Supervision;

@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::class_free::{ClassFree, ClassFreeSettings};
-use super::class_judge::{ClassJudge, JudgeSettings};
+use super::class_free::ClassFreeSettings;
 use super::features::Features;
 use super::frechet::{Gaussian, frechet_distance};
-use super::judge::Judge;
-use super::judge_report::JudgeReport;
+use super::judge::{Judge, JudgeReport};
+use super::judge_settings::JudgeSettings;
 use crate::backend::Device;
-use crate::classifier::{Classifier, Contrastive, Options, Predictions};
+use crate::classifier::{Classifier, Contrastive, Options};
 use crate::data::{Dataset, Images};
 use crate::error::{Error, Result};
 use crate::memory::Need;
@@ -90,17 +89,18 @@ impl PanelSettings {
     /// # Errors
     /// [`Error::Usage`] where that learns without classes, as the two others cannot.
     pub fn of(known: Option<&Judge>, training: &Dataset) -> Result<PanelSettings> {
-        match (known, training.tells_classes()) {
-            (Some(Judge::Classes(judge)), true) => Ok(PanelSettings::beside(judge.settings())),
-            (None, true) => Ok(PanelSettings::beside(&JudgeSettings::STANDARD)),
-            (Some(Judge::ClassFree(_)), true) => Err(Error::Usage(
+        if !training.tells_classes() {
+            return Err(Error::Usage(format!(
+                "three judges tell classes apart, and {} has not two: measure by one judge",
+                training.name
+            )));
+        }
+        match known.map_or(Some(JudgeSettings::STANDARD), Judge::class_settings) {
+            Some(settings) => Ok(PanelSettings::beside(&settings)),
+            None => Err(Error::Usage(
                 "three judges tell classes apart, and the first one here learned without: measure by one, or name one of classes"
                     .to_string(),
             )),
-            (_, false) => Err(Error::Usage(format!(
-                "three judges tell classes apart, and {} has not two: measure by one judge",
-                training.name
-            ))),
         }
     }
 
@@ -139,9 +139,9 @@ impl PanelSettings {
 #[derive(Debug)]
 pub struct Panel {
     /// One of another seed, and one of another architecture.
-    pub judges: [ClassJudge; 2],
+    pub judges: [Judge; 2],
     /// The space without classes.
-    pub class_free: ClassFree,
+    pub class_free: Judge,
 }
 
 /// What has to be known of a panel to read its figures.
@@ -193,7 +193,7 @@ impl Panel {
     /// Writes it into a folder.
     ///
     /// # Errors
-    /// As [`ClassJudge::write`].
+    /// As [`Judge::write`].
     pub fn write(&self, folder: &Path) -> Result<()> {
         let [seed, architecture, class_free] = Panel::files(folder);
         self.judges[0].write(&seed)?;
@@ -204,23 +204,28 @@ impl Panel {
     /// Reads what [`Panel::write`] wrote.
     ///
     /// # Errors
-    /// Those of [`ClassJudge::read`] and [`ClassFree::read`].
+    /// Those of [`Judge::read`]; [`Error::Invalid`] where one learned by what another should have.
     pub fn read(folder: &Path, device: &Device) -> Result<Panel> {
         let [seed, architecture, class_free] = Panel::files(folder);
-        Ok(Panel {
-            judges: [ClassJudge::read(&seed, device)?, ClassJudge::read(&architecture, device)?],
-            class_free: ClassFree::read(&class_free, device)?,
-        })
+        let read = |path: &Path, by_classes: bool| {
+            let judge = Judge::read(path, device)?;
+            if judge.classifier().is_some() == by_classes {
+                return Ok(judge);
+            }
+            Err(Error::invalid(format!(
+                "{} holds a judge of another kind; remove it, and it is made again",
+                path.display()
+            )))
+        };
+        Ok(Panel { judges: [read(&seed, true)?, read(&architecture, true)?], class_free: read(&class_free, false)? })
     }
 
     fn features(&self, images: &Images) -> Result<[Features; 3]> {
-        let features = |said: Predictions| Features::from_slice(&said.features, said.dimensions);
-        let [seed, architecture] = &self.judges;
-        Ok([
-            features(seed.predict(images)?)?,
-            features(architecture.predict(images)?)?,
-            features(self.class_free.predict(images)?)?,
-        ])
+        let of = |judge: &Judge| {
+            let said = judge.predict(images)?;
+            Features::from_slice(&said.features, said.dimensions)
+        };
+        Ok([of(&self.judges[0])?, of(&self.judges[1])?, of(&self.class_free)?])
     }
 }
 
@@ -235,7 +240,7 @@ pub(super) struct PanelSide {
 impl PanelSide {
     pub fn new(panel: Arc<Panel>, held_out: &Dataset) -> Result<PanelSide> {
         let gaussians = panel.features(&held_out.images)?.each_ref().map(Gaussian::fit);
-        let report = |judge: &ClassJudge| -> Result<JudgeReport> {
+        let report = |judge: &Judge| -> Result<JudgeReport> {
             let said = judge.predict(&held_out.images)?;
             let accuracy = held_out.labels.as_ref().map(|labels| said.accuracy(labels));
             Ok(judge.report(accuracy))

@@ -12,9 +12,7 @@ use crate::classifier::Made;
 use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::Trainer;
-use crate::metrics::{
-    ClassFree, ClassJudge, Judge, JudgeSettings, Origin, Panel, PanelSettings, Supervision, cache_folder,
-};
+use crate::metrics::{Judge, JudgeSettings, Origin, Panel, PanelSettings, Supervision};
 
 /// One thing that happens in a run.
 pub enum Event<'a> {
@@ -116,11 +114,20 @@ pub fn of_classifier<'w>(
 /// # Errors
 /// Those of [`Judge::cached`].
 pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> Result<Option<Judge>> {
-    let settings = JudgeSettings::STANDARD;
+    judge_named("judge", Supervision::of(training, &JudgeSettings::STANDARD), training, device, watcher)
+}
+
+/// The judge that learns so, called by a name while it does.
+fn judge_named(
+    name: &str,
+    settings: Supervision,
+    training: &Dataset,
+    device: &Device,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Judge>> {
     let found = {
-        let steps = Supervision::of(training, &settings).steps();
-        let mut told = of_classifier("judge", steps, watcher);
-        Judge::cached(training.clone(), &settings, device, &mut told)?
+        let mut told = of_classifier(name, settings.steps(), watcher);
+        Judge::cached(training.clone(), settings, device, &mut told)?
     };
     let Some((judge, origin)) = found else { return Ok(None) };
     let _ = watcher(&Event::Judge(&origin))?;
@@ -131,7 +138,7 @@ pub fn judge(training: &Dataset, device: &Device, watcher: &mut Watcher<'_>) -> 
 /// where a training was stopped.
 ///
 /// # Errors
-/// Those of [`PanelSettings::check_fits`], [`ClassJudge::cached`] and [`ClassFree::cached_in`].
+/// Those of [`PanelSettings::check_fits`] and [`Judge::cached`].
 pub fn panel(
     training: &Dataset,
     settings: &PanelSettings,
@@ -139,25 +146,12 @@ pub fn panel(
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Panel>> {
     settings.check_fits([training.images.height, training.images.channels], training.classes.len(), device)?;
-    let mut judges = Vec::new();
-    for (name, judge) in ["judge of another seed", "judge of another architecture"].iter().zip(&settings.judges) {
-        let found = {
-            let mut told = of_classifier(name, judge.options.steps, watcher);
-            ClassJudge::cached(training.clone(), judge, device, &mut told)?
-        };
-        let Some((judge, origin)) = found else { return Ok(None) };
-        let _ = watcher(&Event::Judge(&origin))?;
-        judges.push(judge);
-    }
-    let space = &settings.class_free;
-    let found = {
-        let mut told = of_classifier("space without classes", space.options.steps, watcher);
-        ClassFree::cached_in(cache_folder(), training.clone(), space, device, &mut told)?
-    };
-    let Some((class_free, origin)) = found else { return Ok(None) };
-    let _ = watcher(&Event::Judge(&origin))?;
-    let judges = judges.try_into().expect("two judges");
-    Ok(Some(Panel { judges, class_free }))
+    let mut train = |name, settings| judge_named(name, settings, training, device, watcher);
+    let [seed, architecture] = settings.judges.map(Supervision::Classes);
+    let Some(seed) = train("judge of another seed", seed)? else { return Ok(None) };
+    let Some(architecture) = train("judge of another architecture", architecture)? else { return Ok(None) };
+    let class_free = train("space without classes", Supervision::Views(settings.class_free))?;
+    Ok(class_free.map(|class_free| Panel { judges: [seed, architecture], class_free }))
 }
 
 /// A trainer between two steps.

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use graft::checkpoint::Checkpoint;
 use graft::classifier::{Made, Options};
 use graft::data::{Block, Classes, Dataset, Images, Spec, Split};
-use graft::metrics::{Judge, JudgeSettings, Origin, PanelSettings, RealImages, Reference, Samples};
+use graft::metrics::{Judge, JudgeSettings, Origin, PanelSettings, RealImages, Reference, Samples, Supervision};
 use graft::random::{Purpose, generator, normal};
 use graft::{Device, Result};
 
@@ -22,9 +22,9 @@ fn judge_of(spec: &str, steps: u64) -> (Judge, Dataset) {
     let spec: Spec = spec.parse().unwrap();
     let (training, _) = spec.load(Split::Train).unwrap().hold_out(Block::LastFifth).unwrap();
     let channels = training.images.channels;
-    let settings = with_steps(steps);
     let training = training.fit(32, channels).unwrap();
-    let judge = Judge::train(training, &settings, &Device::cpu(), &mut unwatched).unwrap().unwrap();
+    let settings = Supervision::of(&training, &with_steps(steps));
+    let judge = Judge::train(training, settings, &Device::cpu(), &mut unwatched).unwrap().unwrap();
     (judge, spec.load(Split::Test).unwrap().fit(32, channels).unwrap())
 }
 
@@ -34,7 +34,7 @@ fn with_steps(steps: u64) -> JudgeSettings {
 
 fn accuracy(spec: &str, steps: u64) -> f64 {
     let (judge, test) = judge_of(spec, steps);
-    judge.of_classes().unwrap().classifier().accuracy(&test).unwrap()
+    judge.classifier().unwrap().accuracy(&test).unwrap()
 }
 
 #[test]
@@ -143,8 +143,10 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
 #[test]
 fn a_judge_of_images_without_classes_orders_them_and_sees_none() {
     let [held_out, other, training] = STREET.1.each_ref().map(|data| data.clone().without_labels());
-    let judge = Judge::train(other.clone(), &with_steps(120), &Device::cpu(), &mut unwatched).unwrap().unwrap();
-    assert!(judge.of_classes().is_none() && judge.class_names().is_none() && judge.knows(&other));
+    let judge = Judge::train(other.clone(), Supervision::of(&other, &with_steps(120)), &Device::cpu(), &mut unwatched)
+        .unwrap()
+        .unwrap();
+    assert!(judge.classifier().is_none() && judge.class_names().is_none() && judge.knows(&other));
     let real = RealImages { held_out: &held_out, other: &other, training: Some(&training) };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("judge.safetensors");
@@ -166,7 +168,9 @@ fn a_judge_of_images_without_classes_orders_them_and_sees_none() {
     // Labels of which all are one teach no more; those of two do.
     let labelled = |labels: Vec<u32>| Dataset::labelled("two", other.images.clone(), labels, Classes::numbered(0..2));
     let learned = |labels| {
-        Judge::train(labelled(labels), &with_steps(1), &Device::cpu(), &mut unwatched).unwrap().unwrap().classes()
+        let data = labelled(labels);
+        let settings = Supervision::of(&data, &with_steps(1));
+        Judge::train(data, settings, &Device::cpu(), &mut unwatched).unwrap().unwrap().classes()
     };
     assert_eq!((learned(vec![1; 600]), learned((0..600).map(|image| image % 2).collect())), (0, 2));
     let asked = PanelSettings::of(None, &other).unwrap_err().to_string();
@@ -181,7 +185,13 @@ fn a_judge_is_trained_once_and_read_from_then_on() {
     let data = data.select(&(0..50).collect::<Vec<_>>()).fit(32, 1).unwrap();
     let cached = |data: &Dataset, steps: u64| {
         let settings = with_steps(steps);
-        let found = Judge::cached_in(Ok(cache.clone()), data.clone(), &settings, &Device::cpu(), &mut unwatched);
+        let found = Judge::cached_in(
+            Ok(cache.clone()),
+            data.clone(),
+            Supervision::of(data, &settings),
+            &Device::cpu(),
+            &mut unwatched,
+        );
         let (judge, origin) = found.unwrap().unwrap();
         match origin {
             Origin::Cache(path) => (judge, path, false),
@@ -211,7 +221,9 @@ fn a_judge_whose_weights_are_not_finite_is_none() {
     let settings = with_steps(1);
     // Of its one step the loss is the start's.
     let settings = JudgeSettings { options: Options { lr: 1e300, ..settings.options }, ..settings };
-    let error = Judge::train(data, &settings, &Device::cpu(), &mut unwatched).unwrap_err().to_string();
+    let error = Judge::train(data.clone(), Supervision::of(&data, &settings), &Device::cpu(), &mut unwatched)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("the judge diverged: at step 1 judge.") && error.contains("first tensor"), "{error}");
 }
 
@@ -347,6 +359,7 @@ fn commands_measure_by_images_without_labels() {
     desk.write("run/config.toml", format!("evaluate-every = 1\n{config}").as_bytes());
     let ended = desk.graft("transfer --resume run --steps 2 -q");
     assert!(ended.stderr.contains("begun when images without classes were not measured"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("name other held-out images"), "no advice that does not help: {}", ended.stderr);
     ended.ok();
     assert_eq!(images("run"), 80);
     let seen = desk.graft("evaluate run --judge j.safetensors --split validation --json -q").ok();

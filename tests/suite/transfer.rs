@@ -8,7 +8,7 @@ use std::time::Duration;
 use graft::classifier;
 use graft::data::{Dataset, Images, Reading, Spec, Split};
 use graft::gan::{Architecture, Average, Conditions, Recipe, Trainer, load_generator, sample};
-use graft::metrics::{Judge, JudgeSettings, RealImages, Reference};
+use graft::metrics::{Judge, JudgeSettings, RealImages, Reference, Supervision};
 use graft::nn::{Layout, Parameter};
 use graft::random::Purpose;
 use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
@@ -172,7 +172,7 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let device = Device::cpu();
     let judge = Judge::train(
         images.clone(),
-        &JudgeSettings { width: 4, options, ..JudgeSettings::STANDARD },
+        Supervision::Classes(JudgeSettings { width: 4, options, ..JudgeSettings::STANDARD }),
         &device,
         &mut |_| Ok(ControlFlow::Continue(())),
     );

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
 use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Scores, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{ClassJudge, Distances, Evaluation, RealImages, Reference, largest_share};
+use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
 use crate::run::{self, Ending, Event, RunFolder, overfitting};
 use crate::transfer::{self, Folders, Plan, Shelf, Trained};
 
@@ -348,7 +348,7 @@ impl Runs<'_> {
     ) -> Result<Option<Option<f64>>> {
         let held_out = self.real.held_out();
         let named = |name: &String| held_out.classes.named(name).is_some();
-        let settings = self.judging.judge.of_classes().map(ClassJudge::settings);
+        let settings = self.judging.judge.class_settings();
         let Some(settings) = settings.filter(|_| {
             held_out.labels.is_some()
                 && network.conditions().asks_for_classes()
@@ -357,7 +357,7 @@ impl Runs<'_> {
             return Ok(Some(None));
         };
         let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));
-        Ok(accuracy_after(network, architecture, cell.seed, held_out, settings, self.device, told)?.map(Some))
+        Ok(accuracy_after(network, architecture, cell.seed, held_out, &settings, self.device, told)?.map(Some))
     }
 }
 
