@@ -281,11 +281,6 @@ impl Judge {
         &self.header.design
     }
 
-    /// By what it learned.
-    pub fn settings(&self) -> Supervision {
-        self.header.settings
-    }
-
     /// The settings of one that learned by classes.
     pub fn class_settings(&self) -> Option<JudgeSettings> {
         match self.header.settings {
