@@ -179,10 +179,15 @@ impl RunFolder {
         )))
     }
 
-    /// The folder of the run that a checkpoint lies in, RUN/checkpoints/FILE; of a run's folder itself. None where there is none.
+    /// The folder of the run that a checkpoint lies in, RUN/checkpoints/FILE; of a run's folder itself. None where there is none: other
+    /// programs have files of that name, too.
     pub fn around(path: &Path) -> Option<RunFolder> {
-        let folder = if path.is_dir() { path } else { path.parent()?.parent()? };
-        RunFolder::open(folder).ok()
+        let path = std::path::absolute(path).ok()?;
+        let folder = match path.is_dir() {
+            true => path.as_path(),
+            false => path.parent().filter(|folder| folder.ends_with(CHECKPOINTS))?.parent()?,
+        };
+        RunFolder::open(folder).ok().filter(|folder| folder.command().is_some())
     }
 
     /// An existing run's folder, in which no other process trains while this value lives.

@@ -114,6 +114,24 @@ impl Geometry {
         [self.kernel[0], self.kernel[1], self.fine_channels / self.groups, self.coarse_channels]
     }
 
+    /// Checks that operands of `role`, in their order, have as many elements as the geometry says; kernels read no further on that word.
+    ///
+    /// # Panics
+    /// Where they have others.
+    pub(super) fn check(&self, role: Role, a: usize, b: usize) {
+        let (fine, coarse, filter) = (self.fine_shape(), self.coarse_shape(), self.filter_shape());
+        let shapes = match role {
+            Role::Coarse => [fine, filter],
+            Role::Fine => [filter, coarse],
+            Role::Filter => [fine, coarse],
+        };
+        let fits = shapes.map(|shape| product(&shape)) == [Some(a), Some(b)];
+        assert!(
+            fits && product(&self.shape(role)).is_some(),
+            "convolution: {a} and {b} elements for {role:?} of {self:?}"
+        );
+    }
+
     /// The shape of what comes out in `role`.
     pub fn shape(&self, role: Role) -> [usize; 4] {
         match role {
@@ -171,6 +189,23 @@ pub struct MatMul {
     pub transpose_a: bool,
     /// Whether `b` is stored `[batch, columns, inner]`.
     pub transpose_b: bool,
+}
+
+impl MatMul {
+    /// Checks that operands have as many elements as the sizes say; kernels read no further on that word.
+    ///
+    /// # Panics
+    /// Where they have others.
+    pub(super) fn check(&self, a: usize, b: usize) {
+        let MatMul { batch, rows, inner, columns, .. } = *self;
+        let fits = product(&[batch, rows, inner]) == Some(a) && product(&[batch, inner, columns]) == Some(b);
+        assert!(fits && product(&[batch, rows, columns]).is_some(), "matmul: {a} and {b} elements for {self:?}");
+    }
+}
+
+/// The product of sizes; None where it is beyond all memory.
+fn product(sizes: &[usize]) -> Option<usize> {
+    sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
 }
 
 /// How a kernel folds an axis.

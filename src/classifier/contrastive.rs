@@ -1,6 +1,8 @@
 //! A network that learns without labels: SimCLR (Chen 2020, "A Simple Framework for Contrastive Learning of Visual Representations"). Of two
 //! views of each image of a batch it learns to tell which belong together.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::training::{falling, make_steps};
@@ -195,7 +197,10 @@ impl ContrastiveTraining {
 
     /// Two views of each image of the step's batch, the second ones behind the first.
     fn views(&mut self) -> Tensor {
-        let indices = self.order.indices(self.step);
+        let mut indices = self.order.indices(self.step);
+        // An image that comes twice in a batch, as few images' do, is no other image than itself.
+        let mut seen = HashSet::new();
+        indices.retain(|&index| seen.insert(index));
         let Images { height, channels, .. } = self.images;
         let batch = self.images.batch(&indices);
         self.images.prefetch(|| self.order.indices(self.step + 1));

@@ -30,6 +30,21 @@ pub fn advised(error: Error) -> Error {
     }
 }
 
+/// An error of an experiment of many runs, which has no way to begin one of them again, or on other images, but in another folder.
+pub fn advised_of_experiment(error: Error) -> Error {
+    match error {
+        Error::Folder { problem, ways } => {
+            let is_there = |way: &Way| !matches!(way, Way::Continue(_) | Way::GoOnChanged | Way::Replace);
+            let mut ways: Vec<Way> = ways.into_iter().filter(is_there).collect();
+            if !ways.iter().any(|way| matches!(way, Way::Elsewhere)) {
+                ways.push(Way::Elsewhere);
+            }
+            Error::folder(problem, ways)
+        }
+        error => error,
+    }
+}
+
 /// A training's error, where numbers may not be finite.
 pub fn advised_of_rates(error: Error, on_nan: OnNan) -> Error {
     match (error, on_nan) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::advice::advised_of_experiment;
 use super::arguments::one_of;
 use super::classify_tables as tables;
 use super::compare_lines::Lines;
@@ -110,7 +111,7 @@ pub struct Classify {
 impl Classify {
     pub fn run(&self) -> Result<()> {
         stop_after(self.workers.minutes);
-        let (design, target) = self.design()?;
+        let (mut design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let jobs = self.workers.jobs();
@@ -118,6 +119,8 @@ impl Classify {
             classify::check_kind(&self.out, device, self.workers.mixed)?;
             let data = Data::of(&target, &design.settings)?;
             drop(target);
+            design.images = Some(data.digests());
+            Design::joined(&self.out, &design)?;
             classify::inspect(&design, &data)?;
             if self.plan {
                 let (rows, text) = tables::planned(&self.out, &design)?;
@@ -136,7 +139,8 @@ impl Classify {
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| watch(&lines, cell, event);
             let (found, ending) =
-                classify::run(&self.out, &design, &data, device, &self.workers.with(&claims, jobs), watcher)?;
+                classify::run(&self.out, &design, &data, device, &self.workers.with(&claims, jobs), watcher)
+                    .map_err(advised_of_experiment)?;
             let report = report_on(&self.out, &found, &data)?;
             let text = format!("{}\nreport: {}", tables::results(&found), report.display());
             tell("classification", serde_json::to_value(&found).expect("figures are JSON"), text);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::advice::advised_to_hold_out;
+use super::advice::{advised_of_experiment, advised_to_hold_out};
 use super::arguments::{Preset, Said, one_of};
 use super::compare_command::equivalent_command;
 use super::compare_lines::Lines;
@@ -80,8 +80,8 @@ pub struct Compare {
     steps: u64,
     #[command(flatten)]
     learning: Said<OfCompare, Learning>,
-    /// Steps at which a run is measured against the validation block, comma-separated; the last one always is [default: 0, 250, 500,
-    /// then every 500 to 2000, then every 1000]
+    /// Steps at which a run is measured against the validation block, comma-separated; the last one always is, and arms that take more
+    /// steps are on from there as often as all are at last [default: 0, 250, 500, then every 500 to 2000, then every 1000]
     #[arg(long, value_delimiter = ',', value_name = "LIST", hide_short_help = true)]
     looks: Option<Vec<u64>>,
     /// What to measure against at the end: the test split, or the validation block while settings are chosen (on seeds from 100
@@ -165,7 +165,8 @@ impl Compare {
             let lines = Lines::new(is_quiet());
             let watcher = &|cell: &Cell, event: &CellEvent<'_>| lines.watch(cell, event);
             let workers = self.workers.with(&claims, jobs);
-            let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, &workers, watcher)?;
+            let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, &workers, watcher)
+                .map_err(advised_of_experiment)?;
             let report = report_on(&self.out, &comparison, &real, false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),

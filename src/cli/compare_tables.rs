@@ -171,7 +171,8 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     if let Some(finding) = finding {
         remarks.extend(caveats(finding).into_iter().map(|text| format!("{arm} at {size}: {text}")));
     }
-    let minutes: Vec<f64> = records.iter().map(|record| record.seconds / 60.0).collect();
+    let ended = records.iter().filter(|record| record.diverged.is_none());
+    let minutes: Vec<f64> = ended.map(|record| record.seconds / 60.0).collect();
     let mut row = vec![arm.clone(), size.to_string(), shown(&known, &text_of_fd), by_seed.join(" ")];
     row.extend(beside_judge_fd(comparison).iter().map(|figure| {
         let values = records.iter().filter_map(|record| (figure.of)(&record.readings.as_ref()?.last));

@@ -50,9 +50,7 @@ enum Part {
 
 impl Data {
     pub fn run(&self) -> Result<()> {
-        if let Some(out) = self.out.as_ref().filter(|out| out.exists()) {
-            return Err(Error::invalid(format!("{} exists: choose another --out", out.display())));
-        }
+        self.out.as_deref().map_or(Ok(()), |out| super::check_vacant("out", out))?;
         let is_other = |out: &&PathBuf| out.extension().is_some_and(|ending| !ending.eq_ignore_ascii_case("png"));
         if let Some(out) = self.out.as_ref().filter(is_other) {
             return Err(Error::Usage(format!(

@@ -63,12 +63,7 @@ impl Evaluate {
             ))
         })?;
         let (judge, count) = (self.judge.as_deref(), self.count.map(|count| count as usize));
-        // As the run read them, unless something else is said.
-        let said = self.held_out.of(self.reading.reading())?;
-        let reading = match subject.reading() {
-            Some(reading) if said.is_usual() => self.reading.listening(reading),
-            _ => said,
-        };
+        let reading = self.held_out.of(self.reading.over(subject.reading_of(data)?))?;
         let protocol =
             Protocol { data, reading: &reading, judge, judges: self.judges, split: self.split, count, seed: self.seed };
         self.compute.run(|device| {

@@ -58,7 +58,7 @@ impl Export {
         if self.f32 && self.format != Format::Web {
             return Err(Error::option("f32", "is of --format web: other formats have all bits"));
         }
-        super::check_vacant(&out)?;
+        super::check_vacant("out", &out)?;
         let classifier = classifier_path(&self.checkpoint);
         if classifier.exists() {
             return self.write_classifier(&classifier, &out);

@@ -42,7 +42,7 @@ enum SampleNorm {
 
 impl Import {
     pub fn run(&self) -> Result<()> {
-        super::check_vacant(&self.out)?;
+        super::check_vacant("out", &self.out)?;
         let d_norm = self.d_norm.map(|norm| match norm {
             SampleNorm::Instance => NormKind::Instance,
             SampleNorm::Layer => NormKind::Layer,

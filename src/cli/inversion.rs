@@ -1,7 +1,7 @@
 //! What commands share that find latents of pictures: which pictures, of which classes, and how they are sought.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -43,7 +43,7 @@ pub fn pictures(images: &[String], most: usize, reading: &Reading, architecture:
         Ok(spec) => spec,
         Err(error) => match of_path(one) {
             Some(form) => form.parse()?,
-            None if one.contains(':') => return Err(error),
+            None if one.contains(':') && !Path::new(one).is_file() => return Err(error),
             None => return files(),
         },
     };

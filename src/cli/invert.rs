@@ -10,10 +10,11 @@ use super::reading::ReadingOptions;
 use super::{Compute, count, named, seed, tell};
 use crate::atomic;
 use crate::checkpoint::Checkpoint;
-use crate::data::{Dataset, Images, picture};
+use crate::data::{Dataset, Images, Reading, picture};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Found, load_generator};
 use crate::run::Named;
+use crate::transfer::TrainedOn;
 
 /// What is written.
 const LATENTS: &str = "latents.npy";
@@ -59,12 +60,15 @@ pub struct Invert {
 
 impl Invert {
     pub fn run(&self) -> Result<()> {
-        super::check_vacant(&self.out)?;
-        let path = Named::find(&self.checkpoint)?.file;
+        super::check_vacant("out", &self.out)?;
+        let Named { file: path, folder } = Named::find(&self.checkpoint)?;
+        // As the run read the pictures that it learned from.
+        let trained_on = folder.as_ref().map(TrainedOn::read).transpose()?;
+        let reading = trained_on.map_or_else(Reading::default, |run| run.reading().of_another());
         let checkpoint = Checkpoint::read(&path)?;
         let of_file = |error: Error| Error::invalid(format!("{}: {error}", path.display()));
         let architecture = Architecture::of(&checkpoint).map_err(of_file)?;
-        let data = pictures(&self.images, self.count, &self.reading.reading(), &architecture)?;
+        let data = pictures(&self.images, self.count, &self.reading.over(reading), &architecture)?;
         self.compute.run(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).map_err(of_file)?;
             let names = network.conditions().names();

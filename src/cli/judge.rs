@@ -58,9 +58,7 @@ pub struct Judge {
 
 impl Judge {
     pub fn run(&self) -> Result<()> {
-        if self.out.exists() {
-            return Err(Error::invalid(format!("{} exists: choose another --out", self.out.display())));
-        }
+        super::check_vacant("out", &self.out)?;
         let standard = JudgeSettings::STANDARD.options;
         let settings = JudgeSettings {
             width: self.width,

@@ -231,7 +231,7 @@ fn ending(code: u8) -> ExitCode {
 }
 
 /// Refuses a place to write to that is taken, or lies in no folder.
-fn check_vacant(out: &Path) -> Result<()> {
+fn check_vacant(option: &str, out: &Path) -> Result<()> {
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
         return Err(Error::invalid(format!(
@@ -241,7 +241,7 @@ fn check_vacant(out: &Path) -> Result<()> {
         )));
     }
     match out.exists() {
-        true => Err(Error::invalid(format!("{} exists: choose another --out", out.display()))),
+        true => Err(Error::invalid(format!("{} exists: choose another --{option}", out.display()))),
         false => Ok(()),
     }
 }

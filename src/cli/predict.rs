@@ -9,7 +9,7 @@ use serde_json::json;
 use super::reading::ReadingOptions;
 use super::{Compute, named, tell};
 use crate::data::csv::quoted;
-use crate::data::{Parts, Reading};
+use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::classify::{KeptClassifier, classifier_path};
 
@@ -20,7 +20,7 @@ const LINES: [&str; 2] = ["jsonl", "ndjson"];
 #[derive(Args)]
 #[command(
     after_help = "A file that ends in .csv has a row a picture: its name, its class, and the probability of each class; one that ends in .jsonl an object \
-    a line. Pictures need no labels.\n\nExamples:\n  \
+    a line. Pictures need no labels, may lie in sub-folders, and are read as those that the classifier learned from, unless options say otherwise.\n\nExamples:\n  \
     graft predict runs/classify/cells/selftrain-5-seed0 --data folder:NEW --out labels.csv\n  \
     graft predict classifier.safetensors --data folder:NEW --out labels.jsonl"
 )]
@@ -47,9 +47,7 @@ impl Predict {
         if !in_lines && ending != "csv" {
             return Err(Error::Usage(format!("--out takes a .csv or a .jsonl file, not {}", self.out.display())));
         }
-        if self.out.exists() {
-            return Err(Error::invalid(format!("{} exists: choose another --out", self.out.display())));
-        }
+        super::check_vacant("out", &self.out)?;
         let path = if self.run.is_dir() { classifier_path(&self.run) } else { self.run.clone() };
         if !path.exists() {
             return Err(Error::invalid(format!(
@@ -59,15 +57,31 @@ impl Predict {
         }
         self.compute.run(|device| {
             let kept = KeptClassifier::read(&path, device)?;
-            let reading = Reading { size: Some(kept.classifier.design().size), ..self.reading.reading() };
-            let data = Parts::read(&self.data.parse()?, &reading)?.whole().clone();
-            let count = data.len();
-            let name = |index: usize| match &data.files {
-                Some(files) => files[index].to_string(),
-                None => index.to_string(),
-            };
-            let names: Vec<String> = (0..count).map(name).collect();
-            let (labels, probabilities) = kept.predict(data)?;
+            // As the classifier's own pictures were read; folders are no classes, since nobody asks for labels.
+            let reading = self.reading.over(kept.reading.of_another()).of_size(kept.classifier.design().size);
+            let reading = Reading { unlabelled: true, ..reading };
+            let spec: Spec = self.data.parse()?;
+            let parts = Parts::read(&spec, &reading)?;
+            let mut data = vec![parts.whole().clone()];
+            // Each picture is asked about, wherever in a folder it lies; of arrays, whose images have numbers, those of the training split.
+            if spec.is_of_files() {
+                data.extend(parts.validation()?);
+                match parts.test() {
+                    Err(Error::NoSplit(_)) => {}
+                    test => data.push(test?),
+                }
+            }
+            let (mut names, mut labels, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
+            for split in data {
+                match &split.files {
+                    Some(files) => names.extend(files.iter().map(|file| file.to_string())),
+                    None => names.extend((0..split.len()).map(|index| index.to_string())),
+                }
+                let (of_split, shares) = kept.predict(split)?;
+                labels.extend(of_split);
+                probabilities.extend(shares);
+            }
+            let count = names.len();
             let rows = probabilities.chunks_exact(kept.classes.len());
             let mut text = Vec::new();
             if !in_lines {

@@ -13,18 +13,19 @@ use super::warn;
 use crate::data::{Background, Fit, Heard, Listener, Reading, Resample};
 use crate::error::Result;
 
-/// How pictures of any size are read.
+/// How pictures of any size are read, where something is said of it.
 #[derive(Args, Clone)]
 pub struct ReadingOptions {
-    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey, #rgb or #rrggbb
-    #[arg(long, default_value_t = Background::default(), value_name = "COLOUR", hide_short_help = true)]
-    background: Background,
-    /// How pictures become squares
-    #[arg(long, value_parser = one_of::<Fit>(), default_value_t = Fit::default(), value_name = "HOW", hide_short_help = true)]
-    fit: Fit,
-    /// How they are brought to another size
-    #[arg(long, value_parser = one_of::<Resample>(), default_value_t = Resample::default(), value_name = "HOW", hide_short_help = true)]
-    resample: Resample,
+    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey, #rgb or #rrggbb [default: white, or as a
+    /// network learned that is there]
+    #[arg(long, value_name = "COLOUR", hide_short_help = true)]
+    background: Option<Background>,
+    /// How pictures become squares [default: cut, or as a network learned that is there]
+    #[arg(long, value_parser = one_of::<Fit>(), value_name = "HOW", hide_short_help = true)]
+    fit: Option<Fit>,
+    /// How they are brought to another size [default: lanczos, or as a network learned that is there]
+    #[arg(long, value_parser = one_of::<Resample>(), value_name = "HOW", hide_short_help = true)]
+    resample: Option<Resample>,
     /// Leave pictures out that cannot be read
     #[arg(long, hide_short_help = true)]
     skip_broken: bool,
@@ -42,14 +43,19 @@ pub struct HeldOutOption {
 }
 
 impl ReadingOptions {
-    /// The reading that they stand for.
+    /// The reading that they stand for where nothing was read before.
     pub fn reading(&self) -> Reading {
+        self.over(Reading::default())
+    }
+
+    /// A reading of before, such as that of the images from which a network learned, with what is said now in its place.
+    pub fn over(&self, before: Reading) -> Reading {
         Reading {
-            background: self.background,
-            fit: self.fit,
-            resample: self.resample,
-            skip_broken: self.skip_broken,
-            ..self.listening(Reading::default())
+            background: self.background.unwrap_or(before.background),
+            fit: self.fit.unwrap_or(before.fit),
+            resample: self.resample.unwrap_or(before.resample),
+            skip_broken: self.skip_broken || before.skip_broken,
+            ..self.listening(before)
         }
     }
 
@@ -86,7 +92,7 @@ impl PairReading {
     /// # Errors
     /// Those of [`HeldOutOption::of`].
     pub fn moved(&self, reading: Reading) -> Result<Reading> {
-        if self.held_out.held_out.is_some() { self.held_out.of(reading) } else { Ok(reading) }
+        self.held_out.of(reading)
     }
 
     /// As [`ReadingOptions::listening`].
@@ -102,13 +108,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl HeldOutOption {
-    /// A reading with these held-out images.
+    /// A reading with these held-out images, if there are any; else with those that it has.
     ///
     /// # Errors
     /// [`Error::Usage`] where they name no data set.
     pub fn of(&self, reading: Reading) -> Result<Reading> {
         self.held_out.as_deref().map(str::parse::<crate::data::Spec>).transpose()?;
-        Ok(Reading { held_out: self.held_out.clone(), ..reading })
+        Ok(Reading { held_out: self.held_out.clone().or(reading.held_out), ..reading })
     }
 }
 

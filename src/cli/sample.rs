@@ -118,7 +118,7 @@ impl Sample {
                 Format::Npy => "samples.npy",
             })
         });
-        super::check_vacant(&out)?;
+        super::check_vacant("out", &out)?;
         let written = self.written_as(&out)?;
         let given = self.latents.as_deref().map(read_rows).transpose()?;
         let count = self.counted(given.as_ref().map(|([count, _], _)| *count))?;

@@ -78,12 +78,10 @@ pub struct Translate {
 
 impl Translate {
     pub fn run(&self) -> Result<()> {
-        for (option, path) in [("--out", Some(&self.out)), ("--page", self.page.as_ref())] {
-            if let Some(path) = path.filter(|path| path.exists()) {
-                return Err(Error::invalid(format!("{} exists: choose another {option}", path.display())));
-            }
+        let written = [("out", Some(&self.out)), ("page", self.page.as_ref()), ("files", self.files.as_ref())];
+        for (option, path) in written {
+            path.map_or(Ok(()), |path| super::check_vacant(option, path))?;
         }
-        self.files.as_deref().map_or(Ok(()), super::check_vacant)?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let translation = Translation::read(&self.run, device)?;
@@ -161,7 +159,7 @@ impl Translate {
     /// The latents of the pictures, through the generator of their side.
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
-        let data = pictures(&self.images, count, &self.reading.reading(), architecture)?;
+        let data = pictures(&self.images, count, &self.reading.over(translation.reading()), architecture)?;
         let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
         // What the other side has not is said before anything is sought.
         let classes = translation.partners(self.of, own.clone())?;

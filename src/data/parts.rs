@@ -46,7 +46,9 @@ impl Parts {
         if !reading.changed {
             check_classes(spec, reading, &whole)?;
         }
-        Ok(Parts { whole, spec: spec.clone(), reading: reading.clone(), held_out, read: Arc::default() })
+        // All splits are read alike, whatever sizes the pictures of each have.
+        let reading = Reading { small: whole.reading.small, ..reading.clone() };
+        Ok(Parts { whole, spec: spec.clone(), reading, held_out, read: Arc::default() })
     }
 
     /// The data set's name.
@@ -64,7 +66,12 @@ impl Parts {
         let classes = &self.whole.classes;
         let numbered = *classes == Classes::numbered(0..classes.len());
         let classes = if numbered { Vec::new() } else { classes.names().to_vec() };
-        Reading { classes, ..self.reading.clone() }
+        Reading { classes, small: None, ..self.reading.clone() }
+    }
+
+    /// How more images that are to be held against these are read.
+    pub fn reading_of_more(&self) -> Reading {
+        Reading { small: self.reading.small, ..self.reading.of_another() }
     }
 
     /// What methods and judges may learn from, and the validation block, which is held out: the validation split where the data set has

@@ -68,7 +68,8 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
         }
     }
     let channels = if sound.iter().all(|sound| sound.outline.grey) { 1 } else { 3 };
-    let small = sound.iter().all(|Sound { outline, .. }| outline.height.min(outline.width) <= SMALL);
+    let small = || sound.iter().all(|Sound { outline, .. }| outline.height.min(outline.width) <= SMALL);
+    let small = reading.small.unwrap_or_else(small);
     let side = reading_side(small, reading);
 
     let mut sink = Sink::new([sound.len(), side, side, channels], reading)?;
@@ -112,7 +113,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
         files: Some(kept.iter().map(|sound| sound.picture.path.as_str().into()).collect()),
         splits,
         key: Some(key.finalize().into()),
-        reading: reading.clone(),
+        reading: Reading { small: Some(small), ..reading.clone() },
     })
 }
 

@@ -38,6 +38,10 @@ pub struct Reading {
     /// The side of the networks' images, where it is known before the data are read: larger pictures are brought to it at once.
     #[serde(skip)]
     pub size: Option<usize>,
+    /// Whether pictures are brought to the side of small ones, as those of another split were, so that the same picture is the same image in
+    /// both; else as the pictures themselves say.
+    #[serde(skip)]
+    pub small: Option<bool>,
     /// Bytes of decoded images that may be in memory; beyond them, images are kept on disk. A quarter of what is free where missing.
     /// Never changes a result.
     #[serde(skip)]
@@ -72,7 +76,8 @@ impl Reading {
 
     /// The same for another data set, whose labels, classes and held-out images are its own.
     pub fn of_another(&self) -> Reading {
-        Reading { unlabelled: false, held_out: None, map: BTreeMap::new(), classes: Vec::new(), ..self.clone() }
+        let (unlabelled, held_out, map, classes, small) = (false, None, BTreeMap::new(), Vec::new(), None);
+        Reading { unlabelled, held_out, map, classes, small, ..self.clone() }
     }
 }
 
@@ -99,13 +104,14 @@ impl fmt::Debug for Reading {
             map,
             classes,
             size,
+            small,
             memory,
             changed,
             listener: _,
         } = self;
         write!(
             f,
-            "Reading({background}, {fit}, {resample}, {skip_broken}, {unlabelled}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {memory:?}, {changed})"
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {unlabelled}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {small:?}, {memory:?}, {changed})"
         )
     }
 }

@@ -112,9 +112,14 @@ impl Subject {
         self.trained_on.as_ref().map(TrainedOn::data)
     }
 
-    /// How its run read its images.
-    pub fn reading(&self) -> Option<Reading> {
-        self.trained_on.as_ref().map(TrainedOn::reading)
+    /// How images of a data set are to be read: as its run read its own. Another data set's classes and held-out images are its own.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where there is no such data set.
+    pub fn reading_of(&self, data: &str) -> Result<Reading> {
+        let Some(run) = &self.trained_on else { return Ok(Reading::default()) };
+        let is_its_own = run.data().parse::<Spec>()?.absolute() == data.parse::<Spec>()?.absolute();
+        Ok(if is_its_own { run.reading() } else { run.reading().of_another() })
     }
 
     /// Whether a run trained on images of these data, wherever they lie now.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::classifier::Predictions;
-use crate::data::{Classes, Dataset, Images, Parts};
+use crate::data::{Classes, Dataset, Images, Parts, Reading};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
 use crate::metrics::{
@@ -130,6 +130,11 @@ impl Translation {
             )));
         }
         Ok(Translation { plan, source, target, device: device.clone() })
+    }
+
+    /// How pictures of either side are to be read: as the run read those that it learned from.
+    pub fn reading(&self) -> Reading {
+        self.plan.reading.of_another()
     }
 
     /// The length of a latent.

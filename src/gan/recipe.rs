@@ -42,7 +42,7 @@ options! {
         "d-steps", "N", Takes::Whole(1, 1000), "1", d_steps: usize;
         /// Weight of the penalty of wasserstein-gp
         "gp", "WEIGHT", NOT_NEGATIVE, "0", gp: f64;
-        /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan
+        /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan, taken at every eighth step, times eight
         "r1", "GAMMA", NOT_NEGATIVE, "0", r1: f64;
         /// Differentiable augmentations of all that the discriminator sees, in this order, comma-separated
         "augment", "LIST", Takes::Several(words_of::<Augmentation>), "none", augment: Vec<Augmentation>;
@@ -52,7 +52,7 @@ options! {
         #[serde(default, skip_serializing_if = "is_zero")]
         "lecam", "WEIGHT", NOT_NEGATIVE, "0", lecam: f64;
         /// Change only a share of the images, which follows how surely the discriminator tells real ones: up while more than this share of
-        /// their scores is above 0, net (ADA, Karras 2020: 0.6); 0 to change all
+        /// their scores is above 0, net, or with r3gan above those of made ones (ADA, Karras 2020: 0.6); 0 to change all
         #[serde(default, skip_serializing_if = "is_zero")]
         "ada", "TARGET", BELOW_ONE, "0", ada: f64;
         /// Whether a penalty joins the loss's update, or has one of its own with rate and decays made for it (Karras 2020)

@@ -271,7 +271,9 @@ fn between(a: &[f32], b: &[f32], share: f64) -> Vec<f32> {
     const SMALL: f64 = 1e-4;
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
     let angle = (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos();
-    let weight = |share: f64| if angle.sin() < SMALL { share } else { (share * angle).sin() / angle.sin() };
+    // A point of zeros has no angle to any other, and is met on a line, too.
+    let is_round = angle.sin() >= SMALL;
+    let weight = |share: f64| if is_round { (share * angle).sin() / angle.sin() } else { share };
     let (of_a, of_b) = (weight(1.0 - share), weight(share));
     a.iter().zip(b).map(|(&a, &b)| (of_a * f64::from(a) + of_b * f64::from(b)) as f32).collect()
 }
@@ -394,5 +396,8 @@ mod tests {
         let half = 3.0 * std::f32::consts::FRAC_1_SQRT_2;
         assert!(between(&a, &b, 0.5).iter().all(|found| (found - half).abs() < 1e-6));
         assert_eq!(between(&a, &a, 0.25), a);
+        // The mean latent has no direction.
+        assert_eq!(between(&[0.0, 0.0], &b, 0.0), [0.0, 0.0]);
+        assert_eq!(between(&[0.0, 0.0], &b, 0.5), [0.0, 1.5]);
     }
 }

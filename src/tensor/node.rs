@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Tensor, is_recording};
+use super::{Tensor, count, is_recording};
 use crate::backend::{Backend, Device, Storage};
 
 /// Elements and their shape, without history.
@@ -226,7 +226,7 @@ impl Tensor {
     /// As [`Tensor::apply`], with what the forward pass saved, as constants.
     ///
     /// # Panics
-    /// Where there is no input, or the inputs live on different devices.
+    /// Where there is no input, the inputs live on different devices, or the op gives another number of elements than its shape has.
     #[track_caller]
     pub fn apply_with_saved(op: impl Op, inputs: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
         let device = inputs.first().unwrap_or_else(|| panic!("{}: no input", op.name())).device.clone();
@@ -236,6 +236,11 @@ impl Tensor {
         }
         let values: Vec<Value> = inputs.iter().map(|input| input.value.clone()).collect();
         let Forward { value, saved } = op.forward(device.backend(), &values);
+        // An op of one's own may be wrong, and kernels take shapes at their word.
+        for Value { storage, shape } in saved.iter().chain([&value]) {
+            let (own, elements) = (op.name(), storage.len());
+            assert!(elements == count(shape), "{own}: gave {elements} elements for the shape {shape:?}");
+        }
         let constants = saved.iter().map(|value| Tensor::leaf(&device, value.clone())).collect();
         if !is_recording() {
             return (Tensor::leaf(&device, value), constants);

@@ -215,10 +215,20 @@ impl Choices for Options {
             let problem = "instance pairs target images with their own features: with bank source say condition none";
             return Err(Error::option("condition", problem));
         }
+        let usual = Options::default();
+        if self.from.allow_colour_blind {
+            let problem = "is of arms that keep layers of the source's discriminator as they are, and TGAN keeps none";
+            return Err(Error::option("allow-colour-blind", problem));
+        }
+        if self.bank == Some(BankOf::Source) && self.neighbours != usual.neighbours {
+            return Err(Error::option(
+                "neighbours",
+                "is for features of target images, and with bank source there are none",
+            ));
+        }
         if self.bank().is_some() {
             return Ok(());
         }
-        let usual = Options::default();
         let said = [
             ("feature-source", self.feature_source != usual.feature_source),
             ("feature-length", self.feature_length != usual.feature_length),
@@ -420,5 +430,7 @@ mod tests {
         assert!(refused(&[("extractor-data", "target"), ("extractor", "classifier")]).contains("no labels"));
         assert!(refused(&[("extractor-data", "target"), ("extractor-style", "scene")]).contains("there are none"));
         assert!(refused(&[("bank", "source"), ("condition", "instance")]).contains("condition none"));
+        assert!(refused(&[("bank", "source"), ("neighbours", "7")]).contains("there are none"));
+        assert!(refused(&[("allow-colour-blind", "true")]).contains("TGAN keeps none"));
     }
 }

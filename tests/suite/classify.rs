@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use graft::experiment::classify::Design;
 use serde_json::Value as Json;
 
 use crate::compare::{desk, kill_when};
@@ -110,6 +111,39 @@ fn turns_are_refused_at_once_where_source_and_target_have_other_classes() {
     let joint = "classify --source synthetic:strokes --target folder:two --split validation --shots 1 --seeds 1 --arms joint --out run -q";
     desk.refuses(1, joint, &["the arm joint takes turns", "the target's very classes", "0, 1, 2", "the target's 0, 1"]);
     assert!(!desk.path("run").exists());
+    let few = joint.replace("synthetic:strokes", "folder:two");
+    for (steps, parts) in [("--steps 3", "which has 3 steps"), ("--gan-steps 2", "3 of a GAN, which has 2")] {
+        desk.refuses(1, &format!("{few} {steps}"), &["the arm joint takes 4 turns", parts]);
+    }
+
+    // An experiment goes on with the images with which it began.
+    let scratch = "classify --target folder:two --split validation --shots 1 --arms scratch --steps 2 --width 4 --batch 4 --out run -q";
+    desk.graft(&format!("{scratch} --seeds 1")).ok();
+    std::fs::copy(desk.path("two/0/0.png"), desk.path("two/0/more.png")).unwrap();
+    desk.refuses(1, &format!("{scratch} --seeds 2"), &["has other images or labels now", "put them back"]);
+    std::fs::remove_file(desk.path("two/0/more.png")).unwrap();
+    desk.graft(&format!("{scratch} --seeds 2")).ok();
+}
+
+#[test]
+fn arms_are_held_against_baselines_and_controls_that_are_known_by_their_options() {
+    let desk = desk();
+    let arms = "scratch=finetune,plain=scratch,selftrain,gan-augment{filter=0},gan-augment-scratch,mine=joint{rounds=2},sequential";
+    let classify = CLASSIFY.replace("--shots 1,2 --seeds 2", "--shots 1 --seeds 1");
+    desk.graft(&format!("{classify} --arms {arms} --minutes 0.0001 --out run")).ok();
+    let design = Design::read(&desk.path("run")).unwrap().unwrap();
+    let protocol = design.protocol();
+    assert_eq!(protocol.baselines, ["plain", "selftrain"]);
+    let controls: Vec<(&str, String)> =
+        protocol.candidates.iter().map(|arm| (arm.arm.as_str(), arm.controls.join(" "))).collect();
+    let expected = [
+        ("scratch", ""),
+        ("gan-augment{filter=0}", "gan-augment-scratch"),
+        ("gan-augment-scratch", ""),
+        ("mine", "sequential"),
+        ("sequential", ""),
+    ];
+    assert_eq!(controls, expected.map(|(arm, control)| (arm, control.to_string())));
 }
 
 #[test]

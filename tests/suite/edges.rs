@@ -2,8 +2,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use graft::backend::{Backend, HostSlice, MatMul, Storage};
 use graft::tensor::ops::{Border, Convolution, Corners, Interpolation, Order, Outside, Pool, Sampling};
-use graft::{Device, Tensor, grad};
+use graft::tensor::{Context, Forward, Keep, Op, Value};
+use graft::{Device, Tensor, grad, grad_graph};
 
 use crate::parity::devices;
 
@@ -195,6 +197,75 @@ fn a_kernel_larger_than_the_image_has_a_window_of_what_there_is() {
     }
 }
 
+/// An op of somebody's own that gives one element for a thousand.
+struct Hollow;
+
+impl Op for Hollow {
+    fn name(&self) -> &'static str {
+        "hollow"
+    }
+
+    fn forward(&self, _backend: &dyn Backend, inputs: &[Value]) -> Forward {
+        Value::new(inputs[0].storage.clone(), [1000]).into()
+    }
+
+    fn keep(&self) -> Keep {
+        Keep::NOTHING
+    }
+
+    fn vjp(&self, _context: &Context<'_>, cotangent: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        vec![Some(cotangent.clone())]
+    }
+}
+
+/// A device's own product of matrices, with sizes that its operands have not.
+fn one_by_one(device: &Device) -> Storage {
+    let one = device.backend().upload(HostSlice::F32(&[1.0]));
+    let sizes = MatMul { batch: 1, rows: 1000, inner: 1000, columns: 1000, transpose_a: false, transpose_b: false };
+    device.backend().matmul(&one, &one, &sizes)
+}
+
+#[test]
+fn shapes_beyond_all_memory_are_refused_before_a_kernel_multiplies_them() {
+    let small = Tensor::zeros(&Device::cpu(), [1, 1, 1, 1]);
+    let wrong: [(&str, Box<dyn Fn()>); 2] = [
+        ("expand", Box::new(|| drop(small.expand([1, 1 << 31, 1 << 33, 1])))),
+        ("pad", Box::new(|| drop(small.pad(1, 1 << 61, 0)))),
+    ];
+    for (name, op) in wrong {
+        let panic = catch_unwind(AssertUnwindSafe(op)).expect_err(name);
+        assert!(panic.downcast_ref::<String>().unwrap().contains("larger than memory"), "{name}");
+    }
+}
+
+#[test]
+fn an_image_without_pixels_gives_zeros_where_its_padding_has_outputs() {
+    for (name, device) in all_devices() {
+        let (image, filter) = (Tensor::zeros(&device, [1, 0, 4, 16]), Tensor::ones(&device, [3, 3, 16, 1]));
+        let out = image.conv2d(&filter, Convolution::new(1, 2));
+        assert_eq!(out.shape(), [1, 2, 6, 1], "{name}");
+        check(&name, &out, &[0.0; 12]);
+        let [by_image, by_filter] = gradients(out.sum(), [&image, &filter]);
+        assert_eq!(by_image.shape(), [1, 0, 4, 16], "{name}");
+        check(&name, &by_filter, &[0.0; 144]);
+    }
+}
+
+#[test]
+fn the_slope_of_a_power_goes_on_through_an_exponent_of_zero() {
+    for (name, device) in all_devices() {
+        let (x, y) = (tensor(&device, &[2.0, 0.0, 4.0], [3]), tensor(&device, &[0.0, 0.0, 1.0], [3]));
+        let power = x.pow(&y);
+        let [by_x] = grad_graph(&power.sum(), &[&x]).try_into().expect("one");
+        check(&name, &by_x, &[0.0, 0.0, 1.0]);
+        // d/dy of y x^(y - 1) is x^(y - 1) (1 + y ln x); where both are 0 there is none, and what is given is finite.
+        let [mixed] = gradients(by_x.sum(), [&y]);
+        check(&name, &mixed.slice(0, 0, 1), &[0.5]);
+        check(&name, &mixed.slice(0, 2, 3), &[1.0 + 4f64.ln()]);
+        assert!(mixed.to_vec::<f64>().unwrap().iter().all(|slope| slope.is_finite()), "{name}");
+    }
+}
+
 #[test]
 fn a_wrong_shape_panics_naming_op_and_shapes() {
     let device = Device::cpu();
@@ -241,6 +312,8 @@ fn a_wrong_shape_panics_naming_op_and_shapes() {
         ("mse", Box::new(|| drop(t(&[2]).mse(&t(&[3]))))),
         ("l1", Box::new(|| drop(t(&[2]).l1(&t(&[3]))))),
         ("bce", Box::new(|| drop(t(&[2]).bce(&t(&[3]))))),
+        ("hollow", Box::new(|| drop(Tensor::apply(Hollow, &[&t(&[1])])))),
+        ("matmul", Box::new(|| drop(one_by_one(&device)))),
         ("group_norm", Box::new(|| drop(t(&[1, 2, 2, 3]).group_norm(2, 1e-5)))),
         ("conv2d", Box::new(|| drop(t(&[1, 4, 4, 4]).conv2d(&t(&[3, 3, 2, 3]), Convolution::new(1, 1).grouped(2))))),
     ];

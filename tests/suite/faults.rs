@@ -208,6 +208,11 @@ fn pictures_that_would_replace_something_or_have_no_place() {
         desk.refuses(1, &format!("data idx:images --out {nowhere}"), &["cannot write", nowhere, "path"]);
     }
     desk.refuses(1, "sample run --format png --out images/folder", &["images/folder", "path"]);
+    // What takes long is refused before it begins.
+    desk.refuses(1, "judge --data idx:images,labels --out gone/judge.safetensors", &["cannot write gone/judge"]);
+    desk.refuses(1, "predict run --data idx:images --out gone/labels.csv", &["cannot write gone/labels.csv"]);
+    desk.refuses(1, "translate run --out gone/pairs.png", &["cannot write gone/pairs.png"]);
+    desk.refuses(1, "translate run --page mine.png", &["mine.png exists: choose another --page"]);
     desk.refuses(2, "sample run --count 0", &["--count", "from 1 up"]);
     desk.refuses(2, "sample run --format gif", &["gif"]);
     desk.refuses(2, "sample run --seed -1", &["-1"]);

@@ -54,6 +54,8 @@ mod properties;
 #[cfg(feature = "gan")]
 mod ranks;
 #[cfg(feature = "cli")]
+mod reading;
+#[cfg(feature = "cli")]
 mod refusals;
 #[cfg(feature = "cli")]
 mod report;

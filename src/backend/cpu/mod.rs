@@ -116,6 +116,7 @@ impl Backend for Cpu {
     }
 
     fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage {
+        sizes.check(a.len(), b.len());
         Storage::F32(matmul::matmul(values(a), values(b), sizes))
     }
 
@@ -131,6 +132,7 @@ impl Backend for Cpu {
         b: &Storage,
         activation: Activation,
     ) -> Storage {
+        geometry.check(role, a.len(), b.len());
         Storage::F32(convolution::convolution(self.simd, role, geometry, values(a), values(b), activation))
     }
 

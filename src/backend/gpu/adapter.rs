@@ -92,9 +92,10 @@ impl Adapter {
         format!("{} {}", self.info.driver, self.info.driver_info).trim().to_string()
     }
 
-    /// The largest tensor, in bytes.
+    /// The largest tensor, in bytes: what the driver lets a shader see, of no more elements than shaders count in an `i32`.
     pub fn largest(&self) -> u64 {
-        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size) / 16 * 16
+        const COUNTED: u64 = 4 * i32::MAX as u64;
+        self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size).min(COUNTED) / 16 * 16
     }
 
     fn is_named(&self, part: &str) -> bool {

@@ -233,6 +233,7 @@ impl<C: Commands> Backend for Gpu<C> {
     }
 
     fn matmul(&self, a: &Storage, b: &Storage, sizes: &MatMul) -> Storage {
+        sizes.check(a.len(), b.len());
         Storage::Gpu(matmul::matmul(&*self.commands, self.of(a), self.of(b), sizes, Activation::Identity))
     }
 
@@ -244,6 +245,7 @@ impl<C: Commands> Backend for Gpu<C> {
         b: &Storage,
         activation: Activation,
     ) -> Storage {
+        geometry.check(role, a.len(), b.len());
         Storage::Gpu(convolution::convolution(&*self.commands, role, geometry, self.of(a), self.of(b), activation))
     }
 

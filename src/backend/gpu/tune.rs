@@ -188,33 +188,10 @@ mod tests {
         buffer
     }
 
-    #[test]
-    fn every_choice_for_every_kind_of_product_gives_the_bits_of_the_kernel_for_all_sizes() {
+    /// Every choice gives a product the bits of the kernel for all sizes. Shaders take a driver in software long to compile, so that kinds of
+    /// products are tests of their own, which run beside one another.
+    fn every_choice_gives_the_same_bits(products: &[Multiplied]) {
         let Some(mut engine) = engine() else { return };
-        let sizes = MatMul { batch: 1, rows: 70, inner: 530, columns: 68, transpose_a: false, transpose_b: false };
-        let mut products: Vec<Multiplied> = Vec::new();
-        for (transpose_a, transpose_b, columns) in [(false, false, 68), (true, false, 67), (false, true, 130)] {
-            let sizes = MatMul { transpose_a, transpose_b, columns, ..sizes };
-            products.push(Box::new(move |engine| {
-                let (a, b) = (operand(engine, 70 * 530, 0.1), operand(engine, 530 * columns, 0.2));
-                matmul(engine, &a, &b, &sizes, Activation::Tanh)
-            }));
-        }
-        // Whole tiles and steps within a tap; neither, with odd channels; phases of unequal size.
-        for (batch, fine, channels, filter) in [(8, [16, 16], [16, 64], [4, 2, 1]), (3, [9, 7], [5, 66], [3, 2, 1])] {
-            let [kernel, stride, padding] = filter.map(|size: usize| [size; 2]);
-            let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
-            let length = |shape: [usize; 4]| shape.iter().product::<usize>();
-            let (image, weights, coarse) = (length(g.fine_shape()), length(g.filter_shape()), length(g.coarse_shape()));
-            for (role, [a, b]) in
-                [(Role::Coarse, [image, weights]), (Role::Fine, [weights, coarse]), (Role::Filter, [image, coarse])]
-            {
-                products.push(Box::new(move |engine| {
-                    let (a, b) = (operand(engine, a, 0.3), operand(engine, b, 0.4));
-                    convolution(engine, role, &g, &a, &b, Activation::Identity)
-                }));
-            }
-        }
         let own = Taste { fixed_from: 0, ..Taste::SOFTWARE };
         for (number, product) in products.iter().enumerate() {
             engine.taste = Taste { fixed_from: usize::MAX, ..own };
@@ -231,6 +208,43 @@ mod tests {
                 assert!(same, "product {number}, {choice}, loops written out: {unrolled}");
             }
         }
+    }
+
+    #[test]
+    fn every_choice_for_matrices_gives_the_bits_of_the_kernel_for_all_sizes() {
+        let product = |(transpose_a, transpose_b, columns)| -> Multiplied {
+            let sizes = MatMul { batch: 1, rows: 70, inner: 530, columns, transpose_a, transpose_b };
+            Box::new(move |engine| {
+                let (a, b) = (operand(engine, 70 * 530, 0.1), operand(engine, 530 * columns, 0.2));
+                matmul(engine, &a, &b, &sizes, Activation::Tanh)
+            })
+        };
+        every_choice_gives_the_same_bits(&[(false, false, 68), (true, false, 67), (false, true, 130)].map(product));
+    }
+
+    /// The products of a convolution's three roles.
+    fn convolutions(batch: usize, fine: [usize; 2], channels: [usize; 2], filter: [usize; 3]) -> [Multiplied; 3] {
+        let [kernel, stride, padding] = filter.map(|size| [size; 2]);
+        let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
+        let [image, weights, coarse] =
+            [g.fine_shape(), g.filter_shape(), g.coarse_shape()].map(|shape| shape.iter().product::<usize>());
+        let operands = [(Role::Coarse, image, weights), (Role::Fine, weights, coarse), (Role::Filter, image, coarse)];
+        operands.map(|(role, a, b)| -> Multiplied {
+            Box::new(move |engine| {
+                let (a, b) = (operand(engine, a, 0.3), operand(engine, b, 0.4));
+                convolution(engine, role, &g, &a, &b, Activation::Identity)
+            })
+        })
+    }
+
+    #[test]
+    fn every_choice_for_convolutions_of_whole_tiles_and_steps_within_a_tap_gives_those_bits() {
+        every_choice_gives_the_same_bits(&convolutions(8, [16, 16], [16, 64], [4, 2, 1]));
+    }
+
+    #[test]
+    fn every_choice_for_convolutions_of_odd_channels_and_phases_of_unequal_size_gives_those_bits() {
+        every_choice_gives_the_same_bits(&convolutions(3, [9, 7], [5, 66], [3, 2, 1]));
     }
 
     #[test]

@@ -150,6 +150,20 @@ impl Arm {
         format!("{name}=scratch{{{}}}", options.collect::<Vec<_>>().join(","))
     }
 
+    /// The arm that lacks only what is claimed of this one: turns, or else the transfer of its GAN, without which there is no predictor that
+    /// filters samples. None where it has neither.
+    pub fn control(&self) -> Option<Arm> {
+        let teaching = self.teaching().ok()?;
+        let control = match teaching.rounds > 1 {
+            true => Teaching { rounds: 1, ..teaching },
+            false if teaching.samples > 0.0 && teaching.transfer => {
+                Teaching { transfer: false, filter: 0.0, ..teaching }
+            }
+            false => return None,
+        };
+        Some(Arm { options: control.texts(), ..self.clone() })
+    }
+
     /// The arm where there is no source: what it learns from the target remains.
     ///
     /// # Errors
@@ -207,6 +221,18 @@ mod tests {
         ] {
             let error = Arm::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn controls_lack_what_is_claimed_of_an_arm_alone() {
+        let control = |text: &str| Arm::parse(text).unwrap().control().map(|control| control.options);
+        let options = |text: &str| Some(Arm::parse(text).unwrap().options);
+        assert_eq!(control("gan-augment"), options("gan-augment-scratch"));
+        assert_eq!(control("gan-augment{filter=0,per-class=20}"), options("gan-augment-scratch{per-class=20}"));
+        assert_eq!(control("joint{rounds=2}"), options("sequential"));
+        for name in ["scratch", "finetune", "selftrain", "semi-gan", "gan-augment-scratch"] {
+            assert_eq!(control(name), None, "{name}");
         }
     }
 

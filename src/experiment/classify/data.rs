@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Settings;
 use super::labels::{FileLabels, hold_out};
+use super::{Digests, Settings};
 use crate::data::{Classes, Dataset, Parts, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::Architecture;
@@ -208,7 +208,7 @@ impl Data {
             of_classes(&data, &classes).map(|data| (data, grey))
         });
         let more = settings.unlabelled.as_ref().map(|spec| -> Result<Dataset> {
-            let reading = Reading { unlabelled: true, ..settings.reading.of_another().of_size(size) };
+            let reading = Reading { unlabelled: true, ..target.reading_of_more().of_size(size) };
             let all = spec.parse::<Spec>()?.read(Split::Train, &reading)?.without_labels().fit(size, channels)?;
             let held_out: HashSet<Vec<u8>> = [Some(&validation), test.as_ref()]
                 .into_iter()
@@ -237,6 +237,17 @@ impl Data {
             source,
             of_gan,
         })
+    }
+
+    /// The digests by which changed images and labels are known.
+    pub fn digests(&self) -> Digests {
+        Digests {
+            training: self.training.digest(),
+            validation: self.validation.digest(),
+            test: self.test.as_ref().map(Dataset::digest),
+            source: self.source.as_ref().map(|(source, _)| source.digest()),
+            unlabelled: self.more.as_ref().map(Dataset::digest),
+        }
     }
 
     /// The classes of the target.

@@ -35,7 +35,7 @@ pub use estimate::{Estimate, estimate};
 pub use kept::KeptClassifier;
 pub use labels::{FileLabels, LabelsFile};
 pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
-pub use settings::{Cell, Design, Row, Settings, run_folder};
+pub use settings::{Cell, Design, Digests, Row, Settings, run_folder};
 
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};
@@ -66,11 +66,11 @@ pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync +
 /// Refuses what would fail only behind hours of training; trains and writes nothing.
 ///
 /// # Errors
-/// Where a class has fewer labelled images than are asked for, or an arm takes turns with a GAN of other classes.
+/// Where a class has fewer labelled images than are asked for, or an arm takes turns with a GAN of other classes, or more turns than steps.
 pub fn inspect(design: &Design, data: &Data) -> Result<()> {
     for arm in &design.arms {
         if arm.teaching()?.rounds > 1 {
-            turns::check_classes(arm, &design.settings, data)?;
+            turns::check(arm, &design.settings, data)?;
         }
     }
     design.shots().into_iter().try_for_each(|shots| data.drawn(shots, 0).map(drop))

@@ -72,6 +72,43 @@ impl Settings {
     }
 }
 
+/// The digests of an experiment's images and labels, by which changed ones are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Digests {
+    /// Of the training images, less what is held out of them.
+    pub training: String,
+    /// Of the validation block.
+    pub validation: String,
+    /// Of the test split; none where it is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Of the source's images of the target's classes; none where there is no source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Of the further images without labels; none where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlabelled: Option<String>,
+}
+
+impl Digests {
+    /// What has other images in `now`, in words.
+    fn changed(&self, now: &Digests) -> Option<&'static str> {
+        let parts = |of: &Digests| {
+            let Digests { training, validation, test, source, unlabelled } = of.clone();
+            [
+                ("the target's training split", Some(training)),
+                ("the target's validation block", Some(validation)),
+                ("what accuracy is measured on", test),
+                ("the source", source),
+                ("the data set without labels", unlabelled),
+            ]
+        };
+        let pairs = parts(self).into_iter().zip(parts(now));
+        pairs.into_iter().find(|(before, now)| before != now).map(|((what, _), _)| what)
+    }
+}
+
 /// The seeds of an arm at a number of labels a class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +127,9 @@ pub struct Row {
 pub struct Design {
     /// What all runs share.
     pub settings: Settings,
+    /// Which images it learns from and measures on; none before they are read, and where an older version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<Digests>,
     /// The arms.
     pub arms: Vec<Arm>,
     /// Which runs there are of them.
@@ -155,13 +195,13 @@ impl Design {
         }
         let row = |arm: &Arm, &shots: &usize| Row { arm: arm.name.clone(), shots, seeds: seeds.to_vec() };
         let cells = arms.iter().flat_map(|arm| shots.iter().map(move |count| row(arm, count))).collect();
-        Ok(Design { settings, arms, cells })
+        Ok(Design { settings, images: None, arms, cells })
     }
 
     /// The design in a folder with what is asked for now; the runs that are asked for are those of `asked`. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Folder`] where what is in the folder has other settings, naming the difference.
+    /// [`Error::Folder`] where what is in the folder has other settings or images, naming the difference.
     pub fn joined(root: &Path, asked: &Design) -> Result<Design> {
         let Some(mut design) = Design::read(root)? else { return Ok(asked.clone()) };
         let refused = |what: &str, ours: String, theirs: String| {
@@ -174,6 +214,16 @@ impl Design {
         if let Some((name, ours, theirs)) = difference("", &json!(design.settings), &json!(asked.settings)) {
             return Err(refused(&name, ours.to_string(), theirs.to_string()));
         }
+        if let Some((before, now)) = design.images.as_ref().zip(asked.images.as_ref())
+            && let Some(what) = before.changed(now)
+        {
+            let problem = format!(
+                "{}: {what} has other images or labels now than when the experiment began: some were added, removed or changed",
+                root.display()
+            );
+            return Err(Error::folder(problem, [Way::Do("put them back as they were"), Way::Elsewhere]));
+        }
+        design.images = design.images.or_else(|| asked.images.clone());
         for arm in &asked.arms {
             match design.arms.iter().find(|own| own.name == arm.name) {
                 Some(own) if own == arm => {}
@@ -243,15 +293,20 @@ impl Design {
         shots
     }
 
-    /// The claims: arms are held against `scratch` and `selftrain`, as far as those are there.
+    /// The claims: arms are held against `scratch` and `selftrain`, and against their controls, as far as those are there. Arms are known by
+    /// their options, whatever they are called.
     pub fn protocol(&self) -> Protocol {
         const BASELINES: [&str; 2] = ["scratch", "selftrain"];
-        const CONTROLS: [(&str, &str); 2] = [("gan-augment", "gan-augment-scratch"), ("joint", "sequential")];
+        let named = |name: &&str| {
+            let arm = Arm::parse(name).expect("an arm that has a name");
+            if self.settings.source.is_some() { arm } else { arm.without_source().expect("it needs no source") }
+        };
+        let known = BASELINES.each_ref().map(named);
         let (baselines, candidates): (Vec<&Arm>, Vec<&Arm>) =
-            self.arms.iter().partition(|arm| BASELINES.contains(&arm.name.as_str()));
+            self.arms.iter().partition(|arm| known.iter().any(|baseline| baseline.options == arm.options));
         let control = |arm: &Arm| {
-            let (_, control) = CONTROLS.iter().find(|(name, _)| *name == arm.name)?;
-            self.arms.iter().any(|other| other.name == *control).then(|| control.to_string())
+            let control = arm.control()?;
+            self.arms.iter().find(|other| other.options == control.options).map(|other| other.name.clone())
         };
         let candidates = candidates
             .iter()

@@ -74,11 +74,20 @@ impl Runs<'_> {
     }
 }
 
-/// Refuses an arm whose classifier, of the target's classes, could not label images for a GAN of the source's.
+/// Refuses an arm with a turn that has no steps, and one whose classifier, of the target's classes, could not label images for a GAN of the
+/// source's.
 ///
 /// # Errors
 /// [`Error::Invalid`] naming both.
-pub(super) fn check_classes(arm: &Arm, settings: &Settings, data: &Data) -> Result<()> {
+pub(super) fn check(arm: &Arm, settings: &Settings, data: &Data) -> Result<()> {
+    let (rounds, Settings { steps, gan_steps, .. }) = (arm.teaching()?.rounds, settings);
+    if *steps < rounds || *gan_steps < rounds - 1 {
+        return Err(Error::invalid(format!(
+            "the arm {arm} takes {rounds} turns of a classifier, which has {steps} steps, and {} of a GAN, which has {gan_steps}: each turn \
+             takes one or more",
+            rounds - 1
+        )));
+    }
     let (theirs, _) = data.of_gan.images(settings.source.as_deref().unwrap_or_default())?;
     if theirs.classes.names() == data.classes().names() {
         return Ok(());
@@ -104,6 +113,6 @@ mod tests {
         let ends = |all, turns| (1..=turns).map(|turn| share(all, turn, turns)).collect::<Vec<_>>();
         assert_eq!(ends(10, 4), [2, 5, 7, 10]);
         assert_eq!(ends(3, 1), [3]);
-        assert_eq!(ends(2, 4), [0, 1, 1, 2], "a turn may have none");
+        assert_eq!(ends(4, 4), [1, 2, 3, 4], "as few as are let in");
     }
 }

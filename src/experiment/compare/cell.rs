@@ -376,7 +376,8 @@ struct Way<'a> {
 impl<'a> Way<'a> {
     fn new(runs: &'a Runs<'a>, cell: &'a Cell, turn: &'a Turn<'a, Cell>) -> Result<Way<'a>> {
         let folder = cell.folder(runs.root);
-        let points = runs.settings.looks.iter().filter_map(|&step| {
+        let looks = runs.settings.looks_of(cell.steps(runs.settings));
+        let points = looks.into_iter().filter_map(|step| {
             let point: Result<Option<Look>> = read_json(&point_path(&folder, step));
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
@@ -417,7 +418,7 @@ impl<'a> Way<'a> {
     /// Whether to measure the generator at a step.
     fn is_due(&self, step: u64) -> bool {
         let settings = self.runs.settings;
-        step < self.cell.steps(settings) && settings.looks.contains(&step) && !self.points.contains_key(&step)
+        settings.looks_of(self.cell.steps(settings)).contains(&step) && !self.points.contains_key(&step)
     }
 
     fn look(&mut self, trainer: &Trainer) -> Result<()> {

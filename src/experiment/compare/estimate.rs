@@ -114,9 +114,9 @@ pub fn estimate(root: &Path, design: &Design, real: &RealData, device: &Device, 
         row.seconds_per_step = rates.step(&row.arm);
     }
     let (mut steps, mut work, mut learned) = ([0, 0], 0.0, BTreeMap::new());
-    let looks = settings.looks.len() as f64 + LAST_LOOKS;
     for cell in &left {
         let own = cell.steps(settings);
+        let looks = settings.looks_of(own).len() as f64 + LAST_LOOKS;
         steps[0] += own;
         work += own as f64 * rates.step(&cell.arm.name) + looks * rates.look;
         rates.learn(cell, &cell.arm.name, root, &mut learned)?;

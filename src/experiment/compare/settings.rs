@@ -76,6 +76,15 @@ impl Settings {
         })
     }
 
+    /// The steps at which a run of `steps` is looked at before its last one. An arm that takes more steps than the others is looked at as
+    /// often from there on as all are at last.
+    pub fn looks_of(&self, steps: u64) -> Vec<u64> {
+        let spacing = self.looks.iter().filter(|&&look| look < self.steps).max().map(|last| self.steps - last);
+        let on = spacing.map(|spacing| (self.steps..).step_by(spacing as usize));
+        let before = self.looks.iter().copied().filter(|&look| look < steps.min(self.steps));
+        before.chain(on.into_iter().flatten().take_while(|&look| look < steps)).collect()
+    }
+
     /// How sources are learned where an arm says nothing else.
     pub fn learning(&self) -> Learning {
         let Settings { source_steps, feature_steps, source_style, .. } = *self;
@@ -494,6 +503,17 @@ mod tests {
         let expected =
             [("a", "ctgan-shuffled"), ("b", "tgan-untrained"), ("tgan", "tgan-untrained tgan-target"), ("c", "")];
         assert_eq!(found, expected.map(|(arm, controls)| (arm, controls.to_string())));
+    }
+
+    #[test]
+    fn an_arm_with_more_steps_is_looked_at_to_its_end() {
+        let settings =
+            |steps, looks: &[u64]| Settings { steps, looks: looks.to_vec(), ..design(&["scratch"]).settings };
+        let looks = settings(4000, &standard_looks(4000)).looks_of(8000);
+        assert_eq!(looks[5..], [2000, 3000, 4000, 5000, 6000, 7000]);
+        assert_eq!(settings(4000, &[0, 500]).looks_of(4000), [0, 500]);
+        assert_eq!(settings(4000, &[0, 500]).looks_of(9000), [0, 500, 4000, 7500]);
+        assert_eq!(settings(4000, &[]).looks_of(9000), [0u64; 0]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ const FILE: &str = "times.json";
 
 /// Of each eight steps one computes a penalty; what is kept of real images fills in the first ones.
 const MEASURED: Paces = Paces { warm: 8, timed: 16 };
+/// The share of a run's steps that its figure does not show; measured steps differ by less.
+const UNSEEN: f64 = 0.05;
 /// How often all arms take turns.
 const ROUNDS: usize = 5;
 
@@ -54,7 +56,7 @@ pub struct ScratchThen {
     pub step: u64,
     /// Its distance there, against the validation block.
     pub judge_fd: f64,
-    /// Whether it had ended long before: it would have had time for more.
+    /// Whether every arm from scratch had ended long before: there would have been time for more.
     pub had_ended: bool,
 }
 
@@ -154,16 +156,19 @@ impl Times {
             let then = |seconds: f64| {
                 let of_arm = |other: &CellReport| {
                     let (step, record) = (self.of(&other.arm)?.step, ended(other)?);
-                    let is_by_then = |look: &&super::Look| look.step > 0 && look.step as f64 * step <= seconds;
+                    let is_by_then =
+                        |look: &&super::Look| look.step > 0 && look.step as f64 * step <= (1.0 + UNSEEN) * seconds;
                     let look = record.curve.iter().rfind(is_by_then)?;
                     let is_last = record.curve.last().is_some_and(|last| last.step == look.step);
-                    // A twentieth more steps would not be seen in the figure.
-                    let had_ended = is_last && look.step as f64 * step < 0.95 * seconds;
+                    let had_ended = is_last && (look.step as f64 * step) < (1.0 - UNSEEN) * seconds;
                     let judge_fd = look.distances.frechet.judge_fd;
                     Some(ScratchThen { arm: other.arm.clone(), step: look.step, judge_fd, had_ended })
                 };
-                let all = cells.iter().filter(paired).filter_map(of_arm);
-                all.min_by(|a, b| a.judge_fd.total_cmp(&b.judge_fd))
+                let all: Vec<ScratchThen> = cells.iter().filter(paired).filter_map(of_arm).collect();
+                // Where all had ended before, more steps might have made scratch better, whichever of them is best.
+                let had_ended = all.iter().all(|then| then.had_ended);
+                let best = all.into_iter().min_by(|a, b| a.judge_fd.total_cmp(&b.judge_fd));
+                best.map(|then| ScratchThen { had_ended, ..then })
             };
             rows.push(EqualMinutes {
                 arm: cell.arm.clone(),
@@ -311,10 +316,15 @@ mod tests {
         assert_eq!(row.scratch_on_target, Some(then("scratch", 200, 10.0, false)));
         assert_eq!(row.scratch_in_all, Some(then("scratch", 200, 10.0, true)));
 
-        // One that goes on has what it had by then, and nothing from later.
-        cells.push(ended("long", 0, &[(100, 21.0), (200, 11.0), (440, 9.0), (460, 1.0)]));
+        // One that goes on has what it had by then, and nothing from later; what comes as good as then counts.
+        cells.push(ended("long", 0, &[(100, 21.0), (200, 11.0), (440, 9.5), (460, 9.0), (480, 1.0)]));
         let row = times().equal_minutes(&cells, &scratch).remove(0);
-        assert_eq!(row.scratch_in_all, Some(then("long", 440, 9.0, false)));
+        assert_eq!(row.scratch_in_all, Some(then("long", 460, 9.0, false)));
+        // One that had ended before may be the best all the same: another had time for more, and was worse.
+        cells.pop();
+        cells.push(ended("long", 0, &[(100, 21.0), (200, 11.0), (450, 12.0)]));
+        let row = times().equal_minutes(&cells, &scratch).remove(0);
+        assert_eq!(row.scratch_in_all, Some(then("scratch", 200, 10.0, false)));
         // Another seed's are no pair, and before its first look scratch has nothing.
         cells.push(ended("tgan", 1, &[(10, 8.0)]));
         cells.push(ended("scratch", 1, &curve));

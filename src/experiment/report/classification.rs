@@ -128,7 +128,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         };
         cells.extend([
             finding.map_or(Entry::Missing, |finding| Entry::Verdict(finding.verdict)),
-            minutes(|record| Some(record.seconds)),
+            minutes(|record| record.diverged.is_none().then_some(record.seconds)),
             minutes(|record| record.source_seconds),
             minutes(|record| record.gan_seconds),
         ]);

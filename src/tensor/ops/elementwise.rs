@@ -87,8 +87,9 @@ impl Op for Binary {
             Binary::Div => Some(g / y()),
             Binary::Maximum => Some(g * larger(&x(), &y())),
             Binary::Minimum => Some(g * larger(&y(), &x())),
-            // Where y is 0 the power of a zero x is infinite, and the slope is 0 all the same.
-            Binary::Pow => Some((g * y() * x().pow(&(y() - 1.0))).binary(Binary::Gate, &y())),
+            // Where y is 0 the power of a zero x is infinite, and the slope is 0 all the same: the power of another x stands there. A gate
+            // behind the product would close the way of the slope's own derivative by y, which is not 0.
+            Binary::Pow => Some(g * y() * (x() + infinite(&x(), &y())).pow(&(y() - 1.0))),
             Binary::Lerp { share } => Some(g * (1.0 - share)),
             // Linear in x: the cotangent passes the same gate.
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } | Binary::TanhGate => Some(g.binary(*self, &y())),
@@ -109,6 +110,12 @@ impl Op for Binary {
         };
         vec![if wanted[0] { dx() } else { None }, if wanted[1] { dy() } else { None }]
     }
+}
+
+/// 1 where y is 0 and `x^(y - 1)` leaves the range of f32, else 0.
+fn infinite(x: &Tensor, y: &Tensor) -> Tensor {
+    const LEAST: f64 = 1e-30;
+    (1.0 - y.step() - (-y).step()) * (1.0 - (x.abs() - LEAST).step())
 }
 
 /// 1 where `a > b`, 0 where `a < b`, one half where they tie.

@@ -185,6 +185,7 @@ impl Tensor {
         if from == to {
             return self.reshape(to);
         }
+        count(to);
         Tensor::apply(Expand { from: from.clone(), to: to.to_vec() }, &[&self.reshape(from)])
     }
 

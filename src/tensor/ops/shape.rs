@@ -284,6 +284,7 @@ impl Tensor {
             return self.clone();
         }
         axes[axis] = map;
+        count(&axes.iter().map(|axis| axis.size).collect::<Vec<_>>());
         Tensor::apply(Window { axes }, &[self])
     }
 }

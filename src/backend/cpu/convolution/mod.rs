@@ -114,7 +114,9 @@ fn is_empty(role: Role, geometry: &Geometry) -> bool {
         Role::Filter => geometry.coarse_shape()[..3].iter().product(),
         Role::Coarse => geometry.filter_shape()[..3].iter().product(),
     };
-    contracted == 0 || geometry.shape(role).contains(&0)
+    // An image without pixels may have outputs yet, of its padding.
+    let nothing_is_read = role != Role::Fine && geometry.fine_shape().contains(&0);
+    contracted == 0 || nothing_is_read || geometry.shape(role).contains(&0)
 }
 
 /// What [`convolution`] has beside its result.
