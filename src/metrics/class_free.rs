@@ -53,7 +53,8 @@ impl ClassFreeSettings {
     /// # Errors
     /// [`Error::Invalid`] where the network is none.
     pub fn need(&self, images: [usize; 2], device: &Device) -> Result<Need> {
-        let data = Dataset::blank(images[0], images[1], 2);
+        // As many images as a batch has: it holds each once.
+        let data = Dataset::blank(images[0], images[1], self.options.batch);
         Need::of(device, |device| {
             let mut training = ContrastiveTraining::new(&self.design(images), &self.options, data, device)?;
             for _ in 0..2 {

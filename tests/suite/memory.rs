@@ -27,10 +27,10 @@ const TOLERANCE: f64 = 0.15;
 fn plan(network: &str, arm: &str, size: usize, r1: f64, data: &str) -> Plan {
     let base = starting_recipe(0, size, 3);
     let (features, batch) = match (network, size) {
-        ("dcgan", 32) => (96, 32),
-        ("dcgan", _) => (64, 16),
-        (_, 32) => (96, 16),
-        _ => (32, 8),
+        ("dcgan", 32) => (80, 32),
+        ("dcgan", _) => (48, 16),
+        (_, 32) => (80, 16),
+        _ => (24, 8),
     };
     let architecture = Architecture { network: network.parse().unwrap(), features, ..base.architecture };
     Plan {
