@@ -228,7 +228,8 @@ fn one_by_one(device: &Device) -> Storage {
 #[test]
 fn shapes_beyond_all_memory_are_refused_before_a_kernel_multiplies_them() {
     let small = Tensor::zeros(&Device::cpu(), [1, 1, 1, 1]);
-    let wrong: [(&str, Box<dyn Fn()>); 2] = [
+    type Wrong<'a> = (&'static str, Box<dyn Fn() + 'a>);
+    let wrong: [Wrong<'_>; 2] = [
         ("expand", Box::new(|| drop(small.expand([1, 1 << 31, 1 << 33, 1])))),
         ("pad", Box::new(|| drop(small.pad(1, 1 << 61, 0)))),
     ];
