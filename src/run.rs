@@ -179,14 +179,11 @@ impl RunFolder {
         )))
     }
 
-    /// The folder of the run that a checkpoint lies in, RUN/checkpoints/FILE; of a run's folder itself. None where there is none: other
-    /// programs have files of that name, too.
-    pub fn around(path: &Path) -> Option<RunFolder> {
-        let path = std::path::absolute(path).ok()?;
-        let folder = match path.is_dir() {
-            true => path.as_path(),
-            false => path.parent().filter(|folder| folder.ends_with(CHECKPOINTS))?.parent()?,
-        };
+    /// The folder of the run that a checkpoint lies in, RUN/checkpoints/FILE. None where there is none: other programs have files of a
+    /// run's names, too.
+    pub fn around(checkpoint: &Path) -> Option<RunFolder> {
+        let path = std::path::absolute(checkpoint).ok()?;
+        let folder = path.parent().filter(|folder| folder.ends_with(CHECKPOINTS))?.parent()?;
         RunFolder::open(folder).ok().filter(|folder| folder.command().is_some())
     }
 

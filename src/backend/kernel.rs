@@ -119,17 +119,20 @@ impl Geometry {
     /// # Panics
     /// Where they have others.
     pub(super) fn check(&self, role: Role, a: usize, b: usize) {
-        let (fine, coarse, filter) = (self.fine_shape(), self.coarse_shape(), self.filter_shape());
-        let shapes = match role {
-            Role::Coarse => [fine, filter],
-            Role::Fine => [filter, coarse],
-            Role::Filter => [fine, coarse],
-        };
-        let fits = shapes.map(|shape| product(&shape)) == [Some(a), Some(b)];
+        let fits = self.operands(role).map(|shape| product(&shape)) == [Some(a), Some(b)];
         assert!(
             fits && product(&self.shape(role)).is_some(),
             "convolution: {a} and {b} elements for {role:?} of {self:?}"
         );
+    }
+
+    /// The shapes of what goes in in `role`, in the order in which kernels take them.
+    pub fn operands(&self, role: Role) -> [[usize; 4]; 2] {
+        match role {
+            Role::Fine => [self.filter_shape(), self.coarse_shape()],
+            Role::Filter => [self.fine_shape(), self.coarse_shape()],
+            Role::Coarse => [self.fine_shape(), self.filter_shape()],
+        }
     }
 
     /// The shape of what comes out in `role`.

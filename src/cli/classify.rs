@@ -119,6 +119,7 @@ impl Classify {
             classify::check_kind(&self.out, device, self.workers.mixed)?;
             let data = Data::of(&target, &design.settings)?;
             drop(target);
+            // What the options say was held against the folder before anything was read; the images are only now.
             design.images = Some(data.digests());
             Design::joined(&self.out, &design)?;
             classify::inspect(&design, &data)?;

@@ -16,14 +16,14 @@ use crate::error::Result;
 /// How pictures of any size are read, where something is said of it.
 #[derive(Args, Clone)]
 pub struct ReadingOptions {
-    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey, #rgb or #rrggbb [default: white, or as a
-    /// network learned that is there]
+    /// Colour behind transparent pixels, and around pictures that are padded: white, black, grey, #rgb or #rrggbb [default: white, or what
+    /// the network that is asked was trained with]
     #[arg(long, value_name = "COLOUR", hide_short_help = true)]
     background: Option<Background>,
-    /// How pictures become squares [default: cut, or as a network learned that is there]
+    /// How pictures become squares [default: cut, or what the network that is asked was trained with]
     #[arg(long, value_parser = one_of::<Fit>(), value_name = "HOW", hide_short_help = true)]
     fit: Option<Fit>,
-    /// How they are brought to another size [default: lanczos, or as a network learned that is there]
+    /// How they are brought to another size [default: lanczos, or what the network that is asked was trained with]
     #[arg(long, value_parser = one_of::<Resample>(), value_name = "HOW", hide_short_help = true)]
     resample: Option<Resample>,
     /// Leave pictures out that cannot be read

@@ -90,6 +90,11 @@ pub struct Judged {
     pub of_this_data: bool,
 }
 
+/// Whether a run's settings name this data set.
+fn is_named(run: &TrainedOn, data: &Spec) -> Result<bool> {
+    Ok(run.data().parse::<Spec>()?.absolute() == data.absolute())
+}
+
 impl Subject {
     /// Reads a checkpoint, or that of a run's folder.
     ///
@@ -118,15 +123,13 @@ impl Subject {
     /// [`Error::Usage`] where there is no such data set.
     pub fn reading_of(&self, data: &str) -> Result<Reading> {
         let Some(run) = &self.trained_on else { return Ok(Reading::default()) };
-        let is_its_own = run.data().parse::<Spec>()?.absolute() == data.parse::<Spec>()?.absolute();
-        Ok(if is_its_own { run.reading() } else { run.reading().of_another() })
+        Ok(if is_named(run, &data.parse()?)? { run.reading() } else { run.reading().of_another() })
     }
 
     /// Whether a run trained on images of these data, wherever they lie now.
     fn is_of(&self, run: &TrainedOn, parts: &Parts) -> Result<bool> {
-        let is = |spec: &str| Ok::<_, Error>(spec.parse::<Spec>()?.absolute() == parts.spec().absolute());
         let digest = self.checkpoint.header.get("data").and_then(|data| data.get("digest")?.as_str());
-        Ok(is(run.data())? || run.images(parts).is_ok_and(|images| digest == Some(&images.digest())))
+        Ok(is_named(run, parts.spec())? || run.images(parts).is_ok_and(|images| digest == Some(&images.digest())))
     }
 
     /// Measures its samples. None where the watcher stopped the training of a classifier.

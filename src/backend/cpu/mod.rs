@@ -268,15 +268,9 @@ mod tests {
             for g in geometries {
                 for role in [Role::Fine, Role::Filter, Role::Coarse] {
                     let length = |shape: [usize; 4]| shape.iter().product::<usize>();
-                    let [fine, filter, coarse] =
-                        [length(g.fine_shape()), length(g.filter_shape()), length(g.coarse_shape())].map(zeros);
-                    let (a, b) = match role {
-                        Role::Fine => (&filter, &coarse),
-                        Role::Filter => (&fine, &coarse),
-                        Role::Coarse => (&fine, &filter),
-                    };
+                    let [a, b] = g.operands(role).map(|shape| zeros(length(shape)));
                     check(&cpu, &KernelCall::Convolution(role, &g), &[length(g.shape(role))], || {
-                        drop(convolution::convolution(simd, role, &g, a, b, Activation::Identity));
+                        drop(convolution::convolution(simd, role, &g, &a, &b, Activation::Identity));
                     });
                 }
             }

@@ -226,10 +226,8 @@ mod tests {
     fn convolutions(batch: usize, fine: [usize; 2], channels: [usize; 2], filter: [usize; 3]) -> [Multiplied; 3] {
         let [kernel, stride, padding] = filter.map(|size| [size; 2]);
         let g = Geometry::of_fine(batch, fine, channels, kernel, stride, padding).unwrap();
-        let [image, weights, coarse] =
-            [g.fine_shape(), g.filter_shape(), g.coarse_shape()].map(|shape| shape.iter().product::<usize>());
-        let operands = [(Role::Coarse, image, weights), (Role::Fine, weights, coarse), (Role::Filter, image, coarse)];
-        operands.map(|(role, a, b)| -> Multiplied {
+        [Role::Coarse, Role::Fine, Role::Filter].map(|role| -> Multiplied {
+            let [a, b] = g.operands(role).map(|shape| shape.iter().product());
             Box::new(move |engine| {
                 let (a, b) = (operand(engine, a, 0.3), operand(engine, b, 0.4));
                 convolution(engine, role, &g, &a, &b, Activation::Identity)

@@ -367,6 +367,8 @@ struct Way<'a> {
     cell: &'a Cell,
     turn: &'a Turn<'a, Cell>,
     folder: PathBuf,
+    /// The steps at which it is looked at, and what was seen.
+    looks: Vec<u64>,
     points: BTreeMap<u64, Look>,
     /// Whether it is in its phase on the target, and whether it has come to where it is to stop.
     on_target: bool,
@@ -377,12 +379,12 @@ impl<'a> Way<'a> {
     fn new(runs: &'a Runs<'a>, cell: &'a Cell, turn: &'a Turn<'a, Cell>) -> Result<Way<'a>> {
         let folder = cell.folder(runs.root);
         let looks = runs.settings.looks_of(cell.steps(runs.settings));
-        let points = looks.into_iter().filter_map(|step| {
+        let points = looks.iter().filter_map(|&step| {
             let point: Result<Option<Look>> = read_json(&point_path(&folder, step));
             point.transpose().map(|point| point.map(|point| (step, point)))
         });
         let points = points.collect::<Result<_>>()?;
-        Ok(Way { runs, cell, turn, folder, points, on_target: false, has_come: false })
+        Ok(Way { runs, cell, turn, folder, looks, points, on_target: false, has_come: false })
     }
 
     fn watch(&mut self, event: &Event<'_>) -> Result<ControlFlow<()>> {
@@ -417,8 +419,7 @@ impl<'a> Way<'a> {
 
     /// Whether to measure the generator at a step.
     fn is_due(&self, step: u64) -> bool {
-        let settings = self.runs.settings;
-        settings.looks_of(self.cell.steps(settings)).contains(&step) && !self.points.contains_key(&step)
+        self.looks.contains(&step) && !self.points.contains_key(&step)
     }
 
     fn look(&mut self, trainer: &Trainer) -> Result<()> {

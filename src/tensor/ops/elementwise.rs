@@ -112,7 +112,7 @@ impl Op for Binary {
     }
 }
 
-/// 1 where y is 0 and `x^(y - 1)` leaves the range of f32, else 0.
+/// 1 where y is 0 and x so near it that `x^(y - 1)` may leave the range of f32, else 0.
 fn infinite(x: &Tensor, y: &Tensor) -> Tensor {
     const LEAST: f64 = 1e-30;
     (1.0 - y.step() - (-y).step()) * (1.0 - (x.abs() - LEAST).step())
