@@ -14,7 +14,7 @@ use clap::Parser;
 use criterion::{Criterion, Throughput};
 use graft::Device;
 use graft::backend::gpu::{Choice, Gpu, choose};
-use graft::backend::{Activation, Backend, Geometry, HostSlice, Probes, Role, Storage};
+use graft::backend::{Activation, Backend, Geometry, HostSlice, Probes, Role, Storage, convolve};
 use graft::benchmark::{Network, geometry};
 
 #[derive(Parser)]
@@ -39,18 +39,26 @@ fn record(name: &str, work: f64, iterations: u64, elapsed: Duration) {
     entry.0 = entry.0.min(seconds);
 }
 
-fn measure(criterion: &mut Criterion, name: &str, work: f64, clock: Option<&Gpu>, mut run: impl FnMut()) {
+/// By what a bench is timed.
+#[derive(Clone, Copy)]
+enum Clock<'a> {
+    /// The host's: what it times is done when it returns.
+    Host,
+    /// A gpu's own; the host's where it has none.
+    Gpu(&'a Gpu),
+    /// The host's, which waits for the gpu: the gpu's own holds few dispatches, and no copies between them.
+    HostOfGpu(&'a Gpu),
+}
+
+fn measure(criterion: &mut Criterion, name: &str, work: f64, clock: Clock<'_>, mut run: impl FnMut()) {
     let mut group = criterion.benchmark_group("kernels");
     group.throughput(Throughput::Elements(work as u64));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
             let elapsed = match clock {
-                Some(gpu) => on_gpu(gpu, iterations, &mut run),
-                None => {
-                    let start = Instant::now();
-                    (0..iterations).for_each(|_| run());
-                    start.elapsed()
-                }
+                Clock::Host => by_host(None, iterations, &mut run),
+                Clock::Gpu(gpu) => by_gpu(gpu, iterations, &mut run),
+                Clock::HostOfGpu(gpu) => by_host(Some(gpu), iterations, &mut run),
             };
             record(name, work, iterations, elapsed);
             elapsed
@@ -59,8 +67,18 @@ fn measure(criterion: &mut Criterion, name: &str, work: f64, clock: Option<&Gpu>
     group.finish();
 }
 
+/// The time by the host's clock, until a gpu is done, too.
+fn by_host(gpu: Option<&Gpu>, iterations: u64, run: &mut impl FnMut()) -> Duration {
+    let start = Instant::now();
+    (0..iterations).for_each(|_| run());
+    if let Some(gpu) = gpu {
+        gpu.sync().expect("the device works");
+    }
+    start.elapsed()
+}
+
 /// The time that a gpu takes, by its own clock, or the host's where it has none.
-fn on_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
+fn by_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
     /// Runs whose dispatches, three at most each, fit into one pass.
     const RUNS: u64 = 40;
     let mut elapsed = Duration::ZERO;
@@ -68,18 +86,13 @@ fn on_gpu(gpu: &Gpu, iterations: u64, run: &mut impl FnMut()) -> Duration {
     while left > 0 {
         let runs = left.min(RUNS);
         left -= runs;
-        let start = Instant::now();
         let time = gpu.timed(|| (0..runs).for_each(|_| run())).expect("the device works");
-        elapsed += time.unwrap_or_else(|| {
-            (0..runs).for_each(|_| run());
-            gpu.sync().expect("the device works");
-            start.elapsed()
-        });
+        elapsed += time.unwrap_or_else(|| by_host(Some(gpu), runs, run));
     }
     elapsed
 }
 
-fn peak(criterion: &mut Criterion, probes: &dyn Probes, clock: Option<&Gpu>) {
+fn peak(criterion: &mut Criterion, probes: &dyn Probes, clock: Clock<'_>) {
     const ROUNDS: usize = 256;
     let work = probes.multiply_adds(ROUNDS);
     measure(criterion, "peak", work, clock, || {
@@ -146,19 +159,22 @@ fn main() -> graft::Result<()> {
         criterion = criterion.with_filter(filter);
     }
     if let Some(probes) = backend.probes() {
-        peak(&mut criterion, probes, gpu.as_deref());
+        peak(&mut criterion, probes, gpu.as_deref().map_or(Clock::Host, Clock::Gpu));
     }
     let [small, large] = Network::USUAL.map(|network| network.layers());
     for (name, g) in [small, large, residual(64), parted(64)].concat() {
         let (fine, filter, coarse) = (storage(g.fine_shape()), storage(g.filter_shape()), storage(g.coarse_shape()));
-        let taps = g.kernel[0] * g.kernel[1];
-        let work = 2.0 * (g.batch * g.coarse[0] * g.coarse[1] * taps * g.fine_channels * g.coarse_channels) as f64;
+        let clock = match gpu.as_deref() {
+            None => Clock::Host,
+            Some(gpu) if backend.convolves(&g) => Clock::Gpu(gpu),
+            Some(gpu) => Clock::HostOfGpu(gpu),
+        };
         for (role, a, b) in
             [(Role::Coarse, &fine, &filter), (Role::Fine, &filter, &coarse), (Role::Filter, &fine, &coarse)]
         {
             let label = format!("{name}/{role:?}").to_lowercase();
-            measure(&mut criterion, &label, work, gpu.as_deref(), || {
-                black_box(backend.convolution(role, &g, a, b, Activation::Identity));
+            measure(&mut criterion, &label, g.operations(), clock, || {
+                black_box(convolve(backend, role, &g, a, b, Activation::Identity));
             });
         }
     }

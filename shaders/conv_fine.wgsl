@@ -17,7 +17,8 @@ fn part_depth(number: u32) -> u32 {
 // The image and the fine pixel of a row.
 fn pixel_of(row: u32) -> vec3<u32> {
     let phase = phase_of(part);
-    let size = phase_size(phase);
+    // A phase without pixels has no rows, and none of it is written: but nothing may be divided by 0.
+    let size = max(phase_size(phase), vec2(1u));
     let first = phase_first(phase);
     let across = row % size.y;
     let down = row / size.y % size.x;

@@ -1,7 +1,7 @@
 //! Files that are whole or absent: written beside their place, then renamed into it.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -110,11 +110,8 @@ pub fn unfinished(path: &Path) -> Vec<PathBuf> {
 /// # Errors
 /// Those of `fill`, after which nothing is left; [`Error::Io`] where the system refuses.
 pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let temporary = temporary(path)?;
     sweep_folders(path);
-    fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
-    // Ends with the process; where the disk knows no locks, nobody sweeps either.
-    let _alive = locked(&temporary);
+    let (temporary, _alive) = temporary_folder(path)?;
     let filled = fill(&temporary)
         .and_then(|value| fenced(path).map(|()| value))
         .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io("create", path)));
@@ -123,6 +120,24 @@ pub fn folder<T>(path: &Path, fill: impl FnOnce(&Path) -> Result<T>) -> Result<T
     }
     persist_name(path);
     filled
+}
+
+/// A folder beside `path`, to be filled, and its lock, which ends with the process; where the disk knows no locks, nobody sweeps either.
+fn temporary_folder(path: &Path) -> Result<(PathBuf, Option<File>)> {
+    /// Others sweep once for each folder that they make.
+    const ATTEMPTS: usize = 16;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let temporary = temporary(path)?;
+        fs::create_dir_all(&temporary).map_err(Error::io("create", path))?;
+        let lock = lock(&temporary);
+        // Who swept between the two took it for a dead process's, and has its lock, or has removed it.
+        let is_swept = matches!(lock, Ok(None)) || !temporary.exists();
+        if !is_swept || attempts == ATTEMPTS {
+            return Ok((temporary, lock.ok().flatten()));
+        }
+    }
 }
 
 /// Removes the temporary files in a folder that other processes left when they died: there must be none that writes there now.
@@ -148,17 +163,25 @@ fn sweep_folders(path: &Path) {
         std::str::from_utf8(rest.strip_suffix(b".tmp")?).ok()?.parse::<u64>().ok()
     };
     for entry in fs::read_dir(around).into_iter().flatten().flatten() {
-        let dead = of_path(&entry.file_name()).is_some() && entry.path().is_dir() && locked(&entry.path()).is_some();
-        if dead {
+        if of_path(&entry.file_name()).is_none() || !entry.path().is_dir() {
+            continue;
+        }
+        // Held until it is gone: whoever has just made it finds it locked, or finds it no more.
+        if let Ok(Some(_lock)) = lock(&entry.path()) {
             // What stays takes space and nothing else.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// A folder's lock, where nobody has it.
-fn locked(folder: &Path) -> Option<File> {
-    File::open(folder).ok().filter(|folder| folder.try_lock().is_ok())
+/// A folder's lock; None where another has it.
+fn lock(folder: &Path) -> io::Result<Option<File>> {
+    let file = File::open(folder)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// What came of an attempt on a file or folder; None where there is none.
@@ -303,6 +326,25 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn nobody_sweeps_a_folder_that_has_just_been_made() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("made");
+        // Each attempt sweeps, while others have made their folders and not locked them yet.
+        let attempt = || {
+            let failed = folder(&path, |inside| {
+                fs::write(inside.join("part"), b"bytes").map_err(Error::io("write", inside))?;
+                Err::<(), _>(Error::invalid("no more"))
+            });
+            assert_eq!(failed.unwrap_err().to_string(), "no more");
+        };
+        std::thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(|| (0..50).for_each(|_| attempt()))));
+        });
+        assert_eq!(names(place.path()), [""; 0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn what_a_killed_process_left_of_a_folder_is_swept_and_what_a_living_one_fills_is_not() {
         let place = tempfile::tempdir().unwrap();
         let folders = [".made.4294967295.tmp", ".made.4294967294.tmp", ".made.other.7.tmp", ".other.7.tmp"];
@@ -310,7 +352,7 @@ mod tests {
             fs::create_dir(place.path().join(name)).unwrap();
             fs::write(place.path().join(name).join("part"), b"bytes").unwrap();
         }
-        let living = locked(&place.path().join(folders[1])).expect("a lock");
+        let living = lock(&place.path().join(folders[1])).unwrap().expect("a lock");
         folder(&place.path().join("made"), |_| Ok(())).unwrap();
         assert_eq!(names(place.path()), [folders[1], folders[2], folders[3], "made"]);
         drop(living);

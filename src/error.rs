@@ -66,7 +66,7 @@ pub enum Error {
         problem: String,
     },
     /// A folder that a run was to have, or to go on in, does not serve it as it is.
-    #[error("{problem}: {}", either(ways.iter().map(ToString::to_string)))]
+    #[error("{problem}: {}", either(&ways.iter().map(ToString::to_string).collect::<Vec<_>>()))]
     Folder {
         /// The folder or a file of it, and what is the matter.
         problem: String,
@@ -127,9 +127,9 @@ impl fmt::Display for Way {
     }
 }
 
-/// Ways out as part of a sentence: `a`, `a or b`, `a, b or c`.
-pub(crate) fn either(ways: impl Iterator<Item = String>) -> String {
-    let ways: Vec<String> = ways.collect();
+/// A choice as part of a sentence: `a`, `a or b`, `a, b or c`.
+pub(crate) fn either(ways: &[impl AsRef<str>]) -> String {
+    let ways: Vec<&str> = ways.iter().map(AsRef::as_ref).collect();
     match ways.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
         _ => ways.concat(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, either};
 use crate::words::Words;
 
 /// An option's values in texts, by name.
@@ -51,15 +51,6 @@ pub enum Range {
 /// The names of an enum's values, and what they are.
 pub fn words_of<T: Words>() -> Vec<(&'static str, &'static str)> {
     T::WORDS.iter().map(|(_, word, help)| (*word, help.trim().trim_end_matches('.'))).collect()
-}
-
-/// `A, B or C`.
-pub(crate) fn either(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    match words.split_last() {
-        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => words.concat(),
-    }
 }
 
 impl Takes {

@@ -48,6 +48,8 @@ const REPORT: &str = "report.html";
 pub const FEATURES: &str = "features";
 /// The folder of the source's GAN within a run.
 pub const SOURCE: &str = "source";
+/// The folder of the run from scratch beside a transfer's.
+pub const SCRATCH: &str = "scratch";
 /// See [`FEATURES`].
 pub const CLASSIFIER: &str = "classifier";
 const EVALUATIONS: &str = "evaluations.jsonl";
@@ -187,6 +189,14 @@ impl RunFolder {
         RunFolder::open(folder).ok().filter(|folder| folder.command().is_some())
     }
 
+    /// The transfer's run of which a folder is a phase, or the run from scratch beside it; None where it is neither.
+    pub fn of_phase(path: &Path) -> Option<RunFolder> {
+        let path = std::path::absolute(path).ok()?;
+        let is_phase = [SOURCE, SCRATCH].iter().any(|name| path.ends_with(name));
+        let whole = RunFolder::at(path.parent().filter(|_| is_phase)?);
+        Some(whole).filter(|whole| whole.command() == Some("transfer"))
+    }
+
     /// An existing run's folder, in which no other process trains while this value lives.
     ///
     /// # Errors
@@ -260,13 +270,32 @@ impl RunFolder {
         commands.into_iter().find(|(key, _)| config.contains_key(*key)).map(|(_, command)| command)
     }
 
-    /// Removes the files of the run in it, and nothing else; its settings are left to be replaced. A folder whose `config.toml` is not a run's is left alone.
+    /// Removes the files of the run in it, of a transfer those of its phases, and nothing else; settings are left to be replaced. Where a
+    /// folder's `config.toml` is not a run's, all is left alone.
     fn clear(&self) -> Result<()> {
+        let phases = match self.command() {
+            Some("transfer") => vec![SOURCE, SCRATCH],
+            _ => Vec::new(),
+        };
+        let phases = phases.into_iter().map(|name| RunFolder::at(&self.path.join(name)));
+        let phases: Vec<RunFolder> = phases.filter(|phase| phase.config().is_file()).collect();
+        [self].into_iter().chain(&phases).try_for_each(RunFolder::check_own)?;
+        phases.iter().try_for_each(RunFolder::remove_run)?;
+        self.remove_run()
+    }
+
+    /// Refuses a folder that holds no run.
+    fn check_own(&self) -> Result<()> {
         RunFolder::open(&self.path)?;
         if self.command().is_none() {
             let problem = format!("{} holds no run, its {CONFIG} is not one that graft wrote", self.path.display());
             return Err(Error::folder(problem, [Way::Elsewhere]));
         }
+        Ok(())
+    }
+
+    /// Removes the files of the run in it, and what its networks learned from.
+    fn remove_run(&self) -> Result<()> {
         let remove =
             |path: PathBuf| atomic::if_there(fs::remove_file(&path)).map(drop).map_err(Error::io("remove", &path));
         for (_, path) in [self.numbered(STEP)?, self.numbered(PAIRS)?].concat() {
@@ -285,13 +314,6 @@ impl RunFolder {
         }
         remove(self.path.join(begun::MARK))?;
         remove(self.metrics())?;
-        // The phases and arms beside it are runs of their own.
-        for entry in fs::read_dir(&self.path).map_err(Error::io("read", &self.path))? {
-            let path = entry.map_err(Error::io("read", &self.path))?.path();
-            if path.join(CONFIG).is_file() {
-                RunFolder::at(&path).clear()?;
-            }
-        }
         for learned in [FEATURES, CLASSIFIER] {
             let learned = RunFolder::at(&self.path.join(learned));
             remove(learned.checkpoint())?;
@@ -458,6 +480,14 @@ impl RunFolder {
             true => Ok(self.read_checkpoint()?.header.get("step").and_then(Json::as_u64).unwrap_or(0)),
             false => Ok(0),
         }
+    }
+
+    /// The step to which a phase in a folder has come; 0 where there is nothing yet.
+    ///
+    /// # Errors
+    /// Those of [`Checkpoint::read`].
+    pub fn reached(path: &Path) -> Result<u64> {
+        RunFolder::at(path).step()
     }
 
     /// The last checkpoint, read.

@@ -1,6 +1,6 @@
 //! What kernels are asked to do: sizes and roles, the same for every backend.
 
-use super::Activation;
+use super::{Activation, Backend};
 
 /// What comes out of a convolution kernel: one of the three arguments of the trilinear form of [`Geometry`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,11 +114,18 @@ impl Geometry {
         [self.kernel[0], self.kernel[1], self.fine_channels / self.groups, self.coarse_channels]
     }
 
-    /// Checks that operands of `role`, in their order, have as many elements as the geometry says; kernels read no further on that word.
+    /// Checks that a backend takes the geometry, and that operands of `role`, in their order, have as many elements as it says; kernels read no
+    /// further on that word.
     ///
     /// # Panics
-    /// Where they have others.
-    pub(super) fn check(&self, role: Role, a: usize, b: usize) {
+    /// Where it does not, or they have others.
+    pub(super) fn check(&self, backend: &dyn Backend, role: Role, a: usize, b: usize) {
+        let taken = backend.convolves(self);
+        assert!(
+            taken,
+            "convolution: the {} takes no {self:?}, which backend::convolve makes of others",
+            backend.name()
+        );
         let fits = self.operands(role).map(|shape| product(&shape)) == [Some(a), Some(b)];
         assert!(
             fits && product(&self.shape(role)).is_some(),
@@ -133,6 +140,12 @@ impl Geometry {
             Role::Filter => [self.fine_shape(), self.coarse_shape()],
             Role::Coarse => [self.fine_shape(), self.filter_shape()],
         }
+    }
+
+    /// Multiplications and additions of every role, those with padding too, as frameworks count them.
+    pub fn operations(&self) -> f64 {
+        let products: usize = self.coarse_shape().iter().chain(&self.filter_shape()[..3]).product();
+        2.0 * products as f64
     }
 
     /// The shape of what comes out in `role`.

@@ -157,7 +157,7 @@ impl Profiler {
     }
 }
 
-/// A convolution's name with its sides, and its multiplications and additions, padding included.
+/// A convolution's name with its sides, and its multiplications and additions.
 fn describe(role: Role, geometry: &Geometry) -> (String, f64) {
     let g = geometry;
     let name = match role {
@@ -165,10 +165,8 @@ fn describe(role: Role, geometry: &Geometry) -> (String, f64) {
         Role::Filter => "conv_filter",
         Role::Coarse => "conv2d",
     };
-    let (fine, coarse) = (g.fine_shape(), g.coarse_shape());
     let side = |shape: [usize; 4]| format!("{}x{}x{}", shape[1], shape[2], shape[3]);
-    let products: usize = coarse.iter().product::<usize>() * g.kernel[0] * g.kernel[1] * g.fine_channels;
-    (format!("{name} {} / {}", side(fine), side(coarse)), 2.0 * products as f64)
+    (format!("{name} {} / {}", side(g.fine_shape()), side(g.coarse_shape())), g.operations())
 }
 
 impl Backend for Profiler {
@@ -365,6 +363,16 @@ mod tests {
         let tanh = table.lines().find(|line| line.starts_with("tanh ")).expect("a row for tanh");
         assert_eq!(tanh.split_whitespace().nth(1), Some("1"), "{table}");
         assert!(table.starts_with("times of kernels by the host's clock"), "{table}");
+    }
+
+    #[test]
+    fn channels_of_other_groups_are_no_work() {
+        let plain = Geometry::of_fine(2, [4, 4], [8, 16], [3, 3], [1, 1], [1, 1]).unwrap();
+        for (groups, operations) in [(1, 73_728.0), (8, 9_216.0)] {
+            for role in [Role::Fine, Role::Filter, Role::Coarse] {
+                assert_eq!(describe(role, &plain.grouped(groups)).1, operations);
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::run::OnNan;
 pub fn advised(error: Error) -> Error {
     match error {
         Error::BrokenImages(text) => {
-            let joint = if text.contains('\n') { "\n" } else { "; " };
+            let joint = joint(&text);
             Error::BrokenImages(format!("{text}{joint}mend or remove them, or leave them out with --skip-broken"))
         }
         Error::Folder { problem, ways } => {
@@ -23,11 +23,27 @@ pub fn advised(error: Error) -> Error {
                 Way::GoOnChanged => format!("{way} with --data-changed"),
                 Way::Replace => "replace the run that is there with --overwrite".to_string(),
             };
-            Error::invalid(format!("{problem}: {}", either(ways.iter().map(said))))
+            Error::invalid(format!("{problem}: {}", either(&ways.iter().map(said).collect::<Vec<_>>())))
         }
         lost @ Error::Lost { .. } => Error::invalid(format!("{lost} with --resume")),
         error => error,
     }
+}
+
+/// An error of a run that goes on, of which images can be left out only if they may be others.
+pub fn advised_of_going_on(error: Error) -> Error {
+    match error {
+        Error::BrokenImages(text) => Error::invalid(format!(
+            "{text}{}mend them, or leave them out with --skip-broken --data-changed",
+            joint(&text)
+        )),
+        error => error,
+    }
+}
+
+/// What stands between an error's lines and what to do about them.
+fn joint(text: &str) -> &'static str {
+    if text.contains('\n') { "\n" } else { "; " }
 }
 
 /// An error of an experiment of many runs, which has no way to begin one of them again, or on other images, but in another folder.

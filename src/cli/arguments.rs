@@ -111,9 +111,10 @@ pub trait Preset<T: Options>: 'static {
         said.map(|(row, text, _)| option_of(&row.about, &text)).collect()
     }
 
-    /// Those words alone without which the command would take other settings.
+    /// Those words alone without which the command would take other settings, or might: where a default is of the data.
     fn needed_words(settings: &T) -> String {
-        let needed = Self::sayings(settings).into_iter().filter(|(_, text, unsaid)| text != unsaid);
+        let said = Self::sayings(settings).into_iter();
+        let needed = said.filter(|(row, text, unsaid)| text != unsaid || Self::default(row.about.name).is_some());
         needed.map(|(row, text, _)| option_of(&row.about, &text)).collect()
     }
 }

@@ -16,7 +16,7 @@ use super::progress::wish;
 use super::reading::PairReading;
 use super::signals::{stop_after, watch_for_interrupts};
 use super::workers::WorkerOptions;
-use super::{Compute, count, say, steps, tell, warn};
+use super::{Compute, count, say, side, steps, tell, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::classify::{
@@ -67,10 +67,10 @@ pub struct Classify {
     #[arg(long, default_value_t = 3000, value_name = "S", value_parser = steps())]
     steps: u64,
     /// Steps of the source's classifier, which each seed trains once
-    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps())]
+    #[arg(long, default_value_t = 2000, value_name = "S", value_parser = steps(), requires = "source")]
     source_steps: u64,
     /// Steps of a GAN on the source, of arms with samples
-    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
+    #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), requires = "source", hide_short_help = true)]
     gan_source_steps: u64,
     /// Steps of a GAN on the target, of arms with samples
     #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
@@ -82,7 +82,7 @@ pub struct Classify {
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = count, hide_short_help = true)]
     width: usize,
     /// Side of the images, a power of two from 16 up [default: 32, or 64 for larger ones]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
     size: Option<usize>,
     /// Steps between looks at the validation block
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = steps(), hide_short_help = true)]
@@ -133,6 +133,9 @@ impl Classify {
                 return self.workers.plan(plan, text, seconds, jobs);
             }
             say(&data.withheld);
+            if let Some(warning) = data.warning() {
+                warn(format!("warning: {warning}"));
+            }
             classify::check_place(&self.out)?;
             std::fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out))?;
             let _lock = Lock::share(&self.out)?;
@@ -191,7 +194,8 @@ impl Classify {
             split: self.split,
             device: self.compute.device.clone(),
             reading: parts.reading(),
-        };
+        }
+        .absolute()?;
         let design = Design::new(settings, arms, &self.shots, &seeds(&self.seeds)?)?;
         Ok((design, parts))
     }

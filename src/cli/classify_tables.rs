@@ -37,7 +37,7 @@ pub fn estimated(Estimate { seconds_per_step, steps: [target, others], seconds }
     let steps = steps.collect::<Vec<_>>().join(", ");
     let a_step = if steps.is_empty() { String::new() } else { format!("; a step of {steps}") };
     format!(
-        "{target} steps on the target and about {others} of GANs and sources, {} in all{a_step}",
+        "{target} steps on the target and at most {others} of GANs and sources, {} in all{a_step}",
         duration(*seconds)
     )
 }
@@ -48,7 +48,7 @@ pub fn results(found: &Classification) -> String {
     let mut lines = vec![format!(
         "accuracy on {} images of {}, {} classes, {:.1} % by chance; means over seeds with 95 % intervals",
         protocol.held_out,
-        protocol.settings.target,
+        protocol.held_out_of,
         protocol.classes.len(),
         100.0 * protocol.chance
     )];

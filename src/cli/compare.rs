@@ -63,9 +63,9 @@ pub struct Compare {
             validation block; the file has the seeds"
     )]
     search: Option<PathBuf>,
-    /// Numbers of target images, comma-separated
-    #[arg(long, default_value = "100,1000", value_delimiter = ',', value_name = "LIST", value_parser = count)]
-    subset: Vec<usize>,
+    /// Numbers of target images, comma-separated [default: 100,1000, as far as there are as many, else all]
+    #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = count)]
+    subset: Option<Vec<usize>>,
     /// Choose subsets without looking at labels
     #[arg(long, hide_short_help = true)]
     subset_plain: bool,
@@ -113,6 +113,15 @@ pub struct Compare {
     reading: PairReading,
     #[command(flatten)]
     compute: Compute,
+}
+
+/// The numbers of images where nothing is said.
+const SUBSETS: [usize; 2] = [100, 1000];
+
+/// Those of them that there are so many images for; all images where there are fewer.
+fn those_of(images: usize) -> Vec<usize> {
+    let fitting: Vec<usize> = SUBSETS.into_iter().filter(|&count| count <= images).collect();
+    if fitting.is_empty() { vec![images] } else { fitting }
 }
 
 impl Compare {
@@ -225,15 +234,23 @@ impl Compare {
             recipe: Recipe { lr: learning.source_lr, ..recipe },
         };
         let settings = settings.absolute()?;
-        let design = match search {
-            Some(search) => Design::of_search(search, settings, &self.subset)?,
-            None => Design { judges: self.judges, ..Design::new(settings, arms, &self.subset, &seeds, &fewer)? },
+        let of = |subset: &[usize]| match &search {
+            Some(search) => Design::of_search(search.clone(), settings.clone(), subset),
+            None => {
+                let design = Design::new(settings.clone(), arms.clone(), subset, &seeds, &fewer)?;
+                Ok(Design { judges: self.judges, ..design })
+            }
         };
+        let design = of(self.subset.as_deref().unwrap_or(&SUBSETS))?;
         // What options say alone, with networks of the usual size for now, is refused before reading takes its time.
         let parts = Parts::read(&target, &Reading { size: self.recipe.get("size"), ..reading })?;
         let native = &parts.whole().images;
         let size = self.recipe.get("size").unwrap_or(native.fitting_size());
         let architecture = Architecture { size, channels: native.channels, ..design.settings.recipe.architecture };
+        let design = match &self.subset {
+            Some(_) => design,
+            None => of(&those_of(parts.split().map_or(native.count, |(training, _)| training.len())))?,
+        };
         Ok((design.of_images(parts.reading(), architecture)?, parts))
     }
 

@@ -22,7 +22,7 @@ pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
     let runs: usize = estimate.rows.iter().map(|row| row.left.len()).sum();
     let [target, source] = estimate.steps;
     lines.push(format!(
-        "{runs} runs to go: {target} steps on the target and about {source} on sources, {} in all",
+        "{runs} runs to go: {target} steps on the target and at most {source} on sources, {} in all",
         duration(estimate.seconds)
     ));
     lines.join("\n")

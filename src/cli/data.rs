@@ -9,7 +9,7 @@ use super::arguments::Preset;
 use super::presets::OfTrain;
 use super::reading::ReadingOptions;
 use super::sample::write_grid;
-use super::{count, named, tell};
+use super::{count, named, side, tell};
 use crate::data::{Block, Images, Reading, Spec, Split};
 use crate::error::{Error, Result};
 
@@ -26,7 +26,7 @@ pub struct Data {
     #[arg(long, value_enum, default_value_t = Part::Train)]
     split: Part,
     /// Side of the images, as training with this --size sees them [default: 32, or 64 where the shorter side is longer]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
     size: Option<usize>,
     /// Show arrays of images as they are stored, not as training sees them; pictures of folder: and zip: have no one size
     #[arg(long, conflicts_with = "size")]
@@ -51,13 +51,7 @@ enum Part {
 impl Data {
     pub fn run(&self) -> Result<()> {
         self.out.as_deref().map_or(Ok(()), |out| super::check_vacant("out", out))?;
-        let is_other = |out: &&PathBuf| out.extension().is_some_and(|ending| !ending.eq_ignore_ascii_case("png"));
-        if let Some(out) = self.out.as_ref().filter(is_other) {
-            return Err(Error::Usage(format!(
-                "--out {} is written as PNG: name a file that ends in .png",
-                out.display()
-            )));
-        }
+        self.out.as_deref().map_or(Ok(()), |out| super::check_ending("out", out, "png"))?;
         let split = match self.split {
             Part::Train => Split::Train,
             Part::Validation => Split::Validation,

@@ -86,7 +86,7 @@ fn table(report: &Report) -> String {
         report.step.map_or(String::new(), |step| format!(", step {step}")),
         samples.count,
         report.held_out,
-        report.data,
+        report.held_out_of,
         split = report.split,
     )];
     lines.push(report.withheld.clone());
@@ -121,8 +121,14 @@ fn table(report: &Report) -> String {
             lines.push(line(BY_CHANCE, own, chance(&floors.real), floors.copy.as_ref().and_then(chance)));
         }
     }
-    if samples.memorisation.is_some_and(|copies| copies.flagged()) {
-        lines.push("flagged as copies: more than 30 % of the samples are too near to training images".to_string());
+    match samples.memorisation {
+        Some(copies) if copies.flagged_beyond(floors.real.memorisation) => {
+            lines.push("flagged as copies: more than 30 % of the samples are too near to training images".to_string());
+        }
+        Some(copies) if copies.flagged() => {
+            lines.push("as many fresh real images count as copies: that figure says nothing here".to_string());
+        }
+        _ => {}
     }
     let figure = Figure::gan_train(|report: &Report| report.gan_train, |report| report.gan_train_chance);
     if let Some(accuracy) = (figure.of)(report) {

@@ -17,7 +17,7 @@ use crate::nn::NormKind;
     `graft sample`, `evaluate`, `export` and `transfer --source` take the checkpoint.\n\n\
     Examples:\n  graft import netG.safetensors --discriminator netD.safetensors --out faces.safetensors\n  \
     graft sample faces.safetensors\n  \
-    graft transfer --source faces.safetensors --target folder:DIR --d-norm batch --r1 0"
+    graft transfer --source faces.safetensors --target folder:DIR"
 )]
 pub struct Import {
     /// The generator's state dict

@@ -64,7 +64,7 @@ impl Invert {
         let Named { file: path, folder } = Named::find(&self.checkpoint)?;
         // As the run read the pictures that it learned from.
         let trained_on = folder.as_ref().map(TrainedOn::read).transpose()?;
-        let reading = trained_on.map_or_else(Reading::default, |run| run.reading().of_another());
+        let reading = trained_on.map_or_else(Reading::default, |run| run.reading().of_more());
         let checkpoint = Checkpoint::read(&path)?;
         let of_file = |error: Error| Error::invalid(format!("{}: {error}", path.display()));
         let architecture = Architecture::of(&checkpoint).map_err(of_file)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::is_quiet;
 use super::progress::Progress;
 use super::reading::ReadingOptions;
-use super::{Compute, count, named, seed, steps, tell};
+use super::{Compute, count, named, seed, side, steps, tell};
 use crate::classifier::{Made, Options};
 use crate::data::{Dataset, Parts, Reading};
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ pub struct Judge {
     #[arg(long, default_value = DATA, value_name = "SPEC")]
     data: String,
     /// Side of the images, a power of two from 16 up [default: 32, or 64 for larger ones]
-    #[arg(long, value_name = "PIXELS")]
+    #[arg(long, value_name = "PIXELS", value_parser = side)]
     size: Option<usize>,
     /// Channels of the images, 1 or 3 [default: the data's]
     #[arg(long, value_name = "N")]

@@ -77,7 +77,13 @@ pub fn arm_seeds(list: &[String]) -> Result<BTreeMap<String, usize>> {
         let parsed = text.rsplit_once('=').and_then(|(arm, count)| Some((arm.to_string(), count.parse().ok()?)));
         parsed.ok_or_else(|| Error::Usage(format!("--arm-seeds takes ARM=N, not `{text}`")))
     };
-    list.iter().map(pair).collect()
+    let mut counts = BTreeMap::new();
+    for (arm, count) in list.iter().map(pair).collect::<Result<Vec<_>>>()? {
+        if counts.insert(arm.clone(), count).is_some() {
+            return Err(Error::Usage(format!("--arm-seeds names the arm {arm} twice; name it once")));
+        }
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]

@@ -53,7 +53,8 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::backend::Device;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, either};
+use crate::gan::NetworkKind;
 use crate::run::RunFolder;
 use command::option;
 use output::{named, say, tell, warn};
@@ -246,8 +247,28 @@ fn check_vacant(option: &str, out: &Path) -> Result<()> {
     }
 }
 
+/// Refuses a file whose ending says another format than the one in which it is written.
+fn check_ending(option: &str, out: &Path, ending: &str) -> Result<()> {
+    match out.extension() {
+        Some(other) if !other.eq_ignore_ascii_case(ending) => Err(Error::Usage(format!(
+            "--{option} {} is written as {}: name a file that ends in .{ending}",
+            out.display(),
+            ending.to_uppercase()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The folder of a run that a command is to continue, and no other process meanwhile.
 fn continued(path: &Path, command: &str) -> Result<RunFolder> {
+    if let Some(whole) = RunFolder::of_phase(path).filter(|_| command == "train") {
+        return Err(Error::invalid(format!(
+            "{} is a part of the transfer in {}, which says how long it is: continue that with graft transfer{}",
+            path.display(),
+            whole.path().display(),
+            option("resume", &named(whole.path()))
+        )));
+    }
     let folder = RunFolder::resume(path)?;
     match folder.command() {
         Some(other) if other != command => Err(Error::invalid(format!(
@@ -268,6 +289,13 @@ fn guarded(folder: RunFolder) -> RunFolder {
 /// A whole number from 1 up.
 fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&value| value > 0).ok_or_else(|| "takes a whole number from 1 up".to_string())
+}
+
+/// The side of images that are brought to a network's size.
+fn side(text: &str) -> Result<usize, String> {
+    let sizes = NetworkKind::every_size();
+    let written = || format!("takes {}", either(&sizes.iter().map(usize::to_string).collect::<Vec<_>>()));
+    text.parse().ok().filter(|side| sizes.contains(side)).ok_or_else(written)
 }
 
 /// A number of steps: no run makes more, and sums of a comparison's steps do not overflow.

@@ -10,8 +10,8 @@ use super::reading::ReadingOptions;
 use super::{Compute, named, tell};
 use crate::data::csv::quoted;
 use crate::data::{Parts, Reading, Spec};
-use crate::error::{Error, Result};
-use crate::experiment::classify::{KeptClassifier, classifier_path};
+use crate::error::{Error, Result, either};
+use crate::experiment::classify::{Design, KeptClassifier, classifier_path};
 
 /// Endings of files with a JSON object a line.
 const LINES: [&str; 2] = ["jsonl", "ndjson"];
@@ -49,6 +49,18 @@ impl Predict {
         }
         super::check_vacant("out", &self.out)?;
         let path = if self.run.is_dir() { classifier_path(&self.run) } else { self.run.clone() };
+        if !path.exists() && Design::is_in(&self.run) {
+            let cells = Design::read(&self.run)?.map_or(Vec::new(), |design| design.cells());
+            let folders = cells.iter().map(|cell| cell.folder(&self.run));
+            let ended: Vec<String> =
+                folders.filter(|run| classifier_path(run).exists()).map(|run| run.display().to_string()).collect();
+            let which = if ended.is_empty() {
+                "no run of it has ended".to_string()
+            } else {
+                format!("take {}", either(&ended))
+            };
+            return Err(Error::invalid(format!("{} is an experiment of several runs: {which}", self.run.display())));
+        }
         if !path.exists() {
             return Err(Error::invalid(format!(
                 "{} holds no trained classifier: give the folder of a run that has ended, such as runs/classify/cells/selftrain-5-seed0",
@@ -58,7 +70,7 @@ impl Predict {
         self.compute.run(|device| {
             let kept = KeptClassifier::read(&path, device)?;
             // As the classifier's own pictures were read; folders are no classes, since nobody asks for labels.
-            let reading = self.reading.over(kept.reading.of_another()).of_size(kept.classifier.design().size);
+            let reading = self.reading.over(kept.reading.of_more()).of_size(kept.classifier.design().size);
             let reading = Reading { unlabelled: true, ..reading };
             let spec: Spec = self.data.parse()?;
             let parts = Parts::read(&spec, &reading)?;

@@ -54,14 +54,14 @@ impl ReadingOptions {
             background: self.background.unwrap_or(before.background),
             fit: self.fit.unwrap_or(before.fit),
             resample: self.resample.unwrap_or(before.resample),
-            skip_broken: self.skip_broken || before.skip_broken,
             ..self.listening(before)
         }
     }
 
     /// A reading that is kept in a run's settings, as it goes on now.
     pub fn listening(&self, reading: Reading) -> Reading {
-        Reading { memory: self.data_memory, listener: Listener::new(hear), ..reading }
+        let skip_broken = self.skip_broken || reading.skip_broken;
+        Reading { skip_broken, memory: self.data_memory, listener: Listener::new(hear), ..reading }
     }
 }
 
@@ -130,12 +130,12 @@ fn hear(heard: Heard<'_>) {
                 warn(format!("note: {note}"));
             }
         }
-        Heard::Progress(..) if is_quiet() => {}
-        Heard::Progress(done, of) if of >= LONG && std::io::stderr().is_terminal() => {
+        Heard::Progress { images, .. } if is_quiet() || images < LONG => {}
+        Heard::Progress { done, of, .. } if std::io::stderr().is_terminal() => {
             eprint!("\rreading images: {:3} %{}", 100 * done / of, if done == of { "\n" } else { "" });
         }
-        Heard::Progress(done, of) if of >= LONG && done == of => warn(format!("note: {} images are read", of / 2)),
-        Heard::Progress(..) => {}
+        Heard::Progress { done, of, images } if done == of => warn(format!("note: {images} images are read")),
+        Heard::Progress { .. } => {}
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args};
+use clap::{ArgMatches, Args, CommandFactory};
 
-use super::Compute;
+use super::{Cli, Compute};
 use crate::data::Reading;
 use crate::error::{Error, Result};
 use crate::run::OnNan;
@@ -47,13 +47,19 @@ impl ChangedOption {
     }
 }
 
-/// Refuses what cannot be changed of a run that goes on.
-pub fn check(matches: &ArgMatches) -> Result<()> {
+/// Refuses what cannot be changed of a run that goes on, of a command with such arguments.
+pub fn check<C: Args>(matches: &ArgMatches) -> Result<()> {
     // Groups have the names of structs.
     let is_argument = |id: &&str| !id.starts_with(char::is_uppercase) && is_given(matches, id);
     let mut given = matches.ids().map(|id| id.as_str()).filter(is_argument);
-    let Some(other) = given.find(|id| *id != "resume" && !TAKES.contains(id)) else { return Ok(()) };
-    let has = |id: &&&str| matches.try_contains_id(id).is_ok();
+    // Fewer images are others.
+    let leaves_out = |id: &str| id == "skip_broken" && is_given(matches, "data_changed");
+    let taken = |id: &str| id == "resume" || TAKES.contains(&id) || leaves_out(id);
+    let Some(other) = given.find(|id| !taken(id)) else { return Ok(()) };
+    // An optimised build of the parser knows no argument's name that was not given.
+    let (everywhere, own) = (Cli::command(), C::augment_args(clap::Command::new("own")));
+    let has =
+        |id: &&&str| everywhere.get_arguments().chain(own.get_arguments()).any(|argument| argument.get_id() == **id);
     let option = |id: &str| format!("--{}", id.replace('_', "-"));
     let taken: Vec<String> = TAKES.iter().filter(has).map(|id| option(id)).collect();
     let (last, rest) = taken.split_last().expect("every command takes --quiet");

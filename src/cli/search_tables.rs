@@ -22,7 +22,7 @@ pub fn planned(estimate: &SearchEstimate, design: &Design, jobs: Jobs) -> String
     lines.extend(aligned(&rows));
     let [target, source] = estimate.steps;
     lines.push(format!(
-        "{} trials, {} steps on the target; {target} of them to go and about {source} on sources, {} in all",
+        "{} trials, {} steps on the target; {target} of them to go and at most {source} on sources, {} in all",
         design.arms.len(),
         estimate.target_steps,
         duration(estimate.seconds)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args};
 use serde_json::{Value as Json, json};
 
-use super::advice::advised_of_rates;
+use super::advice::{advised_of_going_on, advised_of_rates};
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
 use super::output::is_quiet;
@@ -96,7 +96,7 @@ impl Train {
     pub fn run(self, matches: &ArgMatches) -> Result<()> {
         stop_after(self.pace.minutes);
         if let Some(folder) = &self.resume {
-            resume::check(matches)?;
+            resume::check::<Self>(matches)?;
             let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "train"))?;
             return self.resume(&folder, matches);
         }
@@ -129,7 +129,7 @@ impl Train {
             Changeable { steps, device, threads, on_nan }.take(matches, self.steps, self.on_nan, &self.compute);
         settings.recipe.check()?;
         settings.reading = self.changed.of(self.reading.listening(settings.reading.clone()));
-        let parts = settings.read()?;
+        let parts = settings.read().map_err(advised_of_going_on)?;
         if settings.recipe.architecture.classes > 0 {
             check_classes(parts.spec(), &settings.reading, parts.whole())?;
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgMatches, Args};
 use serde_json::json;
 
-use super::advice::advised_of_rates;
+use super::advice::{advised_of_going_on, advised_of_rates};
 use super::arguments::{Preset, Said, one_of};
 use super::command::{default_folder, option, tell_command};
 use super::method_options::MethodOptions;
@@ -22,11 +22,13 @@ use super::signals::stop_after;
 use super::transfer_command::{compare_command, equivalent_command};
 use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
+use crate::checkpoint::Checkpoint;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
-use crate::gan::{Loss, Recipe};
-use crate::run::{OnNan, RunFolder};
+use crate::gan::{Architecture, Loss, Recipe};
+use crate::nn::NormKind;
+use crate::run::{Named, OnNan, RunFolder};
 use crate::transfer::{self, Arm, Findings, Learning, Plan, Ready, SCRATCH, SourceImages};
 
 /// Points on the curve of the judge's distance behind that of step 0.
@@ -101,13 +103,14 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub fn run(self, matches: &ArgMatches) -> Result<()> {
+    pub fn run(mut self, matches: &ArgMatches) -> Result<()> {
         stop_after(self.pace.minutes);
         if let Some(folder) = &self.resume {
-            resume::check(matches)?;
+            resume::check::<Self>(matches)?;
             let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "transfer"))?;
             return self.resume(&folder, matches);
         }
+        self.follow_source()?;
         let (plan, parts, source) = self.plan()?;
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         let kept = plan.absolute()?;
@@ -154,7 +157,7 @@ impl Transfer {
             return Ok(());
         }
         plan.reading = self.changed.of(self.reading.listening(plan.reading));
-        let parts = plan.read_target()?;
+        let parts = plan.read_target().map_err(advised_of_going_on)?;
         plan.reading.classes = parts.reading().classes;
         let images = SourceImages::of(&plan);
         plan.source_changed = transfer::accepted_source(&plan, folder, &images)?;
@@ -165,6 +168,32 @@ impl Transfer {
             folder.write_settings(&plan)?;
             run(&plan, &ready, folder, device)
         })
+    }
+
+    /// Takes the networks of a source that is trained already where no option says others, and what goes with them: a batch norm mixes
+    /// the samples that a gradient penalty keeps apart.
+    fn follow_source(&mut self) -> Result<()> {
+        let Some(source) = &self.source else { return Ok(()) };
+        let transfer::Source::Checkpoint(path) = transfer::Source::parse(source)? else { return Ok(()) };
+        // What is wrong with it is said where it is loaded.
+        let read = Named::find(&path).and_then(|named| Architecture::of(&Checkpoint::read(&named.file)?));
+        let Ok(Architecture { network, size, features, latent, d_norm, .. }) = read else { return Ok(()) };
+        let said = &mut self.recipe.0;
+        let mut rows = vec![
+            ("network", network.to_string()),
+            ("size", size.to_string()),
+            ("features", features.to_string()),
+            ("latent", latent.to_string()),
+        ];
+        let free = ["d-norm", "loss", "r1"].iter().all(|name| !said.contains_key(*name));
+        if d_norm == NormKind::Batch && free {
+            rows.extend([("loss", Loss::NonSaturating.to_string()), ("r1", "0".to_string())]);
+        }
+        rows.push(("d-norm", d_norm.to_string()));
+        for (name, value) in rows {
+            said.entry(name.to_string()).or_insert(value);
+        }
+        Ok(())
     }
 
     /// The plan that the options stand for, its target, and its source's images.
@@ -213,7 +242,7 @@ impl Transfer {
         plan.recipe.architecture.channels = native.channels;
         let images = SourceImages::of(&plan);
         if self.method.is_none() {
-            plan.arm = self.arm(transfer::suited(&plan.source, &images)?, plan.recipe.loss)?;
+            plan.arm = self.arm(transfer::suited(&plan.source, &images, parts.whole())?, plan.recipe.loss)?;
         }
         plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));

@@ -82,6 +82,8 @@ impl Translate {
         for (option, path) in written {
             path.map_or(Ok(()), |path| super::check_vacant(option, path))?;
         }
+        super::check_ending("out", &self.out, "png")?;
+        self.page.as_deref().map_or(Ok(()), |page| super::check_ending("page", page, "html"))?;
         watch_for_interrupts();
         self.compute.run(|device| {
             let translation = Translation::read(&self.run, device)?;
@@ -159,7 +161,7 @@ impl Translate {
     /// The latents of the pictures, through the generator of their side.
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
-        let data = pictures(&self.images, count, &self.reading.over(translation.reading()), architecture)?;
+        let data = pictures(&self.images, count, &self.reading.over(translation.reading(self.of)), architecture)?;
         let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
         // What the other side has not is said before anything is sought.
         let classes = translation.partners(self.of, own.clone())?;

@@ -10,10 +10,8 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
+use super::deflate::DEFLATE_RATIO;
 use crate::error::{Error, Result};
-
-/// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
-const DEFLATE_RATIO: u64 = 1032;
 
 /// An archive whose directory is read.
 #[derive(Debug)]

@@ -155,7 +155,7 @@ impl Numbers {
                 let unused = 64 - 8 * size as u32;
                 ((unsigned << unused) as i64 >> unused) as f64
             }
-            (Kind::Float, 2) => half(unsigned as u16),
+            (Kind::Float, 2) => half::f16::from_bits(unsigned as u16).to_f64(),
             (Kind::Float, 4) => f64::from(f32::from_bits(unsigned as u32)),
             (Kind::Float, _) => f64::from_bits(unsigned),
             _ => unsigned as f64,
@@ -178,18 +178,6 @@ impl Numbers {
         };
         letters.into_iter().collect::<String>().trim_end_matches('\0').to_string()
     }
-}
-
-/// IEEE 754's binary16.
-fn half(bits: u16) -> f64 {
-    let (sign, exponent, fraction) = (bits >> 15, i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    let value = match exponent {
-        0 => fraction / 1024.0 * 2f64.powi(-14),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        _ => (1.0 + fraction / 1024.0) * 2f64.powi(exponent - 15),
-    };
-    if sign == 1 { -value } else { value }
 }
 
 /// Images that are read at a time have about this many bytes.

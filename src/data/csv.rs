@@ -1,13 +1,21 @@
-//! Tables of values with commas between them, as spreadsheets write and read them (RFC 4180).
+//! Tables of values with commas between them, as spreadsheets write and read them (RFC 4180); read are also those with semicolons, as where
+//! a comma stands in numbers, or tabs.
 
 /// The number of the line that a record begins in, and its fields.
 pub type Record = (usize, Vec<String>);
+
+/// What stands between the values of a text: a comma where its first line has one, else a semicolon or a tab where it has that.
+fn separator(text: &str) -> char {
+    let first = text.lines().next().unwrap_or_default();
+    [',', ';', '\t'].into_iter().find(|&separator| first.contains(separator)).unwrap_or(',')
+}
 
 /// The records of a text; empty lines are none.
 ///
 /// # Errors
 /// The number of the line that is at fault, and what is wrong there.
 pub fn records(text: &str) -> Result<Vec<Record>, (usize, &'static str)> {
+    let separator = separator(text);
     let mut letters = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
     let (mut records, mut line) = (Vec::new(), 1);
     while letters.peek().is_some() {
@@ -27,12 +35,12 @@ pub fn records(text: &str) -> Result<Vec<Record>, (usize, &'static str)> {
                     }
                 }
             }
-            while let Some(letter) = letters.next_if(|letter| !matches!(letter, ',' | '\n' | '\r')) {
+            while let Some(letter) = letters.next_if(|&letter| letter != separator && !matches!(letter, '\n' | '\r')) {
                 field.push(letter);
             }
             record.push(field);
             match letters.next() {
-                Some(',') => continue,
+                Some(letter) if letter == separator => continue,
                 Some('\r') => {
                     letters.next_if_eq(&'\n');
                 }
@@ -79,6 +87,11 @@ mod tests {
         }
         assert_eq!(read("\"two\nlines\",1\n3"), [row(1, &["two\nlines", "1"]), row(3, &["3"])]);
         assert!(read("").is_empty());
+        for separator in [';', '\t'] {
+            let text = format!("file{separator}class\nb,c.png{separator}x\n\"d{separator}e\"{separator}y");
+            let last = format!("d{separator}e");
+            assert_eq!(read(&text)[1..], [row(2, &["b,c.png", "x"]), row(3, &[&last, "y"])], "{separator:?}");
+        }
         assert_eq!(records("a\n\"b\nc").unwrap_err(), (2, "a quote is not closed"));
     }
 

@@ -188,12 +188,12 @@ fn is_netpbm(bytes: &[u8]) -> bool {
 pub(super) struct Outline {
     pub height: usize,
     pub width: usize,
-    /// Whether it has no colours, nor gets any from the background.
+    /// Whether it has no colours, nor gets any from the background, behind its pixels or around them.
     pub grey: bool,
 }
 
 /// The outline of a picture, of which nothing is decoded; else what is wrong with it and what to do.
-pub(super) fn outline(bytes: &[u8], format: ImageFormat, background: Background) -> Result<Outline, String> {
+pub(super) fn outline(bytes: &[u8], format: ImageFormat, reading: &Reading) -> Result<Outline, String> {
     let broken = |error| broken(error, format);
     let mut decoder = open(bytes, format)?;
     let (width, height) = decoder.dimensions();
@@ -203,7 +203,8 @@ pub(super) fn outline(bytes: &[u8], format: ImageFormat, background: Background)
     );
     let (width, height) = if turned { (height, width) } else { (width, height) };
     let colours = decoder.color_type();
-    let grey = !colours.has_color() && (!colours.has_alpha() || background.is_grey());
+    let shows_background = colours.has_alpha() || reading.fit == Fit::Pad && height != width;
+    let grey = !colours.has_color() && (!shows_background || reading.background.is_grey());
     Ok(Outline { height: height as usize, width: width as usize, grey })
 }
 
@@ -223,9 +224,24 @@ pub(super) fn square(
     let _one = large.then(|| LARGE_ONE.lock().unwrap_or_else(PoisonError::into_inner));
     let orientation = decoder.orientation().map_err(broken)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if !floats(&image).iter().all(|value| (0.0..=1.0).contains(value)) {
+        return Err(
+            "its numbers are not between 0 and 1, as those of a picture of floats are; scale them, or save bytes"
+                .to_string(),
+        );
+    }
     image.apply_orientation(orientation);
     let (image, transparent) = over_background(image, reading.background);
     Ok((resized(image, side, channels, reading), transparent))
+}
+
+/// The numbers of a picture that has them as floats.
+fn floats(image: &DynamicImage) -> &[f32] {
+    match image {
+        DynamicImage::ImageRgb32F(image) => image.as_raw(),
+        DynamicImage::ImageRgba32F(image) => image.as_raw(),
+        _ => &[],
+    }
 }
 
 /// An image without transparency, made a square and resized.

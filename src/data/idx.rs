@@ -14,13 +14,12 @@ use byteorder::{BigEndian, ByteOrder};
 use flate2::bufread::MultiGzDecoder;
 
 use super::classes::MOST_CLASSES;
+use super::deflate::DEFLATE_RATIO;
 use super::store::{Sink, affordable};
 use super::{Images, Reading};
 use crate::error::{Error, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
-const DEFLATE_RATIO: u64 = 1032;
 
 /// Unsigned bytes, in the third byte of the magic number; the fourth is the number of dimensions.
 const UNSIGNED_BYTES: u32 = 0x08 << 8;

@@ -1,6 +1,6 @@
 //! What lies in a folder or an archive means: which files are pictures, which sub-folders are splits and which are classes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use image::ImageFormat;
 use rayon::prelude::*;
@@ -89,21 +89,22 @@ impl Layout {
         // What is made use of is not passed over.
         layout.foreign -= usize::from(labels.is_some());
         match labels {
-            Some(labels) => layout.label(pictures, broken, &prefix, &labels, whose)?,
+            Some(labels) => layout.label(pictures, broken, (&prefix, &folders), &labels, whose)?,
             None => layout.arrange(pictures, broken, (&prefix, &folders), whose, reading)?,
         }
         Ok(layout)
     }
 
-    /// Pictures of one split, with given labels.
+    /// Pictures with given labels, in the splits that their folders are.
     fn label(
         &mut self,
         mut pictures: Vec<Picture>,
         broken: Vec<(String, String)>,
-        prefix: &str,
+        (prefix, folders): (&str, &BTreeSet<String>),
         labels: &Labels,
         whose: &str,
     ) -> Result<()> {
+        let shelves = self.shelves(&pictures, &broken, (prefix, folders), whose)?;
         self.classes = Classes::numbered(0..labels.values().max().map_or(0, |&most| most as usize + 1));
         if !labels.is_empty() {
             for picture in &mut pictures {
@@ -115,30 +116,89 @@ impl Layout {
                 })?;
                 picture.label = Some(*label);
             }
-            let given = pictures.iter().filter_map(|picture| picture.label);
-            self.notes.extend(self.classes.lacking(given).map(|classes| format!("it has no images of {classes}")));
         }
-        self.parts.insert(Split::Train, Part { pictures: in_turn(pictures, self.classes.len()), broken });
+        let parts = deal(&shelves, pictures, broken);
+        for ((split, _), part) in shelves.into_iter().zip(parts) {
+            let there = part.pictures.iter().filter_map(|picture| picture.label);
+            let lacking = self.classes.lacking(there);
+            self.notes.extend(lacking.map(|classes| format!("{} has no images of {classes}", self.called(split))));
+            self.keep(split, part);
+        }
         Ok(())
     }
 
     /// Pictures by the folders that they lie in.
     fn arrange(
         &mut self,
-        pictures: Vec<Picture>,
+        mut pictures: Vec<Picture>,
         broken: Vec<(String, String)>,
-        (prefix, folders): (&str, &BTreeSet<String>),
+        places: (&str, &BTreeSet<String>),
         whose: &str,
         reading: &Reading,
     ) -> Result<()> {
-        let shelf = |prefix: &str| Shelf::of(prefix, &pictures, &broken, folders);
+        let shelves = self.shelves(&pictures, &broken, places, whose)?;
+        if !reading.unlabelled {
+            self.name_classes(&shelves, whose)?;
+        }
+        let labels: HashMap<&str, u32> = self.classes.names().iter().map(String::as_str).zip(0..).collect();
+        for picture in &mut pictures {
+            let below = place(&shelves, &picture.path).map(|place| &picture.path[shelves[place].1.prefix.len()..]);
+            let class = below.and_then(|below| below.split_once('/'));
+            picture.label = class.and_then(|(class, _)| labels.get(class).copied());
+        }
+        let parts = deal(&shelves, pictures, broken);
+        let mut notes = Vec::new();
+        for (split, shelf) in &shelves {
+            let of = self.called(*split);
+            if shelf.with_pictures.is_empty() && !self.classes.is_empty() {
+                if shelf.beside.is_some() {
+                    notes.push(format!("{of} has no class folders: its images have no labels"));
+                }
+            } else {
+                let there = shelf.with_pictures.iter().filter_map(|name| labels.get(name.as_str()).copied());
+                notes.extend(self.classes.lacking(there).map(|classes| format!("{of} has no images of {classes}")));
+            }
+        }
+        self.notes.extend(notes);
+        shelves.into_iter().zip(parts).for_each(|((split, _), part)| self.keep(split, part));
+        Ok(())
+    }
+
+    /// The splits that there are, each with what lies in it; all of it is the training split where its folders are none.
+    fn shelves(
+        &mut self,
+        pictures: &[Picture],
+        broken: &[(String, String)],
+        (prefix, folders): (&str, &BTreeSet<String>),
+        whose: &str,
+    ) -> Result<Vec<(Split, Shelf)>> {
+        let shelf = |prefix: &str| Shelf::of(prefix, pictures, broken, folders);
         let root = shelf(prefix);
         let splits = root.splits();
+        let quoted = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         self.has_splits = !splits.is_empty();
-        if let (true, Some(path)) = (self.has_splits, &root.beside) {
+        if !self.has_splits {
+            let (named, others): (Vec<&String>, _) =
+                root.with_pictures.iter().partition(|name| Split::named(name).is_some());
+            let kinds: HashSet<Split> = named.iter().filter_map(|name| Split::named(name)).collect();
+            if kinds.len() > 1 && kinds.contains(&Split::Train) {
+                // As classes, images that are to be held out would be learned from.
+                return Err(Error::invalid(format!(
+                    "{whose}: {} are names of splits, and {}, where images lie too, is none; move that away, or give classes other names",
+                    quoted(&named),
+                    quoted(&others)
+                )));
+            }
+            if !others.is_empty() && !named.is_empty() {
+                let classes = if named.len() == 1 { "is a class" } else { "are classes" };
+                self.notes.push(format!("{} {classes} here and no split, beside {}", quoted(&named), quoted(&others)));
+            }
+            return Ok(vec![(Split::Train, root)]);
+        }
+        if let Some(path) = &root.beside {
             return Err(Error::invalid(format!(
                 "{whose}: {path} lies beside the splits {}; put every image into one of them",
-                splits.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
+                quoted(&splits.iter().map(|(_, name)| *name).collect::<Vec<_>>())
             )));
         }
         for (index, (split, name)) in splits.iter().enumerate() {
@@ -148,46 +208,18 @@ impl Layout {
                 )));
             }
         }
-        if self.has_splits {
-            let empty = root.folders.difference(&root.with_pictures).filter(|name| Split::named(name).is_some());
-            self.notes.extend(empty.map(|name| format!("its folder {prefix}{name} has no images")));
-        }
-        let shelves: Vec<(Split, Shelf)> = if self.has_splits {
-            splits.iter().map(|(split, name)| (*split, shelf(&format!("{prefix}{name}/")))).collect()
-        } else {
-            vec![(Split::Train, root)]
-        };
-        if !reading.unlabelled {
-            self.name_classes(&shelves, whose)?;
-        }
-        let labels: HashMap<&str, u32> = self.classes.names().iter().map(String::as_str).zip(0..).collect();
-        let mut parts: Vec<Part> = shelves.iter().map(|_| Part::default()).collect();
-        let place = |path: &str| shelves.iter().position(|(_, shelf)| path.starts_with(&shelf.prefix));
-        for mut picture in pictures {
-            let place = place(&picture.path).expect("each picture is in a split");
-            let below = &picture.path[shelves[place].1.prefix.len()..];
-            picture.label = below.split_once('/').and_then(|(class, _)| labels.get(class).copied());
-            parts[place].pictures.push(picture);
-        }
-        let training = shelves.iter().position(|(split, _)| *split == Split::Train).unwrap_or(0);
-        for (path, why) in broken {
-            // What is in no split stands in the way of training.
-            parts[place(&path).unwrap_or(training)].broken.push((path, why));
-        }
-        for ((split, shelf), Part { pictures, broken }) in shelves.iter().zip(parts) {
-            let of = if self.has_splits { format!("the {split} split") } else { "it".to_string() };
-            if shelf.with_pictures.is_empty() && !self.classes.is_empty() {
-                if shelf.beside.is_some() {
-                    self.notes.push(format!("{of} has no class folders: its images have no labels"));
-                }
-            } else {
-                let there = shelf.with_pictures.iter().filter_map(|name| labels.get(name.as_str()).copied());
-                self.notes
-                    .extend(self.classes.lacking(there).map(|classes| format!("{of} has no images of {classes}")));
-            }
-            self.parts.insert(*split, Part { pictures: in_turn(pictures, self.classes.len()), broken });
-        }
-        Ok(())
+        let empty = root.folders.difference(&root.with_pictures).filter(|name| Split::named(name).is_some());
+        self.notes.extend(empty.map(|name| format!("its folder {prefix}{name} has no images")));
+        Ok(splits.iter().map(|(split, name)| (*split, shelf(&format!("{prefix}{name}/")))).collect())
+    }
+
+    /// A split in a sentence.
+    fn called(&self, split: Split) -> String {
+        if self.has_splits { format!("the {split} split") } else { "it".to_string() }
+    }
+
+    fn keep(&mut self, split: Split, Part { pictures, broken }: Part) {
+        self.parts.insert(split, Part { pictures: in_turn(pictures, self.classes.len()), broken });
     }
 
     /// The classes of all splits, in natural order.
@@ -223,6 +255,25 @@ impl Layout {
         self.classes = Classes::sorted(names.into_iter().cloned().collect());
         Ok(())
     }
+}
+
+/// The shelf that a path lies on.
+fn place(shelves: &[(Split, Shelf)], path: &str) -> Option<usize> {
+    shelves.iter().position(|(_, shelf)| path.starts_with(&shelf.prefix))
+}
+
+/// What lies on each shelf. What is broken and in no split stands in the way of training.
+fn deal(shelves: &[(Split, Shelf)], pictures: Vec<Picture>, broken: Vec<(String, String)>) -> Vec<Part> {
+    let mut parts: Vec<Part> = shelves.iter().map(|_| Part::default()).collect();
+    for picture in pictures {
+        let place = place(shelves, &picture.path).expect("each picture is in a split");
+        parts[place].pictures.push(picture);
+    }
+    let training = shelves.iter().position(|(split, _)| *split == Split::Train).unwrap_or(0);
+    for (path, why) in broken {
+        parts[place(shelves, &path).unwrap_or(training)].broken.push((path, why));
+    }
+    parts
 }
 
 /// The folder that is the data set: the root or, where all pictures lie in one folder of it as archives often have it, that one, unless it

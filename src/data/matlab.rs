@@ -19,6 +19,7 @@ use std::path::Path;
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 use flate2::bufread::ZlibDecoder;
 
+use super::deflate::DEFLATE_RATIO;
 use crate::error::{Error, Result};
 
 /// The header: text, eight bytes that stay unread, the version, the byte order.
@@ -48,9 +49,6 @@ const COMPLEX_FLAG: u32 = 1 << 11;
 /// MATLAB allows names of 63 letters; other programs may allow more, but not without end.
 const LONGEST_NAME: u64 = 1024;
 const MOST_DIMENSIONS: u64 = 32;
-
-/// Deflate cannot expand more than this (RFC 1951: a match of 258 bytes takes at least two bits).
-const DEFLATE_RATIO: u64 = 1032;
 
 /// What is known of an array before its values are read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod cifar;
 mod classes;
 pub mod csv;
 mod decode;
+mod deflate;
 mod emnist;
 mod fit;
 mod folder;
@@ -42,9 +43,11 @@ mod zip;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::random::{Purpose, generator};
 
 pub use classes::Classes;
 pub use folder::read_files;
@@ -55,6 +58,9 @@ pub use parts::{Parts, check_classes};
 pub use reading::{Background, Fit, Heard, Listener, Reading, Resample};
 pub use sampler::Sampler;
 pub use spec::{Spec, absolute, last_name, of_path};
+
+/// The seed of the draws of one image out of each stretch.
+const STRETCHES_SEED: u64 = 0;
 
 /// Images, with or without the class of each.
 #[derive(Clone, Debug)]
@@ -245,7 +251,7 @@ impl Dataset {
         for index in 0..count {
             hash.update(self.images.image(index));
             if self.images.is_on_disk() && (index + 1 == count || index.is_multiple_of(CHUNK)) {
-                self.reading.listener.tell(Heard::Progress(index + 1, count));
+                self.reading.listener.tell(Heard::Progress { done: index + 1, of: count, images: count });
             }
         }
         for label in self.labels.iter().flatten() {
@@ -278,10 +284,22 @@ impl Dataset {
         Dataset { labels: None, classes: Classes::none(), ..self }
     }
 
-    /// At most so many of them, evenly spaced: files may hold one class after the other, and some begin with what is easy.
+    /// At most so many of them, evenly spaced: files may hold one class after the other, and some begin with what is easy. Where classes come
+    /// in turn, even steps may meet a few alone: what must not depend on that takes [`Dataset::all_over`].
     pub fn spaced(&self, most: usize) -> Dataset {
         let count = self.len().min(most);
         self.select(&(0..count).map(|index| index * self.len() / count).collect::<Vec<_>>())
+    }
+
+    /// At most so many of them, one drawn out of each of as many equal stretches, by a fixed draw.
+    pub fn all_over(&self, most: usize) -> Dataset {
+        let count = self.len().min(most);
+        let mut random = generator(STRETCHES_SEED, Purpose::RealImages, 0, 0);
+        let place = |index: usize| {
+            let (from, to) = (index * self.len() / count, (index + 1) * self.len() / count);
+            if to - from > 1 { random.random_range(from..to) } else { from }
+        };
+        self.select(&(0..count).map(place).collect::<Vec<_>>())
     }
 
     /// At most so many of them, the first ones.
@@ -349,6 +367,18 @@ mod tests {
     fn classes_are_counted() {
         assert_eq!(two_images().class_counts(), [1, 0, 1]);
         assert_eq!(Dataset::unlabelled("two", two_images().images).class_counts(), [0; 0]);
+    }
+
+    #[test]
+    fn images_are_drawn_from_all_over_a_set_whose_classes_come_in_turn() {
+        let labels: Vec<u32> = (0..20_000).map(|image| image % 10).collect();
+        let images = Images::new([labels.len(), 1, 1, 1], (0..20_000).map(|image| (image / 100) as u8).collect());
+        let set = Dataset::labelled("set", images, labels, Classes::numbered(0..10));
+        let drawn = set.all_over(2000);
+        assert!(drawn.class_counts().iter().all(|count| (150..250).contains(count)), "{:?}", drawn.class_counts());
+        let stretches = (0..2000).map(|index| drawn.images.image(index)[0]);
+        assert!(stretches.enumerate().all(|(index, stretch)| usize::from(stretch) == index / 10));
+        assert_eq!(drawn.all_over(2000).images.pixels(), drawn.images.pixels(), "all of a set that is no larger");
     }
 
     #[test]

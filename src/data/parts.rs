@@ -61,17 +61,12 @@ impl Parts {
         &self.whole
     }
 
-    /// The reading, with the names of the classes, to be kept with a run.
+    /// The reading, with what was found of the images, to be kept with a run: the names of the classes, and whether pictures are small.
     pub fn reading(&self) -> Reading {
         let classes = &self.whole.classes;
         let numbered = *classes == Classes::numbered(0..classes.len());
         let classes = if numbered { Vec::new() } else { classes.names().to_vec() };
-        Reading { classes, small: None, ..self.reading.clone() }
-    }
-
-    /// How more images that are to be held against these are read.
-    pub fn reading_of_more(&self) -> Reading {
-        Reading { small: self.reading.small, ..self.reading.of_another() }
+        Reading { classes, ..self.reading.clone() }
     }
 
     /// What methods and judges may learn from, and the validation block, which is held out: the validation split where the data set has
@@ -125,7 +120,7 @@ impl Parts {
     }
 
     /// Reads the test split, in its own size and channels, or what stands in its place. Its labels are places in the list of classes of
-    /// the training split; where that is read without labels, what stands in the test split's place keeps its own.
+    /// the training split; where that is read without labels, what stands in the test split's place keeps its own, and where it has none, so has that.
     ///
     /// # Errors
     /// [`Error::NoSplit`] where the data set has none; [`Error::Invalid`] where what stands in its place has classes that it lacks; any other
@@ -138,7 +133,12 @@ impl Parts {
                 Err(Error::NoSplit(_)) => spec.read(Split::Train, &reading)?,
                 read => read?,
             };
-            if self.reading.unlabelled { Ok(held_out) } else { held_out.in_classes(&self.whole.classes) }
+            match (self.reading.unlabelled, &self.whole.labels) {
+                (true, _) => Ok(held_out),
+                // What has no classes can be held against images alone.
+                (false, None) => Ok(held_out.without_labels()),
+                (false, Some(_)) => held_out.in_classes(&self.whole.classes),
+            }
         })
     }
 
@@ -219,6 +219,11 @@ mod tests {
         };
         let test = with("test").test().unwrap();
         assert_eq!((test.labels, test.classes), (Some(vec![2, 1]), parts.whole().classes.clone()));
+        // What has no classes is held against the images alone.
+        let plain = format!("idx:{}", folder.path().join("train-images").display()).parse().unwrap();
+        let reading = Reading { held_out: Some(spec("test").to_string()), ..Reading::default() };
+        let test = Parts::read(&plain, &reading).unwrap().test().unwrap();
+        assert_eq!((test.len(), test.labels), (2, None));
         let error = with("other").test().unwrap_err();
         assert!(matches!(&error, Error::Invalid(text) if text.contains("has images of class 0")), "{error}");
     }

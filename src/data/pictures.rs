@@ -45,13 +45,13 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
     let total = pictures.len() + broken.len();
     let mut sound = Vec::new();
     for (chunk, done) in pictures.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-        reading.listener.tell(Heard::Progress(done, 2 * total));
+        reading.listener.tell(Heard::Progress { done, of: 2 * total, images: total });
         let seen: Vec<Result<Sound, (String, String)>> = chunk
             .par_iter()
             .map(|picture| {
                 let bytes = picture.source.read();
                 let outline = bytes.and_then(|bytes| {
-                    let outline = decode::outline(&bytes, picture.format, reading.background)?;
+                    let outline = decode::outline(&bytes, picture.format, reading)?;
                     Ok((outline, Sha256::digest(&bytes).into()))
                 });
                 match outline {
@@ -75,7 +75,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
     let mut sink = Sink::new([sound.len(), side, side, channels], reading)?;
     let (mut kept, mut transparent) = (Vec::with_capacity(sound.len()), 0);
     for (chunk, done) in sound.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
-        reading.listener.tell(Heard::Progress(total + done, 2 * total));
+        reading.listener.tell(Heard::Progress { done: total + done, of: 2 * total, images: total });
         let squares: Vec<Result<(Vec<u8>, bool), String>> = chunk
             .par_iter()
             .map(|Sound { picture: Picture { source, format, .. }, .. }| {
@@ -93,7 +93,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
             }
         }
     }
-    reading.listener.tell(Heard::Progress(2 * total, 2 * total));
+    reading.listener.tell(Heard::Progress { done: 2 * total, of: 2 * total, images: total });
     refuse(whose, total, &mut broken, reading)?;
     if kept.is_empty() {
         return Err(none());

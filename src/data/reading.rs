@@ -38,9 +38,9 @@ pub struct Reading {
     /// The side of the networks' images, where it is known before the data are read: larger pictures are brought to it at once.
     #[serde(skip)]
     pub size: Option<usize>,
-    /// Whether pictures are brought to the side of small ones, as those of another split were, so that the same picture is the same image in
-    /// both; else as the pictures themselves say.
-    #[serde(skip)]
+    /// Whether pictures are brought to the side of small ones, as those were of which a network learned, so that the same picture is the same
+    /// image whatever lies beside it; else as the pictures themselves say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub small: Option<bool>,
     /// Bytes of decoded images that may be in memory; beyond them, images are kept on disk. A quarter of what is free where missing.
     /// Never changes a result.
@@ -64,9 +64,9 @@ impl Reading {
         Ok(Reading { held_out: held_out.map(|spec| spec.absolute().to_string()), ..self.clone() })
     }
 
-    /// Whether results are those of the options' defaults.
+    /// Whether results are those of the options' defaults, and nothing was written down of the images that were read.
     pub fn is_usual(&self) -> bool {
-        *self == Reading::default() && self.classes.is_empty()
+        *self == Reading::default() && self.classes.is_empty() && self.small.is_none()
     }
 
     /// The same for networks whose images have a side of `size`.
@@ -74,10 +74,20 @@ impl Reading {
         Reading { size: Some(size), ..self.clone() }
     }
 
-    /// The same for another data set, whose labels, classes and held-out images are its own.
+    /// The same for more pictures of the kind, which become images as these did; labels, classes and held-out images are their own.
+    pub fn of_more(&self) -> Reading {
+        let (unlabelled, held_out, map, classes) = (false, None, BTreeMap::new(), Vec::new());
+        Reading { unlabelled, held_out, map, classes, ..self.clone() }
+    }
+
+    /// The same with what was found of the pictures' sizes before, or not looked for.
+    pub fn found_as(&self, before: &Reading) -> Reading {
+        Reading { small: before.small, ..self.clone() }
+    }
+
+    /// The same for another data set, whose pictures may be of other sizes.
     pub fn of_another(&self) -> Reading {
-        let (unlabelled, held_out, map, classes, small) = (false, None, BTreeMap::new(), Vec::new(), None);
-        Reading { unlabelled, held_out, map, classes, small, ..self.clone() }
+        Reading { small: None, ..self.of_more() }
     }
 }
 
@@ -121,8 +131,15 @@ impl fmt::Debug for Reading {
 pub enum Heard<'a> {
     /// A sentence for a person.
     Note(&'a str),
-    /// So many of so many images are read.
-    Progress(usize, usize),
+    /// So many pieces of so many are done, of the reading of so many images.
+    Progress {
+        /// Pieces that are done.
+        done: usize,
+        /// All pieces.
+        of: usize,
+        /// The images that are read; each may be a piece, or several.
+        images: usize,
+    },
 }
 
 /// What is told; it may be called from any thread.

@@ -25,7 +25,7 @@ const KINDS: &[&Kind] = &[
     &synthetic::KIND,
 ];
 
-/// The name of a data set: a kind, a colon, and what that kind needs to know. Parsing does not touch the disk.
+/// The name of a data set: a kind, a colon, and what that kind needs to know.
 #[derive(Clone)]
 pub struct Spec {
     kind: &'static Kind,

@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -203,13 +204,12 @@ fn in_units(bytes: u64) -> String {
 
 /// A file that is gone once nobody has it open, and the folder that it lies in.
 fn unnamed() -> Result<(File, PathBuf)> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
     let folder = cache_folder().unwrap_or_else(|_| std::env::temp_dir());
     std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
-    let name = format!("decoded-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let path = folder.join(name);
+    // Another machine's processes that have the same folder may have the same numbers; nothing that is there is opened.
+    let path = folder.join(format!("decoded-{:016x}", RandomState::new().hash_one(std::process::id())));
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
+    options.read(true).write(true).create_new(true);
     #[cfg(windows)]
     {
         /// FILE_FLAG_DELETE_ON_CLOSE

@@ -11,6 +11,8 @@ use crate::random::{self, Purpose};
 
 /// The block is one of this many parts.
 const PARTS: usize = 5;
+/// The seed of the draw of halves.
+const HALVES_SEED: u64 = 0;
 
 impl Dataset {
     /// How many images a validation block would have: a fifth, rounded down.
@@ -19,7 +21,7 @@ impl Dataset {
     }
 
     /// Whether there are enough images to hold some out.
-    pub(super) fn can_hold_out(&self) -> bool {
+    pub fn can_hold_out(&self) -> bool {
         self.held_out() > 0
     }
 
@@ -71,10 +73,23 @@ impl Dataset {
         })
     }
 
-    /// Its later half, and its first: they stand against each other where there is no other held-out set.
-    pub fn halves(&self) -> (Dataset, Dataset) {
-        let (first, later): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&index| index < self.len() / 2);
-        (self.select(&later), self.select(&first))
+    /// Two halves, each in the order that it had, which stand against each other where there is no other held-out set.
+    ///
+    /// Neighbours stay together, as in the block: the later half and the first. So they do among labelled files, whose classes come in turn.
+    /// Others of a person's own may be sorted: they are dealt out by a fixed draw, those of each class by turns.
+    pub fn halves(&self, block: Block) -> (Dataset, Dataset) {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        let first = self.len() / 2;
+        if block == Block::Drawn && (self.files.is_none() || self.labels.is_none()) {
+            order.shuffle(&mut random::generator(HALVES_SEED, Purpose::Validation, 0, 1));
+            if let Some(labels) = &self.labels {
+                order.sort_by_key(|&index| labels[index]);
+            }
+            order = order.iter().skip(1).step_by(2).chain(order.iter().step_by(2)).copied().collect();
+            order[..first].sort_unstable();
+            order[first..].sort_unstable();
+        }
+        (self.select(&order[first..]), self.select(&order[..first]))
     }
 }
 
@@ -126,6 +141,37 @@ mod tests {
         // Of the ten last, as of those before, about a fifth.
         let late = numbers(&block).into_iter().filter(|&number| number >= 40).count();
         assert!((1..=5).contains(&late), "{late} of the last ten");
+    }
+
+    #[test]
+    fn halves_of_sorted_arrays_have_each_class_and_those_of_neighbours_are_contiguous() {
+        let halves = |data: &Dataset, block| {
+            let (later, first) = data.halves(block);
+            (numbers(&first), numbers(&later))
+        };
+        let contiguous = ((0..30).collect::<Vec<_>>(), (30..61).collect::<Vec<_>>());
+        let sorted = numbered(61);
+        assert_eq!(halves(&sorted, Block::LastFifth), contiguous);
+        let (later, first) = sorted.halves(Block::Drawn);
+        assert_eq!((first.len(), later.len()), (30, 31));
+        assert!(first.class_counts().iter().zip(later.class_counts()).all(|(&a, b)| a.abs_diff(b) <= 1));
+        let (first, later) = halves(&sorted, Block::Drawn);
+        assert!(first.is_sorted() && later.is_sorted(), "each in the order that it had");
+        let mut all = [first, later].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..61).collect::<Vec<_>>());
+
+        let plain = sorted.clone().without_labels();
+        let early = |numbers: Vec<usize>| numbers.iter().filter(|&&number| number < 30).count();
+        let (first, later) = halves(&plain, Block::Drawn);
+        // Of the 30 early ones about half.
+        assert!((8..=22).contains(&early(first.clone())) && first.len() + later.len() == 61, "{first:?}");
+        assert_eq!(halves(&plain, Block::Drawn), (first, later), "the draw is fixed");
+        // The classes of labelled files come in turn already.
+        let files = Some((0..61).map(|file| format!("{file}.png").into()).collect());
+        let of_files = Dataset { files, ..sorted };
+        assert_eq!(halves(&of_files, Block::Drawn), contiguous);
+        assert_eq!(halves(&of_files.without_labels(), Block::Drawn), halves(&plain, Block::Drawn));
     }
 
     #[test]

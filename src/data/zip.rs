@@ -84,5 +84,12 @@ fn labels(archive: &Archive, name: &str) -> Result<Option<Labels>> {
     if let Some((path, label)) = pairs.iter().find(|(_, label)| *label as usize >= MOST_CLASSES) {
         return Err(wrong(format!("class {label} of {path}; at most {MOST_CLASSES} classes are possible")));
     }
-    Ok(Some(pairs.into_iter().map(|(path, label)| (path.replace('\\', "/"), label)).collect()))
+    let mut labels = Labels::new();
+    for (path, label) in pairs {
+        let path = path.replace('\\', "/");
+        if let Some(other) = labels.insert(path.clone(), label).filter(|other| *other != label) {
+            return Err(wrong(format!("classes {other} and {label} of {path}")));
+        }
+    }
+    Ok(Some(labels))
 }

@@ -187,7 +187,7 @@ pub fn run(
     workers: &Workers<'_>,
     watcher: &Watcher<'_>,
 ) -> Result<(Comparison, Ending)> {
-    let images = Some(digests(&asked.settings, real)?);
+    let images = Some(digests(asked, real)?);
     let asked = Design { judge: Some(judging.judge.hash().to_string()), images, ..asked.clone() };
     check_moved(root, &asked, real)?;
     let Workers { claims, jobs, .. } = *workers;

@@ -58,6 +58,8 @@ pub struct Report {
     pub split: HeldOut,
     /// How many images are held out.
     pub held_out: usize,
+    /// The data set that they are of.
+    pub held_out_of: String,
     /// How many of them the run trained on.
     pub held_out_seen_in_training: usize,
     /// How many of the data set's training images are held out for validation, in a sentence.
@@ -78,6 +80,8 @@ pub struct Report {
     pub gan_train: Option<f64>,
     /// What that would be by chance: the share of the largest class of the held-out images.
     pub gan_train_chance: Option<f64>,
+    /// How many samples that classifier learned from: those of no class, or of one that the data lack, teach nothing.
+    pub gan_train_samples: Option<usize>,
 }
 
 /// The judge of a [`Report`].
@@ -123,7 +127,7 @@ impl Subject {
     /// [`Error::Usage`] where there is no such data set.
     pub fn reading_of(&self, data: &str) -> Result<Reading> {
         let Some(run) = &self.trained_on else { return Ok(Reading::default()) };
-        Ok(if is_named(run, &data.parse()?)? { run.reading() } else { run.reading().of_another() })
+        Ok(if is_named(run, &data.parse()?)? { run.reading() } else { run.reading().of_more() })
     }
 
     /// Whether a run trained on images of these data, wherever they lie now.
@@ -148,7 +152,7 @@ impl Subject {
         let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
         let training = match &self.trained_on {
             Some(run) if run.reading() == *reading && self.is_of(run, &parts)? => Some(run.images(&parts)?),
-            Some(run) => Some(run.read_images()?),
+            Some(run) => Some(run.images(&run.read_parts()?)?),
             None => None,
         };
         if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
@@ -202,13 +206,11 @@ impl Subject {
             network.set_conditions(network.conditions().clone().with_frequencies(frequencies));
         }
         let samples = reference.evaluate_generator(&network, &architecture, seed, count)?;
-        let learned = reference.judge().class_settings();
-        let learned = learned.filter(|_| network.conditions().asks_for_classes() && held_out.labels.is_some());
-        let gan_train = if let Some(settings) = learned {
+        let gan_train = if let Some(settings) = reference.judge().class_settings() {
             let mut told = of_classifier("GAN-train", settings.options.steps, watcher);
-            let accuracy = accuracy_after(&network, &architecture, seed, &held_out, &settings, device, &mut told)?;
-            let Some(accuracy) = accuracy else { return Ok(None) };
-            Some(accuracy)
+            let found = accuracy_after(&network, &architecture, seed, &held_out, &settings, device, &mut told)?;
+            let Some(found) = found else { return Ok(None) };
+            found
         } else {
             None
         };
@@ -219,6 +221,7 @@ impl Subject {
             class_names: reference.classes().names().to_vec(),
             split,
             held_out: reference.count(),
+            held_out_of: held_out.name.clone(),
             withheld,
             held_out_seen_in_training: reference.seen(),
             training_images: training.as_ref().map(Dataset::len),
@@ -226,14 +229,24 @@ impl Subject {
             panel: reference.panel().cloned(),
             samples,
             floors: reference.floors()?,
-            gan_train,
+            gan_train: gan_train.map(|found| found.accuracy),
             gan_train_chance: gan_train.and(held_out.labels.as_deref()).map(largest_share),
+            gan_train_samples: gan_train.map(|found| found.samples),
         }))
     }
 }
 
+/// A classifier that was trained on samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct GanTrained {
+    /// Its accuracy on real images.
+    pub accuracy: f64,
+    /// How many samples it was trained on.
+    pub samples: usize,
+}
+
 /// The accuracy on real images of a classifier trained on samples as the judge was on real ones (GAN-train); `seed` is that of the
-/// measured samples, from which these differ. None where the watcher stopped it.
+/// measured samples, from which these differ. The outer None: the watcher stopped it. The inner one: no sample is of a class of those images.
 ///
 /// # Errors
 /// Those of [`gan_train`].
@@ -245,15 +258,62 @@ pub(super) fn accuracy_after(
     judge: &JudgeSettings,
     device: &Device,
     watcher: &mut crate::classifier::Watcher<'_>,
-) -> Result<Option<f64>> {
+) -> Result<Option<Option<GanTrained>>> {
+    let (conditions, classes) = (network.conditions(), &held_out.classes);
+    let is_known = |name: &String| classes.named(name).is_some();
+    if held_out.labels.is_none() || !conditions.asks_for_classes() || !conditions.names().names().iter().any(is_known) {
+        return Ok(Some(None));
+    }
     let (images, asked) = sample_asked(network, architecture, GAN_TRAIN_SEED + seed, GAN_TRAIN_COUNT)?;
     // Samples of no class teach nothing.
     let of_class: Vec<(usize, u32)> =
         asked.into_iter().flatten().enumerate().filter_map(|(sample, class)| Some((sample, class?))).collect();
     let images = images.select(&of_class.iter().map(|(sample, _)| *sample).collect::<Vec<_>>());
     let labels = Some(of_class.into_iter().map(|(_, class)| class).collect());
-    let own = network.conditions().names().clone();
-    let samples = Dataset { labels, classes: own, ..Dataset::unlabelled("samples", images) };
-    let samples = samples.of_classes(&held_out.classes).in_classes(&held_out.classes)?;
-    gan_train(samples, held_out, judge, device, watcher)
+    let samples = Dataset { labels, classes: conditions.names().clone(), ..Dataset::unlabelled("samples", images) };
+    let samples = samples.of_classes(classes).in_classes(classes)?;
+    let count = samples.len();
+    // A class may have a name of theirs and be asked for never.
+    if count == 0 {
+        return Ok(Some(None));
+    }
+    let accuracy = gan_train(samples, held_out, judge, device, watcher)?;
+    Ok(accuracy.map(|accuracy| Some(GanTrained { accuracy, samples: count })))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::classifier::Options;
+    use crate::data::{Classes, Images};
+    use crate::gan::Conditions;
+
+    /// What a classifier learns from samples of classes of these names, of which the second alone is ever asked for, `null` of them of none.
+    fn learned(names: [&str; 2], null: f64) -> Option<GanTrained> {
+        let device = Device::cpu();
+        let architecture = Architecture { features: 1, latent: 2, classes: 2, ..Architecture::dcgan(32, 1) };
+        let mut network = Generator::new(&device, &architecture, 0);
+        let conditions = Conditions::in_turn(2, 0).with_names(Classes::new(names));
+        network.set_conditions(conditions.with_frequencies(vec![0.0, 1.0]).with_null(null));
+        let images = Images::new([20, 32, 32, 1], vec![0; 20 * 32 * 32]);
+        let held_out =
+            Dataset::labelled("real", images, (0..20).map(|i| i % 2).collect(), Classes::new(["ant", "bee"]));
+        let options = Options { steps: 1, batch: 8, ..JudgeSettings::STANDARD.options };
+        let judge = JudgeSettings { width: 4, options, ..JudgeSettings::STANDARD };
+        let watcher = &mut |_| Ok(ControlFlow::Continue(()));
+        accuracy_after(&network, &architecture, 0, &held_out, &judge, &device, watcher).unwrap().expect("it ends")
+    }
+
+    #[test]
+    fn a_classifier_learns_from_samples_of_classes_that_real_images_have_if_there_are_any() {
+        assert_eq!(learned(["cluster-0", "cluster-1"], 0.0), None, "no name of theirs");
+        assert_eq!(learned(["ant", "cluster-1"], 0.0), None, "a name of theirs that is never asked for");
+        assert_eq!(learned(["ant", "bee"], 1.0), None, "no sample of any class");
+        assert_eq!(learned(["cluster-0", "bee"], 0.0).unwrap().samples, GAN_TRAIN_COUNT);
+        let samples = learned(["ant", "bee"], 0.5).unwrap().samples;
+        // Three standard deviations of a share of 1/2 among 5,000.
+        assert!(samples.abs_diff(GAN_TRAIN_COUNT / 2) < 107, "{samples}");
+    }
 }

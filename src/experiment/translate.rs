@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use crate::backend::Device;
@@ -15,15 +16,16 @@ use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sa
 use crate::metrics::{
     COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
 };
-use crate::random::Purpose;
+use crate::random::{Purpose, generator};
 use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
-use crate::transfer::{Plan, Source, SourceImages, styled};
+use crate::transfer::{Plan, Source, SourceImages, TrainedOn, styled};
 use crate::words::words;
 
 /// Two generators of one transfer.
 #[derive(Debug)]
 pub struct Translation {
     plan: Plan,
+    source_reading: Reading,
     source: (Architecture, Generator),
     target: (Architecture, Generator),
     device: Device,
@@ -88,7 +90,7 @@ pub struct Agreement {
     pub agreement: f64,
     /// What that would be by chance: if both sides had the classes that they have independently of one another.
     pub chance: f64,
-    /// What it is where each of the source's side stands beside the target's of the pair before.
+    /// What it is where each of the source's side stands beside the target's of any pair.
     pub shuffled: f64,
     /// The Fréchet distance of the target's side, in the features of the target's judge, from as many held-out images as `held_out`.
     pub judge_fd: f64,
@@ -121,7 +123,10 @@ impl Translation {
             )));
         }
         let plan = Plan::read(&folder)?.of_arm()?;
-        let source = load_generator(&Checkpoint::read(&source_checkpoint(&folder)?)?, device)?;
+        let file = source_checkpoint(&folder)?;
+        let learned = RunFolder::around(&file).map(|source| TrainedOn::read(&source)).transpose()?;
+        let source_reading = learned.map_or_else(|| plan.reading.of_another(), |learned| learned.reading().of_more());
+        let source = load_generator(&Checkpoint::read(&file)?, device)?;
         let target = load_generator(&Checkpoint::read(&Named::find(run)?.file)?, device)?;
         if source.0.latent != target.0.latent {
             return Err(Error::invalid(format!(
@@ -129,12 +134,15 @@ impl Translation {
                 source.0.latent, target.0.latent
             )));
         }
-        Ok(Translation { plan, source, target, device: device.clone() })
+        Ok(Translation { plan, source_reading, source, target, device: device.clone() })
     }
 
-    /// How pictures of either side are to be read: as the run read those that it learned from.
-    pub fn reading(&self) -> Reading {
-        self.plan.reading.of_another()
+    /// How pictures of a side are to be read: as the networks of that side were shown those that they learned from.
+    pub fn reading(&self, side: Side) -> Reading {
+        match side {
+            Side::Source => self.source_reading.clone(),
+            Side::Target => self.plan.reading.of_more(),
+        }
     }
 
     /// The length of a latent.
@@ -278,8 +286,9 @@ impl Translation {
         let source_sure = sure(&said);
         let left: Vec<u32> = said.labels.into_iter().map(number).collect();
         let right = of_target.predict(&pairs.target)?.labels;
-        let mut shifted = right.clone();
-        shifted.rotate_right(1);
+        let mut shuffled = right.clone();
+        // Classes are asked for in turn, so that the pair before is always of another.
+        shuffled.shuffle(&mut generator(seed, Purpose::Shuffle, 0, 0));
         let source_judge = of_source.report(Some(by_source.accuracy(&of_source_held_out)?));
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
@@ -288,7 +297,7 @@ impl Translation {
             count,
             agreement: conditional_accuracy(&left, &right),
             chance: conditional_chance(&left, &right),
-            shuffled: conditional_accuracy(&left, &shifted),
+            shuffled: conditional_accuracy(&left, &shuffled),
             judge_fd: judged.distances(&of_count)?.frechet.judge_fd,
             floor: judged.floors()?.real.distances.frechet.judge_fd,
             held_out: judged.count(),

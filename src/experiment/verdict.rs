@@ -308,7 +308,7 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
             size,
             verdict,
             transfer_helps: transfer.map(|beats_all| beats_all && verdict == Verdict::Helps),
-            caveat: caveat(&contrasts[..baselines]),
+            caveat: caveat(&contrasts),
             helps: helps[i],
             hurts: hurts[i],
             equivalent: equivalent[i],

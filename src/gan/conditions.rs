@@ -221,16 +221,14 @@ impl Conditions {
         Some(first.unwrap_or(self.classes - 1))
     }
 
-    /// A vector of norm sqrt(length), of the bank's rows of this class where it has such rows.
+    /// A vector of norm sqrt(length), of the bank's rows of this class, or of those without where that is none, if it has such rows.
     #[track_caller]
     fn feature(&self, random: &mut ChaCha12Rng, class: Option<usize>) -> Vec<f32> {
         let bank = self.bank.as_ref().unwrap_or_else(|| panic!("features without a bank"));
         let rows: Vec<&[f32]> = bank.features.chunks_exact(self.features).collect();
         let labelled = bank.labels.iter().zip(&rows);
-        let of_class: Vec<&[f32]> = labelled
-            .filter(|(label, _)| class.is_some() && label.map(|label| label as usize) == class)
-            .map(|(_, row)| *row)
-            .collect();
+        let of_class: Vec<&[f32]> =
+            labelled.filter(|(label, _)| label.map(|label| label as usize) == class).map(|(_, row)| *row).collect();
         let rows = if of_class.is_empty() { rows } else { of_class };
         let mut one = || rows[random.random_range(0..rows.len())];
         match self.feature_source {
@@ -388,6 +386,11 @@ mod tests {
                 assert!((squared - 2.0).abs() < 1e-5 || squared == 0.0, "{source:?}: {row:?}");
             }
         }
+        // Of no class are the rows without, and any where there are none.
+        let null = conditions.clone().with_frequencies(vec![0.5, 0.5]).with_null(1.0);
+        let without = Bank { labels: vec![Some(0), None, Some(1)], ..bank() };
+        assert_eq!(rows(&null.clone().with_bank(without), 9, None), vec![vec![0.0, 0.0, 1.0, -1.0]; 9]);
+        assert!(bank().features.chunks(2).all(|row| rows(&null, 50, None).iter().any(|drawn| drawn[2..] == *row)));
         // Between the two rows of class 0, the first axis is positive, and no axis is outside the arc.
         let mixed = conditions.with_feature_source(FeatureSource::Mix);
         assert!(rows(&mixed, 50, Some(0)).iter().all(|row| row[2] >= 1.0 - 1e-6));

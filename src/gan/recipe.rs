@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::losses::Penalty;
 use super::{Architecture, Augmentation, Loss, NetworkKind};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, either};
 use crate::nn::NormKind;
-use crate::options::{Options, Range, Takes, either, options, words_of};
+use crate::options::{Options, Range, Takes, options, words_of};
 use crate::words::words;
 
 const POSITIVE: Takes = Takes::Number(Range::Positive);

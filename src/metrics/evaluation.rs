@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::judge::{Judge, JudgeReport};
@@ -19,7 +18,7 @@ use crate::classifier::{Predictions, Targets, Training, Watcher};
 use crate::data::{Classes, Dataset, Images, Parts};
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Generator, sample_asked};
-use crate::random::{Network, Purpose, generator};
+use crate::random::Network;
 use crate::words::words;
 
 /// Samples, and real images, that are compared: always as many, since most figures change with the count.
@@ -30,7 +29,7 @@ pub const GAN_TRAIN_COUNT: usize = 5000;
 pub const GAN_TRAIN_SEED: u64 = 1 << 32;
 /// Fewer members have no fifth neighbour, or hardly a covariance.
 const LEAST: usize = 10;
-/// The seed of the draws of held-out images.
+/// The seed of the draws of images against which copies are counted.
 const DRAW_SEED: u64 = 0;
 
 words! {
@@ -97,6 +96,12 @@ impl Copies {
     /// Whether by either measure too many samples look like copies.
     pub fn flagged(&self) -> bool {
         self.judge.flagged || self.pixels.flagged
+    }
+
+    /// Whether samples are flagged by a measure by which fresh real images are not: where those are, too, it says nothing.
+    pub fn flagged_beyond(&self, real: Option<Copies>) -> bool {
+        let real = real.map_or([false; 2], |real| [real.judge.flagged, real.pixels.flagged]);
+        [self.judge.flagged, self.pixels.flagged].into_iter().zip(real).any(|(own, real)| own && !real)
     }
 }
 
@@ -211,9 +216,9 @@ impl Reference {
     /// As [`Reference::new`].
     pub fn under(judge: Arc<Judge>, panel: Option<&Arc<Panel>>, real: &RealImages<'_>) -> Result<Reference> {
         let classes = classes_of(&judge, real.held_out)?;
-        let held_out = all_over(real.held_out, COUNT);
+        let held_out = real.held_out.all_over(COUNT);
         enough(&held_out.images, &format!("{} has", held_out.name))?;
-        let other = all_over(real.other, COUNT);
+        let other = real.other.all_over(COUNT);
         enough(&other.images, &format!("{} has", other.name))?;
         judge.check(&other.images)?;
         let said = judge.predict(&held_out.images)?;
@@ -221,7 +226,7 @@ impl Reference {
         let side = Side::new(&held_out.images, &said)?;
         let seen = real.training.map_or(0, |training| seen(&held_out, training));
         let training = real.training.map(|all| {
-            let drawn = all_over(all, COUNT);
+            let drawn = all.all_over(COUNT);
             let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?)?;
             Ok(TrainingSet { whole: all.len() <= held_out.len(), drawn, side })
         });
@@ -476,18 +481,6 @@ pub fn unjudged(parts: &Parts, against: HeldOut) -> Result<Option<String>> {
     }))
 }
 
-/// At most `count` images, one drawn out of each of as many equal stretches: files may be sorted, some begin with what is easy, and in some
-/// the classes come in turn, of which even steps would meet a few alone.
-fn all_over(data: &Dataset, count: usize) -> Dataset {
-    let kept = data.len().min(count);
-    let mut random = generator(DRAW_SEED, Purpose::RealImages, 0, 0);
-    let place = |index: usize| {
-        let (from, to) = (index * data.len() / kept, (index + 1) * data.len() / kept);
-        if to - from > 1 { random.random_range(from..to) } else { from }
-    };
-    data.select(&(0..kept).map(place).collect::<Vec<_>>())
-}
-
 /// What a judge's classes are called: none where it learned without. Its file says it, or else they are those of the data set.
 fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
     if judge.classifier().is_none() {
@@ -538,14 +531,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_are_drawn_from_all_over_a_set_whose_classes_come_in_turn() {
-        let labels: Vec<u32> = (0..20_000).map(|image| image % 10).collect();
-        let images = Images::new([labels.len(), 1, 1, 1], (0..20_000).map(|image| (image / 100) as u8).collect());
-        let set = Dataset::labelled("set", images, labels, Classes::numbered(0..10));
-        let drawn = all_over(&set, 2000);
-        assert!(drawn.class_counts().iter().all(|count| (150..250).contains(count)), "{:?}", drawn.class_counts());
-        let stretches = (0..2000).map(|index| drawn.images.image(index)[0]);
-        assert!(stretches.enumerate().all(|(index, stretch)| usize::from(stretch) == index / 10));
-        assert_eq!(all_over(&drawn, 2000).images.pixels(), drawn.images.pixels(), "all of a set that is no larger");
+    fn what_fresh_real_images_are_flagged_by_says_nothing_of_samples() {
+        let of = |copied: f64| Memorisation { nearer: (1.0 + copied) / 2.0, copied, flagged: copied > 0.3 };
+        let copies = |judge, pixels| Copies { judge: of(judge), pixels: of(pixels) };
+        assert!(copies(0.0, 1.0).flagged_beyond(None) && copies(0.0, 1.0).flagged_beyond(Some(copies(1.0, 0.1))));
+        assert!(!copies(0.0, 1.0).flagged_beyond(Some(copies(0.0, 0.9))));
+        assert!(!copies(0.1, 0.2).flagged_beyond(None));
     }
 }

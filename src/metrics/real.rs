@@ -1,7 +1,7 @@
 //! The real images of a data set, in the size and channels of a network: what may be learned from, and what is held out.
 
 use super::HeldOut;
-use crate::data::{Dataset, Parts};
+use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 
 /// A data set's images.
@@ -13,6 +13,8 @@ pub struct Real {
     pub validation: Dataset,
     /// The test split, or why the data set has none.
     pub test: Result<Dataset, String>,
+    /// How the kind of data set holds images out.
+    block: Block,
 }
 
 impl Real {
@@ -27,7 +29,8 @@ impl Real {
             Err(Error::NoSplit(why)) => Err(why),
             Err(error) => return Err(error),
         };
-        Ok(Real { training: training.fit(size, channels)?, validation: validation.fit(size, channels)?, test })
+        let (training, validation) = (training.fit(size, channels)?, validation.fit(size, channels)?);
+        Ok(Real { training, validation, test, block: parts.spec().block() })
     }
 
     /// What samples are measured against, and the other of test split and validation block. Without a test split, the halves of the
@@ -40,7 +43,7 @@ impl Real {
             (HeldOut::Test, Ok(test)) => Ok((test, self.validation)),
             (HeldOut::Test, Err(why)) => Err(Error::NoSplit(why)),
             (HeldOut::Validation, Ok(test)) => Ok((self.validation, test)),
-            (HeldOut::Validation, Err(_)) => Ok(self.validation.halves()),
+            (HeldOut::Validation, Err(_)) => Ok(self.validation.halves(self.block)),
         }
     }
 }

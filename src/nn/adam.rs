@@ -2,7 +2,7 @@
 
 use super::{Optimiser, Parameter};
 use crate::backend::{AdamSlot, AdamState, AdamStep};
-use crate::tensor::{Tensor, Value, no_grad};
+use crate::tensor::{Tensor, Value, kernels, no_grad};
 
 /// Adam's constants. The default is its authors': rate 1e-3, decays 0.9 and 0.999, epsilon 1e-8.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +109,8 @@ impl Adam {
                 also: also.as_mut().and_then(Iterator::next).map(Tensor::into_storage),
             }
         };
-        let updated = device.backend().adam_each(self.slots.iter().zip(gradients).map(slot).collect());
+        let slots = self.slots.iter().zip(gradients).map(slot).collect();
+        let updated = kernels(&device, |backend| backend.adam_each(slots));
         for ((slot, state), shape) in self.slots.iter().zip(updated).zip(shapes) {
             let put = |slot: &Parameter, storage| slot.put(Tensor::leaf(&device, Value::new(storage, &shape[..])));
             put(&slot.parameter, state.parameter);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::backend::{Device, Storage};
 use crate::error::Result;
-use crate::tensor::{Tensor, Value};
+use crate::tensor::{Tensor, Value, kernels};
 
 /// How a parameter's axes are ordered outside, in checkpoints: as PyTorch orders them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Parameter {
         }
         let storages: Vec<&Storage> = sources.iter().map(|source| source.storage()).collect();
         let taken = targets.iter().map(|target| target.take().into_storage()).collect();
-        let moved = device.backend().lerp_each(taken, &storages, share);
+        let moved = kernels(&device, |backend| backend.lerp_each(taken, &storages, share));
         for ((target, storage), source) in targets.iter().zip(moved).zip(&sources) {
             target.put(Tensor::leaf(&device, Value::new(storage, source.shape())));
         }

@@ -8,7 +8,7 @@
 pub mod mpi;
 mod threads;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,19 +39,40 @@ pub trait Link: Send + Sync {
 #[derive(Clone, Default)]
 pub struct Ranks(Option<Arc<dyn Link>>);
 
+/// What a thread works as.
+#[derive(Default)]
+struct Place {
+    ranks: Ranks,
+    /// Whether its batches are its rows of larger ones.
+    sharing: bool,
+}
+
 thread_local! {
-    static CURRENT: RefCell<Ranks> = const { RefCell::new(Ranks(None)) };
-    static SHARING: Cell<bool> = const { Cell::new(false) };
+    static PLACE: RefCell<Place> = const { RefCell::new(Place { ranks: Ranks(None), sharing: false }) };
 }
 
 /// The ranks among which this thread is one: see [`Ranks::within`].
 pub fn current() -> Ranks {
-    CURRENT.with_borrow(Clone::clone)
+    PLACE.with_borrow(|place| place.ranks.clone())
 }
 
 /// The ranks whose rows of one batch this thread computes just now: see [`Ranks::sharing`]. None where a batch is whole.
 pub(crate) fn shared() -> Option<Ranks> {
-    SHARING.get().then(current).filter(|ranks| !ranks.is_alone())
+    PLACE.with_borrow(|place| (place.sharing && !place.ranks.is_alone()).then(|| place.ranks.clone()))
+}
+
+impl Place {
+    /// Runs `work` in this place.
+    fn hold<R>(self, work: impl FnOnce() -> R) -> R {
+        struct Restore(Place);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                PLACE.set(std::mem::take(&mut self.0));
+            }
+        }
+        let _restore = Restore(PLACE.replace(self));
+        work()
+    }
 }
 
 impl Ranks {
@@ -81,31 +102,15 @@ impl Ranks {
         self.rank() * each..(self.rank() + 1) * each
     }
 
-    /// Runs `work` as one of these ranks.
+    /// Runs `work` as one of these ranks, its batches whole.
     pub fn within<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Restore(Ranks);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                CURRENT.set(std::mem::take(&mut self.0));
-            }
-        }
-        let _restore = Restore(CURRENT.replace(self.clone()));
-        work()
+        Place { ranks: self.clone(), sharing: false }.hold(work)
     }
 
     /// Runs `work`, whose batches are this rank's rows of larger ones: batch normalisation takes the statistics of all rows, and gradients are
     /// the mean over ranks. Every rank does the same at the same time.
     pub fn sharing<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Restore(bool);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                SHARING.set(self.0);
-            }
-        }
-        self.within(|| {
-            let _restore = Restore(SHARING.replace(true));
-            work()
-        })
+        Place { ranks: self.clone(), sharing: true }.hold(work)
     }
 
     /// Sums each element over ranks, in their order.
@@ -244,7 +249,15 @@ mod tests {
         each(2, |ranks| {
             ranks.within(|| {
                 assert!(current().count() == 2 && shared().is_none());
-                ranks.sharing(|| assert_eq!(shared().unwrap().count(), 2));
+                ranks.sharing(|| {
+                    assert_eq!(shared().unwrap().count(), 2);
+                    // As while a kernel waits: a task of somebody else's that is done meanwhile is of no ranks, or of its own.
+                    Ranks::default().within(|| {
+                        assert!(current().is_alone() && shared().is_none());
+                        ranks.within(|| assert!(shared().is_none()));
+                    });
+                    assert_eq!(shared().unwrap().count(), 2);
+                });
                 assert!(shared().is_none());
             });
             assert!(current().is_alone());

@@ -196,8 +196,7 @@ impl RunFolder {
             if picture || step == pace.steps {
                 let samples = self.write_picture(state.trainer())?;
                 tell(&Event::Picture { step, path: &self.picture(step) })?;
-                let real = state.trainer().data().spaced(samples.count).images;
-                if let Some(warning) = health.of_samples(step, &samples, &real) {
+                if let Some(warning) = health.of_samples(step, &samples, state.trainer().data()) {
                     health.keep(self)?;
                     tell(&Event::Warning(&warning))?;
                 }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::Tensor;
 use super::node::{Context, Node};
+use crate::backend::{Backend, Device};
+use crate::ranks::Ranks;
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(true) };
@@ -18,16 +20,27 @@ pub fn is_recording() -> bool {
     RECORDING.get()
 }
 
-/// Runs `f` without recording: what it computes is constant to every derivative.
+/// Runs `f` without recording: what it computes is constant to every derivative. This holds on this thread, and, should `f` itself wait for
+/// tasks of rayon, for other tasks that this thread takes up meanwhile.
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    recording(false, f)
+}
+
+fn recording<R>(on: bool, f: impl FnOnce() -> R) -> R {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
             RECORDING.set(self.0);
         }
     }
-    let _restore = Restore(RECORDING.replace(false));
+    let _restore = Restore(RECORDING.replace(on));
     f()
+}
+
+/// Runs kernels of a device: every op and every update goes through here. While a kernel waits for its tasks, rayon may give this thread another
+/// task of the pool, anybody's. That one must record, and be of no ranks, as on a thread of its own; kernels look at neither.
+pub(crate) fn kernels<R>(device: &Device, run: impl FnOnce(&dyn Backend) -> R) -> R {
+    Ranks::default().within(|| recording(true, || run(device.backend())))
 }
 
 /// The gradient of the scalar `y` with respect to each of `xs`, in their shapes.
@@ -135,6 +148,8 @@ fn nodes_between(y: &Arc<Node>, xs: &[&Tensor]) -> HashSet<u64> {
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::ranks;
+    use crate::tensor::{Forward, Keep, Op, Value};
 
     fn scalar(value: f64) -> Tensor {
         Tensor::from_slice(&Device::reference(), &[value], [1])
@@ -179,6 +194,48 @@ mod tests {
         assert_eq!(grad(y, &[&x])[0].item().unwrap(), 0.0);
         let _ = std::panic::catch_unwind(|| no_grad(|| panic!("inside")));
         assert!(is_recording());
+    }
+
+    /// The identity, whose kernel waits: its thread does what else is to be done in the pool.
+    struct Waiting;
+
+    impl Op for Waiting {
+        fn name(&self) -> &'static str {
+            "waiting"
+        }
+
+        fn forward(&self, _backend: &dyn Backend, inputs: &[Value]) -> Forward {
+            rayon::yield_now();
+            inputs[0].clone().into()
+        }
+
+        fn keep(&self) -> Keep {
+            Keep::NOTHING
+        }
+
+        fn vjp(&self, _context: &Context<'_>, cotangent: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+            vec![Some(Tensor::apply(Waiting, &[cotangent]))]
+        }
+    }
+
+    #[test]
+    fn what_a_thread_does_while_a_kernel_waits_is_recorded_and_of_no_ranks() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let (say, said) = std::sync::mpsc::channel();
+        pool.install(move || {
+            let x = scalar(3.0);
+            let y = Tensor::apply(Waiting, &[&x]);
+            rayon::spawn(move || {
+                let x = scalar(3.0);
+                let slope = grad(&x * &x, &[&x])[0].item().unwrap();
+                say.send((slope, ranks::shared().is_none(), ranks::current().is_alone())).unwrap();
+            });
+            ranks::threads(2)[0].sharing(|| {
+                assert_eq!(grad(y, &[&x])[0].item().unwrap(), 1.0);
+                assert_eq!(said.try_recv(), Ok((6.0, true, true)));
+                assert!(is_recording() && ranks::shared().is_some());
+            });
+        });
     }
 
     #[test]

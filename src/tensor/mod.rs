@@ -11,6 +11,7 @@ pub mod ops;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use autograd::kernels;
 pub use autograd::{grad, grad_graph, is_recording, no_grad};
 pub use classes::{most_probable, one_hot};
 pub use node::{Context, Forward, Keep, Op, Value};

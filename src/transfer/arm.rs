@@ -302,8 +302,9 @@ pub(crate) fn described(text: &str) -> Result<(&str, &str, Texts)> {
         },
     };
     let (name, base) = head.split_once('=').unwrap_or((text, head));
-    if name.is_empty() || name.contains(['/', '\\']) && head.contains('=') {
-        return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's")));
+    if name.is_empty() || name.contains(['/', '\\']) {
+        let named = if head.contains('=') { String::new() } else { format!(": write NAME={text}") };
+        return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's{named}")));
     }
     Ok((name, base, parse_options(options)?))
 }

@@ -196,6 +196,13 @@ impl Choices for Options {
                 workshop.plan.source
             )));
         }
+        if !workshop.source_tells_classes()? {
+            return Err(Error::invalid(format!(
+                "the images of {} are of one class alone, and ctgan gives the target the source's classes: take a source of two or more, \
+                 or trgan or tgan, which need none",
+                workshop.plan.source
+            )));
+        }
         let source_classes = workshop.source_data()?.0.classes.clone();
         self.labels.check(workshop.target, &source_classes)?;
         let target = Architecture { classes: source.classes, ..workshop.architecture() };

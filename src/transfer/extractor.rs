@@ -8,7 +8,7 @@ use super::shown::{ExtractorStyle, Shown};
 use super::unlabelled::{Objective, Unlabelled};
 use super::{Style, Workshop};
 use crate::classifier::{Classifier, Design, FrozenTrunk, Input};
-use crate::data::{Dataset, Images};
+use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::gan::{Architecture, Augmentation, FeatureMaps};
 use crate::nn::{NormKind, Parameter};
@@ -188,24 +188,24 @@ impl Extraction {
         match self.kind {
             Some(kind) => Ok(kind),
             None if self.data == Teaches::Target => Ok(ExtractorKind::Contrastive),
-            None => Ok(Extraction::by_source(workshop.source_data()?.0.as_ref())),
+            None => Extraction::by_source(workshop),
         }
     }
 
     /// The kind of its network: what is untrained is what would have been trained.
     pub fn network(&self, workshop: &Workshop<'_>) -> Result<ExtractorKind> {
         match self.kind(workshop)? {
-            ExtractorKind::Untrained => Ok(Extraction::by_source(workshop.source_data()?.0.as_ref())),
+            ExtractorKind::Untrained => Extraction::by_source(workshop),
             ExtractorKind::UntrainedEncoder => Ok(ExtractorKind::Contrastive),
             kind => Ok(kind),
         }
     }
 
-    fn by_source(source: &Dataset) -> ExtractorKind {
-        match source.labels {
-            Some(_) if source.classes.len() > 1 => ExtractorKind::Classifier,
-            _ => ExtractorKind::Contrastive,
-        }
+    fn by_source(workshop: &Workshop<'_>) -> Result<ExtractorKind> {
+        Ok(match workshop.source_tells_classes()? {
+            true => ExtractorKind::Classifier,
+            false => ExtractorKind::Contrastive,
+        })
     }
 
     /// What the source's images are shown as.
@@ -231,9 +231,7 @@ impl Extraction {
             return Ok(());
         }
         self.style(workshop)?;
-        if self.kind == Some(ExtractorKind::Classifier)
-            && Extraction::by_source(workshop.source_data()?.0.as_ref()) != ExtractorKind::Classifier
-        {
+        if self.kind == Some(ExtractorKind::Classifier) && !workshop.source_tells_classes()? {
             let problem =
                 "classifier needs a source with labels of two classes or more; contrastive and autoencoder need none";
             return Err(Error::option("extractor", problem));

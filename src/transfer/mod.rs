@@ -60,6 +60,7 @@ pub use timing::{Learned, Paces, Timed};
 pub(crate) use workshop::in_turn;
 pub use workshop::{SourceGan, SourceImages, Workshop};
 
+use crate::data::Dataset;
 use crate::error::Result;
 use crate::gan::Method;
 use crate::options::Texts;
@@ -69,7 +70,7 @@ use surgery::LayerReport;
 pub const RATE: f64 = 1e-3;
 
 /// The name of the method that transfers nothing, against which all others are measured.
-pub const SCRATCH: &str = scratch::KIND.name;
+pub const SCRATCH: &str = crate::run::SCRATCH;
 
 /// Every method, in the order in which arms are listed.
 pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctgan::KIND];
@@ -77,14 +78,20 @@ pub const METHODS: &[&Kind] = &[&scratch::KIND, &trgan::KIND, &tgan::KIND, &ctga
 /// The methods that [`suited`] chooses from.
 pub const SUITED: [&Kind; 3] = [&ctgan::KIND, &tgan::KIND, &trgan::KIND];
 
-/// The method that suits a source where none is named: CTGAN where it has classes, which won the trials (`docs/results.md`), else TGAN, whose
-/// features need none; of a checkpoint alone, whose images are not known, TrGAN.
+/// The method that suits a source and a target where none is named: CTGAN where the source has classes, which won the trials
+/// (`docs/results.md`), else, or where the target has other ones, TGAN, whose features need none; of a checkpoint alone, whose images are
+/// not known, TrGAN.
 ///
 /// # Errors
 /// What reading the source says.
-pub fn suited(source: &str, images: &SourceImages) -> Result<&'static str> {
+pub fn suited(source: &str, images: &SourceImages, target: &Dataset) -> Result<&'static str> {
     let [of_classes, of_images, of_a_checkpoint] = SUITED;
     Ok(match images.teach_classes(source)? {
+        // Networks of classes cannot do without.
+        Some(true) if matches!(Source::parse(source)?, Source::Data(_)) && target.labels.is_some() => {
+            let has_partners = labels::Truth::of(target, &images.images(source)?.0.classes).is_some();
+            if has_partners { of_classes.name } else { of_images.name }
+        }
         Some(true) => of_classes.name,
         Some(false) => of_images.name,
         None => of_a_checkpoint.name,

@@ -133,12 +133,12 @@ impl TrainedOn {
         }
     }
 
-    /// Reads that data set, and gives the images.
+    /// Reads that data set.
     ///
     /// # Errors
-    /// Those of [`Parts::read`]; where the images are too few, or do not fit.
-    pub fn read_images(&self) -> Result<Dataset> {
-        self.images(&Parts::read(&self.data().parse()?, &self.reading())?)
+    /// Those of [`Parts::read`].
+    pub fn read_parts(&self) -> Result<Parts> {
+        Parts::read(&self.data().parse()?, &self.reading())
     }
 }
 
@@ -343,6 +343,11 @@ impl Plan {
         let data = if judged { target.split()?.0 } else { target.unjudged()? };
         let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
         subset.unwrap_or(data).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+    }
+
+    /// The data set whose images it is measured against.
+    pub fn measured_on(&self) -> &str {
+        self.reading.held_out.as_deref().unwrap_or(&self.target)
     }
 
     /// The same run of another arm.

@@ -405,7 +405,7 @@ fn judge(arms: &[(&Plan, PathBuf)], reference: &Reference, device: &Device) -> R
         figures.push((plan.arm.name.clone(), evaluation));
     }
     Ok(Judged::Figures {
-        against: format!("{} held-out images of {}", reference.count(), arms[0].0.target),
+        against: format!("{} held-out images of {}", reference.count(), arms[0].0.measured_on()),
         accuracy: reference.accuracy(),
         arms: figures,
         floors: Box::new(reference.floors()?),

@@ -6,12 +6,13 @@ use super::{Grafted, Kind, Workshop};
 use crate::error::Result;
 use crate::gan::Plain;
 use crate::options::{Takes, options};
+use crate::run::SCRATCH;
 use crate::transfer::surgery::LayerReport;
 
 pub(super) const KIND: Kind = Kind {
-    name: "scratch",
+    name: SCRATCH,
     about: "nothing is transferred: the target's images alone",
-    arms: &[("scratch", ""), ("scratch+augment", "augment=translation"), ("scratch-long", "long=true")],
+    arms: &[(SCRATCH, ""), ("scratch+augment", "augment=translation"), ("scratch-long", "long=true")],
     controls: &[],
     labelled_source: false,
     read_old: |_| {},

@@ -5,10 +5,12 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
 
+use crate::checkpoint::Checkpoint;
 use crate::data::Dataset;
 use crate::data::light::{Along, blur, luma};
 use crate::gan::{Architecture, BatchConditions, Method, Plain};
 use crate::random::{Purpose, generator};
+use crate::run::SOURCE;
 use crate::words::words;
 
 /// The least distance in luma (0 to 1) between foreground and background.
@@ -36,6 +38,14 @@ impl Style {
     /// Colour where a grey source meets a colour target, else none.
     pub fn between(source_channels: usize, target_channels: usize) -> Style {
         if source_channels == 1 && target_channels == 3 { Style::Colour } else { Style::None }
+    }
+
+    /// Of the images that the networks of a checkpoint learned from, where they are the source of a transfer and had one. A method on a target
+    /// names the style of its own source, which is not the target's.
+    pub(super) fn seen_by(checkpoint: &Checkpoint) -> Option<Style> {
+        let method = checkpoint.header.get("method")?;
+        let style = method.get("style").filter(|_| method.get("name").is_some_and(|name| name == SOURCE))?;
+        serde_json::from_value(style.clone()).ok()
     }
 
     /// Restyles a batch `[n, side, side, 3]` in [-1, 1]; image i by draws keyed by (seed, step, i).
@@ -134,7 +144,7 @@ impl Method for Styled {
     fn settings(&self) -> Json {
         match self.style {
             Style::None => Json::Null,
-            style => json!({ "name": "source", "style": style }),
+            style => json!({ "name": SOURCE, "style": style }),
         }
     }
 

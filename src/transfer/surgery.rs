@@ -248,7 +248,11 @@ pub fn check(source: &Architecture, target: &Architecture) -> Result<()> {
             other.iter().map(|(ours, theirs)| word(ours, theirs)).collect::<Vec<_>>().join(", ")
         };
         // A batch norm mixes the samples that a penalty keeps apart.
-        let r1 = if source.d_norm != target.d_norm && source.d_norm == NormKind::Batch { ", r1 0" } else { "" };
+        let r1 = if source.d_norm != target.d_norm && source.d_norm == NormKind::Batch {
+            ", loss non-saturating, r1 0"
+        } else {
+            ""
+        };
         return Err(Error::invalid(format!(
             "the source's networks are not the target's: {}; take {}{r1}, or train another source",
             list(&|(name, ours), theirs| format!("its {name} is {ours}, the target's {theirs}")),

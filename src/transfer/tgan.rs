@@ -15,6 +15,7 @@ use super::extractor::{
 };
 use super::features::{bank_of, neighbourhood, neighbours};
 use super::options::{Choices, Table, renamed};
+use super::shown::ExtractorStyle;
 use super::start::{COLOUR_BLIND, From, Grafting, Start};
 use super::{Grafted, Init, Kind, Workshop};
 use crate::data::{Dataset, Images};
@@ -127,6 +128,17 @@ const SOURCE_BANK: usize = 2048;
 /// The step under which the styles of the bank's images are drawn: no training gets there.
 const BANK_STEP: u64 = u64::MAX;
 
+/// Whether even steps through a source meet no image of a class that it has, as they may where classes come in turn.
+fn misses_classes(source: &Dataset) -> bool {
+    let met = |data: &Dataset| data.class_counts().iter().filter(|&&count| count > 0).count();
+    met(&source.spaced(SOURCE_BANK)) < met(source)
+}
+
+/// The source's images whose features make a bank.
+fn images_of_bank(source: &Dataset) -> Dataset {
+    if misses_classes(source) { source.all_over(SOURCE_BANK) } else { source.spaced(SOURCE_BANK) }
+}
+
 /// Where the features of a round come from.
 #[derive(Debug)]
 enum Pairing {
@@ -185,7 +197,7 @@ impl Options {
             BankOf::Source => {
                 let Architecture { size, channels, .. } = workshop.architecture();
                 let (data, style) = workshop.source_data()?;
-                let data = data.spaced(SOURCE_BANK);
+                let data = images_of_bank(&data);
                 let mut values = data.batch(&(0..data.len()).collect::<Vec<_>>());
                 style.apply(&mut values, size, workshop.seed(), BANK_STEP);
                 let images = Images::from_batch(&values, [data.len(), size, size, channels]);
@@ -260,7 +272,11 @@ impl Choices for Options {
 
     fn extractor_key(&self, images: Option<usize>) -> String {
         let length = self.feature_length.map(|length| format!("-{length}"));
-        self.extraction.key(images) + &length.unwrap_or_default()
+        // The predictor of `ctgan-0.1`, which learns otherwise, has the folder of these options without a word for the kind.
+        let is_like_a_predictors =
+            self.extraction.kind.is_none() && self.extraction.style == Some(ExtractorStyle::Source);
+        let kind = if is_like_a_predictors && !self.extraction.sees_target() { "-auto" } else { "" };
+        format!("{kind}{}{}", self.extraction.key(images), length.unwrap_or_default())
     }
 
     fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
@@ -304,6 +320,10 @@ impl Choices for Options {
         if self.extraction.kind == Some(ExtractorKind::UntrainedEncoder) {
             // Early builds drew another encoder: the bank would not be that of a checkpoint's run.
             settings["encoder-drawn"] = json!(2);
+        }
+        if self.bank() == Some(BankOf::Source) && misses_classes(&workshop.source_data()?.0) {
+            // Earlier builds took even steps all the same: the bank would not be that of a checkpoint's run.
+            settings["bank-drawn"] = json!(2);
         }
         let method = TGan { extractor, heads: self.heads, start, given, settings, seed };
         Ok(Some(Grafted {
@@ -375,6 +395,8 @@ mod tests {
     use super::*;
     use crate::Device;
     use crate::classifier::{Design, Input};
+    use crate::data::Classes;
+    use crate::transfer::Arm;
     use crate::transfer::features::Encoder;
 
     fn tgan(pairing: Pairing, instance: bool) -> TGan {
@@ -413,6 +435,41 @@ mod tests {
             seen.insert(conditions.generator.unwrap().iter().map(|v| *v as i32).collect::<Vec<_>>());
         }
         assert_eq!(seen.len(), 3, "every row of the bank");
+    }
+
+    #[test]
+    fn a_bank_has_images_of_each_class_though_they_come_in_turn() {
+        let in_turn = |count: usize, classes: usize| {
+            let labels = (0..count).map(|image| (image % classes) as u32).collect();
+            let images = Images::new([count, 1, 1, 1], vec![0; count]);
+            Dataset::labelled("set", images, labels, Classes::numbered(0..classes))
+        };
+        // Steps of two, and of two and a half.
+        for (count, classes) in [(2 * SOURCE_BANK, 2), (5 * SOURCE_BANK / 2, 10)] {
+            let set = in_turn(count, classes);
+            assert!(misses_classes(&set));
+            let (bank, share) = (images_of_bank(&set), SOURCE_BANK / classes);
+            let counts = bank.class_counts();
+            assert!(bank.len() == SOURCE_BANK && counts.iter().all(|of| of.abs_diff(share) < share / 2), "{counts:?}");
+        }
+        for count in [10_000, 60_000] {
+            let set = in_turn(count, 10);
+            assert!(
+                !misses_classes(&set) && images_of_bank(&set).labels == set.spaced(SOURCE_BANK).labels,
+                "as it ever was"
+            );
+        }
+    }
+
+    #[test]
+    fn the_extractor_of_options_that_are_a_predictors_too_has_a_folder_of_its_own() {
+        let key = |arm: &str| Arm::parse(arm).unwrap().choices().unwrap().extractor_key(Some(100));
+        assert_eq!(key("ctgan-0.1"), "-source");
+        assert_eq!(key("tgan{extractor-style=source,adapt=none}"), "-auto-source");
+        // What no predictor learns by keeps its folder.
+        assert_eq!(key("tgan{extractor-style=source}"), "-source-of-100");
+        assert_eq!(key("tgan-0.1"), "-autoencoder-source");
+        assert_eq!(key("tgan"), key("ctgan"), "both have the same classifier");
     }
 
     #[test]

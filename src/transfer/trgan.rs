@@ -137,9 +137,9 @@ impl Choices for Options {
     fn inspect(&self, workshop: &mut Workshop<'_>) -> Result<()> {
         if self.agree > 0.0 {
             Extraction::USUAL.inspect(workshop)?;
-            let data = workshop.source_data()?.0;
-            if data.labels.is_none() || data.classes.len() < 2 {
-                let problem = format!("ties classes, and {} has no labels of two or more", data.name);
+            if !workshop.source_tells_classes()? {
+                let source = &workshop.plan.source;
+                let problem = format!("ties classes, and {source} has no labels of two or more");
                 return Err(Error::option("agree", problem));
             }
         }

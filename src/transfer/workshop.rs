@@ -69,8 +69,8 @@ impl SourceImages {
         SourceImages::new(&Reading { changed, ..plan.reading.clone() }, &plan.recipe.architecture)
     }
 
-    /// Whether a source can teach classes: it has two or more, and its networks, if they are trained already, know them. None where its
-    /// images are not known.
+    /// Whether a source can teach classes: it has images of two or more, and its networks, if they are trained already, know them. None where
+    /// its images are not known.
     ///
     /// # Errors
     /// What reading the source says.
@@ -84,7 +84,7 @@ impl SourceImages {
             }
         }
         let (data, ..) = self.get(source)?;
-        Ok(Some(data.labels.is_some() && data.classes.len() > 1))
+        Ok(Some(data.tells_classes()))
     }
 
     /// A source's images in the target's size and channels, and whether they had no colours before.
@@ -113,23 +113,22 @@ impl SourceImages {
         if let Some(images) = read.get(&key) {
             return Ok(images.clone());
         }
-        let (data, seen) = match Source::parse(source)? {
-            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None),
+        let (data, seen, was_grey) = match Source::parse(source)? {
+            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None, false),
             Source::Checkpoint(path) => {
                 let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
                 let Named { file, folder } = Named::find(&path)?;
                 let folder = folder.ok_or_else(unknown)?;
-                // The source of another transfer has learned from images in a style.
-                let header = Checkpoint::read(&file)?.header;
-                let style = header.get("method").and_then(|method| method.get("style")).cloned();
-                let (trained_on, style) =
-                    (TrainedOn::read(&folder)?, style.and_then(|style| serde_json::from_value(style).ok()));
-                (trained_on.read_images()?, style)
+                let (seen, trained_on) = (Style::seen_by(&Checkpoint::read(&file)?), TrainedOn::read(&folder)?);
+                let parts = trained_on.read_parts()?;
+                // Networks of colours may have learned from grey images.
+                let was_grey = parts.whole().images.channels == 1;
+                (trained_on.images(&parts)?, seen, was_grey)
             }
         };
         let data = data.with_renamed(&self.map)?;
         let (size, channels) = self.form;
-        let grey = data.images.channels == 1;
+        let grey = was_grey || data.images.channels == 1;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
         let images = (Arc::new(data.fit(size, channels)?), usual, grey);
         read.insert(key, images.clone());
@@ -189,6 +188,14 @@ impl<'a> Workshop<'a> {
     /// Those of [`Workshop::source_data`].
     pub fn source_is_grey(&self) -> Result<bool> {
         self.source.get(&self.plan.source).map(|(_, _, grey)| grey)
+    }
+
+    /// Whether the source's images are of two or more classes: all of them, of which a rehearsal sees a few.
+    ///
+    /// # Errors
+    /// Those of [`Workshop::source_data`].
+    pub fn source_tells_classes(&self) -> Result<bool> {
+        self.source.get(&self.plan.source).map(|(data, ..)| data.tells_classes())
     }
 
     /// The shapes of the source's GAN, before it is read or trained.
@@ -301,7 +308,7 @@ impl<'a> Workshop<'a> {
             evaluate_every: None,
             tensorboard: false,
             on_nan: plan.on_nan,
-            reading: plan.reading.of_another(),
+            reading: Reading { small: data.reading.small, ..plan.reading.of_another() },
             recipe: recipe.clone(),
         };
         let (folders, device) = (self.folders, self.device);

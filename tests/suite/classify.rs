@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use graft::experiment::classify::Design;
 use serde_json::Value as Json;
 
-use crate::compare::{desk, kill_when};
+use crate::compare::{desk, kill_when, without_desk};
 use crate::program::Desk;
 
 /// Tiny networks, and every arm.
@@ -26,7 +26,7 @@ pub fn found(desk: &Desk, folder: &str) -> Json {
             other => other,
         }
     }
-    timeless(serde_json::from_slice(&desk.read(format!("{folder}/classify.json"))).unwrap())
+    timeless(serde_json::from_str(&without_desk(desk, &format!("{folder}/classify.json"))).unwrap())
 }
 
 #[test]
@@ -89,14 +89,14 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
     let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out planned --plan")).ok();
     // 32 runs of 6 steps; for each seed the source's classifier and GAN, for both numbers of labels three GANs and a label predictor.
     assert!(
-        plan.contains("192 steps on the target and about 80 of GANs and sources") && plan.contains("joint{"),
+        plan.contains("192 steps on the target and at most 80 of GANs and sources") && plan.contains("joint{"),
         "{plan}"
     );
     assert!(!whole.path("planned").exists());
     // Of a run whose record is gone, what its seed has learned is there.
     std::fs::remove_file(whole.path("whole/cells/sequential{filter=0,per-class=4}-1-seed0/record.json")).unwrap();
     let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out whole --plan")).ok();
-    assert!(plan.contains("6 steps on the target and about 0 of GANs and sources"), "{plan}");
+    assert!(plan.contains("6 steps on the target and at most 0 of GANs and sources"), "{plan}");
 }
 
 #[test]
@@ -123,6 +123,39 @@ fn turns_are_refused_at_once_where_source_and_target_have_other_classes() {
     desk.refuses(1, &format!("{scratch} --seeds 2"), &["has other images or labels now", "put them back"]);
     std::fs::remove_file(desk.path("two/0/more.png")).unwrap();
     desk.graft(&format!("{scratch} --seeds 2")).ok();
+    // Its folder says where its images lie, whoever asks from wherever; and they may lie elsewhere.
+    desk.shell("mkdir elsewhere; cd elsewhere; graft report ../run").ok();
+    std::fs::rename(desk.path("two"), desk.path("elsewhere/moved")).unwrap();
+    desk.graft(&format!("{} --seeds 2", scratch.replace("folder:two", "folder:elsewhere/moved"))).ok();
+    desk.graft("report run").ok();
+    std::fs::rename(desk.path("elsewhere/moved/1"), desk.path("elsewhere/moved/2")).unwrap();
+    let other = format!("{} --seeds 2", scratch.replace("folder:two", "folder:elsewhere/moved"));
+    desk.refuses(1, &other, &["was begun with classes"]);
+    desk.refuses(2, &format!("{scratch} --source-steps 3"), &["--source"]);
+
+    // Of class folders without splits a part is held out for the test, too.
+    let said = desk.graft("classify --target folder:elsewhere/moved --shots 1 --seeds 2 --arms scratch --steps 2 --width 4 --out whole").ok();
+    assert!(
+        said.contains("accuracy on 3 images of"),
+        "of 24 images 4 are held out for validation, and 4 for the test: {said}"
+    );
+    desk.refuses(
+        1,
+        "predict whole --data folder:elsewhere --out x.csv",
+        &["several runs: take whole/cells/scratch-1-seed0 or"],
+    );
+
+    // What accuracy would be measured on has no labels.
+    for (class, number) in [("0", 0), ("0", 1), ("2", 0), ("2", 1)] {
+        let picture = desk.path(format!("elsewhere/moved/{class}/{number}.png"));
+        let folders = [format!("flat/train/{class}"), "flat/test".to_string()].map(|folder| desk.path(folder));
+        folders.iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+        std::fs::copy(&picture, folders[0].join(format!("{number}.png"))).unwrap();
+        std::fs::copy(&picture, folders[1].join(format!("{class}-{number}.png"))).unwrap();
+    }
+    let flat = "classify --target folder:flat --shots 1 --arms scratch --steps 2 --width 4 --out flatly -q";
+    desk.refuses(1, flat, &["the test split of", "has no labels"]);
+    assert!(!desk.path("flatly").exists());
 }
 
 #[test]
@@ -134,6 +167,7 @@ fn arms_are_held_against_baselines_and_controls_that_are_known_by_their_options(
     let design = Design::read(&desk.path("run")).unwrap().unwrap();
     let protocol = design.protocol();
     assert_eq!(protocol.baselines, ["plain", "selftrain"]);
+    assert!(!desk.text("run/report.html").contains("is not among the arms"), "both baselines are");
     let controls: Vec<(&str, String)> =
         protocol.candidates.iter().map(|arm| (arm.arm.as_str(), arm.controls.join(" "))).collect();
     let expected = [
@@ -328,7 +362,8 @@ fn labels_of_unlabelled_images_play_no_part() {
     );
     let same =
         desk.graft(&format!("{PARTLY} --arms scratch --target zip:none.zip --unlabelled zip:none.zip --out same")).ok();
-    assert!(same.contains("32 unlabelled images of zip:none.zip join them, and 8 that are held out do not"), "{same}");
+    assert!(same.contains("; 32 unlabelled images of zip:"), "{same}");
+    assert!(same.contains("none.zip join them, and 8 that are held out do not"), "{same}");
 
     // The same experiment with other labels is another one.
     desk.write("labels.csv", lines.replace("00.png,0", "00.png,1").as_bytes());

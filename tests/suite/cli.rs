@@ -133,6 +133,15 @@ fn overwrite_replaces_a_run_and_leaves_other_files() {
 
     // What cannot start clears nothing.
     desk.refuses(1, "train --data idx:images --features 60000 --out run --overwrite", &["features"]);
+
+    // Another run that somebody keeps in its folder is none of it, whatever it is called.
+    for name in ["run/other", "run/source"] {
+        desk.graft(&format!("{TRAIN} --steps 1 --out {name}")).ok();
+    }
+    desk.write("run/samples/config.toml", b"x = 1");
+    let kept = ["other", "source"].map(|name| desk.checkpoint(&format!("run/{name}")));
+    desk.graft(&format!("{TRAIN} --steps 2 --out run --overwrite")).ok();
+    assert!(kept == ["other", "source"].map(|name| desk.checkpoint(&format!("run/{name}"))));
 }
 
 /// A `.npy` file's shape and bytes.

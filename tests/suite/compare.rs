@@ -150,10 +150,15 @@ fn every_run_is_measured_on_its_way_and_at_its_end() {
     assert!(desk.text("whole/report.html") == report, "it is written again from what is there");
 
     // Its command asks for all that is there, and no more.
-    let command = report.split_once("<code>").unwrap().1.split_once("</code>").unwrap().0;
-    let command = command.replace("<span>", "").replace("</span>", "").replace("&#39;", "'");
+    let command = command_of(&report);
     let plan = desk.shell(&format!("{command} --plan")).ok();
     assert!(plan.contains("\n0 runs to go") && command.contains("--seeds 2 --arm-seeds ctgan=1"), "{command}: {plan}");
+}
+
+/// The command that a report shows.
+fn command_of(report: &str) -> String {
+    let command = report.split_once("<code>").unwrap().1.split_once("</code>").unwrap().0;
+    command.replace("<span>", "").replace("</span>", "").replace("&#39;", "'")
 }
 
 #[test]
@@ -179,6 +184,16 @@ fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
     let after = figures(&desk, "grows");
     assert!(after["cells"].as_array().unwrap().contains(&first));
     assert_eq!(desk.read("grows/cells/scratch-12-seed0/evaluation.json"), before, "what has ended is not done again");
+
+    // What was asked for in turns is asked for in as many lines, which ask for no more.
+    let more = COMPARE.replace("--subset 12,20", "--subset 12");
+    desk.graft(&format!("{more} --arms trgan --seeds 3,4 --out grows")).ok();
+    let command = command_of(&desk.text("grows/report.html"));
+    assert_eq!(command.lines().count(), 2, "{command}");
+    for line in command.lines() {
+        let plan = desk.shell(&format!("{line} --plan")).ok();
+        assert!(plan.contains("\n0 runs to go"), "{line}: {plan}");
+    }
 }
 
 #[test]
@@ -192,6 +207,10 @@ fn a_plan_runs_nothing() {
     let row: Vec<&str> = row.split_whitespace().collect();
     assert_eq!(row[..4], ["ctgan", "12", "-", "0"]);
     assert!(row[4].parse::<f64>().unwrap() > 0.0, "{plan}");
+    // Of a target of fewer than a hundred images all.
+    let plan =
+        desk.graft(&format!("{} --arms scratch --out planned --plan", COMPARE.replace("--subset 12,20", ""))).ok();
+    assert!(plan.contains("scratch      96"), "{plan}");
 }
 
 #[test]
@@ -323,7 +342,9 @@ fn what_no_comparison_can_be_made_of_is_a_usage_error() {
         ("--arms scratch --seeds 1,1", &["seed 1 is named twice"]),
         ("--arms scratch --arm-seeds trgan=1", &["trgan", "not among the arms"]),
         ("--arms scratch --arm-seeds scratch=9", &["scratch 9 seeds"]),
+        ("--arms scratch --arm-seeds scratch=1,scratch=2", &["the arm scratch twice"]),
         ("--arms trgan{lr=1", &["closing brace"]),
+        ("--arms trgan{source=mnist:../target}", &["a name that can be a folder's: write NAME=trgan{"]),
     ] {
         desk.refuses(2, &format!("{COMPARE} {arguments} --out no"), parts);
     }

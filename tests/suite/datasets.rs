@@ -164,6 +164,11 @@ fn data_names_the_files_of_its_grid_and_refuses_what_it_cannot_show() {
     desk.refuses(2, "data folder:pictures --raw", &["--raw shows arrays", "leave it out"]);
     desk.refuses(2, "data folder:pictures --out grid.jpg", &["name a file that ends in .png"]);
     desk.graft("data folder:pictures --background #08f --out GRID.PNG").ok();
+    for command in ["data folder:pictures", "judge --data folder:pictures", "classify --target folder:pictures"] {
+        for size in ["0", "48", "3000"] {
+            desk.refuses(2, &format!("{command} --size {size} --resample nearest"), &["takes 16, 32, 64, 128 or 256"]);
+        }
+    }
 }
 
 #[test]

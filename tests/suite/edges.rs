@@ -1,8 +1,11 @@
 //! What ops do at their edges: at bounds and ties, with what is infinite or no number, with nothing at all; and what they refuse.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
-use graft::backend::{Backend, HostSlice, MatMul, Storage};
+use graft::backend::{Activation, Backend, Geometry, HostSlice, HostVec, MatMul, Role, Storage};
 use graft::tensor::ops::{Border, Convolution, Corners, Interpolation, Order, Outside, Pool, Sampling};
 use graft::tensor::{Context, Forward, Keep, Op, Value};
 use graft::{Device, Tensor, grad, grad_graph};
@@ -268,6 +271,216 @@ fn the_slope_of_a_power_goes_on_through_an_exponent_of_zero() {
 }
 
 #[test]
+fn the_mixed_slopes_of_a_power_are_one_in_either_order_and_at_zero_none() {
+    let exponents = [0.0, 0.5, 1.0, 2.0, 3.5];
+    for (name, device) in all_devices() {
+        for base in [0.0, 0.5f64, 2.0] {
+            let (x, y) = (Tensor::full(&device, [5], base), tensor(&device, &exponents, [5]));
+            let [by_x, by_y] = grad_graph(&x.pow(&y).sum(), &[&x, &y]).try_into().expect("two");
+            let [of_x, of_y] = [&by_x, &by_y].map(|slope| gradients(slope.sum(), [&x, &y]));
+            let slope = |y: f64| if base == 0.0 && y == 0.0 { 0.0 } else { y * base.powf(y - 1.0) };
+            check(&format!("{name}: by {base}"), &by_x, &exponents.map(slope));
+            let logarithm = if base == 0.0 { 0.0 } else { base.ln() };
+            check(&format!("{name}: of {base} by y"), &by_y, &exponents.map(|y| base.powf(y) * logarithm));
+            // d/dy of y x^(y - 1), and d/dx of x^y ln x; of 0 it is 0 where there is one, with exponents above 1.
+            let mixed = |y: f64| if base == 0.0 { 0.0 } else { base.powf(y - 1.0) * (1.0 + y * logarithm) };
+            check(&format!("{name}: by {base}, then by y"), &of_x[1], &exponents.map(mixed));
+            check(&format!("{name}: by y, then by {base}"), &of_y[0], &exponents.map(mixed));
+            check(&format!("{name}: twice by {base}"), &of_x[0].slice(0, 2, 5), &{ [0.0, 2.0, 8.75 * base.powf(1.5)] });
+            let twice = exponents.map(|y| base.powf(y) * logarithm * logarithm);
+            check(&format!("{name}: of {base} twice by y"), &of_y[1], &twice);
+        }
+    }
+}
+
+#[test]
+fn an_infinite_cotangent_stays_where_it_goes() {
+    for (name, device) in all_devices() {
+        let infinite = |x: Tensor| (x * INF).sum();
+        let (a, b) = (tensor(&device, &[1.0, 2.0, 3.0], [3]), tensor(&device, &[3.0, 2.0, 1.0], [3]));
+        let [slopes] = gradients(infinite(a.clamp(1.5, 2.5)), [&a]);
+        check(&format!("{name}: clamp"), &slopes, &[0.0, INF, 0.0]);
+        let slopes = gradients(infinite(a.maximum(&b)), [&a, &b]);
+        check(
+            &format!("{name}: maximum"),
+            &Tensor::stack(&[&slopes[0], &slopes[1]], 0),
+            &[0.0, INF, INF, INF, INF, 0.0],
+        );
+        let slopes = gradients(infinite(a.minimum(&b)), [&a, &b]);
+        check(
+            &format!("{name}: minimum"),
+            &Tensor::stack(&[&slopes[0], &slopes[1]], 0),
+            &[INF, INF, 0.0, 0.0, INF, INF],
+        );
+        let image = tensor(&device, &[1.0, 4.0, 3.0, 2.0], [1, 2, 2, 1]);
+        for (what, value) in [
+            ("max_axes", image.max_axes(&[1, 2], false)),
+            ("max_pool", image.max_pool(2, 1, 0)),
+            ("adaptive_max_pool", image.adaptive_max_pool([1, 1])),
+        ] {
+            check(&format!("{name}: {what}"), &gradients(infinite(value), [&image])[0], &[0.0, INF, 0.0, 0.0]);
+        }
+        // What is no probability has a logarithm, or is no number itself.
+        for (p, target, loss) in [(-INF, 1.0, 100.0), (-1.0, 1.0, 100.0), (INF, 0.0, 100.0), (NAN, 1.0, NAN)] {
+            let [p, target] = [p, target].map(|value| tensor(&device, &[value], [1]));
+            let value = p.bce(&target);
+            check(&format!("{name}: bce of {p:?}"), &value, &[loss]);
+            let slope = gradients(value, [&p])[0].item().unwrap();
+            assert!(slope == 0.0 || loss.is_nan(), "{name}: bce's slope at {p:?} is {slope}");
+        }
+    }
+}
+
+#[test]
+fn the_least_power_has_slopes_too() {
+    for (name, device) in all_devices() {
+        for exponent in [i32::MIN, i32::MIN + 1] {
+            let (x, power) = (tensor(&device, &[1.0], [1]), f64::from(exponent));
+            let [slope] = grad_graph(&x.powi(exponent).sum(), &[&x]).try_into().expect("one");
+            check(&format!("{name}: {exponent}"), &slope, &[power]);
+            check(&format!("{name}: {exponent} twice"), &gradients(slope.sum(), [&x])[0], &[power * (power - 1.0)]);
+        }
+    }
+}
+
+#[test]
+fn errors_do_not_grow_with_how_often_a_row_is_taken() {
+    const TAKEN: usize = 300_000;
+    for (name, device) in all_devices() {
+        let x = tensor(&device, &[1.0, 2.0], [2, 1]);
+        // One row nearly always: added one by one in f32 its slopes would be off by 0.3 %.
+        let indices: Vec<u32> = (0..TAKEN).map(|place| u32::from(place % 1000 != 0)).collect();
+        let [slopes] = gradients((x.gather(&indices) * 0.1).sum(), [&x]);
+        check(&name, &slopes, &[0.1 * (TAKEN / 1000) as f64, 0.1 * (TAKEN - TAKEN / 1000) as f64]);
+    }
+}
+
+#[test]
+fn convolutions_of_little_but_padding_have_the_slopes_of_the_reference() {
+    let slopes = |device: &Device| {
+        let image = tensor(device, &std::array::from_fn::<f64, 16, _>(|place| place as f64 - 5.0), [1, 4, 4, 1]);
+        let filter = tensor(device, &[1.0, -2.0, 3.0, 4.0], [2, 2, 1, 1]);
+        // Windows at the edges of the padding see nothing, and the one in the middle sees a corner of the image.
+        let by = Convolution { stride: [(1 << 31) - 1; 2], padding: [1 << 31; 2], ..Convolution::new(1, 0) };
+        let out = image.conv2d(&filter, by);
+        assert_eq!(out.shape(), [1, 3, 3, 1]);
+        gradients(out.powi(2).sum(), [&image, &filter])
+    };
+    let expected = slopes(&Device::reference()).map(|slope| slope.to_vec::<f64>().unwrap());
+    assert!(expected.iter().flatten().any(|slope| *slope != 0.0));
+    for (name, device) in devices() {
+        for (slope, expected) in slopes(&device).iter().zip(&expected) {
+            check(&name, slope, expected);
+        }
+    }
+}
+
+#[test]
+fn a_stride_past_the_only_window_changes_nothing() {
+    for (name, device) in all_devices() {
+        // One channel and many: a gpu has a kernel for each.
+        for channels in [1, 5] {
+            let values = |count: usize| (0..count).map(|place| (place as f64 * 0.7).sin()).collect::<Vec<_>>();
+            let image = tensor(&device, &values(9 * channels), [1, 3, 3, channels]);
+            let filter = tensor(&device, &values(4 * channels), [2, 2, channels, 1]);
+            let slopes = |stride: usize| {
+                let out = image.conv2d(&filter, Convolution::new(stride, 0));
+                assert_eq!(out.shape(), [1, 1, 1, 1], "{name}");
+                gradients(out.powi(2).sum(), [&image, &filter]).map(|slope| slope.to_vec::<f64>().unwrap())
+            };
+            let expected = slopes(3);
+            for stride in [1 << 32, (1 << 32) + 1, usize::MAX] {
+                assert_eq!(slopes(stride), expected, "{name}, {channels} channels, stride {stride}");
+            }
+        }
+    }
+}
+
+/// A geometry that is no plain one.
+fn parted(groups: usize, dilation: usize) -> Geometry {
+    let plain = Geometry::of_fine(2, [5, 6], [4, 6], [3, 3], [1, 1], [2, 2]).expect("the filter fits");
+    plain.grouped(groups).dilated([dilation; 2]).expect("the filter fits")
+}
+
+#[test]
+fn a_backend_refuses_what_it_does_not_take() {
+    for (name, device) in all_devices() {
+        let backend = device.backend();
+        let zeros = |length: usize| backend.upload(HostSlice::F32(&vec![0.0; length]));
+        let panics = |work: &dyn Fn()| {
+            let panic = catch_unwind(AssertUnwindSafe(work)).expect_err(&name);
+            panic.downcast_ref::<String>().cloned().unwrap_or_default()
+        };
+        for geometry in [parted(1, 2), parted(2, 1)].iter().filter(|geometry| !backend.convolves(geometry)) {
+            let [a, b] = geometry.operands(Role::Coarse).map(|shape| zeros(shape.iter().product()));
+            let text = panics(&|| drop(backend.convolution(Role::Coarse, geometry, &a, &b, Activation::Identity)));
+            assert!(text.starts_with("convolution: ") && text.contains("takes no"), "{name}: {text}");
+        }
+        let rows = zeros(12);
+        panics(&|| drop(backend.gather(&rows, 3, &[0, 4])));
+        panics(&|| drop(backend.scatter_add(&rows, 3, &[0, 1, 2, 4], 4)));
+        let images = backend.upload_pixels(&[0; 12], &[0.0; 256]).expect("there is room");
+        panics(&|| drop(backend.gather_pixels(&images, 6, &[0, 2])));
+    }
+}
+
+#[test]
+fn a_filter_of_groups_goes_through_its_activation_once() {
+    let geometry = parted(2, 1);
+    let found = |device: &Device| {
+        let backend = device.backend();
+        let [a, b] = geometry.operands(Role::Filter).map(|shape| {
+            let wave = (0..shape.iter().product()).map(|place: usize| 0.2 * (place as f64 * 0.7).sin());
+            backend.upload(HostSlice::F64(&wave.collect::<Vec<_>>()))
+        });
+        let filter = graft::backend::convolve(backend, Role::Filter, &geometry, &a, &b, Activation::Tanh);
+        match backend.download(&filter).unwrap() {
+            HostVec::F32(values) => values.into_iter().map(f64::from).collect(),
+            HostVec::F64(values) => values,
+        }
+    };
+    let expected = found(&Device::reference());
+    for (name, device) in all_devices() {
+        check(&name, &tensor(&device, &found(&device), [expected.len()]), &expected);
+    }
+}
+
+#[test]
+fn tasks_that_are_done_while_a_kernel_waits_have_slopes() {
+    thread_local!(static IN_GRAD: Cell<bool> = const { Cell::new(false) });
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+    let (say, said) = mpsc::channel();
+    let begin = || {
+        let say = say.clone();
+        pool.spawn(move || {
+            let within = IN_GRAD.get();
+            let x = Tensor::full(&Device::cpu(), [2 << 14], 0.5);
+            let channels = Tensor::ones(x.device(), [16]);
+            let normal = x.reshape([2 << 10, 16]).batch_norm(&channels, &channels, 1.0, Activation::Tanh).output;
+            let value = (0..4).fold(x.clone(), |y, _| y.sigmoid()).sum() + normal.sum();
+            IN_GRAD.set(true);
+            let slopes = gradients(value, [&x])[0].to_vec::<f32>().unwrap();
+            IN_GRAD.set(within);
+            say.send((within, slopes)).unwrap();
+        });
+    };
+    // When threads wait for one another's blocks is the system's to say. (`tensor::autograd` has a test that leaves it no choice.)
+    const ENOUGH: usize = 10;
+    let (start, mut pending, mut met) = (Instant::now(), 100, 0);
+    (0..pending).for_each(|_| begin());
+    while pending > 0 {
+        let (within, slopes) = said.recv().unwrap();
+        assert!(slopes.iter().all(|slope| *slope != 0.0), "a task within another's gradient: {within}");
+        (pending, met) = (pending - 1, met + usize::from(within));
+        if met < ENOUGH && start.elapsed() < Duration::from_secs(1) {
+            begin();
+            pending += 1;
+        }
+    }
+    println!("{met} tasks within another's gradient");
+}
+
+#[test]
 fn a_wrong_shape_panics_naming_op_and_shapes() {
     let device = Device::cpu();
     let t = |shape: &[usize]| Tensor::zeros(&device, shape);
@@ -315,6 +528,7 @@ fn a_wrong_shape_panics_naming_op_and_shapes() {
         ("bce", Box::new(|| drop(t(&[2]).bce(&t(&[3]))))),
         ("hollow", Box::new(|| drop(Tensor::apply(Hollow, &[&t(&[1])])))),
         ("matmul", Box::new(|| drop(one_by_one(&device)))),
+        ("spectral_norm", Box::new(|| drop(t(&[2, 0]).spectral_norm(&t(&[0]), 1)))),
         ("group_norm", Box::new(|| drop(t(&[1, 2, 2, 3]).group_norm(2, 1e-5)))),
         ("conv2d", Box::new(|| drop(t(&[1, 4, 4, 4]).conv2d(&t(&[3, 3, 2, 3]), Convolution::new(1, 1).grouped(2))))),
     ];

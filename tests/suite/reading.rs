@@ -87,12 +87,63 @@ fn the_same_picture_is_the_same_image_beside_a_larger_one() {
     bar(&desk, "more/large.png", [40, 40], 1, 1);
     let spec = |folder: &str| format!("folder:{}", desk.path(folder).display()).parse::<graft::data::Spec>().unwrap();
     let parts = Parts::read(&spec("own"), &Reading::default().of_size(32)).unwrap();
-    let more = spec("more").read(Split::Train, &parts.reading_of_more()).unwrap();
+    let more = spec("more").read(Split::Train, &parts.reading().of_more()).unwrap();
     let images = |data: graft::data::Dataset| data.fit(32, 1).unwrap().images;
     let (train, test, more) = (images(parts.whole().clone()), images(parts.test().unwrap()), images(more));
     for number in 0..3 {
         assert_eq!(train.image(number), test.image(number), "{number}");
         assert_eq!(train.image(number), more.image(number), "{number}");
+    }
+}
+
+#[test]
+fn what_a_picture_is_found_to_be_depends_on_nothing_beside_it() {
+    let desk = Desk::new();
+    for (number, side) in (0..12).map(|number| (number, if number == 11 { 80 } else { 20 })) {
+        bar(&desk, &format!("small/a/{number}.png"), [20, 20], 0, number);
+        bar(&desk, &format!("small/b/{number}.png"), [20, 20], 7, number);
+        bar(&desk, &format!("mixed/a/{number}.png"), [side, side], 0, number);
+        bar(&desk, &format!("mixed/b/{number}.png"), [side, side], 7, number);
+    }
+    bar(&desk, "alone/0.png", [20, 20], 3, 5);
+    bar(&desk, "beside/0.png", [20, 20], 3, 5);
+    bar(&desk, "beside/1.png", [80, 80], 3, 5);
+    let of_first = |out: &str| desk.text(out).lines().find(|line| line.starts_with("0.png")).unwrap().to_string();
+    for own in ["small", "mixed"] {
+        let classify =
+            format!("classify --target folder:{own} --split validation --arms scratch --shots 2 --seeds 1 --size 32");
+        desk.graft(&format!("{classify} --steps 3 --width 4 --batch 4 -q --out run-{own}")).ok();
+        let predicted = ["alone", "beside"].map(|pictures| {
+            let out = format!("{own}-{pictures}.csv");
+            desk.graft(&format!("predict run-{own}/cells/scratch-2-seed0 --data folder:{pictures} --out {out}")).ok();
+            of_first(&out)
+        });
+        assert_eq!(predicted[0], predicted[1], "{own}");
+    }
+    // A GAN's pictures, too.
+    let train = TRAIN.replace("--data idx:images,labels", "--data folder:mixed");
+    desk.graft(&format!("{train} --size 32 --steps 1 --out gan")).ok();
+    assert!(desk.text("gan/config.toml").contains("small = false"));
+    for (pictures, out) in [("folder:alone", "one"), ("alone/0.png", "two"), ("folder:beside", "three")] {
+        desk.graft(&format!("invert gan {pictures} --steps 1 --starts 1 --out {out}")).ok();
+    }
+    let latent = |out: &str| {
+        let bytes = desk.read(format!("{out}/latents.npy"));
+        bytes[bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1..][..8].to_vec()
+    };
+    assert_eq!(latent("one"), latent("two"));
+    assert_eq!(latent("one"), latent("three"));
+}
+
+#[test]
+fn a_target_of_other_classes_gets_the_method_that_needs_none() {
+    let desk = Desk::new();
+    wide(&desk, "own", ["apple", "pear"], 4);
+    let transfer = "transfer --source idx:images,labels --steps 1 --source-steps 1 --feature-steps 1 --features 4 --latent 6 --batch 4 \
+        --no-judge -q";
+    for (target, method) in [("folder:own", "tgan"), ("idx:images,labels", "ctgan")] {
+        desk.graft(&format!("{transfer} --target {target} --out {method}")).ok();
+        assert!(desk.text(format!("{method}/config.toml")).contains(&format!("method = \"{method}\"")));
     }
 }
 

@@ -274,6 +274,19 @@ fn a_comparison_goes_on_where_its_images_were_moved_and_not_with_others() {
         desk.write(file, &whole);
     }
     desk.graft(&again).ok();
+
+    // An arm's own source is one, too, and held-out images may lie elsewhere as all others may.
+    let own =
+        again.replace("scratch,trgan", "own=trgan{source=idx:own,elsewhere/labels}").replace("--out all", "--out arms");
+    let with = |held_out: &str| format!("{own} --held-out idx:{held_out},moved/t10k-labels-idx1-ubyte");
+    desk.write("own", &desk.read("elsewhere/images"));
+    desk.write("held", &desk.read("moved/t10k-images-idx3-ubyte"));
+    desk.graft(&with("held").replace("--seeds 3", "--seeds 1")).ok();
+    std::fs::rename(desk.path("held"), desk.path("held-elsewhere")).unwrap();
+    desk.graft(&with("held-elsewhere").replace("--seeds 3", "--seeds 2")).ok();
+    desk.write("own", &images);
+    let says = ["the source of the arm own", "has other images now than when the comparison began"];
+    desk.refuses(1, &with("held-elsewhere"), &says);
 }
 
 #[test]

@@ -14,12 +14,13 @@ use graft::random::Purpose;
 use graft::run::{Ending, Event, OnNan, RunFolder, Watcher, unwatched};
 use graft::transfer::curve::{Curve, Measuring};
 use graft::transfer::{
-    Arm, Folders, METHODS, Plan, Pretraining, Shelf, SourceImages, Style, Trained, Workshop, starting_recipe, train,
+    Arm, Folders, METHODS, Plan, Pretraining, Shelf, SourceImages, Style, Trained, Workshop, inspect, starting_recipe,
+    suited, train,
 };
 use graft::{Checkpoint, Device, Error, Result, Tensor};
 
 use crate::case::elements;
-use crate::program::Desk;
+use crate::program::{Desk, IMAGES, idx, images};
 use crate::surgery::GREY;
 
 /// Watches nothing, and stops after so many steps of all phases together.
@@ -505,6 +506,40 @@ fn a_style_is_part_of_what_a_source_is() {
     let plain = Plan { source_style: Some(Style::None), ..plan(&desk, "trgan") };
     let error = run(&plain, target(&plain), &folders, &Device::cpu(), &mut unwatched).unwrap_err();
     assert!(error.to_string().contains("source") && error.to_string().contains("another folder"), "{error}");
+}
+
+#[test]
+fn a_run_as_a_source_is_as_grey_as_its_images_were_and_has_no_style_of_its_own_source() {
+    let desk = Desk::new();
+    let plan = plan(&desk, "tgan");
+    finished(&plan, &Folders::within(&desk.path("run")));
+    let images = SourceImages::of(&plan);
+    for (source, style) in [("run/source", Style::Colour), ("run", Style::None)] {
+        let source = desk.path(source).display().to_string();
+        let (data, grey) = images.images(&source).unwrap();
+        assert!(grey && data.images.channels == 3, "{source}: networks of three channels learned from grey images");
+        assert_eq!(images.style(&source).unwrap(), style, "{source}");
+    }
+}
+
+#[test]
+fn a_source_with_images_of_one_class_teaches_none() {
+    let desk = Desk::new();
+    // MNIST has the names of ten.
+    std::fs::create_dir(desk.path("one")).unwrap();
+    desk.write("one/train-images-idx3-ubyte", &images());
+    desk.write("one/train-labels-idx1-ubyte", &idx(&[IMAGES], &[3; IMAGES]));
+    let source = format!("mnist:{}", desk.path("one").display());
+    let of = |arm: &str| Plan { source: source.clone(), ..plan(&desk, arm) };
+    assert_eq!(suited(&source, &SourceImages::of(&of("tgan")), &target(&of("tgan"))).unwrap(), "tgan");
+    let refused = |arm: &str| {
+        let plan = of(arm);
+        inspect(&plan, &target(&plan), &SourceImages::of(&plan), &Device::cpu()).unwrap_err().to_string()
+    };
+    assert!(["ctgan", "ctgan-target"].iter().all(|arm| refused(arm).contains("of one class alone, and ctgan")));
+    assert!(refused("trgan{agree=1}").contains("no labels of two or more"));
+    assert!(refused("tgan{extractor=classifier}").contains("two classes or more"));
+    assert_eq!(finished(&of("tgan"), &Folders::within(&desk.path("run"))).phases, ["features", "source", "tgan"]);
 }
 
 #[test]

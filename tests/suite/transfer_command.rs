@@ -36,7 +36,21 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     desk.refuses(1, &format!("train --resume {run}"), &["a run of graft transfer", "graft transfer --resume"]);
     desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
     desk.refuses(1, "transfer --resume trained", &["a run of graft train", "graft train --resume trained"]);
-    desk.refuses(2, &format!("transfer --resume {run} --freeze-d 1"), &["--freeze-d cannot be changed"]);
+    // Its networks are the transfer's, with what goes with a batch norm, unless options say others.
+    let from = "transfer --source trained --target idx:images --steps 1 --no-judge -q";
+    desk.graft(&format!("{from} --out from")).ok();
+    let config = desk.text("from/config.toml");
+    assert!(
+        ["d-norm = \"batch\"", "features = 4", "latent = 6", "loss = \"non-saturating\""]
+            .iter()
+            .all(|row| config.contains(row))
+    );
+    desk.refuses(1, &format!("{from} --d-norm none --out other"), &["take d-norm batch, loss non-saturating, r1 0"]);
+    let said = desk.graft(&format!("transfer --resume {run} --freeze-d 1")).refused(2);
+    assert!(said.contains("--freeze-d cannot be changed") && said.contains("--target, --held-out"), "{said}");
+    assert!(["--data,", "--profile"].iter().all(|option| !said.contains(option)), "no option that it has not: {said}");
+    let source = format!("train --resume {run}/source --steps 99");
+    desk.refuses(1, &source, &["is a part of the transfer in", "graft transfer --resume"]);
     desk.refuses(1, &format!("transfer {SMALL} --out {run}"), &["is not empty"]);
     desk.graft(&format!("transfer {SMALL} --steps 5 --out {run} --overwrite").replacen("--steps 5 ", "", 1)).ok();
     assert!(desk.checkpoint(run) == desk.checkpoint("again"), "overwritten");

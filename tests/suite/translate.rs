@@ -92,6 +92,8 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.graft("report ctgan@5").ok();
     desk.refuses(2, "translate ctgan --latents found/latents.npy --count 2 --out new.png", &["at most the 1"]);
     desk.refuses(1, "translate ctgan", &["pairs.png exists", "another --out"]);
+    desk.refuses(2, "translate ctgan --out new.jpg", &["name a file that ends in .png"]);
+    desk.refuses(2, "translate ctgan --out new.png --page new.png", &["name a file that ends in .html"]);
     desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
     desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
     desk.graft(&format!("transfer --method tgan --extractor untrained --g-init fresh {SMALL} --out tgan")).ok();

@@ -132,7 +132,7 @@ impl Backend for Cpu {
         b: &Storage,
         activation: Activation,
     ) -> Storage {
-        geometry.check(role, a.len(), b.len());
+        geometry.check(self, role, a.len(), b.len());
         Storage::F32(convolution::convolution(self.simd, role, geometry, values(a), values(b), activation))
     }
 

@@ -22,6 +22,12 @@ pub fn convolution(
     activation: Activation,
 ) -> Buffer {
     let g = geometry;
+    // Kernels count the pixels of an image and its padding in 32 bits, one of them the sign.
+    let counted = |axis: usize| {
+        let padded = g.padding[axis].checked_mul(2).and_then(|both| both.checked_add(g.fine[axis]));
+        padded.is_some_and(|padded| padded.max(g.stride[axis]) <= i32::MAX as usize)
+    };
+    assert!((0..2).all(counted), "convolution: beyond what a gpu counts to: {g:?}");
     if g.coarse == [1, 1] && g.kernel == g.fine && g.padding == [0, 0] {
         return whole_image(commands, role, g, a, b, activation);
     }

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::commands::Commands;
 use super::elementwise::THREADS;
+use super::rearrange::check;
 use super::shader::Kernel;
 
 /// Words of a list that come with one dispatch, at most: a sixteenth of what the parameters of one submission may take.
@@ -77,6 +78,8 @@ pub fn upload_pixels(commands: &dyn Commands, pixels: &[u8], values: &[f32; VALU
 
 /// See [`Backend::gather_pixels`](crate::backend::Backend::gather_pixels).
 pub fn gather_pixels(commands: &dyn Commands, kept: &Buffer, pixels: usize, indices: &[u32]) -> Buffer {
+    let bytes = kept.len().saturating_sub(VALUES) * size_of::<u32>();
+    check("gather_pixels", indices, bytes.checked_div(pixels).unwrap_or(usize::MAX));
     let (indices, _) = indices.as_chunks::<1>();
     dispatch(commands, "gather_pixels", kept, pixels, indices, &[pixels as u32])
 }

@@ -245,7 +245,7 @@ impl<C: Commands> Backend for Gpu<C> {
         b: &Storage,
         activation: Activation,
     ) -> Storage {
-        geometry.check(role, a.len(), b.len());
+        geometry.check(self, role, a.len(), b.len());
         Storage::Gpu(convolution::convolution(&*self.commands, role, geometry, self.of(a), self.of(b), activation))
     }
 

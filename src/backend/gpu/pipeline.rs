@@ -154,8 +154,9 @@ impl Compiled {
             true => wgpu::ShaderRuntimeChecks::checked(),
             false => wgpu::ShaderRuntimeChecks::unchecked(),
         };
-        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, their loops end, their divisors are
-        // sizes above 0, and they use neither ray queries nor mesh shaders.
+        // SAFETY: the crate's own shaders guard each index by the sizes in their parameters, indices of the host's were held against
+        // sizes before, loops end, divisors are above 0 (no kernel runs on nothing, and of a phase without pixels they say so), and there
+        // are neither ray queries nor mesh shaders.
         let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,

@@ -68,6 +68,13 @@ pub fn permute(commands: &dyn Commands, x: &Buffer, shape: &[usize], order: &[us
     out
 }
 
+/// Refuses indices beyond so many rows: a kernel reads where they say.
+pub fn check(name: &str, indices: &[u32], rows: usize) {
+    if let Some(index) = indices.iter().find(|&&index| index as usize >= rows) {
+        panic!("{name}: index {index} of {rows}");
+    }
+}
+
 fn indices_on(commands: &dyn Commands, indices: &[u32]) -> Buffer {
     let buffer = commands.buffer(indices.len());
     commands.upload(bytemuck::cast_slice(indices), &buffer);
@@ -76,6 +83,7 @@ fn indices_on(commands: &dyn Commands, indices: &[u32]) -> Buffer {
 
 /// See [`Backend::gather`](crate::backend::Backend::gather).
 pub fn gather(commands: &dyn Commands, x: &Buffer, width: usize, indices: &[u32]) -> Buffer {
+    check("gather", indices, x.len().checked_div(width).unwrap_or(usize::MAX));
     let out = commands.buffer(indices.len() * width);
     let rows = indices_on(commands, indices);
     let parameters = [out.len() as u32, width as u32];
@@ -85,6 +93,13 @@ pub fn gather(commands: &dyn Commands, x: &Buffer, width: usize, indices: &[u32]
 
 /// See [`Backend::scatter_add`](crate::backend::Backend::scatter_add).
 pub fn scatter_add(commands: &dyn Commands, x: &Buffer, width: usize, indices: &[u32], rows: usize) -> Buffer {
+    check("scatter_add", indices, rows);
+    assert!(
+        x.len() == indices.len() * width,
+        "scatter_add: {} elements for {} rows of {width}",
+        x.len(),
+        indices.len()
+    );
     // Where each output row's list starts, then the lists of input rows.
     let mut lists = vec![0u32; rows + 1];
     indices.iter().for_each(|&row| lists[row as usize + 1] += 1);

@@ -319,6 +319,30 @@ fn grey_with_transparency_stays_grey_where_the_background_is() {
 }
 
 #[test]
+fn what_is_padded_has_the_colour_of_the_background() {
+    let folder = folder(&[("a", &png(GrayImage::from_pixel(8, 4, Luma([100]))))]);
+    for (fit, channels) in [(Fit::Pad, 3), (Fit::Cut, 1)] {
+        let reading = Reading { fit, background: "#f00".parse().unwrap(), ..Reading::default() };
+        let images = spec(folder.path()).read(Split::Train, &reading).unwrap().images;
+        assert_eq!(images.channels, channels);
+        let first = images.pixels();
+        assert!(if channels == 3 { first[0] > 240 && first[1] < 15 } else { first[0] == 100 }, "{fit:?}");
+    }
+}
+
+#[test]
+fn floats_beyond_those_of_pictures_are_refused() {
+    for (level, fits) in [(1.0, true), (100.0, false), (f32::NAN, false)] {
+        let picture = image::ImageBuffer::<Rgb<f32>, _>::from_pixel(8, 8, Rgb([level, 0.5, 0.0]));
+        let read = train(folder(&[("x", &encoded(picture, image::ImageFormat::Tiff))]).path());
+        match read {
+            Ok(data) => assert!(fits && data.images.pixels()[..2] == [255, 128], "{level}"),
+            Err(error) => assert!(!fits && error.to_string().contains("not between 0 and 1"), "{level}: {error}"),
+        }
+    }
+}
+
+#[test]
 fn sixteen_bits_become_eight() {
     let deep = png(image::ImageBuffer::<Luma<u16>, _>::from_pixel(8, 8, Luma([0x80ff])));
     let dataset = train(folder(&[("x", &deep)]).path()).unwrap();

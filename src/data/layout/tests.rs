@@ -155,6 +155,41 @@ fn labels_may_be_written_down_in_the_one_folder() {
     assert_eq!(with(["0/0.png", "1/1.png", "dataset.json"], "{}").classes.len(), 2);
 }
 
+#[test]
+fn labels_that_are_written_down_move_no_picture_into_another_split() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("x.zip");
+    let read = |json: &str, split: Split| {
+        let names = ["train/0.png", "train/1.png", "test/2.png"];
+        let pictures: Vec<Vec<u8>> = (0..3).map(grey).collect();
+        let mut packed: Vec<Packed> =
+            names.iter().zip(&pictures).map(|(name, bytes)| Packed::stored(name, bytes)).collect();
+        packed.push(Packed::stored("dataset.json", json.as_bytes()));
+        fs::write(&path, zip(&packed)).unwrap();
+        format!("zip:{}", path.display()).parse::<Spec>().unwrap().load(split)
+    };
+    let json = r#"{"labels": [["train/0.png", 1], ["train/1.png", 0], ["test/2.png", 1]]}"#;
+    assert_eq!(classed(&read(json, Split::Train).unwrap()), [(0, "1"), (1, "0")]);
+    assert_eq!(classed(&read(json, Split::Test).unwrap()), [(2, "1")]);
+    assert_eq!(classed(&read(r#"{"labels": null}"#, Split::Train).unwrap()), [(0, ""), (1, "")]);
+    let twice = json.replace("test/2.png", "train/0.png").replace("\"train/1.png\", 0", "\"train/0.png\", 0");
+    let text = read(&twice, Split::Train).unwrap_err().to_string();
+    assert!(text.contains("classes 1 and 0 of train/0.png"), "{text}");
+}
+
+#[test]
+fn splits_beside_a_folder_that_is_none_are_not_taken_for_classes_unsaid() {
+    for (data, _) in both(&["train/0.png", "test/1.png", "extra/2.png"], Split::Train) {
+        let text = data.unwrap_err().to_string();
+        let says = "test, train are names of splits, and extra, where images lie too, is none";
+        assert!(text.contains(says), "{text}");
+    }
+    for (data, notes) in both(&["car/0.png", "train/1.png"], Split::Train) {
+        assert_eq!(classed(&data.unwrap()), [(0, "car"), (1, "train")]);
+        assert!(notes.contains("train is a class here and no split, beside car"), "{notes}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_reached_is_named_and_left_out() {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::labels::{FileLabels, hold_out};
 use super::{Digests, Settings};
-use crate::data::{Classes, Dataset, Parts, Reading, Spec, Split};
+use crate::data::{Block, Classes, Dataset, Parts, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::Architecture;
-use crate::metrics::HeldOut;
+use crate::metrics::{HeldOut, flattery, seen};
 use crate::random::{Purpose, generator};
 use crate::transfer::SourceImages;
 
@@ -85,7 +85,8 @@ impl Drawn {
 }
 
 impl Held {
-    /// Those of a target whose images all have labels. The test split is read only where accuracy is measured on it.
+    /// Those of a target whose images all have labels. The test split is read only where accuracy is measured on it; folders and archives
+    /// without one have a part of their images held out in its place.
     fn by_labels(target: &Parts, split: HeldOut) -> Result<Held> {
         let whole = target.whole();
         let name = &whole.name;
@@ -100,17 +101,33 @@ impl Held {
         if validation.is_empty() {
             return Err(Error::invalid(format!("{name} has too few training images to hold some out for validation")));
         }
-        let test = match split {
-            HeldOut::Test => Some(target.test()?.in_classes(&whole.classes)?),
-            HeldOut::Validation => None,
+        let mut withheld = target.withheld()?;
+        let (training, test) = match split {
+            HeldOut::Validation => (training, None),
+            HeldOut::Test => match target.test() {
+                // As the validation block is drawn of what lies in folders.
+                Err(Error::NoSplit(_)) if target.spec().block() == Block::Drawn && training.can_hold_out() => {
+                    let (training, test) = training.hold_out(Block::Drawn)?;
+                    withheld += &format!(", and {} for the test, since there is no test split", test.len());
+                    (training, Some(test))
+                }
+                test => (training, Some(test?.in_classes(&whole.classes)?)),
+            },
         };
+        for (part, held_out) in [(Split::Validation, Some(&validation)), (Split::Test, test.as_ref())] {
+            if held_out.is_some_and(|held_out| held_out.labels.is_none()) {
+                return Err(Error::invalid(format!(
+                    "the {part} split of {name} has no labels, and accuracy is measured on it: put its images into folders of their classes"
+                )));
+            }
+        }
         Ok(Held {
             labels: training.labels.iter().flatten().map(|&label| Some(label)).collect(),
             classes: training.classes.clone(),
             training,
             validation,
             test,
-            withheld: target.withheld()?,
+            withheld,
         })
     }
 
@@ -181,6 +198,11 @@ fn chosen(data: &Dataset, labels: &[Option<u32>], classes: &Classes) -> Option<D
 }
 
 impl Data {
+    /// What a person should know of accuracies, if some of the held-out images may be learned from.
+    pub fn warning(&self) -> Option<String> {
+        flattery(seen(self.held_out(), &self.training), self.held_out().len())
+    }
+
     /// Those of a target, of which all images have labels or the settings' file says some, of the settings' source, and more unlabelled ones.
     ///
     /// # Errors
@@ -208,7 +230,7 @@ impl Data {
             of_classes(&data, &classes).map(|data| (data, grey))
         });
         let more = settings.unlabelled.as_ref().map(|spec| -> Result<Dataset> {
-            let reading = Reading { unlabelled: true, ..target.reading_of_more().of_size(size) };
+            let reading = Reading { unlabelled: true, ..target.reading().of_more().of_size(size) };
             let all = spec.parse::<Spec>()?.read(Split::Train, &reading)?.without_labels().fit(size, channels)?;
             let held_out: HashSet<Vec<u8>> = [Some(&validation), test.as_ref()]
                 .into_iter()

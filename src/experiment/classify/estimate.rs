@@ -13,6 +13,7 @@ use super::{Cell, CellEvent, Data, Design, Record};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::experiment::engine::Jobs;
+use crate::run::RunFolder;
 use crate::tensor::Tensor;
 use crate::transfer::{OfGenerator, Paces, Pretraining, Recogniser, Timed};
 
@@ -55,9 +56,11 @@ pub fn estimate(root: &Path, design: &Design, data: &Data, device: &Device, jobs
         seconds += settings.steps as f64 * rate;
         rates.others(&runs, cell, &mut others)?;
     }
-    let new = || others.iter().filter(|(folder, _)| !folder.exists()).map(|(_, work)| work);
-    seconds += new().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>();
-    let steps = [left.len() as u64 * settings.steps, new().map(|(steps, _)| steps).sum()];
+    for (folder, (steps, _)) in &mut others {
+        *steps = steps.saturating_sub(RunFolder::reached(folder)?);
+    }
+    seconds += others.values().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>();
+    let steps = [left.len() as u64 * settings.steps, others.values().map(|(steps, _)| steps).sum()];
     let at_once = jobs.count.min(left.len().max(1)) as f64;
     Ok(Estimate { seconds_per_step: rates.classifiers, steps, seconds: seconds / at_once })
 }

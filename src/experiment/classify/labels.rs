@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::data::{Classes, Dataset, csv};
+use crate::data::{Classes, Dataset, absolute, csv};
 use crate::error::{Error, Result};
 
 /// The columns that are read.
@@ -24,6 +24,13 @@ pub struct LabelsFile {
     /// SHA-256, in hexadecimal, of names and classes, in whatever order they stood there when the experiment began.
     #[serde(rename = "labels-digest")]
     pub digest: String,
+}
+
+impl LabelsFile {
+    /// The same with a path that does not depend on the working folder.
+    pub fn absolute(&self) -> LabelsFile {
+        LabelsFile { path: absolute(&self.path), ..self.clone() }
+    }
 }
 
 /// The classes of some files.
@@ -44,12 +51,16 @@ impl FileLabels {
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         let path = path.display().to_string();
         let wrong = |line: usize, why: String| Error::invalid(format!("{path}, line {line}: {why}"));
-        let text = String::from_utf8(bytes).map_err(|_| wrong(1, "it is not UTF-8; save it as that".to_string()))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| wrong(1, "it is not UTF-8; save it as that (a spreadsheet calls it CSV UTF-8)".to_string()))?;
         let records = csv::records(&text).map_err(|(line, why)| wrong(line, why.to_string()))?;
         let head = records.first().map_or(&[][..], |(_, head)| head);
         let column = |name: &str| {
             let named = head.iter().position(|column| column.trim() == name);
-            named.ok_or_else(|| wrong(1, format!("there is no column {name}: the first line must name {FILE},{CLASS}")))
+            let found = head.join(",");
+            named.ok_or_else(|| {
+                wrong(1, format!("there is no column {name}: the first line must name {FILE},{CLASS}, and is {found}"))
+            })
         };
         let (file, class) = (column(FILE)?, column(CLASS)?);
         let mut labels: BTreeMap<String, String> = BTreeMap::new();

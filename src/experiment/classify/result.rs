@@ -31,6 +31,8 @@ pub struct Described {
     pub labelled: usize,
     /// How many images accuracy is measured on.
     pub held_out: usize,
+    /// The data set that they are of.
+    pub held_out_of: String,
     /// How many images the validation block has.
     pub validation: usize,
     /// Whether classes are uneven among the held-out images, so that verdicts are of balanced accuracy.
@@ -123,6 +125,7 @@ impl Described {
             training: data.count(),
             labelled: data.labelled(),
             held_out: held_out.len(),
+            held_out_of: held_out.name.clone(),
             validation: data.validation.len(),
             balanced: own.is_uneven(),
             chance: own.largest_share(),
@@ -132,14 +135,15 @@ impl Described {
 }
 
 impl Mean {
-    /// Of some values; None of none.
+    /// Of some shares; None of none.
     pub fn of(values: &[f64]) -> Option<Mean> {
         let count = values.len();
         let mean = values.iter().sum::<f64>() / count as f64;
         let interval = (count > 1).then(|| {
             let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1) as f64;
             let reach = student_quantile(0.975, count - 1) * (variance / count as f64).sqrt();
-            [mean - reach, mean + reach]
+            // Shares are between none and all.
+            [(mean - reach).max(0.0), (mean + reach).min(1.0)]
         });
         (count > 0).then_some(Mean { mean, interval, seeds: count })
     }
@@ -180,8 +184,7 @@ impl Classification {
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         let Described { baselines, balanced, chance, held_out, .. } = &self.protocol;
-        let has = |name: &str| baselines.iter().any(|baseline| baseline == name);
-        if !has("scratch") || !has("selftrain") {
+        if baselines.len() < 2 {
             remarks
                 .push("helps means better than scratch and selftrain: one of them is not among the arms".to_string());
         }
@@ -254,6 +257,11 @@ mod tests {
         let [low, high] = mean.interval.unwrap();
         assert!((low - (0.8 - reach)).abs() < 1e-6 && (high - (0.8 + reach)).abs() < 1e-6, "{mean:?}");
         assert_eq!(Mean::of(&[0.5]).unwrap().interval, None);
+        assert_eq!(
+            Mean::of(&[0.1, 0.9]).unwrap().interval,
+            Some([0.0, 1.0]),
+            "two say nothing, and nothing beyond all"
+        );
         assert_eq!(Mean::of(&[]), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Arm, LabelsFile};
 use crate::atomic;
 use crate::checkpoint::difference;
-use crate::data::{Parts, Reading};
+use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result, Way};
 use crate::experiment::verdict::{Candidate, Protocol};
 use crate::metrics::HeldOut;
@@ -69,6 +69,40 @@ impl Settings {
     /// Those of [`Parts::read`].
     pub fn read_target(&self) -> Result<Parts> {
         Parts::read(&self.target.parse()?, &self.reading.of_size(self.size))
+    }
+
+    /// The same with paths that do not depend on the working folder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where something is no data set's name.
+    pub fn absolute(&self) -> Result<Settings> {
+        let absolute = |spec: &String| Ok::<_, Error>(spec.parse::<Spec>()?.absolute().to_string());
+        Ok(Settings {
+            source: self.source.as_ref().map(absolute).transpose()?,
+            target: absolute(&self.target)?,
+            unlabelled: self.unlabelled.as_ref().map(absolute).transpose()?,
+            labels_file: self.labels_file.as_ref().map(LabelsFile::absolute),
+            reading: self.reading.absolute()?,
+            ..self.clone()
+        })
+    }
+
+    /// The same with all that both have lying where the others say, and read as these were.
+    fn moved_to(&self, other: &Settings) -> Settings {
+        fn of<T: Clone>(own: &Option<T>, other: &Option<T>) -> Option<T> {
+            own.as_ref().and(other.clone()).or_else(|| own.clone())
+        }
+        let is_same = |(own, other): (&LabelsFile, &LabelsFile)| own.digest == other.digest;
+        let same_labels = self.labels_file.as_ref().zip(other.labels_file.as_ref()).is_some_and(is_same);
+        let held_out = of(&self.reading.held_out, &other.reading.held_out);
+        Settings {
+            source: of(&self.source, &other.source),
+            target: other.target.clone(),
+            unlabelled: of(&self.unlabelled, &other.unlabelled),
+            labels_file: if same_labels { other.labels_file.clone() } else { self.labels_file.clone() },
+            reading: Reading { held_out, ..self.reading.clone() },
+            ..self.clone()
+        }
     }
 }
 
@@ -211,12 +245,19 @@ impl Design {
             );
             Error::folder(problem, [Way::Do("say the same"), Way::Elsewhere])
         };
-        if let Some((name, ours, theirs)) = difference("", &json!(design.settings), &json!(asked.settings)) {
-            return Err(refused(&name, ours.to_string(), theirs.to_string()));
-        }
-        if let Some((before, now)) = design.images.as_ref().zip(asked.images.as_ref())
-            && let Some(what) = before.changed(now)
+        let (before, now) = (design.settings.absolute()?, asked.settings.absolute()?);
+        let now = Settings { reading: now.reading.found_as(&before.reading), ..now };
+        let check = |before: &Settings| match difference("", &json!(before), &json!(now)) {
+            Some((name, ours, theirs)) => Err(refused(&name, ours.to_string(), theirs.to_string())),
+            None => Ok(()),
+        };
+        // Where images lie is no setting, as soon as it can be told whether they are the same.
+        design.settings = if design.images.is_some() { before.moved_to(&now) } else { before.clone() };
+        check(&design.settings)?;
+        if let Some((of_before, of_now)) = design.images.as_ref().zip(asked.images.as_ref())
+            && let Some(what) = of_before.changed(of_now)
         {
+            check(&before)?;
             let problem = format!(
                 "{}: {what} has other images or labels now than when the experiment began: some were added, removed or changed",
                 root.display()

@@ -252,10 +252,19 @@ impl Runs<'_> {
         Ok(record)
     }
 
+    /// What training took, without the looks on its way. Where a run was stopped it was looked at behind its last step, which no time of a
+    /// step has in it.
+    fn training_seconds(&self, folder: &RunFolder, points: &BTreeMap<u64, Look>) -> Result<f64> {
+        let was_stopped = |step: u64| self.until == Some(step) || record_path(folder.path(), Some(step)).exists();
+        let on_its_way = points.values().filter(|point| point.step > 0 && !was_stopped(point.step));
+        let looking: f64 = on_its_way.map(|point| point.seconds).sum();
+        Ok((folder.seconds()? - looking).max(0.0))
+    }
+
     fn measure(&self, way: Way<'_>, subset: &Dataset, trained: Trained) -> Result<Option<Record>> {
         let Way { cell, turn, mut points, .. } = way;
         let folder = RunFolder::open(&cell.folder(self.root))?;
-        let seconds = training_seconds(&folder, &points)?;
+        let seconds = self.training_seconds(&folder, &points)?;
         let reference = self.reference(subset)?;
         self.copy_floor(cell, &reference)?;
         let checkpoint = folder.read_checkpoint()?;
@@ -338,7 +347,7 @@ impl Runs<'_> {
         if turn.is_over() { ControlFlow::Break(()) } else { wish }
     }
 
-    /// GAN-train, where the generator is conditioned on the judge's classes. The outer None: it was stopped.
+    /// GAN-train, where the generator makes images of the judge's classes. The outer None: it was stopped.
     fn gan_train(
         &self,
         network: &Generator,
@@ -346,18 +355,11 @@ impl Runs<'_> {
         cell: &Cell,
         turn: &Turn<'_, Cell>,
     ) -> Result<Option<Option<f64>>> {
-        let held_out = self.real.held_out();
-        let named = |name: &String| held_out.classes.named(name).is_some();
-        let settings = self.judging.judge.class_settings();
-        let Some(settings) = settings.filter(|_| {
-            held_out.labels.is_some()
-                && network.conditions().asks_for_classes()
-                && network.conditions().names().names().iter().any(named)
-        }) else {
-            return Ok(Some(None));
-        };
+        let Some(settings) = self.judging.judge.class_settings() else { return Ok(Some(None)) };
         let told = &mut |made: Made| Ok(self.tell(cell, turn, &Event::Made(made.step)));
-        Ok(accuracy_after(network, architecture, cell.seed, held_out, &settings, self.device, told)?.map(Some))
+        let held_out = self.real.held_out();
+        let found = accuracy_after(network, architecture, cell.seed, held_out, &settings, self.device, told)?;
+        Ok(found.map(|found| found.map(|found| found.accuracy)))
     }
 }
 
@@ -412,7 +414,7 @@ impl<'a> Way<'a> {
         let Some(until) = self.runs.until.filter(|until| self.points.contains_key(until)) else { return Ok(None) };
         let points: BTreeMap<u64, Look> =
             self.points.range(..=until).map(|(step, look)| (*step, look.clone())).collect();
-        let seconds = training_seconds(&RunFolder::open(&self.folder)?, &points)?;
+        let seconds = self.runs.training_seconds(&RunFolder::open(&self.folder)?, &points)?;
         let curve = points.into_values().collect();
         Ok(Some(Record { readings: None, diverged: None, curve, notes: Vec::new(), seconds }))
     }
@@ -437,12 +439,6 @@ impl<'a> Way<'a> {
         self.points.insert(step, point);
         Ok(())
     }
-}
-
-/// What training took, without the looks on its way.
-fn training_seconds(folder: &RunFolder, points: &BTreeMap<u64, Look>) -> Result<f64> {
-    let looking: f64 = points.values().filter(|point| point.step > 0).map(|point| point.seconds).sum();
-    Ok((folder.seconds()? - looking).max(0.0))
 }
 
 pub(super) fn record_path(folder: &Path, until: Option<u64>) -> PathBuf {

@@ -13,6 +13,7 @@ use super::{Cell, Design, Jobs, RealData, halving};
 use crate::backend::Device;
 use crate::error::Result;
 use crate::gan::sample_asked;
+use crate::run::RunFolder;
 use crate::transfer::{Learned, Paces};
 
 /// Of each eight steps one computes a penalty.
@@ -290,8 +291,9 @@ impl Rates {
     fn learn(&self, cell: &Cell, arm: &str, root: &Path, learned: &mut BTreeMap<PathBuf, (u64, f64)>) -> Result<()> {
         let Some((_, timed, parts)) = self.arms.get(arm) else { return Ok(()) };
         for Learned { folder, steps, step } in learned_by(cell, root, timed, parts)? {
-            if !folder.exists() {
-                learned.insert(folder, (steps, step));
+            let left = steps.saturating_sub(RunFolder::reached(&folder)?);
+            if left > 0 {
+                learned.insert(folder, (left, step));
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The real images of a comparison: what methods may learn from, and what is held out.
 
 use super::Settings;
-use crate::data::{Dataset, Parts};
+use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::metrics::{HeldOut, flattery, seen, unjudged};
 use crate::transfer::SourceImages;
@@ -24,6 +24,7 @@ pub struct RealData {
     size: usize,
     channels: usize,
     subset_plain: bool,
+    block: Block,
 }
 
 impl RealData {
@@ -47,7 +48,8 @@ impl RealData {
         let withheld = target.withheld()?;
         let (validation, subset_plain) = (validation.fit(size, channels)?, settings.subset_plain);
         let source = SourceImages::new(&settings.reading, architecture);
-        Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, source })
+        let block = target.spec().block();
+        Ok(RealData { native, validation, test, unjudged, withheld, size, channels, subset_plain, block, source })
     }
 
     /// What methods, and the judge, may learn from, as it was read.
@@ -90,7 +92,7 @@ impl RealData {
     pub fn floor(&self) -> (Dataset, Dataset) {
         match &self.test {
             Some(test) => (test.clone(), self.validation.clone()),
-            None => self.validation.halves(),
+            None => self.validation.halves(self.block),
         }
     }
 }

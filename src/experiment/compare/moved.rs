@@ -1,6 +1,7 @@
 //! A comparison whose images lie elsewhere now than where it began, or may have changed: they are the same where what stands in its folder
 //! says so.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -35,7 +36,8 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
     };
     const OTHER: &str = "which holds other images";
     const UNKNOWN: &str = "and nothing there tells whether its images are the same";
-    if before.reading.held_out != now.reading.held_out {
+    let held_out = known.images.as_ref().and_then(|images| images.held_out.as_ref());
+    if before.reading.held_out != now.reading.held_out && held_out.is_none() {
         let name = |settings: &Settings| settings.reading.held_out.clone().unwrap_or("none".to_string());
         return refused("held-out", &name(before), &name(now), UNKNOWN);
     }
@@ -51,7 +53,12 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
         Some(false) if before.source == now.source => return changed("the source"),
         same => return refused("source", &before.source, &now.source, same.map_or(UNKNOWN, |_| OTHER)),
     }
-    let held_out = known.images.as_ref().and_then(|images| images.held_out.as_ref());
+    let of_arms = known.images.as_ref().map(|images| &images.sources);
+    for (arm, digest) in sources(asked, real)? {
+        if of_arms.and_then(|of_arms| of_arms.get(&arm)).is_some_and(|before| *before != digest) {
+            return changed(&format!("the source of the arm {arm}"));
+        }
+    }
     match held_out.is_some_and(|digest| *digest != real.held_out().digest()) {
         true => changed("what figures are measured on"),
         false => Ok(()),
@@ -61,15 +68,33 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
 /// The digests of a comparison's images.
 ///
 /// # Errors
-/// What reading the source says, where it is a data set.
-pub(super) fn digests(settings: &Settings, real: &RealData) -> Result<Digests> {
-    let of_data = matches!(Source::parse(&settings.source)?, Source::Data(_));
-    let source = of_data.then(|| Ok::<_, Error>(real.source.images(&settings.source)?.0.digest()));
+/// What reading sources says that are data sets.
+pub(super) fn digests(design: &Design, real: &RealData) -> Result<Digests> {
     Ok(Digests {
         target: real.training()?.digest(),
-        source: source.transpose()?,
+        source: of_source(&design.settings.source, real)?,
         held_out: Some(real.held_out().digest()),
+        sources: sources(design, real)?,
     })
+}
+
+/// The digest of a source's images; none where it is a checkpoint.
+fn of_source(source: &str, real: &RealData) -> Result<Option<String>> {
+    let of_data = matches!(Source::parse(source)?, Source::Data(_));
+    of_data.then(|| Ok(real.source.images(source)?.0.digest())).transpose()
+}
+
+/// Those of the sources that arms have of their own.
+fn sources(design: &Design, real: &RealData) -> Result<BTreeMap<String, String>> {
+    let mut sources = BTreeMap::new();
+    for arm in &design.arms {
+        if let Some(source) = arm.learning(design.settings.learning())?.source
+            && let Some(digest) = of_source(&source, real)?
+        {
+            sources.insert(arm.name.clone(), digest);
+        }
+    }
+    Ok(sources)
 }
 
 /// Whether runs learned from these images; None where there is nothing to tell.

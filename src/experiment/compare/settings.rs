@@ -122,6 +122,18 @@ pub struct Digests {
     /// Of the images that figures are measured on; none in what was written before they were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
+    /// Of the images of the sources that arms have of their own, by arm; none of what was written before they were looked at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
+}
+
+impl Digests {
+    /// These, with those of arms that came later.
+    fn with_arms_of(self, later: Option<&Digests>) -> Digests {
+        let mut sources = later.map(|later| later.sources.clone()).unwrap_or_default();
+        sources.extend(self.sources);
+        Digests { sources, ..self }
+    }
 }
 
 /// A comparison as it was asked for.
@@ -348,7 +360,9 @@ impl Design {
         let Settings { source, target, reading, .. } = asked.settings.clone();
         let reading = Reading { held_out: reading.held_out, ..self.settings.reading.clone() };
         let settings = Settings { source, target, reading, ..self.settings.clone() };
-        if let Some((name, ours, theirs)) = difference("", &json!(settings), &json!(asked.settings)) {
+        let found_alike = asked.settings.reading.found_as(&settings.reading);
+        let asked_settings = Settings { reading: found_alike, ..asked.settings.clone() };
+        if let Some((name, ours, theirs)) = difference("", &json!(settings), &json!(asked_settings)) {
             if name.starts_with("reading") && self.settings.reading.is_usual() && self.images.is_none() {
                 return Err("the comparison was begun by version 0.1, which kept no names of classes and held out other images of folders: \
                      what it found can be read and reported, and a comparison that goes on is begun anew"
@@ -372,7 +386,8 @@ impl Design {
         }
         let mut design = Design { search: asked.search.clone(), settings, ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
-        design.images = self.images.clone().or(asked.images.clone());
+        let images = self.images.clone().or(asked.images.clone());
+        design.images = images.map(|images| images.with_arms_of(asked.images.as_ref()));
         design.judges = self.judges.max(asked.judges);
         for arm in &asked.arms {
             match self.arms.iter().find(|own| own.name == arm.name) {

@@ -158,10 +158,11 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
             .collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
         let controls = control.map_or(&[][..], |candidate| &candidate.controls);
-        // Of several the one that it beats least.
-        let of = |name: &&String| contrasts?.iter().find(|c| c.against == **name)?.ratio;
-        let nearest = controls.iter().max_by(|a, b| of(a).unwrap_or(0.0).total_cmp(&of(b).unwrap_or(0.0)));
-        let control = nearest.map_or(Entry::Missing, |name| ratio(name));
+        // Of several the one that it beats least, if that can be said.
+        let of = |name: &String| contrasts?.iter().find(|c| c.against == *name)?.ratio;
+        let ratios: Option<Vec<(f64, &String)>> = controls.iter().map(|name| Some((of(name)?, name))).collect();
+        let nearest = ratios.and_then(|all| all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)));
+        let control = nearest.map_or(Entry::Missing, |(_, name)| ratio(name));
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();
         let minutes = Entry::maybe(mean(&seconds).map(|seconds| seconds / 60.0), 1);
         let mut cells = vec![Entry::text(arm), shown, Entry::text(seeds.join(", "))];
@@ -217,8 +218,9 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
             warnings.extend(finding.agreement().map(|text| format!("{arm}: {text}.")));
         }
         if finding.verdict == Verdict::Helps && finding.transfer_helps == Some(false) {
-            warnings
-                .push(format!("{arm} helps, but not beyond its control: what helps is not shown to be the transfer."));
+            warnings.push(format!(
+                "{arm} helps, but is not shown to beat its controls: what helps is not shown to be the transfer."
+            ));
         }
     }
     for arm in arms(comparison) {

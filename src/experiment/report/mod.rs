@@ -260,9 +260,12 @@ impl Page {
                 html.element("pre", &[("class", "command")], |html| {
                     html.element("code", &[], |html| {
                         // Lines break between words, and not behind the hyphens of an option.
-                        for (index, word) in command.split(' ').enumerate() {
-                            html.text(if index > 0 { " " } else { "" });
-                            html.leaf("span", &[], word);
+                        for (number, line) in command.lines().enumerate() {
+                            html.text(if number > 0 { "\n" } else { "" });
+                            for (index, word) in line.split(' ').enumerate() {
+                                html.text(if index > 0 { " " } else { "" });
+                                html.leaf("span", &[], word);
+                            }
                         }
                     });
                 });

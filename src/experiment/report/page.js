@@ -54,12 +54,18 @@ for (const plot of document.querySelectorAll(".plot")) {
     const box = canvas.getBoundingClientRect();
     const wanted = (width * (event.clientX - box.left)) / box.width;
     let place = null;
-    lines.forEach((points, index) => {
-      const near = points.reduce((best, point) => (!best || Math.abs(point[0] - wanted) < Math.abs(best[0] - wanted) ? point : best), null);
-      outputs[index].value = near ? written(value(near[1])) : "";
+    const nearest = (points, to) =>
+      points.reduce((best, point) => (!best || Math.abs(point[0] - to) < Math.abs(best[0] - to) ? point : best), null);
+    for (const points of lines) {
+      const near = nearest(points, wanted);
       if (near && (place === null || Math.abs(near[0] - wanted) < Math.abs(place - wanted))) place = near[0];
-    });
+    }
     if (place === null) return;
+    // A line that has ended before, or begins behind, has no value there.
+    lines.forEach((points, index) => {
+      const near = nearest(points, place);
+      outputs[index].value = near && Math.abs(near[0] - place) < width / 50 ? written(value(near[1])) : "";
+    });
     at.textContent = "at " + Math.round(x[0] + (place / width) * (x[1] - x[0])).toLocaleString("en");
     cursor.style.left = (100 * place) / width + "%";
     canvas.append(cursor);

@@ -55,7 +55,11 @@ pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Co
     for warning in findings.iter().flat_map(flagged) {
         page = page.with(Note::warning(warning));
     }
-    for table in findings.iter().filter_map(figures).chain(findings.iter().filter_map(classes)) {
+    for table in findings
+        .iter()
+        .filter_map(figures)
+        .chain(findings.iter().filter_map(|found| classes(found, &plan.reading.classes)))
+    {
         page = page.with(table);
     }
     page = page.heading("Over the steps");
@@ -145,8 +149,9 @@ fn distances(lines: &[(&str, &[Point])], findings: Option<&Findings>) -> Option<
 
 /// Which arms' samples look like copies of the training images.
 fn flagged(findings: &Findings) -> Vec<String> {
-    let Judged::Figures { arms, .. } = &findings.judged else { return Vec::new() };
-    let of = arms.iter().filter(|(_, figures)| figures.memorisation.is_some_and(|copies| copies.flagged()));
+    let Judged::Figures { arms, floors, .. } = &findings.judged else { return Vec::new() };
+    let real = floors.real.memorisation;
+    let of = arms.iter().filter(|(_, figures)| figures.memorisation.is_some_and(|copies| copies.flagged_beyond(real)));
     of.map(|(name, _)| format!("{name}: more than 30 % of its samples are flagged as copies of training images."))
         .collect()
 }
@@ -159,8 +164,8 @@ fn columns(judged: &Judged) -> Option<Vec<(&str, &Evaluation)>> {
     Some(own.chain(floors.into_iter().flatten()).collect())
 }
 
-/// The share of each class, as the judge sees it.
-fn classes(findings: &Findings) -> Option<Table> {
+/// The share of each class, as the judge sees it; classes without names are numbers.
+fn classes(findings: &Findings, called: &[String]) -> Option<Table> {
     let columns = columns(&findings.judged)?;
     let names: Vec<&str> = ["class"].into_iter().chain(columns.iter().map(|(name, _)| *name)).collect();
     let mut table = Table::new("Share of each class, as the judge sees it", &names);
@@ -170,7 +175,8 @@ fn classes(findings: &Findings) -> Option<Table> {
     for class in 0..most {
         let share = |figures: &Evaluation| figures.distances.class_shares.get(class).copied();
         let cells = columns.iter().map(|(_, figures)| Entry::maybe(share(figures), 3));
-        table = table.row([Entry::text(class.to_string())].into_iter().chain(cells).collect());
+        let name = called.get(class).cloned().unwrap_or_else(|| class.to_string());
+        table = table.row([Entry::text(name)].into_iter().chain(cells).collect());
     }
     Some(table)
 }

@@ -77,7 +77,7 @@ impl NetworkKind {
     }
 
     /// Every side that one of the kinds has networks for.
-    pub(super) fn every_size() -> Vec<usize> {
+    pub fn every_size() -> Vec<usize> {
         NetworkKind::all().flat_map(NetworkKind::sizes).collect::<BTreeSet<_>>().into_iter().collect()
     }
 

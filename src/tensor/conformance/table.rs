@@ -273,6 +273,9 @@ pub fn shapes() -> Vec<Case> {
             x.shift(&(0..520).map(|image| [0, image % 3 - 1]).collect::<Vec<_>>())
         }),
         row("repeat", &[2, 3], |x| x.repeat(&[2, 1, 3])),
+        // A gpu's kernel would have to walk ten axes.
+        row("repeat along five axes", &[2, 2, 2, 2, 2], |x| x.repeat(&[2, 3, 2, 2, 2])),
+        row("repeat along four of five axes", &[2, 2, 2, 2, 2], |x| x.repeat(&[1, 2, 2, 2, 2])),
         row("roll", &[2, 5, 2], |x| x.roll(1, 2)),
         row("roll backwards past the end", &[2, 5], |x| x.roll(1, -8)),
         row("split", &[2, 7], |x| Tensor::concat(&x.split(1, &[2, 4, 1]).iter().rev().collect::<Vec<_>>(), 1)),

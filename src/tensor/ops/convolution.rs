@@ -122,6 +122,10 @@ fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[us
     let out = [size(0, h, kh), size(1, w, kw)];
     let fits = coarse.is_none_or(|coarse| coarse == [batch, out[0], out[1], k]);
     assert!(fits, "{name}: sizes do not fit: {}", shapes());
+    // From a single coarse pixel a stride leads nowhere, however long: it ends with the padded image, whose size can be counted.
+    let stride = |axis: usize, size: usize| {
+        if out[axis] > 1 { by.stride[axis] } else { by.stride[axis].min(size + 2 * by.padding[axis]).max(1) }
+    };
     Geometry {
         batch,
         fine: [h, w],
@@ -129,7 +133,7 @@ fn geometry(name: &str, fine: [usize; 4], filter: [usize; 4], coarse: Option<[us
         fine_channels: c,
         coarse_channels: k,
         kernel: [kh, kw],
-        stride: by.stride,
+        stride: [stride(0, h), stride(1, w)],
         padding: by.padding,
         dilation: by.dilation,
         groups: by.groups,
@@ -141,7 +145,7 @@ impl Tensor {
     /// with `i = (h + 2 padding - dilation (kh - 1) - 1) / stride + 1`, rounded down.
     ///
     /// # Panics
-    /// Where the shapes do not fit.
+    /// Where the shapes do not fit; on a gpu also where the image and its padding have 2^31 rows or columns or more.
     #[track_caller]
     pub fn conv2d(&self, filter: &Tensor, by: Convolution) -> Tensor {
         let sizes = (image("conv2d", "image", self), image("conv2d", "filter", filter));
@@ -153,7 +157,7 @@ impl Tensor {
     /// `[n, h, w, c]` of the given height and width: any that [`Tensor::conv2d`] takes to `i` and `j`.
     ///
     /// # Panics
-    /// Where the shapes do not fit.
+    /// As [`Tensor::conv2d`].
     #[track_caller]
     pub fn conv_transpose2d(&self, filter: &Tensor, size: [usize; 2], by: Convolution) -> Tensor {
         let coarse = image("conv_transpose2d", "image", self);
@@ -167,7 +171,7 @@ impl Tensor {
     /// image `self [n, h, w, c]` and the coarse image `[n, i, j, k]` in the trilinear form. `by.activation` must be the identity.
     ///
     /// # Panics
-    /// Where the shapes do not fit.
+    /// As [`Tensor::conv2d`], and where there is another activation.
     #[track_caller]
     pub fn conv_filter(&self, coarse: &Tensor, kernel: [usize; 2], by: Convolution) -> Tensor {
         let (fine, coarse_shape) =

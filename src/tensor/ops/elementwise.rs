@@ -46,8 +46,12 @@ impl Op for Unary {
             Unary::LeakyRelu { slope } => Some(g.binary(Binary::LeakyGate { slope }, &y())),
             Unary::Step | Unary::Sign | Unary::Round | Unary::Floor => None,
             Unary::Powi { exponent: 0 } => None,
-            Unary::Powi { exponent } => Some(g * x().powi(exponent - 1) * f64::from(exponent)),
-            Unary::Clamp { low, high } => Some(g * (1.0 - (low - x()).step()) * (1.0 - (x() - high).step())),
+            // By `powf`, since one less than the least whole exponent is no other.
+            Unary::Powi { exponent } => Some(g * x().powf(f64::from(exponent) - 1.0) * f64::from(exponent)),
+            Unary::Clamp { low, high } => {
+                let inside = (1.0 - (low - x()).step()) * (1.0 - (x() - high).step());
+                Some(g.binary(Binary::Gate, &inside))
+            }
             Unary::Sin => Some(g * x().cos()),
             Unary::Cos => Some(-(g * x().sin())),
             Unary::Erf => Some(g * (-x().powi(2)).exp() * FRAC_2_SQRT_PI),
@@ -85,11 +89,16 @@ impl Op for Binary {
             Binary::Add | Binary::Sub => Some(g.clone()),
             Binary::Mul => Some(g * y()),
             Binary::Div => Some(g / y()),
-            Binary::Maximum => Some(g * larger(&x(), &y())),
-            Binary::Minimum => Some(g * larger(&y(), &x())),
-            // Where y is 0 the power of a zero x is infinite, and the slope is 0 all the same: the power of another x stands there. A gate
-            // behind the product would close the way of the slope's own derivative by y, which is not 0.
-            Binary::Pow => Some(g * y() * (x() + infinite(&x(), &y())).pow(&(y() - 1.0))),
+            Binary::Maximum => Some(shared(g, &larger(&x(), &y()))),
+            Binary::Minimum => Some(shared(g, &larger(&y(), &x()))),
+            Binary::Pow => {
+                let x = x();
+                // Of a zero x the slope by y is taken as 0, so that its slope by x has none by y.
+                let y = || x.where_(&y(), &y().detach());
+                // Where y is 0 the power of an x that is 0, or nearly, is infinite, and the slope is 0 all the same: the power of another x stands
+                // there. A gate behind the product would close the way of the slope's own derivative by y, which is not 0 but where x is.
+                Some(g * y() * (&x + infinite(&x, &y())).pow(&(y() - 1.0)))
+            }
             Binary::Lerp { share } => Some(g * (1.0 - share)),
             // Linear in x: the cotangent passes the same gate.
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } | Binary::TanhGate => Some(g.binary(*self, &y())),
@@ -100,16 +109,30 @@ impl Op for Binary {
             Binary::Mul => Some(g * x()),
             // y y would leave the range of f32 where y is 1e-30.
             Binary::Div => Some(-(g / y() * (x() / y()))),
-            Binary::Maximum => Some(g * larger(&y(), &x())),
-            Binary::Minimum => Some(g * larger(&x(), &y())),
-            // Where x is 0 the logarithm is infinite; 0 to any positive power is 0, so that the slope is.
-            Binary::Pow => Some((g * x().pow(&y()) * x().ln()).binary(Binary::Gate, &x())),
+            Binary::Maximum => Some(shared(g, &larger(&y(), &x()))),
+            Binary::Minimum => Some(shared(g, &larger(&x(), &y()))),
+            // Where x is 0 the logarithm is infinite; 0 to any positive power is 0, so that the slope is. The logarithm of 1 stands there: behind
+            // a gate, too, the derivative of an infinite one is no number.
+            Binary::Pow => {
+                let other = || x() + zero(&x());
+                Some((g * other().pow(&y()) * other().ln()).binary(Binary::Gate, &x()))
+            }
             Binary::Gate | Binary::GateNot | Binary::LeakyGate { .. } => None,
             Binary::TanhGate => Some(g * x() * y() * -2.0),
             Binary::Lerp { share } => Some(g * share),
         };
         vec![if wanted[0] { dx() } else { None }, if wanted[1] { dy() } else { None }]
     }
+}
+
+/// 1 where an element is 0, else 0: a constant.
+pub(super) fn zero(x: &Tensor) -> Tensor {
+    Tensor::ones(x.device(), x.shape()).binary(Binary::GateNot, x)
+}
+
+/// A cotangent's shares. One that is infinite has nothing where the share is 0, where a product would be no number.
+fn shared(g: &Tensor, shares: &Tensor) -> Tensor {
+    (g * shares).binary(Binary::Gate, shares)
 }
 
 /// 1 where y is 0 and x so near it that `x^(y - 1)` may leave the range of f32, else 0.
@@ -167,7 +190,7 @@ impl Tensor {
     }
 
     /// The elements to the powers `exponents`, with broadcasting. A negative element to a power that is not whole is not a number, and
-    /// the slope by the exponent is not a number at any negative element; at 0 that slope is taken as 0.
+    /// the slope by the exponent is not a number at any negative element; at 0 that slope is taken as 0, and so are its own derivatives.
     ///
     /// # Panics
     /// Where the shapes do not broadcast.
@@ -246,12 +269,7 @@ impl Tensor {
     }
 
     /// The elements to a whole power.
-    ///
-    /// # Panics
-    /// Where the exponent is `i32::MIN`, whose derivative has none.
-    #[track_caller]
     pub fn powi(&self, exponent: i32) -> Tensor {
-        assert!(exponent > i32::MIN, "powi: the exponent {exponent}");
         Tensor::apply(Unary::Powi { exponent }, &[self])
     }
 
@@ -263,7 +281,7 @@ impl Tensor {
     pub fn powf(&self, exponent: f64) -> Tensor {
         assert!(exponent.is_finite(), "powf: the exponent {exponent}");
         let whole = exponent as i32;
-        if f64::from(whole) == exponent && whole > i32::MIN {
+        if f64::from(whole) == exponent {
             return self.powi(whole);
         }
         Tensor::apply(Unary::Powf { exponent }, &[self])

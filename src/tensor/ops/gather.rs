@@ -1,7 +1,7 @@
 //! Rows and elements by index, and the transpose.
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
-use crate::backend::Backend;
+use crate::backend::{Backend, Storage};
 
 /// Picks rows of a matrix, or (transposed) adds rows into one.
 struct Gather {
@@ -19,7 +19,7 @@ impl Op for Gather {
     fn forward(&self, backend: &dyn Backend, inputs: &[Value]) -> Forward {
         let x = &inputs[0].storage;
         if self.transposed {
-            Value::new(backend.scatter_add(x, self.width, &self.indices, self.rows), [self.rows, self.width]).into()
+            Value::new(scattered(backend, x, self.width, &self.indices, self.rows), [self.rows, self.width]).into()
         } else {
             Value::new(backend.gather(x, self.width, &self.indices), [self.indices.len(), self.width]).into()
         }
@@ -33,6 +33,33 @@ impl Op for Gather {
         let transpose = Gather { indices: self.indices.clone(), transposed: !self.transposed, ..*self };
         vec![Some(Tensor::apply(transpose, &[g]))]
     }
+}
+
+/// How many rows are added one by one: errors would grow with their number.
+const MOST_ADDED: usize = 256;
+
+/// [`Backend::scatter_add`]; where more than [`MOST_ADDED`] rows go to one place, every so many are added up by themselves first, and what comes
+/// of them, in order, as well.
+fn scattered(backend: &dyn Backend, x: &Storage, width: usize, indices: &[u32], rows: usize) -> Storage {
+    let mut added = vec![0; rows];
+    indices.iter().for_each(|&place| added[place as usize] += 1);
+    if added.iter().all(|&added| added <= MOST_ADDED) {
+        return backend.scatter_add(x, width, indices, rows);
+    }
+    // The place of each partial sum; the one that a place's rows go to; and how many it has.
+    let (mut places, mut open, mut added) = (Vec::new(), vec![0; rows], vec![0; rows]);
+    let partial = |&place: &u32| {
+        let at = place as usize;
+        if added[at] % MOST_ADDED == 0 {
+            open[at] = row(places.len());
+            places.push(place);
+        }
+        added[at] += 1;
+        open[at]
+    };
+    let partials: Vec<u32> = indices.iter().map(partial).collect();
+    let sums = backend.scatter_add(x, width, &partials, places.len());
+    scattered(backend, &sums, width, &places, rows)
 }
 
 impl Tensor {

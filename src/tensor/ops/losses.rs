@@ -1,6 +1,7 @@
 //! Softmax, and losses of logits, probabilities and distances.
 
 use super::super::Tensor;
+use super::elementwise::zero;
 use crate::backend::Binary;
 
 impl Tensor {
@@ -73,7 +74,7 @@ impl Tensor {
 
     /// The mean binary cross-entropy of probabilities against targets in [0, 1] of the same shape, a scalar:
     /// `-mean(t ln p + (1 - t) ln(1 - p))`. Logarithms end at -100, as in PyTorch, and there their slope is 0. Nothing looks whether
-    /// elements are probabilities: of what is outside [0, 1] the logarithm counts as -100.
+    /// elements are probabilities: the logarithm of what is negative counts as -100, too.
     /// ([`Tensor::bce_with_logits`] has no such end.)
     ///
     /// # Panics
@@ -86,13 +87,15 @@ impl Tensor {
         -terms.mean()
     }
 
-    /// The logarithm, at least -100.
+    /// The logarithm, at least -100, and that of infinity a number, too: a target of 0 times another would be none.
     fn bounded_ln(&self) -> Tensor {
         const LEAST: f64 = -100.0;
+        /// Above the logarithms of all numbers.
+        const MOST: f64 = 710.0;
+        let x = self.detach();
         // The logarithm of 0 is not taken: its slope is infinite, and 0 times that is no number.
-        let positive = self.detach().step();
-        let zero = 1.0 - &positive;
-        (self * positive + &zero).ln().clamp(LEAST, f64::INFINITY) + zero * LEAST
+        let without = (-&x).step() + zero(&x);
+        (self.binary(Binary::GateNot, &without) + &without).ln().clamp(LEAST, MOST) + without * LEAST
     }
 
     /// The mean squared distance from targets of the same shape, a scalar.

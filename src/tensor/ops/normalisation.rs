@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
+use super::super::{Context, Forward, Keep, Op, Tensor, Value, count, kernels};
 use crate::backend::{Activation, Backend, BatchNormBackward, BatchNormForward, BatchNormShape, Running};
 
 /// `activation(gamma (x - mean) / sqrt(variance + epsilon) + beta)` by the batch's own statistics.
@@ -46,7 +46,7 @@ impl Op for BatchNormOp {
             output: output.storage(),
             cotangent: g.storage(),
         };
-        let cotangents = context.device().backend().batch_norm_backward(&saved, &self.shape);
+        let cotangents = kernels(context.device(), |backend| backend.batch_norm_backward(&saved, &self.shape));
         let tensor =
             |storage, index| Some(Tensor::leaf(context.device(), Value::new(storage, context.input_shape(index))));
         vec![tensor(cotangents.input, 0), tensor(cotangents.gamma, 1), tensor(cotangents.beta, 2)]
@@ -114,7 +114,8 @@ impl Tensor {
         let running = Running { mean, variance, momentum, unbiased: rows / (rows - 1.0).max(1.0) };
         let device = self.device().clone();
         let (x, gamma_storage, beta_storage) = (self.storage(), gamma.storage(), beta.storage());
-        let (done, moved) = device.backend().batch_norm_tracked(x, gamma_storage, beta_storage, &shape, running);
+        let (done, moved) =
+            kernels(&device, |backend| backend.batch_norm_tracked(x, gamma_storage, beta_storage, &shape, running));
         let moved = moved.map(|storage| Tensor::leaf(&device, Value::new(storage, [shape.channels])));
         (self.batch_normed(gamma, beta, shape, Some(done)), moved)
     }
@@ -192,11 +193,11 @@ impl Tensor {
     /// is returned as a constant to be passed in next time. Without rounds it is taken as it is.
     ///
     /// # Panics
-    /// Where `direction` is not `[k]`.
+    /// Where `direction` is not `[k]`, or the filter has no elements.
     #[track_caller]
     pub fn spectral_norm(&self, direction: &Tensor, rounds: usize) -> (Tensor, Tensor) {
         let columns = *self.shape().last().unwrap_or_else(|| panic!("spectral_norm: of a scalar"));
-        let fits = direction.shape() == [columns];
+        let fits = direction.shape() == [columns] && !self.is_empty();
         assert!(fits, "spectral_norm: {:?} with a direction {:?}", self.shape(), direction.shape());
         /// Keeps a zero filter zero.
         const TINY: f64 = f32::MIN_POSITIVE as f64;

@@ -1,7 +1,7 @@
 //! Sums, means and maxima over axes, and expansion, the transpose of the sum.
 
 use super::super::{Context, Forward, Keep, Op, Tensor, Value, count};
-use crate::backend::{AxisMap, Backend, Reduction, Unary};
+use crate::backend::{AxisMap, Backend, Binary, Reduction, Unary};
 
 /// Folds the middle of three merged axes away, and scales a sum.
 struct Reduce {
@@ -43,11 +43,11 @@ impl Op for Reduce {
             Reduction::Sum if self.scale != 1.0 => expanded(&(g * self.scale)),
             Reduction::Sum => expanded(g),
             Reduction::Max => {
-                // Elements that tie for the maximum share the cotangent.
+                // Elements that tie for the maximum share the cotangent; the others have none of it, though it be infinite.
                 let below = (expanded(&context.output()) - context.input(0).reshape(self.sizes)).step();
                 let largest = 1.0 - below;
                 let ties = largest.sum_axes(&[1], true);
-                largest * (g.reshape([outer, 1, inner]) / ties)
+                (g.reshape([outer, 1, inner]) / ties).binary(Binary::Gate, &largest)
             }
         };
         vec![Some(cotangent.reshape(context.input_shape(0)))]

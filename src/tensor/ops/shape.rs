@@ -244,10 +244,18 @@ impl Tensor {
     pub fn repeat(&self, counts: &[usize]) -> Tensor {
         assert!(counts.len() >= self.rank(), "repeat: {counts:?} times the shape {:?}", self.shape());
         let shape = [&vec![1; counts.len() - self.rank()], self.shape()].concat();
-        let pairs = || counts.iter().zip(&shape);
         let apart: Vec<usize> = shape.iter().flat_map(|&size| [1, size]).collect();
-        let times: Vec<usize> = pairs().flat_map(|(&times, &size)| [times, size]).collect();
-        self.reshape(apart).expand(times).reshape(pairs().map(|(times, size)| times * size).collect::<Vec<_>>())
+        let mut repeated = self.reshape(apart);
+        // A gpu walks eight axes: up to two for each that is repeated, and one before them. From the last axis on, so that its transpose adds
+        // in the order in which it would add all at once.
+        const AT_ONCE: usize = 3;
+        let axes: Vec<usize> = (0..counts.len()).filter(|&axis| counts[axis] != 1).collect();
+        for axes in axes.rchunks(AT_ONCE) {
+            let mut times = repeated.shape().to_vec();
+            axes.iter().for_each(|&axis| times[2 * axis] = counts[axis]);
+            repeated = repeated.expand(times);
+        }
+        repeated.reshape(counts.iter().zip(&shape).map(|(times, size)| times * size).collect::<Vec<_>>())
     }
 
     /// One axis turned round: what leaves it at one end comes in at the other. A positive shift moves to higher indices.

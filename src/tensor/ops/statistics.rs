@@ -19,7 +19,8 @@ impl Tensor {
         squares * (1.0 / samples.saturating_sub(correction) as f64)
     }
 
-    /// The root of [`Tensor::var_axes`]; where that is 0, so is the slope.
+    /// The root of [`Tensor::var_axes`]; where that is 0, so is the slope. The squares must be numbers: in f32 elements beyond 1.8e19 from
+    /// their mean make it infinite, and of those within 1e-23 it is 0.
     ///
     /// # Panics
     /// Where an axis does not exist.
@@ -29,12 +30,14 @@ impl Tensor {
         self.var_axes(axes, keep, correction).root_of_squares()
     }
 
-    /// The Euclidean norm of all elements, a scalar of shape `[]`; its slope at the zero vector is 0.
+    /// The Euclidean norm of all elements, a scalar of shape `[]`; its slope at the zero vector is 0. The squares must be numbers: in f32
+    /// elements beyond 1.8e19 make it infinite, and of those below 1e-23 it is 0.
     pub fn norm(&self) -> Tensor {
         (self * self).sum().root_of_squares()
     }
 
-    /// The Euclidean norm over `axes`, which stay with size 1 where `keep`; its slope at a zero vector is 0.
+    /// The Euclidean norm over `axes`, which stay with size 1 where `keep`; its slope at a zero vector is 0. Of very large and very small
+    /// elements see [`Tensor::norm`].
     ///
     /// # Panics
     /// Where an axis does not exist.
@@ -44,7 +47,8 @@ impl Tensor {
         (self * self).sum_axes(axes, keep).root_of_squares()
     }
 
-    /// Vectors along an axis brought to Euclidean norm 1: `x / max(|x|, epsilon)`. (PyTorch's epsilon is 1e-12.)
+    /// Vectors along an axis brought to Euclidean norm 1: `x / max(|x|, epsilon)`. (PyTorch's epsilon is 1e-12.) In f32 one with elements
+    /// beyond 1.8e19 becomes 0, as its norm is infinite.
     ///
     /// # Panics
     /// Where the axis does not exist, or `epsilon` is not a number.

@@ -188,9 +188,15 @@ const PIXELS: usize = 128;
 /// Parts that all pixels are cut into at most.
 const PARTS: usize = 64;
 
-/// Whether a filter gradient has few enough rows.
+/// Whether a filter gradient has few enough rows, and an image with its padding is little more than the image.
 pub fn filter_pays(geometry: &Geometry) -> bool {
-    geometry.filter_shape()[..3].iter().product::<usize>() <= MOST_ROWS
+    let g = geometry;
+    let near = |axis: usize| {
+        let (padding, stride) = (g.padding[axis], g.stride[axis]);
+        // Anything else multiplies to sizes beyond all numbers, and is nothing but padding.
+        padding < g.kernel[axis] && stride <= g.fine[axis].saturating_add(2 * padding)
+    };
+    g.filter_shape()[..3].iter().product::<usize>() <= MOST_ROWS && (0..2).all(near)
 }
 
 /// How a filter gradient is cut: rows into tiles, columns into panels, and pixels into parts.

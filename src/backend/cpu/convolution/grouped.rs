@@ -34,6 +34,7 @@ pub fn convolution(
     }
     let mut out = Buffer::scratch(geometry.shape(role).iter().product());
     let Some((count, way)) = together(role, geometry) else {
+        let activation = if role == Role::Filter { Activation::Identity } else { activation };
         let part = Part::of_groups(geometry, 1).geometry;
         let [of_a, of_b, of_out] = operands(role).map(|of| channels(geometry, of));
         for group in 0..geometry.groups {
