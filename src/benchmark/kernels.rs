@@ -135,8 +135,7 @@ impl<'a> Kernels<'a> {
             let storage = |shape: [usize; 4], index| self.storage(shape.iter().product(), index);
             let (fine, filter, coarse) =
                 (storage(g.fine_shape(), 0), storage(g.filter_shape(), 1), storage(g.coarse_shape(), 2));
-            let taps = g.kernel[0] * g.kernel[1];
-            let work = 2.0 * (g.batch * g.coarse[0] * g.coarse[1] * taps * g.fine_channels * g.coarse_channels) as f64;
+            let work = g.operations();
             for (role, word, a, b) in [
                 (Role::Coarse, "coarse", &fine, &filter),
                 (Role::Fine, "fine", &filter, &coarse),

@@ -63,7 +63,7 @@ pub struct Compare {
             validation block; the file has the seeds"
     )]
     search: Option<PathBuf>,
-    /// Numbers of target images, comma-separated [default: 100,1000, as far as there are as many, else all]
+    /// Numbers of target images [default: 100,1000, or all of fewer]
     #[arg(long, value_delimiter = ',', value_name = "LIST", value_parser = count)]
     subset: Option<Vec<usize>>,
     /// Choose subsets without looking at labels

@@ -136,7 +136,7 @@ fn turns_are_refused_at_once_where_source_and_target_have_other_classes() {
     // Of class folders without splits a part is held out for the test, too.
     let said = desk.graft("classify --target folder:elsewhere/moved --shots 1 --seeds 2 --arms scratch --steps 2 --width 4 --out whole").ok();
     assert!(
-        said.contains("accuracy on 3 images of"),
+        said.contains("accuracy on 4 images of"),
         "of 24 images 4 are held out for validation, and 4 for the test: {said}"
     );
     desk.refuses(
@@ -205,7 +205,8 @@ fn a_trained_classifier_says_of_each_picture_what_it_is() {
     }
     desk.refuses(1, &format!("predict {cell} --data mnist:target --out labels.csv"), &["exists", "another --out"]);
     desk.refuses(2, &format!("predict {cell} --data mnist:target --out labels.txt"), &[".csv", ".jsonl"]);
-    desk.refuses(1, "predict run --data mnist:target --out new.csv", &["no trained classifier"]);
+    desk.refuses(1, "predict run --data mnist:target --out new.csv", &["an experiment of several runs", cell]);
+    desk.refuses(1, "predict target --data mnist:target --out new.csv", &["no trained classifier"]);
     let said = desk.graft(&format!("export {cell} --format onnx --out onnx")).ok();
     assert_eq!(said, "onnx/netC.onnx\nonnx/example.safetensors\n");
     desk.graft(&format!("export {cell}/classifier.safetensors --out torch")).ok();

@@ -219,7 +219,9 @@ fn networks_and_sizes_that_are_new_go_the_whole_way() {
     }
     desk.refuses(
         1,
-        &format!("transfer --method trgan --source small --target idx:images,labels --subset 12 {small} --out no"),
+        &format!(
+            "transfer --method trgan --source small --target idx:images,labels --subset 12 {small} --size 32 --out no"
+        ),
         &["size is 16", "take size 16"],
     );
 }

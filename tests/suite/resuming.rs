@@ -396,7 +396,8 @@ fn run_folders_of_version_0_1_are_opened_and_go_on() {
     // What 0.1 trained with a penalty has no batch norm in its discriminator, as sources have today.
     desk.graft(&format!("{from} --method trgan --features 1 --latent 2 --batch 4 --out trgan")).ok();
     let of_train = from.replace("transfer/source", "train");
-    let says = ["its d-norm is batch, the target's none", "take d-norm batch, r1 0"];
-    desk.refuses(1, &format!("{of_train} --method trgan --features 1 --latent 2 --out other"), &says);
+    let says = ["its d-norm is batch, the target's none", "take d-norm batch, loss non-saturating, r1 0"];
+    desk.refuses(1, &format!("{of_train} --method trgan --d-norm none --out other"), &says);
+    desk.graft(&format!("{of_train} --method trgan --batch 4 --out other")).ok();
     desk.refuses(1, "predict train --data synthetic:street --out labels.csv", &["holds no trained classifier"]);
 }

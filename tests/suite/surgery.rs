@@ -99,7 +99,7 @@ fn a_source_that_does_not_fit_is_refused_with_what_to_do() {
     refused(Architecture { size: 64, ..TARGET }, TARGET, "size");
     refused(Architecture { features: 8, ..TARGET }, TARGET, "take features 8");
     refused(Architecture { latent: 8, ..TARGET }, TARGET, "take latent 8");
-    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "d-norm batch, r1 0");
+    refused(Architecture { d_norm: NormKind::Batch, ..TARGET }, TARGET, "d-norm batch, loss non-saturating, r1 0");
     refused(Architecture { classes: 3, ..TARGET }, TARGET, "knows no classes");
     refused(TARGET, GREY, "channels");
     let spectral = |architecture| Architecture { d_norm: NormKind::Spectral, ..architecture };

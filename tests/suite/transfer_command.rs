@@ -41,7 +41,7 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     desk.graft(&format!("{from} --out from")).ok();
     let config = desk.text("from/config.toml");
     assert!(
-        ["d-norm = \"batch\"", "features = 4", "latent = 6", "loss = \"non-saturating\""]
+        ["d_norm = \"batch\"", "features = 4", "latent = 6", "loss = \"non-saturating\""]
             .iter()
             .all(|row| config.contains(row))
     );

@@ -32,7 +32,7 @@ for (const slider of document.querySelectorAll(".slider")) {
   show();
 }
 
-// A plot says the values under the pointer, read back from its own paths.
+// A plot says the values under the pointer, read back from its own paths; a line that has ended before, or begins behind, has none there.
 for (const plot of document.querySelectorAll(".plot")) {
   const canvas = plot.querySelector(".canvas"), svg = plot.querySelector("svg"), at = plot.querySelector(".at");
   const outputs = [...plot.querySelectorAll(".legend output")];
@@ -61,7 +61,6 @@ for (const plot of document.querySelectorAll(".plot")) {
       if (near && (place === null || Math.abs(near[0] - wanted) < Math.abs(place - wanted))) place = near[0];
     }
     if (place === null) return;
-    // A line that has ended before, or begins behind, has no value there.
     lines.forEach((points, index) => {
       const near = nearest(points, place);
       outputs[index].value = near && Math.abs(near[0] - place) < width / 50 ? written(value(near[1])) : "";
