@@ -112,6 +112,11 @@ impl Transfer {
         }
         self.follow_source()?;
         let (plan, parts, source) = self.plan()?;
+        if self.source.is_none() && !self.is_quick() && plan.arm.method != SCRATCH {
+            warn(format!(
+                "note: without --source it learns from {QUICK_SOURCE}, digits drawn in code; name images akin to the target's"
+            ));
+        }
         let out = self.out.clone().unwrap_or_else(|| default_folder(&plan.arm.name, &plan.target, plan.recipe.seed));
         let kept = plan.absolute()?;
         let desk = Desk::new(out)?;

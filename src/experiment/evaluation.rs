@@ -156,7 +156,9 @@ impl Subject {
             None => None,
         };
         if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
-            return Err(Error::invalid(format!("nothing can be measured by {data}: {why}")));
+            return Err(Error::invalid(format!(
+                "nothing can be measured by {data}: {why}; name other held-out images, or a judge's file"
+            )));
         }
         let real = Real::of(&parts, architecture.size, architecture.channels)?;
         let withheld = parts.withheld()?;

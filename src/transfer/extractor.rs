@@ -24,7 +24,7 @@ words! {
     pub(super) enum ExtractorKind {
         /// Cross-entropy on the source's labels.
         Classifier = "classifier",
-        /// Reconstruction of images: the mission text's.
+        /// Reconstruction of images, as tgan-mission does.
         Autoencoder = "autoencoder",
         /// NT-Xent between views of images (SimCLR, Chen 2020).
         Contrastive = "contrastive",

@@ -58,7 +58,7 @@ words! {
     enum BankOf {
         /// The target's.
         Target = "target",
-        /// The source's: the mission text's.
+        /// The source's, as tgan-mission does.
         Source = "source",
     }
 }
@@ -86,7 +86,7 @@ options! {
     } {
         /// Give both networks features of target images, to make what resembles them (IC-GAN)
         "condition", "instance|none", Takes::OneOf(words_of::<Seen>), "none", condition: Seen;
-        /// Whose features the generator is given; auto: the target's with condition instance, else none; source is the mission text's
+        /// Whose features the generator is given; auto: the target's with condition instance, else none
         "bank", "WORD", Takes::Auto(&Takes::OneOf(words_of::<BankOf>)), "auto", bank: Option<BankOf>;
         /// How the features of samples are drawn: from the bank, from a normal distribution of its mean and covariance, or between
         /// two of its rows
@@ -96,7 +96,7 @@ options! {
         /// Neighbours that an instance is drawn from, itself included; 0 for 5 of 100 images, 10 of 1,000
         "neighbours", "N", Takes::Whole(0, u32::MAX as u64), "0", neighbours: usize;
     } {
-        /// Start both networks from the source's GAN, or fresh; fresh is the mission text's
+        /// Start both networks from the source's GAN, or fresh, as tgan-mission does
         "g-init", "INIT", Takes::OneOf(words_of::<Init>), "source", from.generator;
     } {
         EXTRACTOR, extraction.kind;
