@@ -176,7 +176,7 @@ impl RunFolder {
             return Ok(RunFolder::at(path));
         }
         Err(Error::invalid(format!(
-            "{} holds no run: there is no {CONFIG} in it; name the folder that `graft train` wrote",
+            "{} holds no run: there is no {CONFIG} in it; name the folder that `graft train` or `graft transfer` wrote",
             path.display()
         )))
     }

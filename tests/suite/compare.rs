@@ -171,6 +171,8 @@ fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
 
     let steps = begin.replace("--steps 6", "--steps 7");
     desk.refuses(1, &format!("{steps} --seeds 2"), &["steps 6", "7 is asked for", "another --out"]);
+    let usual = steps.replace(" --looks 0,2,4", "").replace("--steps 7", "--steps 300");
+    desk.refuses(1, &format!("{usual} --seeds 2"), &["was begun with steps 6"]);
     desk.refuses(1, &format!("{begin} --r1 10 --seeds 2"), &["r1 0.1", "10.0"]);
     desk.refuses(1, &begin.replace("scratch", "scratch=scratch{ema=0}"), &["the arm scratch"]);
     desk.refuses(1, &format!("{begin} --split validation"), &["split", "validation"]);

@@ -187,7 +187,7 @@ fn folders_that_a_run_cannot_have() {
     let sentence = desk.refuses(1, &format!("{TRAIN} --out thesis"), &[]);
     assert!(!sentence.contains("--overwrite"), "what holds no run is not to be overwritten: {sentence}");
     for gone in ["gone", "thesis", "images"] {
-        let parts = [gone, "holds no run", "name the folder that `graft train` wrote"];
+        let parts = [gone, "holds no run", "name the folder that `graft train` or `graft transfer` wrote"];
         desk.refuses(1, &format!("train --resume {gone}"), &parts);
     }
     desk.refuses(1, "train --resume project", &["project/config.toml: ", "put back what `graft train` wrote"]);

@@ -360,6 +360,10 @@ impl Design {
         let Settings { source, target, reading, .. } = asked.settings.clone();
         let reading = Reading { held_out: reading.held_out, ..self.settings.reading.clone() };
         let settings = Settings { source, target, reading, ..self.settings.clone() };
+        // Looks follow from them.
+        if settings.steps != asked.settings.steps {
+            return Err(refused("steps", &json!(settings.steps), &json!(asked.settings.steps)));
+        }
         let found_alike = asked.settings.reading.found_as(&settings.reading);
         let asked_settings = Settings { reading: found_alike, ..asked.settings.clone() };
         if let Some((name, ours, theirs)) = difference("", &json!(settings), &json!(asked_settings)) {
