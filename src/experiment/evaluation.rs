@@ -152,6 +152,8 @@ impl Subject {
         let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
         let training = match &self.trained_on {
             Some(run) if run.reading() == *reading && self.is_of(run, &parts)? => Some(run.images(&parts)?),
+            // Its own images, wherever they lie now, beside other held-out ones.
+            Some(run) if self.is_of(run, &parts)? => Some(run.images(&Parts::read(&data.parse()?, &run.reading())?)?),
             Some(run) => Some(run.images(&run.read_parts()?)?),
             None => None,
         };

@@ -71,6 +71,12 @@ fn a_run_is_measured_by_images_read_as_its_own_and_by_other_data_s_own_split() {
     assert!(plain.contains("\"held_out\":22"), "{plain}");
     assert_eq!(plain, figures("--held-out folder:held --fit stretch --skip-broken"), "one option leaves the others");
     assert_ne!(plain, figures("--held-out folder:held --fit cut"));
+    fs::rename(desk.path("own"), desk.path("moved")).unwrap();
+    assert!(
+        figures("--data folder:moved --fit stretch --skip-broken --held-out folder:held")
+            .contains("\"training_images\":60")
+    );
+    fs::rename(desk.path("moved"), desk.path("own")).unwrap();
     let other = measured("--judge other.judge --data folder:other");
     assert!(other.contains("\"held_out\":26"), "{other}");
 }
