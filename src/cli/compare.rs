@@ -16,6 +16,7 @@ use super::presets::OfCompare;
 use super::progress::Progress;
 use super::reading::PairReading;
 use super::signals::{stop_after, watch_for_interrupts};
+use super::source::follow;
 use super::workers::{Patience, WorkerOptions};
 use super::{Compute, count, live, say, search_tables, steps, tell, warn};
 use crate::backend::Device;
@@ -125,7 +126,8 @@ fn those_of(images: usize) -> Vec<usize> {
 }
 
 impl Compare {
-    pub fn run(&self) -> Result<()> {
+    pub fn run(mut self) -> Result<()> {
+        follow(&self.source, &mut self.recipe.0)?;
         let (design, target) = self.design()?;
         watch_for_interrupts();
         stop_after(self.workers.minutes);

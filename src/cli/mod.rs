@@ -39,6 +39,7 @@ mod sample;
 mod search_tables;
 mod shell;
 mod signals;
+mod source;
 mod train;
 mod train_command;
 mod transfer;

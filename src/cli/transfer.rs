@@ -19,16 +19,15 @@ use super::ranks::Desk;
 use super::reading::PairReading;
 use super::resume::{self, Changeable, ChangedOption, check_place};
 use super::signals::stop_after;
+use super::source::follow;
 use super::transfer_command::{compare_command, equivalent_command};
 use super::{Compute, continued, count, guarded, named, steps, tell, warn};
 use crate::backend::Device;
-use crate::checkpoint::Checkpoint;
 use crate::data::{Parts, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::report::{self, Commands};
-use crate::gan::{Architecture, Loss, Recipe};
-use crate::nn::NormKind;
-use crate::run::{Named, OnNan, RunFolder};
+use crate::gan::{Loss, Recipe};
+use crate::run::{OnNan, RunFolder};
 use crate::transfer::{self, Arm, Findings, Learning, Plan, Ready, SCRATCH, SourceImages};
 
 /// Points on the curve of the judge's distance behind that of step 0.
@@ -110,7 +109,9 @@ impl Transfer {
             let (_desk, folder) = Desk::resumed(folder, |folder| continued(folder, "transfer"))?;
             return self.resume(&folder, matches);
         }
-        self.follow_source()?;
+        if let Some(source) = &self.source {
+            follow(source, &mut self.recipe.0)?;
+        }
         let (plan, parts, source) = self.plan()?;
         if self.source.is_none() && !self.is_quick() && plan.arm.method != SCRATCH {
             warn(format!(
@@ -173,32 +174,6 @@ impl Transfer {
             folder.write_settings(&plan)?;
             run(&plan, &ready, folder, device)
         })
-    }
-
-    /// Takes the networks of a source that is trained already where no option says others, and what goes with them: a batch norm mixes
-    /// the samples that a gradient penalty keeps apart.
-    fn follow_source(&mut self) -> Result<()> {
-        let Some(source) = &self.source else { return Ok(()) };
-        let transfer::Source::Checkpoint(path) = transfer::Source::parse(source)? else { return Ok(()) };
-        // What is wrong with it is said where it is loaded.
-        let read = Named::find(&path).and_then(|named| Architecture::of(&Checkpoint::read(&named.file)?));
-        let Ok(Architecture { network, size, features, latent, d_norm, .. }) = read else { return Ok(()) };
-        let said = &mut self.recipe.0;
-        let mut rows = vec![
-            ("network", network.to_string()),
-            ("size", size.to_string()),
-            ("features", features.to_string()),
-            ("latent", latent.to_string()),
-        ];
-        let free = ["d-norm", "loss", "r1"].iter().all(|name| !said.contains_key(*name));
-        if d_norm == NormKind::Batch && free {
-            rows.extend([("loss", Loss::NonSaturating.to_string()), ("r1", "0".to_string())]);
-        }
-        rows.push(("d-norm", d_norm.to_string()));
-        for (name, value) in rows {
-            said.entry(name.to_string()).or_insert(value);
-        }
-        Ok(())
     }
 
     /// The plan that the options stand for, its target, and its source's images.

@@ -175,7 +175,7 @@ impl Layout {
         let shelf = |prefix: &str| Shelf::of(prefix, pictures, broken, folders);
         let root = shelf(prefix);
         let splits = root.splits();
-        let quoted = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+        let listed = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
         self.has_splits = !splits.is_empty();
         if !self.has_splits {
             let (named, others): (Vec<&String>, _) =
@@ -185,20 +185,20 @@ impl Layout {
                 // As classes, images that are to be held out would be learned from.
                 return Err(Error::invalid(format!(
                     "{whose}: {} are names of splits, and {}, where images lie too, is none; move that away, or give classes other names",
-                    quoted(&named),
-                    quoted(&others)
+                    listed(&named),
+                    listed(&others)
                 )));
             }
             if !others.is_empty() && !named.is_empty() {
                 let classes = if named.len() == 1 { "is a class" } else { "are classes" };
-                self.notes.push(format!("{} {classes} here and no split, beside {}", quoted(&named), quoted(&others)));
+                self.notes.push(format!("{} {classes} here and no split, beside {}", listed(&named), listed(&others)));
             }
             return Ok(vec![(Split::Train, root)]);
         }
         if let Some(path) = &root.beside {
             return Err(Error::invalid(format!(
                 "{whose}: {path} lies beside the splits {}; put every image into one of them",
-                quoted(&splits.iter().map(|(_, name)| *name).collect::<Vec<_>>())
+                listed(&splits.iter().map(|(_, name)| *name).collect::<Vec<_>>())
             )));
         }
         for (index, (split, name)) in splits.iter().enumerate() {

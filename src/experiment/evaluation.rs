@@ -150,13 +150,14 @@ impl Subject {
             .map_err(|error| Error::invalid(format!("{}: {error}", self.path.display())))?;
         let Protocol { data, reading, split, seed, .. } = *protocol;
         let parts = Parts::read(&data.parse()?, &reading.of_size(architecture.size))?;
-        let training = match &self.trained_on {
-            Some(run) if run.reading() == *reading && self.is_of(run, &parts)? => Some(run.images(&parts)?),
-            // Its own images, wherever they lie now, beside other held-out ones.
-            Some(run) if self.is_of(run, &parts)? => Some(run.images(&Parts::read(&data.parse()?, &run.reading())?)?),
-            Some(run) => Some(run.images(&run.read_parts()?)?),
-            None => None,
-        };
+        let training =
+            self.trained_on.as_ref().map(|run| match (self.is_of(run, &parts)?, run.reading() == *reading) {
+                (true, true) => run.images(&parts),
+                // Its own images, wherever they lie now, beside other held-out ones.
+                (true, false) => run.images(&Parts::read(&data.parse()?, &run.reading())?),
+                (false, _) => run.images(&run.read_parts()?),
+            });
+        let training = training.transpose()?;
         if let Some(why) = unjudged(&parts, HeldOut::Test)?.filter(|_| protocol.judge.is_none()) {
             return Err(Error::invalid(format!(
                 "nothing can be measured by {data}: {why}; name other held-out images, or a judge's file"

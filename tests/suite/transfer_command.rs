@@ -45,6 +45,11 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
             .iter()
             .all(|row| config.contains(row))
     );
+    let compare = "compare --source trained --target idx:images --steps 1 --subset 8 --seeds 1 --arms trgan \
+        --held-out idx:images --judge judge.safetensors";
+    desk.graft("judge --data idx:images --size 32 --steps 1 --width 4 -q --out judge.safetensors").ok();
+    let plan = desk.graft(&format!("{compare} --out compared --plan")).ok();
+    assert!(plan.contains("\n1 runs to go"), "{plan}");
     desk.refuses(1, &format!("{from} --d-norm none --out other"), &["take d-norm batch, loss non-saturating, r1 0"]);
     let said = desk.graft(&format!("transfer --resume {run} --freeze-d 1")).refused(2);
     assert!(said.contains("--freeze-d cannot be changed") && said.contains("--target, --held-out"), "{said}");
