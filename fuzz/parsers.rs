@@ -102,7 +102,9 @@ fn checkpoint(path: &Path) -> Result<(), Error> {
 fn import(path: &Path) -> Result<(), Error> {
     let alone = graft::interchange::import(path, None, None);
     let beside = graft::interchange::import(&seed("import/netG.safetensors"), Some(path), None);
-    alone.or(beside).map(|checkpoint| assert!(checkpoint.names().all(|name| checkpoint.shape(name).is_some())))
+    alone.or(beside).map(|graft::interchange::Imported { checkpoint, .. }| {
+        assert!(checkpoint.names().all(|name| checkpoint.shape(name).is_some()))
+    })
 }
 
 /// A file of the corpus.
@@ -114,7 +116,7 @@ fn seed(name: &str) -> PathBuf {
 /// As the header of a checkpoint of small networks, whose digest is right: for all that believes a header.
 fn header(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let networks = ["netG", "netD"].map(|name| seed(&format!("import/{name}.safetensors")));
-    let mut checkpoint = graft::interchange::import(&networks[0], Some(&networks[1]), None)?;
+    let mut checkpoint = graft::interchange::import(&networks[0], Some(&networks[1]), None)?.checkpoint;
     checkpoint.header = serde_json::from_slice(bytes).map_err(|error| Error::invalid(error.to_string()))?;
     checkpoint.write(path)?;
     let (checkpoint, device) = (Checkpoint::read(path)?, graft::Device::cpu());

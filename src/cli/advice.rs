@@ -75,7 +75,9 @@ pub fn advised_of_rates(error: Error, on_nan: OnNan) -> Error {
 /// An error of a command that measures against a test split, where that may not be there.
 pub fn advised_to_hold_out(error: Error) -> Error {
     match error {
-        Error::NoSplit(text) => Error::NoSplit(format!("{text}; or name other held-out images with --held-out SPEC")),
+        Error::NoSplit(text) => Error::NoSplit(format!(
+            "{text}; or name other held-out images with --held-out SPEC, or measure against the validation block with --split validation"
+        )),
         error => error,
     }
 }

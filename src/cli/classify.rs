@@ -16,7 +16,7 @@ use super::progress::wish;
 use super::reading::PairReading;
 use super::signals::{stop_after, watch_for_interrupts};
 use super::workers::WorkerOptions;
-use super::{Compute, count, say, side, steps, tell, warn};
+use super::{Compute, count, say, side, steps, tell, two_or_more, warn};
 use crate::data::{Parts, Reading, Spec};
 use crate::error::{Error, Result};
 use crate::experiment::classify::{
@@ -75,8 +75,8 @@ pub struct Classify {
     /// Steps of a GAN on the target, of arms with samples
     #[arg(long, default_value_t = 4000, value_name = "S", value_parser = steps(), hide_short_help = true)]
     gan_steps: u64,
-    /// Images a batch, of each of what teaches
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count, hide_short_help = true)]
+    /// Images a batch, of each of what teaches; batch norm needs two
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = two_or_more, hide_short_help = true)]
     batch: usize,
     /// Width of the networks, an even number
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = count, hide_short_help = true)]
@@ -124,16 +124,16 @@ impl Classify {
             Design::joined(&self.out, &design)?;
             classify::inspect(&design, &data)?;
             if self.plan {
-                let (rows, text) = tables::planned(&self.out, &design)?;
+                let (rows, left, text) = tables::planned(&self.out, &design)?;
                 let estimate = classify::estimate(&self.out, &design, &data, device, jobs)?;
                 let text = format!("{text}\n{}", tables::estimated(&estimate));
                 let Estimate { seconds_per_step, steps, seconds } = estimate;
                 let plan =
                     json!({ "rows": rows, "seconds_per_step": seconds_per_step, "steps": steps, "seconds": seconds });
-                return self.workers.plan(plan, text, seconds, jobs);
+                return self.workers.plan(plan, text, (left, seconds), device, jobs);
             }
             say(&data.withheld);
-            if let Some(warning) = data.warning() {
+            for warning in data.warnings() {
                 warn(format!("warning: {warning}"));
             }
             classify::check_place(&self.out)?;

@@ -10,7 +10,7 @@ use crate::experiment::classify::{Accuracy, Classification, Design, Estimate, Me
 use crate::experiment::verdict::Verdict;
 
 /// The runs that are left of each arm, as rows and in words.
-pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, String)> {
+pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, usize, String)> {
     let settings = &design.settings;
     let (mut objects, mut left) = (Vec::new(), 0);
     let mut rows = vec![["arm", "labels a class", "seeds ended", "seeds to run"].map(str::to_string).to_vec()];
@@ -28,7 +28,7 @@ pub fn planned(root: &Path, design: &Design) -> Result<(Vec<Json>, String)> {
     }
     let mut lines = aligned(&rows);
     lines.push(format!("{left} runs to go, of {} steps on the target each", settings.steps));
-    Ok((objects, lines.join("\n")))
+    Ok((objects, left, lines.join("\n")))
 }
 
 /// What the runs that are left would take, in words.

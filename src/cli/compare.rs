@@ -14,7 +14,7 @@ use super::lists::{arm_seeds, arms, seeds};
 use super::output::is_quiet;
 use super::presets::OfCompare;
 use super::progress::Progress;
-use super::reading::PairReading;
+use super::reading::{PairReading, if_readable};
 use super::signals::{stop_after, watch_for_interrupts};
 use super::source::follow;
 use super::workers::{Patience, WorkerOptions};
@@ -142,22 +142,24 @@ impl Compare {
             let known = self.known_judge(&real, device)?;
             let panel = (joined.judges == Judges::Three).then(|| PanelSettings::of(known.as_ref(), real.native()));
             let panel = panel.transpose()?;
-            if let Some(warning) = real.warning()? {
+            compare::inspect(&design, &real, device)?;
+            for warning in real.warnings(&design)? {
                 warn(format!("warning: {warning}"));
             }
-            compare::inspect(&design, &real, device)?;
             compare::check_fits(&design, &real, panel.as_ref(), device, jobs)?;
             if self.plan {
                 if let Some(search) = &design.search {
                     let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
                     let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                     let text = search_tables::planned(&estimate, &design, jobs);
-                    return self.workers.plan(fields, text, estimate.seconds, jobs);
+                    let runs = estimate.rows.iter().map(|row| row.runs.saturating_sub(row.ended)).max().unwrap_or(0);
+                    return self.workers.plan(fields, text, (runs, estimate.seconds), device, jobs);
                 }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                 let text = tables::planned(&estimate, &design, jobs);
-                return self.workers.plan(fields, text, estimate.seconds, jobs);
+                let runs = estimate.rows.iter().map(|row| row.left.len()).sum();
+                return self.workers.plan(fields, text, (runs, estimate.seconds), device, jobs);
             }
             say(&real.withheld);
             compare::check_place(&self.out)?;
@@ -178,7 +180,7 @@ impl Compare {
             let workers = self.workers.with(&claims, jobs);
             let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, &workers, watcher)
                 .map_err(advised_of_experiment)?;
-            let report = report_on(&self.out, &comparison, &real, false)?;
+            let report = report_on(&self.out, &comparison, Some(&real), false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),
                 None => tables::results(&comparison),
@@ -331,15 +333,16 @@ impl Compare {
 pub fn write_report(root: &Path, with_live: bool) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
     let settings = &comparison.protocol.settings;
-    let real = RealData::of(&settings.read_target()?, settings)?;
-    report_on(root, &comparison, &real, with_live)
+    let real = if_readable(settings.read_target().and_then(|target| RealData::of(&target, settings)));
+    report_on(root, &comparison, real.as_ref(), with_live)
 }
 
-fn report_on(root: &Path, comparison: &Comparison, real: &RealData, with_live: bool) -> Result<PathBuf> {
+fn report_on(root: &Path, comparison: &Comparison, real: Option<&RealData>, with_live: bool) -> Result<PathBuf> {
     let path = root.join(REPORT);
     let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
-    let images = real.subset(size, comparison.cells.first().map_or(0, |cell| cell.seed))?.images;
-    let mut page = of_comparison(root, comparison, &images, &equivalent_command(root, comparison))?;
+    let seed = comparison.cells.first().map_or(0, |cell| cell.seed);
+    let images = real.map(|real| Ok(real.subset(size, seed)?.images)).transpose()?;
+    let mut page = of_comparison(root, comparison, images.as_ref(), &equivalent_command(root, comparison))?;
     if with_live {
         page = page.opening_with(live::of_comparison(root, comparison)?);
     }

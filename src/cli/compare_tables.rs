@@ -1,5 +1,7 @@
 //! What `graft compare` prints: its plan, and what it found.
 
+use std::collections::BTreeSet;
+
 use super::judge::percent;
 use crate::experiment::compare::{
     self, AgainstScratch, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
@@ -67,8 +69,9 @@ pub fn results(comparison: &Comparison) -> String {
         JUDGE_FD.text(comparison.floors.real.distances.frechet.judge_fd)
     )];
     let against: Vec<String> = protocol.claims.baselines.iter().map(|name| format!("/ {name}")).collect();
-    let head = ["arm", "images", JUDGE_FD.name, "by seed"].into_iter();
-    let head = head.chain(beside_judge_fd(comparison).into_iter().map(|figure| figure.name)).map(str::to_string);
+    let places = Places::of(comparison);
+    let beside = beside_judge_fd(comparison).into_iter().map(|figure| figure.name.to_string());
+    let head = ["arm", "images", JUDGE_FD.name].map(str::to_string).into_iter().chain([places.head()]).chain(beside);
     let mut rows = vec![head.chain(against).chain(["verdict", "copied", "min"].map(str::to_string)).collect()];
     let mut remarks = Vec::new();
     for &size in &protocol.sizes {
@@ -76,7 +79,7 @@ pub fn results(comparison: &Comparison) -> String {
             let of = |cell: &&CellReport| cell.arm == arm.name && cell.size == size;
             let cells: Vec<&CellReport> = comparison.cells.iter().filter(of).collect();
             if !cells.is_empty() {
-                rows.push(row(comparison, &cells, &mut remarks));
+                rows.push(row(comparison, &cells, &places, &mut remarks));
             }
         }
     }
@@ -141,7 +144,42 @@ fn beside_judge_fd(comparison: &Comparison) -> Vec<Figure> {
     [FD_INFINITY].into_iter().chain(of_panel).collect()
 }
 
-fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>) -> Vec<String> {
+/// Where the figures of seeds stand: those of one seed below one another, since arms are compared seed by seed.
+struct Places {
+    seeds: BTreeSet<u64>,
+    width: usize,
+}
+
+impl Places {
+    fn of(comparison: &Comparison) -> Places {
+        let texts = comparison.cells.iter().filter_map(text_of);
+        let seeds = comparison.cells.iter().map(|cell| cell.seed).collect();
+        Places { seeds, width: texts.map(|text| text.len()).max().unwrap_or(0) }
+    }
+
+    /// Which seeds they are, where these are not the first ones.
+    fn head(&self) -> String {
+        let listed: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        match self.seeds.iter().copied().eq(0..self.seeds.len() as u64) {
+            true => "by seed".to_string(),
+            false => format!("by seed {}", listed.join(", ")),
+        }
+    }
+
+    fn line(&self, cells: &[&CellReport]) -> String {
+        let of = |seed: &u64| cells.iter().find(|cell| cell.seed == *seed).and_then(|cell| text_of(cell));
+        let texts = self.seeds.iter().map(|seed| of(seed).unwrap_or_else(|| "-".to_string()));
+        texts.map(|text| format!("{text:>width$}", width = self.width)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The headline of a run that has ended.
+fn text_of(cell: &CellReport) -> Option<String> {
+    let readings = cell.record.as_ref()?.readings.as_ref();
+    Some(readings.map_or("diverged".to_string(), |readings| JUDGE_FD.text(readings.last.distances.frechet.judge_fd)))
+}
+
+fn row(comparison: &Comparison, cells: &[&CellReport], places: &Places, remarks: &mut Vec<String>) -> Vec<String> {
     let (arm, size) = (&cells[0].arm, cells[0].size);
     let records: Vec<_> = cells.iter().filter_map(|cell| cell.record.as_ref()).collect();
     let fds: Vec<Option<f64>> =
@@ -153,7 +191,6 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
         _ => text(mean(values)),
     };
     let text_of_fd = |fd| JUDGE_FD.text(fd);
-    let by_seed: Vec<String> = fds.iter().map(|fd| fd.map_or("diverged".to_string(), text_of_fd)).collect();
     let finding = comparison.findings.iter().find(|finding| finding.arm == *arm && finding.size == size);
     let beside = comparison.beside.iter().find(|beside| beside.arm == *arm && beside.size == size);
     let contrasts = finding.map(|f| &f.contrasts).or(beside.map(|b| &b.contrasts));
@@ -162,7 +199,7 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
         found.map_or("-".to_string(), self::ratio)
     };
     let copies: Vec<_> = records.iter().filter_map(|r| r.readings.as_ref()?.last.memorisation).collect();
-    let flagged = copies.iter().any(|copies| copies.judge.flagged || copies.pixels.flagged);
+    let flagged = cells.iter().any(|cell| comparison.flagged(cell));
     let copied: Vec<f64> = copies.iter().map(|copies| copies.judge.copied.max(copies.pixels.copied)).collect();
     let copied = match copied.is_empty() {
         true => "-".to_string(),
@@ -173,7 +210,7 @@ fn row(comparison: &Comparison, cells: &[&CellReport], remarks: &mut Vec<String>
     }
     let ended = records.iter().filter(|record| record.diverged.is_none());
     let minutes: Vec<f64> = ended.map(|record| record.seconds / 60.0).collect();
-    let mut row = vec![arm.clone(), size.to_string(), shown(&known, &text_of_fd), by_seed.join(" ")];
+    let mut row = vec![arm.clone(), size.to_string(), shown(&known, &text_of_fd), places.line(cells)];
     row.extend(beside_judge_fd(comparison).iter().map(|figure| {
         let values = records.iter().filter_map(|record| (figure.of)(&record.readings.as_ref()?.last));
         shown(&values.collect::<Vec<_>>(), &|value| figure.text(value))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::predict::refuse_experiment;
 use super::{live, named, tell, warn};
 use crate::atomic;
 use crate::backend::Device;
@@ -63,6 +64,7 @@ impl Export {
         if classifier.exists() {
             return self.write_classifier(&classifier, &out);
         }
+        refuse_experiment(&self.checkpoint)?;
         let found = Named::find(&self.checkpoint)?;
         let path = &found.file;
         let checkpoint = Checkpoint::read(path)?;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::{named, tell};
+use super::{named, tell, warn};
 use crate::error::Result;
-use crate::interchange::import;
+use crate::interchange::{Imported, import};
 use crate::nn::NormKind;
 
 /// Make a checkpoint of networks that PyTorch trained: its DCGAN example's, or exported ones
@@ -47,7 +47,8 @@ impl Import {
             SampleNorm::Instance => NormKind::Instance,
             SampleNorm::Layer => NormKind::Layer,
         });
-        let checkpoint = import(&self.generator, self.discriminator.as_deref(), d_norm)?;
+        let Imported { checkpoint, notes } = import(&self.generator, self.discriminator.as_deref(), d_norm)?;
+        notes.iter().for_each(|note| warn(format!("note: {note}")));
         checkpoint.write(&self.out)?;
         tell("import", json!({ "checkpoint": named(&self.out) }), self.out.display());
         Ok(())

@@ -17,6 +17,8 @@ use crate::run::Named;
 use crate::transfer::TrainedOn;
 
 /// What is written.
+/// How many pictures of a folder or a data set are sought where nothing else is said.
+const USUAL: usize = 64;
 const LATENTS: &str = "latents.npy";
 const PAIRS: &str = "pairs.png";
 const ERRORS: &str = "errors.json";
@@ -38,9 +40,9 @@ pub struct Invert {
     /// Files of pictures, a folder of them, or a data set (`graft data --help` lists the kinds)
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<String>,
-    /// The first N of them only
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = count)]
-    count: usize,
+    /// The first N of them only [default: all files that are named, 64 of a folder or a data set]
+    #[arg(long, value_name = "N", value_parser = count)]
+    count: Option<usize>,
     /// Their class, by name or number, where the generator has classes [default: their own]
     #[arg(long, value_name = "K")]
     class: Option<String>,
@@ -68,7 +70,8 @@ impl Invert {
         let checkpoint = Checkpoint::read(&path)?;
         let of_file = |error: Error| Error::invalid(format!("{}: {error}", path.display()));
         let architecture = Architecture::of(&checkpoint).map_err(of_file)?;
-        let data = pictures(&self.images, self.count, &self.reading.over(reading), &architecture)?;
+        let usual = if self.images.len() > 1 { self.images.len() } else { USUAL };
+        let data = pictures(&self.images, self.count.unwrap_or(usual), &self.reading.over(reading), &architecture)?;
         self.compute.run(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).map_err(of_file)?;
             let names = network.conditions().names();

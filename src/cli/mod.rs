@@ -242,7 +242,8 @@ fn check_vacant(option: &str, out: &Path) -> Result<()> {
             parent.display()
         )));
     }
-    match out.exists() {
+    // A link that leads nowhere is something, too.
+    match out.symlink_metadata().is_ok() {
         true => Err(Error::invalid(format!("{} exists: choose another --{option}", out.display()))),
         false => Ok(()),
     }
@@ -290,6 +291,11 @@ fn guarded(folder: RunFolder) -> RunFolder {
 /// A whole number from 1 up.
 fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|&value| value > 0).ok_or_else(|| "takes a whole number from 1 up".to_string())
+}
+
+/// How many images of a batch whose own statistics normalise it.
+fn two_or_more(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&value| value > 1).ok_or_else(|| "takes a whole number from 2 up".to_string())
 }
 
 /// The side of images that are brought to a network's size.

@@ -1,7 +1,7 @@
 //! `graft predict`: a trained classifier's classes of new pictures.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -40,6 +40,23 @@ pub struct Predict {
     compute: Compute,
 }
 
+/// Refuses the folder of an experiment where one of its runs is asked for.
+///
+/// # Errors
+/// [`Error::Invalid`] naming those that have ended.
+pub(super) fn refuse_experiment(folder: &Path) -> Result<()> {
+    if !Design::is_in(folder) {
+        return Ok(());
+    }
+    let cells = Design::read(folder)?.map_or(Vec::new(), |design| design.cells());
+    let folders = cells.iter().map(|cell| cell.folder(folder));
+    let ended: Vec<String> =
+        folders.filter(|run| classifier_path(run).exists()).map(|run| run.display().to_string()).collect();
+    let which =
+        if ended.is_empty() { "no run of it has ended".to_string() } else { format!("take {}", either(&ended)) };
+    Err(Error::invalid(format!("{} is an experiment of several runs: {which}", folder.display())))
+}
+
 impl Predict {
     pub fn run(&self) -> Result<()> {
         let ending = self.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
@@ -49,17 +66,8 @@ impl Predict {
         }
         super::check_vacant("out", &self.out)?;
         let path = if self.run.is_dir() { classifier_path(&self.run) } else { self.run.clone() };
-        if !path.exists() && Design::is_in(&self.run) {
-            let cells = Design::read(&self.run)?.map_or(Vec::new(), |design| design.cells());
-            let folders = cells.iter().map(|cell| cell.folder(&self.run));
-            let ended: Vec<String> =
-                folders.filter(|run| classifier_path(run).exists()).map(|run| run.display().to_string()).collect();
-            let which = if ended.is_empty() {
-                "no run of it has ended".to_string()
-            } else {
-                format!("take {}", either(&ended))
-            };
-            return Err(Error::invalid(format!("{} is an experiment of several runs: {which}", self.run.display())));
+        if !path.exists() {
+            refuse_experiment(&self.run)?;
         }
         if !path.exists() {
             return Err(Error::invalid(format!(

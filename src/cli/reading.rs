@@ -181,6 +181,11 @@ fn bytes(text: &str) -> Result<u64, String> {
     bytes.ok_or_else(|| "takes a whole number of bytes, with KiB, MiB or GiB behind it for more".to_string())
 }
 
+/// Images for a report, which does without them, and says so, where they are not there any more.
+pub(super) fn if_readable<T>(images: Result<T>) -> Option<T> {
+    images.map_err(|error| warn(format!("note: without real images beside the samples: {error}"))).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::reading::if_readable;
 use super::{compare, live, named, tell, train_command, transfer};
 use crate::error::{Error, Result};
 use crate::experiment::classify;
@@ -44,11 +45,14 @@ impl Report {
         let run = split(&self.run).map(|(run, _)| run).filter(|run| !self.run.exists() && run.is_dir());
         run.map(|_| Named::find(&self.run)).transpose()?;
         let folder = RunFolder::open(run.unwrap_or(&self.run))?;
-        let commands = match TrainedOn::read(&folder)? {
-            TrainedOn::Train(settings) => train_command::commands(&settings),
-            TrainedOn::Transfer(plan) => transfer::commands(&plan)?,
+        let (commands, real) = match TrainedOn::read(&folder)? {
+            TrainedOn::Train(settings) => (train_command::commands(&settings), None),
+            TrainedOn::Transfer(plan) => {
+                let target = if_readable(plan.read_target().and_then(|target| plan.choose(&target)));
+                (transfer::commands(&plan)?, target)
+            }
         };
-        let mut page = report::page(&folder, &commands, None)?;
+        let mut page = report::page(&folder, &commands, real.as_ref().map(|target| &target.images))?;
         if self.live {
             page = page.opening_with(live::of_path(&self.run)?);
         }

@@ -135,7 +135,9 @@ impl Sample {
             })?;
             let latents = self.drawn(given.as_ref(), &architecture)?;
             let class = self.class(&network, &architecture)?;
-            check_memory(&architecture, count, if self.frames.is_some() { steps.unwrap_or(1) } else { 1 })?;
+            let over = if self.frames.is_some() { steps.unwrap_or(1) } else { 1 };
+            let words = if over == 1 { ("images", "") } else { ("images over all frames", ", or fewer --frames") };
+            check_memory(&architecture, count, over, words)?;
             let key = (self.seed, Purpose::SampleLatents);
             match steps {
                 Some(steps) => interpolate(&network, &architecture, key, latents, [rows, steps], class),
@@ -262,19 +264,20 @@ impl Sample {
 }
 
 /// Refuses more images than memory holds, each so many times over.
-fn check_memory(architecture: &Architecture, count: usize, times: usize) -> Result<()> {
+pub(super) fn check_memory(
+    architecture: &Architecture,
+    count: usize,
+    times: usize,
+    (images, fewer): (&str, &str),
+) -> Result<()> {
     /// A number comes from the network in four bytes (twice that while the list of them grows), becomes a byte, and is
     /// copied into the grid and into the file.
     const BYTES_A_NUMBER: f64 = 8.0 + 3.0;
     let each = (architecture.size * architecture.size * architecture.channels) as f64 * BYTES_A_NUMBER * times as f64;
     let most = available_memory().map_or(usize::MAX, |bytes| (bytes as f64 / each) as usize);
     if count > most {
-        let (images, frames) = match times {
-            1 => ("images", ""),
-            _ => ("images over all frames", ", or fewer --frames"),
-        };
         return Err(Error::invalid(format!(
-            "{} {images} do not fit into memory: take --count {most} at most{frames}, and more with another --seed",
+            "{} {images} do not fit into memory: take --count {most} at most{fewer}, and more with another --seed",
             count.saturating_mul(times)
         )));
     }

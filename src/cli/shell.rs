@@ -55,11 +55,17 @@ impl Man {
 
     fn page(&self, command: &clap::Command) -> Result<PathBuf> {
         // A page is no screen: it has the options, too, that `-h` leaves out.
-        let page = clap_mangen::Man::new(command.clone().mut_args(|arg| arg.hide_short_help(false)));
+        let page = clap_mangen::Man::new(command.clone().mut_args(|arg| arg.hide_short_help(false)))
+            .source(concat!("graft ", env!("CARGO_PKG_VERSION")));
         let mut text = Vec::new();
         let path = self.out.join(page.get_filename());
         page.render(&mut text).map_err(Error::io("write", &path))?;
-        atomic::write(&path, &text)?;
+        // Examples are lines, which are not to be filled.
+        let text = String::from_utf8(text)
+            .expect("a page of text")
+            .replace("\nExamples:\n", "\n.PP\nExamples:\n.nf\n")
+            .replace("\n.SH VERSION", "\n.fi\n.SH VERSION");
+        atomic::write(&path, text.as_bytes())?;
         Ok(path)
     }
 }

@@ -11,6 +11,7 @@ use super::judge::{interrupted, percent};
 use super::output::is_quiet;
 use super::progress::Progress;
 use super::reading::ReadingOptions;
+use super::sample::check_memory;
 use super::signals::watch_for_interrupts;
 use super::{Compute, count, named, seed, tell};
 use crate::data::{Images, picture, read_rows};
@@ -23,6 +24,8 @@ use crate::gan::{Found, Latents};
 const SHOWN: usize = 50;
 const COLUMNS: usize = 10;
 const MARGIN: usize = 2;
+/// Pictures of a pair.
+const SIDES: usize = 2;
 /// Pairs by which agreement is measured.
 const MEASURED: usize = 2000;
 
@@ -84,7 +87,17 @@ impl Translate {
         }
         super::check_ending("out", &self.out, "png")?;
         self.page.as_deref().map_or(Ok(()), |page| super::check_ending("page", page, "html"))?;
-        watch_for_interrupts();
+        let paths: Vec<&PathBuf> = written.iter().filter_map(|(_, path)| *path).collect();
+        if let Some(twice) = (1..paths.len()).find(|&at| paths[..at].contains(&paths[at])) {
+            return Err(Error::Usage(format!(
+                "{} would be written twice: name a file for each",
+                paths[twice].display()
+            )));
+        }
+        // Pairs alone end at once.
+        if self.agreement || !self.images.is_empty() {
+            watch_for_interrupts();
+        }
         self.compute.run(|device| {
             let translation = Translation::read(&self.run, device)?;
             let given = self.latents.as_deref().map(read_rows).transpose()?;
@@ -104,6 +117,7 @@ impl Translate {
             if let Some(most) = most.filter(|&most| count > most) {
                 return Err(Error::option("count", format!("takes at most the {most} of the latents, not {count}")));
             }
+            check_memory(translation.generator(Side::Target).0, count, SIDES, ("pictures of both sides", ""))?;
             let pairs = match &found {
                 Some(OfPictures { found, classes, .. }) => {
                     translation.pairs_of(self.seed, &found.latents, classes.clone())?

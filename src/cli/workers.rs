@@ -10,6 +10,7 @@ use super::command::quoted;
 use super::output::is_quiet;
 use super::signals::{interrupted, minutes};
 use super::{count, steps, tell, warn};
+use crate::backend::Device;
 use crate::claims::{Claims, LIMIT};
 use crate::error::Result;
 use crate::experiment::engine::Jobs;
@@ -60,13 +61,32 @@ impl WorkerOptions {
         Workers { claims, jobs, mixed: self.mixed }
     }
 
-    /// Tells a plan, or the script that carries it out.
-    pub fn plan(&self, mut fields: Json, text: String, seconds: f64, jobs: Jobs) -> Result<()> {
+    /// Tells a plan of so many runs, or the script that carries it out.
+    pub fn plan(
+        &self,
+        mut fields: Json,
+        text: String,
+        (runs, seconds): (usize, f64),
+        device: &Device,
+        jobs: Jobs,
+    ) -> Result<()> {
         match self.slurm {
             None => tell("plan", fields, text),
             Some(count) => {
                 let words: Vec<String> = std::env::args().collect();
-                let script = script(&command(&words), &text, count, seconds, jobs.threads);
+                // More jobs than there are runs for would wait for others.
+                let most = (runs.div_ceil(jobs.count) as u64).max(1);
+                if count > most {
+                    warn(format!("note: {runs} runs give work to {most} jobs, not to {count}"));
+                }
+                let script = script(
+                    &command(&words),
+                    &text,
+                    count.min(most),
+                    seconds,
+                    jobs.threads,
+                    !["cpu", "reference"].contains(&device.name()),
+                );
                 fields["slurm"] = script.clone().into();
                 tell("plan", fields, script);
             }
@@ -91,12 +111,13 @@ fn command(words: &[String]) -> String {
 }
 
 /// An array of jobs that share a folder. A job that is preempted, or whose time is over, leaves a checkpoint, from which the others go on.
-fn script(command: &str, plan: &str, jobs: u64, seconds: f64, threads: usize) -> String {
+fn script(command: &str, plan: &str, jobs: u64, seconds: f64, threads: usize, of_gpu: bool) -> String {
     let minutes = ((seconds * MARGIN / 60.0 / jobs as f64).ceil() as u64).max(LEAST_MINUTES);
     let time = format!("{}:{:02}:00", minutes / 60, minutes % 60);
+    let gpu = if of_gpu { "#SBATCH --gres=gpu:1\n" } else { "" };
     let plan: Vec<String> = plan.lines().map(|line| format!("# {line}")).collect();
     format!(
-        "#!/bin/bash\n{}\n#SBATCH --job-name=graft\n#SBATCH --array=1-{jobs}\n#SBATCH --cpus-per-task={threads}\n#SBATCH --time={time}\n\
+        "#!/bin/bash\n{}\n#SBATCH --job-name=graft\n#SBATCH --array=1-{jobs}\n#SBATCH --cpus-per-task={threads}\n{gpu}#SBATCH --time={time}\n\
          #SBATCH --signal=B:TERM@{NOTICE}\n#SBATCH --requeue\n#SBATCH --open-mode=append\n\
          # Each job takes runs that nobody has, and goes on with those that others left. The folder must lie on a disk that all nodes see.\n\
          cd {} || exit 1\nexec {command}",
@@ -136,17 +157,18 @@ mod tests {
         let words = ["graft", "compare", "--plan", "--arms", "a b", "--slurm", "4", "--slurm=4", "--out", "runs/x"];
         let command = command(&words.map(str::to_string));
         assert_eq!(command, "graft compare --arms 'a b' --out runs/x");
-        let script = script(&command, "two\nlines", 4, 8.0 * 3600.0, 16);
+        let script = script(&command, "two\nlines", 4, 8.0 * 3600.0, 16, true);
         for line in [
             "#!/bin/bash\n# two\n# lines\n#SBATCH",
             "#SBATCH --array=1-4\n",
-            "#SBATCH --cpus-per-task=16\n",
+            "#SBATCH --cpus-per-task=16\n#SBATCH --gres=gpu:1\n",
             "#SBATCH --time=3:00:00\n",
             "#SBATCH --signal=B:TERM@300\n",
             "\nexec graft compare --arms 'a b' --out runs/x",
         ] {
             assert!(script.contains(line), "{line} is not in\n{script}");
         }
-        assert!(super::script(&command, "", 100, 60.0, 1).contains("--time=0:30:00"));
+        let script = super::script(&command, "", 100, 60.0, 1, false);
+        assert!(script.contains("--time=0:30:00") && !script.contains("gpu"), "{script}");
     }
 }

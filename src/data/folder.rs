@@ -46,7 +46,7 @@ fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
 /// Pictures of the files at these paths, in this order, without classes, as a folder's are read; in a size and channels.
 ///
 /// # Errors
-/// [`Error::Invalid`] where a file is not there, or no picture; [`Error::BrokenImages`] where one cannot be read.
+/// [`Error::Invalid`] where a file is not there, or no picture; [`Error::BrokenImages`] where one cannot be read and is not to be left out.
 pub fn read_files(paths: &[PathBuf], (size, channels): (usize, usize), reading: &Reading) -> Result<Dataset> {
     let (mut pixels, mut files) = (Vec::new(), Vec::new());
     for path in paths {
@@ -60,11 +60,19 @@ pub fn read_files(paths: &[PathBuf], (size, channels): (usize, usize), reading: 
         let name = path.file_name().map_or_else(|| whose.clone(), |name| name.to_string_lossy().into_owned());
         let tree = Tree { files: vec![(name, Source::Disk(path.clone()))], ..Tree::default() };
         let layout = Layout::of(tree, &whose, &|_| Ok(None), reading)?;
-        let picture = pictures::load(&whose, layout, Split::Train, "name pictures", reading)?;
+        let seems = layout.parts.values().any(|part| !(part.pictures.is_empty() && part.broken.is_empty()));
+        let picture = match pictures::load(&whose, layout, Split::Train, "name pictures", reading) {
+            // It is broken, and its reader has said that it is left out.
+            Err(Error::Invalid(_)) if reading.skip_broken && seems => continue,
+            read => read?,
+        };
         pixels.extend(picture.fit(size, channels)?.images.into_pixels());
         files.push(whose.into());
     }
-    let images = Images::new([paths.len(), size, size, channels], pixels);
+    if files.is_empty() {
+        return Err(Error::invalid("none of the pictures can be read"));
+    }
+    let images = Images::new([files.len(), size, size, channels], pixels);
     Ok(Dataset { files: Some(files), ..Dataset::unlabelled("pictures", images) })
 }
 

@@ -75,7 +75,11 @@ pub fn source_checkpoint(folder: &RunFolder) -> Result<PathBuf> {
         Source::Data(_) => {
             let own = RunFolder::open(&folder.path().join(SOURCE)).and_then(|source| source.written_checkpoint());
             own.map_err(|error| {
-                Error::invalid(format!("the run has no generator of its source, which TGAN does without: {error}"))
+                let place = folder.path().join(SOURCE);
+                Error::invalid(format!(
+                    "there is no generator of the run's source in {}: it was removed, or never trained, as of a TGAN that starts afresh: {error}",
+                    place.display()
+                ))
             })
         }
     }

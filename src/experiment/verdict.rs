@@ -15,6 +15,7 @@
 //! arm differs, a whole comparison says *helps* anywhere in at most 2.5 % of cases. Its hypotheses are those of the protocol,
 //! whether their runs are there or not: a half-finished comparison is corrected as the whole one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -78,8 +79,18 @@ pub struct Protocol {
     pub baselines: Vec<String>,
     /// The arms about which claims are made.
     pub candidates: Vec<Candidate>,
-    /// Numbers of target images.
-    pub sizes: Vec<usize>,
+    /// Which arm is compared at how many target images. A claim is made of an arm where it is, by the baselines and controls that are there, too.
+    pub asked: Vec<(String, usize)>,
+}
+
+impl Protocol {
+    fn asks(&self, arm: &str, size: usize) -> bool {
+        self.asked.iter().any(|(other, of)| other == arm && *of == size)
+    }
+
+    fn sizes(&self) -> BTreeSet<usize> {
+        self.asked.iter().map(|(_, size)| *size).collect()
+    }
 }
 
 /// What is claimed about an arm at a size.
@@ -221,7 +232,7 @@ impl Finding {
     }
 }
 
-/// A finding for each candidate at each size, by candidate, then size.
+/// A finding for each candidate at each size at which it is compared, by candidate, then size.
 ///
 /// # Errors
 /// [`Error::Invalid`] where a distance is not positive and finite, an outcome comes twice, or the protocol has no
@@ -267,35 +278,51 @@ fn check(measured: &[Measured]) -> Result<()> {
     Ok(())
 }
 
+/// A candidate at a size, against what there is to hold it against.
+struct Claim<'p> {
+    candidate: &'p Candidate,
+    size: usize,
+    baselines: Vec<Contrast>,
+    controls: Vec<Contrast>,
+}
+
 /// The findings of one reading, without the other readings.
 fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> Vec<Finding> {
-    let cells = protocol.candidates.iter().flat_map(|arm| protocol.sizes.iter().map(move |&size| (arm, size)));
-    let cells: Vec<(&Candidate, usize, Vec<Contrast>)> = cells
+    let sizes = protocol.sizes();
+    let cells = protocol.candidates.iter().flat_map(|arm| sizes.iter().map(move |&size| (arm, size)));
+    let cells: Vec<Claim<'_>> = cells
+        .filter(|(candidate, size)| protocol.asks(&candidate.arm, *size))
         .map(|(candidate, size)| {
-            let others = protocol.baselines.iter().chain(&candidate.controls);
-            let contrasts = others.map(|other| contrast(measured, reading, size, &candidate.arm, other));
-            (candidate, size, contrasts.collect())
+            let against = |others: &[String]| -> Vec<Contrast> {
+                let there = others.iter().filter(|other| protocol.asks(other, size));
+                there.map(|other| contrast(measured, reading, size, &candidate.arm, other)).collect()
+            };
+            Claim { candidate, size, baselines: against(&protocol.baselines), controls: against(&candidate.controls) }
         })
         .collect();
-    let baselines = protocol.baselines.len();
     // A contrast that cannot decide anything has a p value of 1.
     let p = |contrast: &Contrast, side: fn(&Paired) -> f64| contrast.evidence().map_or(1.0, side);
     let worst = |contrasts: &[Contrast]| contrasts.iter().map(|c| p(c, |test| test.below)).fold(0.0, f64::max);
+    // Without a baseline there is nothing to claim.
+    let claimed = |claim: &dyn Fn(&Claim<'_>) -> f64| -> Vec<f64> {
+        holm(&cells.iter().map(|cell| if cell.baselines.is_empty() { 1.0 } else { claim(cell) }).collect::<Vec<_>>())
+    };
 
-    let helps = holm(&cells.iter().map(|(.., contrasts)| worst(&contrasts[..baselines])).collect::<Vec<_>>());
-    let hurts: Vec<f64> = cells
-        .iter()
-        .map(|(.., contrasts)| {
-            let least = contrasts[..baselines].iter().map(|c| p(c, |test| test.above)).fold(1.0, f64::min);
-            (least * baselines as f64).min(1.0)
-        })
-        .collect();
-    let hurts = holm(&hurts);
-    let equivalent = holm(&cells.iter().map(|(.., contrasts)| equivalent(&contrasts[..baselines])).collect::<Vec<_>>());
-    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| !cells[i].0.controls.is_empty()).collect();
-    let transfers = holm(&controlled.iter().map(|&i| worst(&cells[i].2)).collect::<Vec<_>>());
+    let helps = claimed(&|cell| worst(&cell.baselines));
+    let hurts = claimed(&|cell| {
+        let least = cell.baselines.iter().map(|c| p(c, |test| test.above)).fold(1.0, f64::min);
+        (least * cell.baselines.len() as f64).min(1.0)
+    });
+    let equivalent = claimed(&|cell| equivalent(&cell.baselines));
+    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| !cells[i].controls.is_empty()).collect();
+    let beats_all = |cell: &Claim<'_>| match cell.baselines.is_empty() {
+        true => 1.0,
+        false => worst(&cell.baselines).max(worst(&cell.controls)),
+    };
+    let transfers = holm(&controlled.iter().map(|&i| beats_all(&cells[i])).collect::<Vec<_>>());
 
-    let each = cells.into_iter().enumerate().map(|(i, (candidate, size, contrasts))| {
+    let each = cells.into_iter().enumerate().map(|(i, Claim { candidate, size, baselines, controls })| {
+        let contrasts: Vec<Contrast> = baselines.into_iter().chain(controls).collect();
         let verdict = match () {
             _ if helps[i] <= LEVEL => Verdict::Helps,
             _ if hurts[i] <= LEVEL => Verdict::Hurts,
@@ -354,7 +381,9 @@ fn equivalent(contrasts: &[Contrast]) -> f64 {
 
 /// Why contrasts cannot decide, in words.
 fn caveat(contrasts: &[Contrast]) -> Option<String> {
-    let fewest = contrasts.iter().min_by_key(|contrast| contrast.seeds)?;
+    let Some(fewest) = contrasts.iter().min_by_key(|contrast| contrast.seeds) else {
+        return Some("there is no arm to hold it against".to_owned());
+    };
     let against = &fewest.against;
     if let Some(contrast) = contrasts.iter().find(|contrast| contrast.diverged > 0) {
         return Some(format!("{} of {} pairs with {} diverged", contrast.diverged, contrast.seeds, contrast.against));

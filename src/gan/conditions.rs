@@ -20,7 +20,7 @@ use crate::words::words;
 const OFFSET: u64 = 1 << 32;
 /// The bank's name in checkpoints, and the header's field of what is drawn from.
 const BANK: &str = "conditions.bank";
-const FIELD: &str = "conditions";
+pub const DRAWN_FROM: &str = "conditions";
 /// The header's field of what the classes are called, where those are not their numbers.
 pub const CLASSES: &str = "classes";
 
@@ -252,16 +252,10 @@ impl Conditions {
         }
     }
 
-    /// Adds what the conditions are drawn from to a checkpoint; nothing where that is the classes in turn.
-    ///
-    /// # Errors
-    /// The device's first failure.
-    pub(super) fn store(&self, checkpoint: &mut Checkpoint, device: &Device) -> Result<()> {
-        if self.names != Classes::numbered(0..self.classes) {
-            checkpoint.header.insert(CLASSES.to_string(), json!(self.names.names()));
-        }
+    /// What the conditions are drawn from but the bank's features, as headers have it under [`DRAWN_FROM`]; None where that is the classes in turn.
+    pub(crate) fn drawn_from(&self) -> Option<Json> {
         if self.frequencies.is_none() && self.bank.is_none() {
-            return Ok(());
+            return None;
         }
         let labels = self.bank.as_ref().map(|bank| &bank.labels);
         let mut field = json!({ "frequencies": self.frequencies, "labels": labels });
@@ -271,7 +265,19 @@ impl Conditions {
         if self.feature_source != FeatureSource::Bank {
             field["feature-source"] = json!(self.feature_source);
         }
-        checkpoint.header.insert(FIELD.to_string(), field);
+        Some(field)
+    }
+
+    /// Adds what the conditions are drawn from to a checkpoint; nothing where that is the classes in turn.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub(super) fn store(&self, checkpoint: &mut Checkpoint, device: &Device) -> Result<()> {
+        if self.names != Classes::numbered(0..self.classes) {
+            checkpoint.header.insert(CLASSES.to_string(), json!(self.names.names()));
+        }
+        let Some(field) = self.drawn_from() else { return Ok(()) };
+        checkpoint.header.insert(DRAWN_FROM.to_string(), field);
         if let Some(bank) = &self.bank {
             let rows = bank.features.len() / self.features;
             checkpoint.insert(BANK, &Tensor::from_slice(device, &bank.features, [rows, self.features]))?;
@@ -283,7 +289,7 @@ impl Conditions {
     ///
     /// # Errors
     /// [`Error::Invalid`] where that does not fit the networks.
-    pub(super) fn load(architecture: &Architecture, checkpoint: &Checkpoint) -> Result<Conditions> {
+    pub(crate) fn load(architecture: &Architecture, checkpoint: &Checkpoint) -> Result<Conditions> {
         let broken = || {
             let text = "the checkpoint's conditions do not fit its networks; use one that graft wrote";
             Error::invalid(text)
@@ -294,7 +300,7 @@ impl Conditions {
             let names = Classes::distinct(names).filter(|names| names.len() == conditions.classes);
             conditions.names = names.ok_or_else(broken)?;
         }
-        let field = checkpoint.header.get(FIELD).cloned().unwrap_or(Json::Null);
+        let field = checkpoint.header.get(DRAWN_FROM).cloned().unwrap_or(Json::Null);
         let part = |name: &str| field.get(name).cloned().unwrap_or(Json::Null);
         let frequencies: Option<Vec<f64>> = serde_json::from_value(part("frequencies")).map_err(|_| broken())?;
         if let Some(frequencies) = frequencies {

@@ -20,8 +20,8 @@ mod trainer;
 
 pub use architecture::Architecture;
 pub use augment::Augmentation;
-pub(crate) use conditions::CLASSES;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
+pub(crate) use conditions::{CLASSES, DRAWN_FROM};
 pub use encoder::guessed;
 pub use heads::FeatureMaps;
 pub use inversion::{Descent, Found, invert, nearer, nearest_samples};

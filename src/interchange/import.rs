@@ -13,12 +13,15 @@ use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::{is_pickle, pickle};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, CLASSES, DISCRIMINATOR, GENERATOR, NetworkKind, Role};
+use crate::gan::{Architecture, CLASSES, Conditions, DISCRIMINATOR, DRAWN_FROM, GENERATOR, NetworkKind, Role};
 use crate::nn::NormKind;
 use crate::tensor::no_grad;
 
 /// What wrappers put before the names of a state dict: `nn.DataParallel` and `torch.compile`.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
+
+/// How names of running variances end.
+const VARIANCE: &str = "running_var";
 
 /// A network of PyTorch as it lies in a file.
 struct StateDict {
@@ -28,6 +31,16 @@ struct StateDict {
     described: Option<Architecture>,
     /// What an export calls its classes, where those are not their numbers.
     class_names: Option<Json>,
+    /// What an export's classes are drawn by, where they do not come in turn.
+    drawn_from: Option<Json>,
+}
+
+/// A checkpoint of imported networks, and what a person should know of it.
+pub struct Imported {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// What was taken for granted.
+    pub notes: Vec<String>,
 }
 
 /// A checkpoint of the networks in two safetensors files, of a generator and of a discriminator where there is one. `d_norm` names
@@ -36,7 +49,7 @@ struct StateDict {
 /// # Errors
 /// [`Error::Invalid`] naming every tensor that is missing, unexpected or of another shape or type; [`Error::Io`] and [`Error::Format`]
 /// as [`Checkpoint::read`].
-pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<NormKind>) -> Result<Checkpoint> {
+pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<NormKind>) -> Result<Imported> {
     let generator = StateDict::read(generator)?;
     let discriminator = discriminator.map(StateDict::read).transpose()?;
     if shapes::is_discriminator(&generator.tensors) {
@@ -63,6 +76,15 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
     if let Some(names) = generator.class_names.clone() {
         checkpoint.header.insert(CLASSES.to_string(), names);
     }
+    if let Some(drawn_from) = generator.drawn_from.clone() {
+        checkpoint.header.insert(DRAWN_FROM.to_string(), drawn_from);
+    }
+    Conditions::load(&architecture, &checkpoint).map_err(|_| {
+        let classes = architecture.classes;
+        generator.error(&format!(
+            "has metadata whose names or frequencies of classes do not fit its {classes} classes: take them out of it"
+        ))
+    })?;
     for (state, prefix, entries) in &networks {
         state.insert_into(&mut checkpoint, prefix, entries)?;
     }
@@ -71,7 +93,15 @@ pub fn import(generator: &Path, discriminator: Option<&Path>, d_norm: Option<Nor
             "{name} holds numbers that are not finite: import a state dict from before training diverged"
         )));
     }
-    Ok(checkpoint)
+    let mut notes = Vec::new();
+    if generator.described.is_none() && architecture.classes > 0 {
+        notes.push(format!(
+            "{} does not say what its condition is: each of the {} numbers is taken for a class",
+            generator.path.display(),
+            architecture.classes
+        ));
+    }
+    Ok(Imported { checkpoint, notes })
 }
 
 /// A checkpoint says of itself what `graft sample` and `graft transfer` ask for.
@@ -190,9 +220,10 @@ impl StateDict {
         }
         let mut said: Json =
             metadata.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let class_names = said.as_object_mut().and_then(|said| said.remove(CLASS_NAMES));
+        let mut part = |name: &str| said.as_object_mut().and_then(|said| said.remove(name));
+        let (class_names, drawn_from) = (part(CLASS_NAMES), part(DRAWN_FROM));
         let described = serde_json::from_value(said).ok();
-        Ok(StateDict { path: path.to_path_buf(), tensors: unwrapped(tensors), described, class_names })
+        Ok(StateDict { path: path.to_path_buf(), tensors: unwrapped(tensors), described, class_names, drawn_from })
     }
 
     fn error(&self, text: &str) -> Error {
@@ -240,6 +271,9 @@ impl StateDict {
                 Value::Transposed(own) => (own, no_grad(|| Ok(self.tensors.tensor(name, &device)?.permute(&[1, 0])))?),
                 Value::Opposite { .. } | Value::Batches => continue,
             };
+            if own.ends_with(VARIANCE) && tensor.to_vec::<f32>()?.iter().any(|&variance| variance < 0.0) {
+                return Err(self.error(&format!("has a negative variance in {name}, whose root is no number")));
+            }
             checkpoint.insert(format!("{prefix}.{own}"), &tensor)?;
         }
         Ok(())
@@ -248,8 +282,9 @@ impl StateDict {
 
 /// The same tensors without the part of their names that a wrapper put before all of them.
 fn unwrapped(tensors: Checkpoint) -> Checkpoint {
-    WRAPPERS.into_iter().fold(tensors, |tensors, wrapper| {
-        let wrapped = tensors.names().all(|name| name.starts_with(wrapper));
-        if wrapped { tensors.without_prefix(wrapper) } else { tensors }
-    })
+    // Either may be around the other.
+    match WRAPPERS.into_iter().find(|wrapper| tensors.names().all(|name| name.starts_with(wrapper))) {
+        Some(wrapper) if tensors.names().next().is_some() => unwrapped(tensors.without_prefix(wrapper)),
+        _ => tensors,
+    }
 }

@@ -108,7 +108,7 @@ class Network(nn.Module):
 
 
 def load(network, path):
-    layers = json.loads((Path(path).parent / "networks.json").read_text())
+    layers = json.loads((Path(path).parent / "networks.json").read_text(encoding="utf-8"))
     network = Network(layers[network])
     network.load_state_dict(load_file(path))
     return network.eval()

@@ -14,7 +14,7 @@ mod shapes;
 mod web;
 
 pub use classifier::OneClassifier;
-pub use import::import;
+pub use import::{Imported, import};
 pub use networks::Networks;
 pub use onnx::{write_onnx, write_onnx_classifier};
 pub use pytorch::{write_pytorch, write_pytorch_classifier};

@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoint;
 use crate::data::Classes;
 use crate::error::{Error, Result};
 use crate::gan::{
-    Architecture, Discriminator, Generator, RAW_GENERATOR, latents, load_discriminator, load_generator,
+    Architecture, DRAWN_FROM, Discriminator, Generator, RAW_GENERATOR, latents, load_discriminator, load_generator,
     load_raw_generator,
 };
 use crate::nn::{Mode, Parameter};
@@ -43,6 +43,14 @@ pub(super) struct Examples {
     score: Option<Tensor>,
 }
 
+/// Refuses a checkpoint that has only the average of its generator where the weights of training are to be exported.
+pub(super) fn check_raw(checkpoint: &Checkpoint) -> Result<()> {
+    match checkpoint.names().any(|name| name.split('.').next() == Some(RAW_GENERATOR)) {
+        true => Ok(()),
+        false => Err(Error::invalid("the checkpoint holds no weights but the average's: export those")),
+    }
+}
+
 impl Networks {
     /// Those of a checkpoint: the average of the generator, or where `raw` its weights as training left them, with statistics for
     /// them; and the discriminator where there is one.
@@ -51,11 +59,8 @@ impl Networks {
     /// [`Error::Invalid`] where the checkpoint is none of graft's, or its tensors do not fit its header.
     pub fn load(checkpoint: &Checkpoint, raw: bool) -> Result<Networks> {
         let device = Device::cpu();
-        let has_raw = || checkpoint.names().any(|name| name.split('.').next() == Some(RAW_GENERATOR));
         let (architecture, generator) = if raw {
-            if !has_raw() {
-                return Err(Error::invalid("the checkpoint holds no weights but the average's: export those"));
-            }
+            check_raw(checkpoint)?;
             let (architecture, average) = load_raw_generator(checkpoint, &device)?;
             (architecture, average.into_network())
         } else {
@@ -66,12 +71,21 @@ impl Networks {
         Ok(Networks { architecture, generator, discriminator, examples })
     }
 
-    /// The architecture in JSON, as files say it, with the names of classes that are not their numbers.
+    /// The architecture in JSON, as files say it, with the names of classes that are not their numbers, and what classes are drawn by where that
+    /// is not in turn.
     pub(super) fn architecture_json(&self) -> Json {
         let mut architecture = json!(self.architecture);
         let names = self.generator.conditions().names();
         if *names != Classes::numbered(0..self.architecture.classes) {
             architecture[CLASS_NAMES] = json!(names.names());
+        }
+        if let Some(mut drawn_from) = self.generator.conditions().drawn_from() {
+            // Labels are of a bank's rows, and `conditions.safetensors` has both.
+            let field = drawn_from.as_object_mut().expect("fields of a header");
+            field.retain(|name, value| name != "labels" && !value.is_null());
+            if !field.is_empty() {
+                architecture[DRAWN_FROM] = drawn_from;
+            }
         }
         architecture
     }

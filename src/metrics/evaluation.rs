@@ -148,9 +148,9 @@ impl Evaluation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Floors {
     /// Of fresh real images (the validation block measured against the test split): no generator can be expected to do better.
-    /// Its conditional accuracy is the judge's own.
+    /// Its conditional accuracy is the judge's own; copies are not counted where some of these images are among those trained on.
     pub real: Evaluation,
-    /// Of the N training images themselves: what a generator that copies them gets.
+    /// Of the N training images, by turns as many as are held out: what a generator that copies them gets. Its count is N.
     pub copy: Option<Evaluation>,
 }
 
@@ -181,6 +181,8 @@ struct TrainingSet {
     side: Side,
     /// Whether these are all of its images, and no more than are held out: else copies cannot be counted.
     whole: bool,
+    /// Whether some of the other real images are among them: those are copies by themselves, and no floor.
+    has_other: bool,
 }
 
 /// A set of images as rows of numbers.
@@ -228,7 +230,8 @@ impl Reference {
         let training = real.training.map(|all| {
             let drawn = all.all_over(COUNT);
             let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?)?;
-            Ok(TrainingSet { whole: all.len() <= held_out.len(), drawn, side })
+            let has_other = self::seen(&other, all) > 0;
+            Ok(TrainingSet { whole: all.len() <= held_out.len(), has_other, drawn, side })
         });
         Ok(Reference {
             classes,
@@ -406,7 +409,8 @@ impl Reference {
         self.evaluate(&Samples { images: &images, asked })
     }
 
-    /// The figures of fresh real images, and of the training images where there are ten or more.
+    /// The figures of fresh real images, no more than [`Reference::count`], and of the training images where there are ten or more: as many, by
+    /// turns, since a generator that copies them repeats them.
     ///
     /// # Errors
     /// The device's first failure.
@@ -418,11 +422,23 @@ impl Reference {
             let asked = asked.as_deref().map(|labels| (labels, &data.classes));
             self.evaluate(&Samples { images: &data.images, asked })
         };
-        let training = self.training.as_ref().map(|training| &training.drawn);
-        Ok(Floors {
-            real: evaluate(&self.other)?,
-            copy: training.filter(|training| training.len() >= LEAST).map(evaluate).transpose()?,
-        })
+        let count = self.count();
+        let copied = |training: &TrainingSet| {
+            let drawn = training.drawn.all_over(count);
+            let by_turns: Vec<usize> = (0..count).map(|sample| sample % drawn.len()).collect();
+            let mut copied = evaluate(&drawn.select(&by_turns))?;
+            if drawn.len() < count {
+                // The extrapolation takes images to be drawn independently.
+                copied.judge_fd_infinity = None;
+            }
+            Ok(Evaluation { count: drawn.len(), ..copied })
+        };
+        let mut real = evaluate(&self.other.all_over(count))?;
+        if self.training.as_ref().is_some_and(|training| training.has_other) {
+            real.memorisation = None;
+        }
+        let training = self.training.as_ref().filter(|training| training.drawn.len() >= LEAST);
+        Ok(Floors { real, copy: training.map(copied).transpose()? })
     }
 }
 
@@ -502,6 +518,16 @@ fn classes_of(judge: &Judge, data: &Dataset) -> Result<Classes> {
 pub fn flattery(seen: usize, count: usize) -> Option<String> {
     (seen > 0).then(|| {
         format!("{seen} of the {count} held-out images are among the training images: these figures flatter what learned from them")
+    })
+}
+
+/// The same where they are among the images of a source, which teaches what it knows of them, its labels too.
+pub fn flattery_of_source(held_out: &Dataset, source: &Dataset) -> Option<String> {
+    let (seen, count) = (seen(held_out, source), held_out.len());
+    (seen > 0).then(|| {
+        format!(
+            "{seen} of the {count} held-out images are among the source's: these figures flatter what learned from that"
+        )
     })
 }
 

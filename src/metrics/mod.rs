@@ -40,7 +40,7 @@ pub use class_free::ClassFreeSettings;
 pub use confusion::Confusion;
 pub use evaluation::{
     COUNT, Copies, Distances, Evaluation, Floors, FrechetDistances, GAN_TRAIN_COUNT, GAN_TRAIN_SEED, HeldOut,
-    RealImages, Reference, Samples, flattery, gan_train, seen, unjudged,
+    RealImages, Reference, Samples, flattery, flattery_of_source, gan_train, seen, unjudged,
 };
 pub use extrapolation::frechet_infinity;
 pub use features::Features;

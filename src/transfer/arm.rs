@@ -6,13 +6,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::options::OF_DATA;
 use super::{Choices, Kind, Learning, METHODS, RATE};
 use crate::error::{Error, Result, did_you_mean};
 use crate::gan::{Loss, Recipe};
 use crate::options::{AUTO, NONE, Options, Row, Takes, Texts, Value};
-
-/// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
-const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
 
 /// Options whose defaults are the method's.
 const AUGMENT: &str = "augment";

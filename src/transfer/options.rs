@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{Grafted, Kind, METHODS, Style, Workshop};
 use crate::error::{Error, Result, did_you_mean};
-use crate::gan::Augmentation;
+use crate::gan::{Augmentation, Recipe};
 use crate::options::{About, Options, Range, Takes, Texts, options, words_of};
 use crate::words::words;
 
@@ -138,6 +138,15 @@ pub(super) fn renamed(mut settings: Json, read_old: fn(&mut Texts)) -> Json {
     settings
 }
 
+/// Options of the recipe that no arm has: all arms have a run's seed and its data's sizes.
+pub(super) const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
+
+/// The options of every method's arms: the recipe's, and how the source is learned.
+fn of_run() -> impl Iterator<Item = &'static str> {
+    let names = Recipe::ROWS.iter().map(|row| row.about.name).filter(|name| !OF_DATA.contains(name));
+    names.chain(Learning::ROWS.iter().map(|row| row.about.name))
+}
+
 impl Kind {
     /// The method with the given values, and the defaults of the rest.
     ///
@@ -150,12 +159,16 @@ impl Kind {
             let has = |kind: &&&Kind| (kind.new)().abouts().iter().any(|about| about.name == *unknown);
             let owners: Vec<String> = METHODS.iter().filter(has).map(|kind| format!("{}'s", kind.name)).collect();
             let meant = match owners.is_empty() {
-                true => did_you_mean(unknown, known.iter().copied()),
+                true => did_you_mean(unknown, known.iter().copied().chain(of_run())),
                 false => format!("; it is {}", owners.join(" and ")),
+            };
+            let of_every = match owners.is_empty() {
+                true => format!(", and of every method {}", of_run().collect::<Vec<_>>().join(", ")),
+                false => String::new(),
             };
             let known = if known.is_empty() { "none".to_string() } else { known.join(", ") };
             return Err(Error::Usage(format!(
-                "{0} has no option {unknown}{meant}; the options of {0} are {known}",
+                "{0} has no option {unknown}{meant}; the options of {0} are {known}{of_every}",
                 self.name
             )));
         }

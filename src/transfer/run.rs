@@ -19,7 +19,7 @@ use crate::classifier::Classifier;
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result, Way};
 use crate::gan::{Architecture, Trainer, load_generator};
-use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference, Supervision};
+use crate::metrics::{HeldOut, JudgeSettings, Real, RealImages, Reference, Supervision, flattery_of_source};
 use crate::ranks;
 use crate::run::{self, Ending, Event, RunFolder, Watcher};
 
@@ -192,7 +192,7 @@ pub fn run(
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Findings>> {
     let Ready { plan, parts, scratch, target, source, .. } = ready;
-    let Some(reference) = reference(plan, parts, target, device, watcher)? else { return Ok(None) };
+    let Some(reference) = reference(ready, device, watcher)? else { return Ok(None) };
     if reference.is_ok() || parts.spec().block() == Block::LastFifth {
         let _ = watcher(&Event::Note(&parts.withheld()?))?;
     }
@@ -357,12 +357,11 @@ pub(crate) fn go_on_with(
 /// What samples are measured against: the test split, or half of the validation block where there is none. Else why not. None where
 /// the judge's training was stopped.
 fn reference(
-    plan: &Plan,
-    parts: &Parts,
-    target: &Dataset,
+    ready: &Ready<'_>,
     device: &Device,
     watcher: &mut Watcher<'_>,
 ) -> Result<Option<Result<Reference, String>>> {
+    let Ready { plan, parts, target, source, .. } = ready;
     if let Some(why) = plan.unjudged(parts)? {
         return Ok(Some(Err(why)));
     }
@@ -386,7 +385,10 @@ fn reference(
         Err(Error::Invalid(why)) => return Ok(Some(Err(why))),
         reference => reference?,
     };
-    if let Some(warning) = reference.warning() {
+    // Images of a checkpoint may be unknown.
+    let of_source = source.images(&plan.of_arm()?.source).ok();
+    let of_source = of_source.and_then(|(images, _)| flattery_of_source(&held_out, &images));
+    for warning in reference.warning().into_iter().chain(of_source) {
         let _ = watcher(&Event::Warning(&warning))?;
     }
     Ok(Some(Ok(reference)))

@@ -253,6 +253,24 @@ fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
     let csv = desk.text("dogs.csv");
     assert!(csv.starts_with("file,class,cats,dogs\n") && csv.lines().count() == 21 && csv.contains("0.png,"), "{csv}");
 
+    desk.refuses(1, "export run --out no", &["an experiment of several runs", "scratch-4-seed0"]);
+    // Without a test split a part is held out for the test, of runs that choose settings on the validation block, too.
+    let training = |split: &str| {
+        let options = "--width 4 --batch 4 --steps 1 --shots 1 --seeds 1 --arms scratch -q";
+        desk.graft(&format!("classify --target folder:own/train --split {split} {options} --out {split}")).ok();
+        self::found(&desk, split)["protocol"]["training"].as_u64().unwrap()
+    };
+    let of_source = "--source folder:own/train --target folder:own/train --steps 1 --source-steps 1 --shots 1 --seeds 1 --arms scratch";
+    let ended = desk.graft(&format!("classify {of_source} --width 4 --batch 4 --out of-source"));
+    assert!(ended.stderr.contains("held-out images are among the source's"), "{}", ended.stderr);
+    let (of_test, of_validation) = (training("test"), training("validation"));
+    assert!(of_test == of_validation && of_test < 60, "{of_test}, {of_validation}");
+    desk.refuses(
+        2,
+        &arguments.replace("-q", "--batch 1 -q").replace("--batch 16", "").replace("run", "new"),
+        &["2 up"],
+    );
+
     desk.refuses(2, &arguments.replace("-q", "--arms finetune -q").replace("run", "new"), &["finetune", "source"]);
     desk.refuses(1, &arguments.replace("--shots 4", "--shots 30").replace("run", "new"), &["dogs", "30"]);
     let other = arguments.replace("--target", "--source synthetic:strokes --target").replace("run", "new");

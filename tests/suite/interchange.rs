@@ -1,7 +1,7 @@
 //! Networks for PyTorch and ONNX and back: what PyTorch itself computed (tests/golden/export.md), every kind of network there and back
 //! again, and every way in which a file is not one of them. `scripts/check_export.sh` asks PyTorch and onnxruntime themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use graft::classifier::{Classifier, Design};
 use graft::data::{Classes, Reading};
@@ -33,11 +33,20 @@ fn tensors(bytes: &[u8]) -> Tensors {
 
 /// A safetensors file without metadata, as `safetensors.torch.save_file` writes it.
 fn file(tensors: &Tensors) -> Vec<u8> {
+    with_metadata(tensors, None)
+}
+
+/// One that says an architecture, as an export does.
+fn saying(tensors: &Tensors, architecture: &Json) -> Vec<u8> {
+    with_metadata(tensors, Some([("architecture".to_string(), architecture.to_string())].into()))
+}
+
+fn with_metadata(tensors: &Tensors, metadata: Option<HashMap<String, String>>) -> Vec<u8> {
     let views = tensors.iter().map(|(name, (dtype, shape, data))| {
         let view = TensorView::new(*dtype, shape.clone(), data).unwrap();
         (name, view)
     });
-    serialize(views, None).unwrap()
+    serialize(views, metadata).unwrap()
 }
 
 fn floats((dtype, _, data): &Raw) -> Vec<f32> {
@@ -312,10 +321,13 @@ fn state_dicts_of_older_wrapped_and_double_networks_are_the_same() {
         }
         other => (*other, shape.clone(), data.clone()),
     };
-    let wrapped = generator.iter().map(|(name, raw)| (format!("module.{name}"), raw.clone()));
+    let wrapped =
+        |wrapper: &str| generator.iter().map(|(name, raw)| (format!("{wrapper}{name}"), raw.clone())).collect();
     let uncounted = generator.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked"));
-    let rows: [(&str, Tensors); 3] = [
-        ("wrapped", wrapped.collect()),
+    let rows: [(&str, Tensors); 5] = [
+        ("wrapped", wrapped("module.")),
+        ("compiled-within", wrapped("module._orig_mod.")),
+        ("compiled-around", wrapped("_orig_mod.module.")),
         ("uncounted", uncounted.map(|(name, raw)| (name.clone(), raw.clone())).collect()),
         ("double", generator.iter().map(|(name, raw)| (name.clone(), double(raw))).collect()),
     ];
@@ -378,6 +390,9 @@ fn files_that_are_no_networks() {
     changed("nan", &|tensors| {
         tensors.get_mut("main.4.weight").unwrap().2[..4].copy_from_slice(&f32::NAN.to_le_bytes())
     });
+    changed("negative", &|tensors| {
+        tensors.get_mut("main.4.running_var").unwrap().2[..4].copy_from_slice(&(-1f32).to_le_bytes())
+    });
     changed("conditioned", &|tensors| {
         for (norm, width) in [(1, 16), (4, 8), (7, 4)] {
             for part in ["scale", "shift"] {
@@ -393,6 +408,7 @@ fn files_that_are_no_networks() {
         ("scalar", &["mismatched main.0.weight ([], not [100, 16, 4, 4])"]),
         ("deep", &["unexpected main.18446744073709551615.weight"]),
         ("nan", &["main.4.weight holds numbers that are not finite"]),
+        ("negative", &["a negative variance in main.4.running_var"]),
         ("conditioned", &["conditions of 70000 numbers", "65536 classes"]),
         ("gone", &["cannot read gone", "check the path"]),
         ("images", &["images, byte 0: expected a safetensors header"]),
@@ -462,6 +478,16 @@ fn the_names_of_classes_go_out_and_come_back() {
     desk.graft("import export/netG.safetensors --discriminator export/netD.safetensors --out back.safetensors").ok();
     desk.graft("sample back.safetensors --class 3 --count 4 --out three.png").ok();
     desk.refuses(2, "sample back.safetensors --class 7 --out no.png", &["none of this generator's classes", "1, 2, 3"]);
+    // A file that PyTorch wrote anew says nothing of classes, and one that was changed may say what cannot be.
+    let generator = tensors(&desk.read("export/netG.safetensors"));
+    desk.write("plain", &file(&generator));
+    let ended = desk.graft("import plain --out plain.safetensors");
+    assert!(ended.stderr.contains("each of the 3 numbers is taken for a class"), "{}", ended.stderr);
+    ended.ok();
+    let mut said = metadata(&desk.read("export/netG.safetensors"), "architecture");
+    said["class_names"] = json!(["one", "one"]);
+    desk.write("twice", &saying(&generator, &said));
+    desk.refuses(1, "import twice --out no", &["twice has metadata", "do not fit its 3 classes"]);
     desk.graft("train --data idx:images,from-one --features 4 --latent 8 --batch 8 --steps 2 --network residual -q --out other").ok();
     desk.graft("export other --out exported").ok();
     let kind = ["of the kind residual and the generator dcgan"];
@@ -509,6 +535,13 @@ fn a_run_that_draws_conditions_from_something_exports_what() {
     assert_eq!((drawn_from["labels"].0, &drawn_from["labels"].1[..]), (Dtype::I64, &[20][..]));
     assert_eq!((drawn_from["frequencies"].0, &drawn_from["frequencies"].1[..]), (Dtype::F64, &[10][..]));
     desk.refuses(1, "import export/netG.safetensors", &["given features", "sample the run's checkpoint"]);
+    // Without features a state dict comes back with what its classes are drawn by.
+    desk.graft(&format!("transfer --method ctgan --confidence 0.9 {small} --out classes")).ok();
+    desk.graft("export classes --out of-classes").ok();
+    let said: Json = serde_json::from_str(&desk.text("of-classes/networks.json")).unwrap();
+    assert!(said["architecture"]["conditions"]["null"].as_f64().unwrap() > 0.0, "{}", said["architecture"]);
+    desk.graft("import of-classes/netG.safetensors --out back.safetensors").ok();
+    assert!(sampled(&desk, "back.safetensors") == sampled(&desk, "classes"));
     desk.graft("export run --format onnx --out onnx").ok();
     check_generator(&desk, "export", "onnx");
 }

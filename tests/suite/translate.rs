@@ -95,9 +95,16 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     desk.refuses(2, "translate ctgan --out new.jpg", &["name a file that ends in .png"]);
     desk.refuses(2, "translate ctgan --out new.png --page new.png", &["name a file that ends in .html"]);
     desk.refuses(1, "translate ctgan --out new.png --files pairs", &["pairs"]);
+    desk.refuses(2, "translate ctgan --out new --files new", &["new would be written twice"]);
+    // A broken picture among those that are named is left out where that is asked for.
+    desk.write("broken.png", b"no picture");
+    let named = "pairs/00000-4-source.png broken.png pairs/00001-4-source.png --class 4 --steps 1";
+    desk.refuses(1, &format!("translate ctgan {named} --out new.png"), &["broken.png"]);
+    let said = desk.graft(&format!("translate ctgan {named} --skip-broken --out left.png -q --json")).ok();
+    assert_eq!(serde_json::from_str::<Json>(said.lines().last().unwrap()).unwrap()["count"], 2, "{said}");
     desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
     desk.graft(&format!("transfer --method tgan --extractor untrained --g-init fresh {SMALL} --out tgan")).ok();
-    desk.refuses(1, "translate tgan --out new.png", &["no generator of its source"]);
+    desk.refuses(1, "translate tgan --out new.png", &["no generator of the run's source in tgan/source"]);
     desk.graft("train --data synthetic:strokes --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
     desk.refuses(1, "translate trained --out new.png", &["no run of a transfer"]);
     desk.refuses(1, "translate nowhere --out new.png", &["nowhere"]);

@@ -117,6 +117,16 @@ impl Arm {
                 self.name
             )));
         }
+        if teaching.samples == 0.0 {
+            let (said, plain) = (teaching.texts(), Teaching::default().texts());
+            if let Some(idle) = ["transfer", "filter", "per-class"].into_iter().find(|&name| said[name] != plain[name])
+            {
+                return Err(Error::Usage(format!(
+                    "the arm {}: {idle} is of a GAN's samples, and goes with samples above 0",
+                    self.name
+                )));
+            }
+        }
         let takes_turns = teaching.rounds > 1;
         if takes_turns && !(teaching.source && teaching.unlabelled && teaching.samples > 0.0 && teaching.transfer) {
             return Err(Error::Usage(format!(
@@ -213,6 +223,7 @@ mod tests {
             ("a=scratch{sorce=true}", "source"),
             ("a=scratch{samples=-1}", "samples"),
             ("a=scratch{samples=1,transfer=false}", "filter=0"),
+            ("a=selftrain{per-class=3}", "per-class is of a GAN's samples"),
             ("a=selftrain{rounds=2}", "samples above 0"),
             ("a=joint{transfer=false,filter=0}", "rounds goes with"),
             ("a=scratch{source}", "option=value"),

@@ -239,7 +239,7 @@ impl Runs<'_> {
         let gan_seconds = made.as_ref().map(|made| made.seconds);
         let notes = made.iter().map(|made| made.note.clone()).collect();
         let folder = cell.folder(self.root);
-        let training = self.training(cell, teaching, drawn, made.map(|made| made.teach), start)?;
+        let training = self.training(cell, teaching, drawn, made.and_then(|made| made.teach), start)?;
         let taught = self.teach(training, &folder, &folder, self.settings.steps, tell)?;
         let learned = |(training, seconds): (Recogniser, f64)| Learned {
             classifier: training.into_classifier(),
@@ -380,10 +380,7 @@ impl Runs<'_> {
         let Some((labeller, seconds)) = made.flatten() else { return Ok(None) };
         let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
         let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref())?;
-        match teach {
-            Some(teach) => Ok(Some(Samples { teach, seconds, note })),
-            None => Err(Error::Diverged(format!("{note}: the GAN teaches nothing"))),
-        }
+        Ok(Some(Samples { teach, seconds, note }))
     }
 
     /// Samples of every class, those that a label predictor is sure of where there is one, and how many there are in words. None where it is
@@ -418,7 +415,10 @@ impl Runs<'_> {
             }
         }
         if labels.is_empty() {
-            let note = format!("of {asked} samples none is of its class with a probability of {}", teaching.filter);
+            let note = format!(
+                "of {asked} samples none is of its class with a probability of {}: they teach nothing",
+                teaching.filter
+            );
             return Ok((None, note));
         }
         let (size, channels) = (self.settings.size, self.settings.channels);
@@ -518,7 +518,8 @@ pub(super) struct Learned {
 
 /// What a GAN gives an arm.
 struct Samples {
-    teach: OfGenerator,
+    /// None where its label predictor was sure of no sample.
+    teach: Option<OfGenerator>,
     /// What it took here.
     seconds: f64,
     /// How many of its samples teach, in a sentence.

@@ -9,7 +9,7 @@ use super::{Digests, Settings};
 use crate::data::{Block, Classes, Dataset, Parts, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::Architecture;
-use crate::metrics::{HeldOut, flattery, seen};
+use crate::metrics::{HeldOut, flattery, flattery_of_source, seen};
 use crate::random::{Purpose, generator};
 use crate::transfer::SourceImages;
 
@@ -85,8 +85,8 @@ impl Drawn {
 }
 
 impl Held {
-    /// Those of a target whose images all have labels. The test split is read only where accuracy is measured on it; folders and archives
-    /// without one have a part of their images held out in its place.
+    /// Those of a target whose images all have labels. Folders, archives and arrays without a test split have a part of their images held out in
+    /// its place; of others it is read only where accuracy is measured on it.
     fn by_labels(target: &Parts, split: HeldOut) -> Result<Held> {
         let whole = target.whole();
         let name = &whole.name;
@@ -102,17 +102,20 @@ impl Held {
             return Err(Error::invalid(format!("{name} has too few training images to hold some out for validation")));
         }
         let mut withheld = target.withheld()?;
-        let (training, test) = match split {
-            HeldOut::Validation => (training, None),
-            HeldOut::Test => match target.test() {
-                // As the validation block is drawn of what lies in folders.
-                Err(Error::NoSplit(_)) if target.spec().block() == Block::Drawn && training.can_hold_out() => {
-                    let (training, test) = training.hold_out(Block::Drawn)?;
-                    withheld += &format!(", and {} for the test, since there is no test split", test.len());
-                    (training, Some(test))
-                }
-                test => (training, Some(test?.in_classes(&whole.classes)?)),
-            },
+        // As the validation block is drawn of what lies in folders. It is held out of validation's runs, too: they choose what is then measured on it.
+        let draws = target.spec().block() == Block::Drawn && training.can_hold_out();
+        let (training, drawn) = match draws && matches!(target.test(), Err(Error::NoSplit(_))) {
+            true => {
+                let (training, test) = training.hold_out(Block::Drawn)?;
+                withheld += &format!(", and {} for the test, since there is no test split", test.len());
+                (training, Some(test))
+            }
+            false => (training, None),
+        };
+        let test = match (split, drawn) {
+            (HeldOut::Validation, _) => None,
+            (HeldOut::Test, Some(drawn)) => Some(drawn),
+            (HeldOut::Test, None) => Some(target.test()?.in_classes(&whole.classes)?),
         };
         for (part, held_out) in [(Split::Validation, Some(&validation)), (Split::Test, test.as_ref())] {
             if held_out.is_some_and(|held_out| held_out.labels.is_none()) {
@@ -199,8 +202,10 @@ fn chosen(data: &Dataset, labels: &[Option<u32>], classes: &Classes) -> Option<D
 
 impl Data {
     /// What a person should know of accuracies, if some of the held-out images may be learned from.
-    pub fn warning(&self) -> Option<String> {
-        flattery(seen(self.held_out(), &self.training), self.held_out().len())
+    pub fn warnings(&self) -> Vec<String> {
+        let held_out = self.held_out();
+        let of_source = self.source.iter().filter_map(|(source, _)| flattery_of_source(held_out, source));
+        flattery(seen(held_out, &self.training), held_out.len()).into_iter().chain(of_source).collect()
     }
 
     /// Those of a target, of which all images have labels or the settings' file says some, of the settings' source, and more unlabelled ones.

@@ -43,7 +43,7 @@ use crate::error::{Error, Result};
 use crate::experiment::engine::{self, write_json};
 use crate::experiment::workers::{self, Workers};
 use crate::run::{Ending, Event};
-use crate::transfer::Shelf;
+use crate::transfer::{LabelSource, Shelf};
 use cell::Runs;
 
 const RESULT: &str = "classify.json";
@@ -66,14 +66,26 @@ pub type Watcher<'w> = dyn Fn(&Cell, &CellEvent<'_>) -> ControlFlow<()> + Sync +
 /// Refuses what would fail only behind hours of training; trains and writes nothing.
 ///
 /// # Errors
-/// Where a class has fewer labelled images than are asked for, or an arm takes turns with a GAN of other classes, or more turns than steps.
+/// Where a class has fewer labelled images than are asked for, or none where a CTGAN is to know it, or an arm takes turns with a GAN of other
+/// classes, or more turns than steps.
 pub fn inspect(design: &Design, data: &Data) -> Result<()> {
+    let mut transfers = false;
     for arm in &design.arms {
-        if arm.teaching()?.rounds > 1 {
+        let teaching = arm.teaching()?;
+        if teaching.rounds > 1 {
             turns::check(arm, &design.settings, data)?;
         }
+        transfers |= teaching.samples > 0.0 && teaching.transfer;
     }
-    design.shots().into_iter().try_for_each(|shots| data.drawn(shots, 0).map(drop))
+    let of_gan = design.settings.source.as_ref().filter(|_| transfers);
+    let of_gan = of_gan.map(|source| data.of_gan.images(source)).transpose()?;
+    for shots in design.shots() {
+        let drawn = data.drawn(shots, 0)?;
+        if let Some((images, _)) = &of_gan {
+            LabelSource::FewShot(shots).check(&drawn.for_transfer(data.classes()), &images.classes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a folder that holds something else; writes nothing.

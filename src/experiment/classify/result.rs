@@ -219,7 +219,7 @@ fn beside(protocol: &Protocol, measured: &[Measured]) -> Result<Vec<Beside>> {
             continue;
         }
         let candidates = vec![Candidate { arm: arm.clone(), controls: Vec::new() }];
-        let alone = Protocol { baselines, candidates, sizes: protocol.sizes.clone() };
+        let alone = Protocol { baselines, candidates, asked: protocol.asked.clone() };
         let found = verdict::findings(&alone, measured)?;
         beside.extend(found.into_iter().map(|f| Beside { arm: f.arm, shots: f.size, contrasts: f.contrasts }));
     }

@@ -355,7 +355,7 @@ impl Design {
         Protocol {
             baselines: baselines.iter().map(|arm| arm.name.clone()).collect(),
             candidates: candidates.collect(),
-            sizes: self.shots(),
+            asked: self.cells.iter().map(|row| (row.arm.clone(), row.shots)).collect(),
         }
     }
 }

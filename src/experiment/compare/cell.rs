@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::experiment::engine::{Experiment, Jobs, Turn, read_json, write_json};
 use crate::experiment::evaluation::accuracy_after;
 use crate::gan::{Architecture, Generator, Scores, Trainer, load_generator, load_raw_generator, sample_asked};
-use crate::metrics::{Distances, Evaluation, RealImages, Reference, largest_share};
+use crate::metrics::{Distances, Evaluation, Floors, RealImages, Reference, largest_share};
 use crate::run::{self, Ending, Event, RunFolder, overfitting};
 use crate::transfer::{self, Folders, Plan, Shelf, Trained};
 
@@ -317,7 +317,13 @@ impl Runs<'_> {
         let known: Option<Option<Evaluation>> = read_json(&path)?;
         let lacks_panel = |known: &Evaluation| known.panel.is_none() && reference.panel().is_some();
         match known {
-            None => write_json(&path, &reference.floors()?.copy),
+            None => {
+                let Floors { real, copy } = reference.floors()?;
+                if let Some(fresh) = real.memorisation {
+                    write_json(&fresh_path(self.root, cell.size, cell.seed), &fresh)?;
+                }
+                write_json(&path, &copy)
+            }
             Some(Some(known)) if lacks_panel(&known) => {
                 let panel = reference.floors()?.copy.and_then(|copy| copy.panel);
                 write_json(&path, &Evaluation { panel, ..known })
@@ -468,6 +474,11 @@ fn best_checkpoint(folder: &RunFolder, step: u64) -> Result<Checkpoint> {
 
 fn point_path(folder: &Path, step: u64) -> PathBuf {
     folder.join(CURVE).join(format!("step_{step:06}.json"))
+}
+
+/// Where it stands how many fresh real images count as copies of a subset's.
+pub(super) fn fresh_path(root: &Path, size: usize, seed: u64) -> PathBuf {
+    root.join("floors").join(format!("fresh-{size}-seed{seed}.json"))
 }
 
 /// Where the figures of a subset's images themselves stand.

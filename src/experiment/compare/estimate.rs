@@ -165,7 +165,9 @@ pub fn estimate_search(
             let records = runs_of_base.iter().map(|cell| Record::read_at(root, cell, until));
             let records: Vec<Record> = records.filter_map(Result::transpose).collect::<Result<_>>()?;
             records.iter().for_each(|record| known.take(&ranking.base, record, end));
-            let (runs, ended) = (trials * search.seeds.len(), records.len());
+            // Of trials that others have displaced since, some came here, too.
+            let runs = trials * search.seeds.len();
+            let ended = records.len().min(runs);
             let to_go = runs.saturating_sub(ended) as u64;
             let is_here = |step: &&u64| (**step > before || before == 0) && **step <= end;
             let looks = settings.looks.iter().filter(is_here).count() as f64;

@@ -1,9 +1,11 @@
 //! The real images of a comparison: what methods may learn from, and what is held out.
 
-use super::Settings;
+use std::collections::BTreeSet;
+
+use super::{Design, Settings};
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
-use crate::metrics::{HeldOut, flattery, seen, unjudged};
+use crate::metrics::{HeldOut, flattery, flattery_of_source, seen, unjudged};
 use crate::transfer::SourceImages;
 
 /// The images of the target.
@@ -65,13 +67,21 @@ impl RealData {
         self.native.clone().fit(self.size, self.channels)
     }
 
-    /// What a person should know of headline figures, if some of the images that they are measured against may be learned from.
+    /// What a person should know of headline figures, if some of the images that they are measured against may be learned from, as the target's
+    /// or as a source's.
     ///
     /// # Errors
     /// Where the images do not fit the networks.
-    pub fn warning(&self) -> Result<Option<String>> {
+    pub fn warnings(&self, design: &Design) -> Result<Vec<String>> {
+        let own: Result<Vec<_>> =
+            design.arms.iter().map(|arm| Ok(arm.learning(design.settings.learning())?.source)).collect();
+        let sources: BTreeSet<String> = own?.into_iter().flatten().chain([design.settings.source.clone()]).collect();
         let held_out = self.held_out();
-        Ok(flattery(seen(held_out, &self.training()?), held_out.len()))
+        let mut warnings = Vec::from_iter(flattery(seen(held_out, &self.training()?), held_out.len()));
+        // Images of a checkpoint may be unknown.
+        let images = sources.iter().filter_map(|source| self.source.images(source).ok());
+        warnings.extend(images.filter_map(|(images, _)| flattery_of_source(held_out, &images)));
+        Ok(warnings)
     }
 
     /// The images that the runs of a seed learn from.

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::cell::{Record, copy_floor_path};
+use super::cell::{Record, copy_floor_path, fresh_path};
 use super::halving::{self, Found};
 use super::settings::{Design, Settings, run_folder};
 use super::times::{EqualMinutes, MeanMinutes, Times, from_scratch, means};
 use crate::error::Result;
 use crate::experiment::engine::read_json;
 use crate::experiment::verdict::{self, ByMeasure, Candidate, Contrast, Finding, Measured, Protocol, Reading};
-use crate::metrics::{Evaluation, JudgeReport, Measure, PanelReport};
+use crate::metrics::{Copies, Evaluation, JudgeReport, Measure, PanelReport};
 use crate::transfer::{Arm, Source};
 
 /// What was compared, with everything that determines it.
@@ -66,6 +66,9 @@ pub struct CopyFloor {
     pub seed: u64,
     /// Their figures; none of fewer than ten.
     pub evaluation: Option<Evaluation>,
+    /// How many fresh real images count as copies of them; none where that says nothing, and in what was written before it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Copies>,
 }
 
 /// One run.
@@ -126,6 +129,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether a run's samples are flagged as copies, by a measure by which fresh real images are not.
+    pub fn flagged(&self, cell: &CellReport) -> bool {
+        let of = |copy: &&CopyFloor| (copy.size, copy.seed) == (cell.size, cell.seed);
+        let fresh = self.floors.copies.iter().find(of).and_then(|copy| copy.fresh);
+        let readings = cell.record.as_ref().and_then(|record| record.readings.as_ref());
+        readings.and_then(|readings| readings.last.memorisation).is_some_and(|copies| copies.flagged_beyond(fresh))
+    }
+
     /// Collects what the runs of a comparison left in its folder.
     ///
     /// # Errors
@@ -143,7 +154,8 @@ impl Comparison {
         for CellReport { size, seed, .. } in &cells {
             let known = copies.iter().any(|copy| (copy.size, copy.seed) == (*size, *seed));
             if let (false, Some(evaluation)) = (known, read_json(&copy_floor_path(root, *size, *seed))?) {
-                copies.push(CopyFloor { size: *size, seed: *seed, evaluation });
+                let fresh = read_json(&fresh_path(root, *size, *seed))?;
+                copies.push(CopyFloor { size: *size, seed: *seed, evaluation, fresh });
             }
         }
         copies.sort_by_key(|copy| (copy.size, copy.seed));
@@ -281,7 +293,7 @@ fn beside(design: &Design, protocol: &Protocol, measured: &[Measured]) -> Result
         let alone = Protocol {
             baselines,
             candidates: vec![Candidate { arm: arm.name.clone(), controls: Vec::new() }],
-            sizes: protocol.sizes.clone(),
+            asked: protocol.asked.clone(),
         };
         let found = verdict::findings(&alone, measured)?;
         beside.extend(found.into_iter().map(|f| Beside { arm: f.arm, size: f.size, contrasts: f.contrasts }));
@@ -321,7 +333,7 @@ mod tests {
         let protocol = Protocol {
             baselines: vec!["scratch".into()],
             candidates: vec![Candidate { arm: "tgan".into(), controls: Vec::new() }],
-            sizes: vec![100],
+            asked: ["scratch", "tgan"].map(|arm| (arm.to_string(), 100)).to_vec(),
         };
         // Half of scratch's distances by all judges, and twice those without classes.
         let scale = |seed: u64| 10.0 + seed as f64 + 0.1 * (seed * seed) as f64;

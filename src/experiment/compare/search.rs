@@ -143,6 +143,17 @@ impl Search {
         self.trials().map(drop)
     }
 
+    /// This search with what another asks for beyond it: fewer draws leave those that are there.
+    pub(super) fn extended(&self, asked: Search) -> Search {
+        let draws = match (self.draws, asked.draws) {
+            (Some(own), Some(asked)) => Some(own.max(asked)),
+            (_, asked) => asked,
+        };
+        let left = self.bases.iter().filter(|own| asked.bases.iter().all(|base| base.arm != own.arm)).cloned();
+        let bases = left.chain(asked.bases.iter().cloned()).collect();
+        Search { draws, bases, ..asked }
+    }
+
     /// Every trial, by base arm and number: the combinations of all values, the last option's the fastest, or draws. A draw depends on
     /// its option, its number and the seed alone, so that base arms try the same of what they share, and more draws keep those before.
     ///

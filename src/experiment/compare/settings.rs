@@ -360,6 +360,11 @@ impl Design {
         let Settings { source, target, reading, .. } = asked.settings.clone();
         let reading = Reading { held_out: reading.held_out, ..self.settings.reading.clone() };
         let settings = Settings { source, target, reading, ..self.settings.clone() };
+        match (&self.search, &asked.search) {
+            (Some(_), None) => return Err("a search is in the folder, and none is asked for now".to_string()),
+            (None, Some(_)) => return Err("a comparison is in the folder, and a search is asked for now".to_string()),
+            _ => {}
+        }
         // Looks follow from them.
         if settings.steps != asked.settings.steps {
             return Err(refused("steps", &json!(settings.steps), &json!(asked.settings.steps)));
@@ -383,12 +388,11 @@ impl Design {
                  rounds alike only): measure by the comparison's own, the judge.safetensors of its folder"
             ));
         }
-        match (&self.search, &asked.search) {
-            (Some(_), None) => return Err("a search is in the folder, and none is asked for now".to_string()),
-            (None, Some(_)) => return Err("a comparison is in the folder, and a search is asked for now".to_string()),
-            _ => {}
-        }
-        let mut design = Design { search: asked.search.clone(), settings, ..self.clone() };
+        let search = asked.search.clone().map(|asked| match &self.search {
+            Some(own) => own.extended(asked),
+            None => asked,
+        });
+        let mut design = Design { search, settings, ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
         let images = self.images.clone().or(asked.images.clone());
         design.images = images.map(|images| images.with_arms_of(asked.images.as_ref()));
@@ -396,7 +400,14 @@ impl Design {
         for arm in &asked.arms {
             match self.arms.iter().find(|own| own.name == arm.name) {
                 Some(own) if own == arm => {}
-                Some(own) => return Err(refused(&format!("the arm {}", arm.name), &json!(own), &json!(arm))),
+                Some(own) => {
+                    let (name, ours, theirs) = difference("", &json!(own), &json!(arm)).unwrap_or_default();
+                    return Err(refused(
+                        &format!("the {} of the arm {}", name.replace('.', " "), arm.name),
+                        &ours,
+                        &theirs,
+                    ));
+                }
                 None => design.arms.push(arm.clone()),
             }
         }
@@ -451,7 +462,7 @@ impl Design {
     /// a candidate. Nothing is claimed of a search's trials.
     pub fn protocol(&self) -> Protocol {
         if self.search.is_some() {
-            return Protocol { baselines: Vec::new(), candidates: Vec::new(), sizes: self.sizes() };
+            return Protocol { baselines: Vec::new(), candidates: Vec::new(), asked: Vec::new() };
         }
         let is_control = |arm: &Arm| self.arms.iter().any(|other| self.controls(other).contains(&arm));
         let claims = |arm: &&Arm| arm.method != SCRATCH && !is_control(arm) && !arm.is_oracle();
@@ -463,7 +474,7 @@ impl Design {
         Protocol {
             baselines: self.arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.clone()).collect(),
             candidates: candidates.map(candidate).collect(),
-            sizes: self.sizes(),
+            asked: self.cells.iter().map(|row| (row.arm.clone(), row.size)).collect(),
         }
     }
 }

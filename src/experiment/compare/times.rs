@@ -120,7 +120,11 @@ impl Times {
         }
         let arms = runs.iter().zip(rounds).map(|((arm, run), mut steps)| {
             steps.sort_by(f64::total_cmp);
-            let learned = run.learned().iter().map(|learned| learned.steps as f64 * learned.step).sum();
+            let learned = run
+                .learned()
+                .iter()
+                .map(|learned| learned.steps as f64 * learned.step)
+                .fold(0.0, |sum, seconds| sum + seconds);
             ArmTime { arm: arm.clone(), step: steps[ROUNDS / 2], learned }
         });
         Ok(Times {

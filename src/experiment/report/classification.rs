@@ -114,7 +114,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         };
         let by_seed = runs.iter().filter_map(|(seed, record)| Some((seed, record.accuracy?)));
         let by_seed: Vec<String> =
-            by_seed.map(|(seed, share)| format!("{seed}: {}", decimal(100.0 * share, 1))).collect();
+            by_seed.map(|(seed, share)| format!("{seed}:\u{a0}{}", decimal(100.0 * share, 1))).collect();
         let shown = own.map_or(Entry::Missing, |own| share(&own.accuracy));
         let is_best = own.is_some_and(|own| own.accuracy.mean == best);
         let mut cells =

@@ -40,7 +40,7 @@ const OF_RUNS: [Figure<Readings>; 3] = [
 ///
 /// # Errors
 /// [`Error::Io`] where pictures cannot be read; [`Error::Invalid`] where one is none.
-pub fn of_comparison(root: &Path, comparison: &Comparison, real: &Images, command: &str) -> Result<Page> {
+pub fn of_comparison(root: &Path, comparison: &Comparison, real: Option<&Images>, command: &str) -> Result<Page> {
     let settings = &comparison.protocol.settings;
     let mut page =
         Page::new(format!("{} to {}, compared", short(&settings.source), short(&settings.target))).command(command);
@@ -127,8 +127,10 @@ fn fd(evaluation: &Evaluation) -> f64 {
     evaluation.distances.frechet.judge_fd
 }
 
-fn arms(comparison: &Comparison) -> Vec<&str> {
-    comparison.protocol.arms.iter().map(|arm| arm.name.as_str()).collect()
+/// The arms that are compared at a size.
+fn arms(comparison: &Comparison, size: usize) -> Vec<&str> {
+    let all = comparison.protocol.arms.iter().map(|arm| arm.name.as_str());
+    all.filter(|arm| comparison.cells.iter().any(|cell| cell.arm == *arm && cell.size == size)).collect()
 }
 
 /// An arm a row: its distances, its ratios to the baselines, and the verdict.
@@ -137,13 +139,13 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
     let against: Vec<String> = baselines.iter().map(|name| format!("against {name}")).collect();
     let head = ["arm", JUDGE_FD.name, "seeds"].into_iter().chain(against.iter().map(String::as_str));
     let head: Vec<&str> = head.chain(["against its control", "verdict", "minutes"]).collect();
-    let means: Vec<Option<f64>> = arms(comparison)
+    let means: Vec<Option<f64>> = arms(comparison, size)
         .iter()
         .map(|arm| mean(&runs(comparison, arm, size).iter().map(|(_, r)| fd(&r.last)).collect::<Vec<_>>()))
         .collect();
     let best = JUDGE_FD.better.best(means.iter().flatten().copied());
     let mut table = Table::new("Verdicts", &head);
-    for (arm, mean_fd) in arms(comparison).into_iter().zip(&means) {
+    for (arm, mean_fd) in arms(comparison, size).into_iter().zip(&means) {
         let runs = runs(comparison, arm, size);
         let finding = comparison.findings.iter().find(|finding| finding.arm == arm && finding.size == size);
         let beside = comparison.beside.iter().find(|beside| beside.arm == arm && beside.size == size);
@@ -154,7 +156,7 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let shown = if *mean_fd == best { shown.best() } else { shown };
         let seeds: Vec<String> = runs
             .iter()
-            .map(|(cell, r)| format!("{}: {}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits.of(fd(&r.last)))))
+            .map(|(cell, r)| format!("{}:\u{a0}{}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits.of(fd(&r.last)))))
             .collect();
         let control = comparison.protocol.claims.candidates.iter().find(|candidate| candidate.arm == arm);
         let controls = control.map_or(&[][..], |candidate| &candidate.controls);
@@ -223,15 +225,14 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
             ));
         }
     }
-    for arm in arms(comparison) {
+    for arm in arms(comparison, size) {
         let runs = runs(comparison, arm, size);
-        let copies = runs.iter().filter(|(_, r)| r.last.memorisation.is_some_and(|copies| copies.flagged()));
-        let count = copies.count();
+        let of = || comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
+        let count = of().filter(|cell| comparison.flagged(cell)).count();
         if count > 0 {
             warnings.push(format!("{arm}: the samples of {count} of {} runs are flagged as copies.", runs.len()));
         }
-        let of = comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
-        for cell in of {
+        for cell in of() {
             if let Some(text) = cell.record.as_ref().and_then(|record| record.diverged.as_ref()) {
                 warnings.push(format!("{arm}, seed {}: {text}.", cell.seed));
             }
@@ -244,7 +245,7 @@ fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
 fn curves(comparison: &Comparison, size: usize) -> Option<Plot> {
     let mut plot = Plot::new("Judge-FD against the validation block over target steps", "target steps").log_y();
     let mut any = false;
-    for arm in arms(comparison) {
+    for arm in arms(comparison, size) {
         let of = comparison.cells.iter().filter(|cell| cell.arm == arm && cell.size == size);
         let all: Vec<_> = of.filter_map(|cell| cell.record.as_ref().map(|record| &record.curve)).collect();
         let mut steps: Vec<u64> = all.iter().flat_map(|curve| curve.iter().map(|point| point.step)).collect();
@@ -279,7 +280,7 @@ fn curves(comparison: &Comparison, size: usize) -> Option<Plot> {
 }
 
 /// The last samples of each arm from the same latents, of the first seed that has them, beside real images.
-fn grids(root: &Path, comparison: &Comparison, size: usize, real: &Images) -> Result<Option<Pictures>> {
+fn grids(root: &Path, comparison: &Comparison, size: usize, real: Option<&Images>) -> Result<Option<Pictures>> {
     let settings = &comparison.protocol.settings;
     let ended = |cell: &&CellReport| cell.size == size && cell.record.as_ref().is_some_and(|r| r.readings.is_some());
     let Some(seed) = comparison.cells.iter().filter(ended).map(|cell| cell.seed).next() else { return Ok(None) };
@@ -294,14 +295,17 @@ fn grids(root: &Path, comparison: &Comparison, size: usize, real: &Images) -> Re
             pictures = pictures.picture(Picture::png(cell.arm.clone(), bytes)?);
         }
     }
-    let count = real.count.min(REAL);
-    let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
-    Ok(Some(pictures.picture(Picture::grid("real images", &real.select(&chosen), COLUMNS))))
+    if let Some(real) = real {
+        let count = real.count.min(REAL);
+        let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
+        pictures = pictures.picture(Picture::grid("real images", &real.select(&chosen), COLUMNS));
+    }
+    Ok(Some(pictures))
 }
 
 /// The means of the other figures.
 fn figures(comparison: &Comparison, size: usize) -> Table {
-    let all: Vec<(&str, Vec<&Readings>)> = arms(comparison)
+    let all: Vec<(&str, Vec<&Readings>)> = arms(comparison, size)
         .into_iter()
         .map(|arm| (arm, runs(comparison, arm, size).into_iter().map(|(_, readings)| readings).collect()))
         .collect();
@@ -344,7 +348,7 @@ fn readings(comparison: &Comparison, size: usize) -> Table {
         "Judge-FD of three readings, means over seeds",
         &["arm", "last step", "best on validation", "without averaging"],
     );
-    for arm in arms(comparison) {
+    for arm in arms(comparison, size) {
         let runs = runs(comparison, arm, size);
         let of = |part: fn(&Readings) -> &Evaluation| {
             let values: Vec<f64> = runs.iter().map(|(_, readings)| fd(part(readings))).collect();

@@ -21,7 +21,7 @@ const COLUMNS: usize = 10;
 ///
 /// # Errors
 /// [`Error::Io`] where files cannot be read; [`Error::Invalid`] where they are not what graft wrote.
-pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: &Images, commands: &Commands) -> Result<Page> {
+pub fn of_transfer(folder: &RunFolder, plan: &Plan, real: Option<&Images>, commands: &Commands) -> Result<Page> {
     let beside = RunFolder::open(&folder.path().join(SCRATCH)).ok().filter(|_| plan.scratch);
     let arms: Vec<(&str, &RunFolder)> =
         [Some((&*plan.arm.name, folder)), beside.as_ref().map(|scratch| (SCRATCH, scratch))]
@@ -110,19 +110,20 @@ fn outcome(lines: &[(&str, &[Point])], steps: u64) -> Vec<String> {
         format!("{equal}; scratch's final judge-FD was reached by {}.", of(step))
     } else {
         let step = first(scratch, fd).unwrap_or(steps);
-        format!("{equal}: {arm} did not help here; scratch reached its final judge-FD by {}.", of(step))
+        format!("{equal}: {arm} did not help here; scratch reached {arm}'s final judge-FD by {}.", of(step))
     };
     vec![sentence]
 }
 
 /// The arms' last samples beside real images.
-fn last(arms: &[(&str, &RunFolder)], real: &Images) -> Result<Pictures> {
+fn last(arms: &[(&str, &RunFolder)], real: Option<&Images>) -> Result<Pictures> {
     let mut pictures = Pictures::beside("Samples at the last step, and real images");
     for (name, folder) in arms {
         if let Some((step, path)) = folder.pictures()?.pop() {
             pictures = pictures.picture(read(&path, format!("{name}, step {}", whole(step)))?);
         }
     }
+    let Some(real) = real else { return Ok(pictures) };
     let count = real.count.min(REAL);
     let chosen: Vec<usize> = (0..count).map(|index| index * real.count / count).collect();
     let caption = format!("{count} of the {} real images that it was trained on", whole(real.count as u64));
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(
             outcome(&[("trgan", &poor), ("scratch", &good)], 300),
             [
-                "At equal steps judge-FD 96.0 instead of scratch's 61.2: trgan did not help here; scratch reached its final judge-FD by 200 of 300 steps."
+                "At equal steps judge-FD 96.0 instead of scratch's 61.2: trgan did not help here; scratch reached trgan's final judge-FD by 200 of 300 steps."
             ]
         );
         assert_eq!(outcome(&[("trgan", &good)], 300), ["Judge-FD 61.2 after 300 steps, from 300.0 at step 0."]);

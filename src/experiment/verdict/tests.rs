@@ -11,7 +11,11 @@ fn protocol(baselines: &[&str], candidates: &[(&str, Option<&str>)], sizes: &[us
     Protocol {
         baselines: baselines.iter().map(|&name| name.into()).collect(),
         candidates: candidates.iter().map(candidate).collect(),
-        sizes: sizes.to_vec(),
+        asked: {
+            let controls = candidates.iter().filter_map(|(_, control)| *control);
+            let arms = baselines.iter().copied().chain(candidates.iter().map(|(arm, _)| *arm)).chain(controls);
+            arms.flat_map(|arm| sizes.iter().map(move |&size| (arm.to_string(), size))).collect()
+        },
     }
 }
 

@@ -107,10 +107,10 @@ class Draws {
     return label < 0 ? frequencies.length - 1 : label;
   }
 
-  // By the bank's rows of the class, or all of them where it has none of that.
+  // By the bank's rows of the class, or of none; all of them where it has no such rows.
   #features(draw, label) {
     const { bank, source } = this.conditions;
-    const own = bank.features.filter((_, row) => label !== null && bank.labels[row] === label), rows = own.length ? own : bank.features;
+    const own = bank.features.filter((_, row) => bank.labels[row] === label), rows = own.length ? own : bank.features;
     const one = () => rows[Math.floor(draw() * rows.length)];
     if (source === "mix") return normalised(mixture(one(), one(), draw()));
     if (source === "gaussian") {

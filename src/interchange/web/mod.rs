@@ -17,6 +17,7 @@ use std::path::Path;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use super::networks::check_raw;
 use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -44,6 +45,7 @@ impl Drawn {
         let (architecture, generator) = match raw {
             false => load_generator(checkpoint, &device)?,
             true => {
+                check_raw(checkpoint)?;
                 let (architecture, average) = load_raw_generator(checkpoint, &device)?;
                 (architecture, average.into_network())
             }
