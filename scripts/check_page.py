@@ -236,6 +236,8 @@ def check_drawing(page):
     given = lambda source, bank=bank, classes=2, **view: conditions(classes, {"features": 2, "source": source, "bank": bank}, **view)
     expect(given("bank", **{"class": "1"}) == [[-1, 1]] * IMAGES, "features are of another class's rows")
     expect({tuple(row) for row in given("bank", **{"class": "0"})} == {(1, 1), (1, -1)}, "features are not the bank's rows")
+    of_none = {"features": 2, "bank": {**bank, "labels": [0, None, None]}, "frequencies": [1, 0], "unknown": 1}
+    expect({tuple(row) for row in conditions(2, of_none)} == {(1, -1), (-1, 1)}, "samples of no class have features of a class's rows")
     mixed = given("mix", **{"class": "0"})
     expect(all(row[0] >= 1 - 1e-6 and abs(row[0] ** 2 + row[1] ** 2 - 2) < 1e-5 for row in mixed), "mixtures leave the way between rows")
     expect(len({tuple(row) for row in mixed}) > 20, "mixtures are rows")

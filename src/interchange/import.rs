@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::names::{Entry, Value, entries};
 use super::networks::CLASS_NAMES;
-use super::pytorch::ARCHITECTURE;
+use super::pytorch::{ARCHITECTURE, CLASSIFIER};
 use super::shapes::{self, Seen};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -217,6 +217,12 @@ impl StateDict {
         if !tensors.header.is_empty() {
             let text = "is a checkpoint of graft already: use it as it is";
             return Err(Error::invalid(format!("{} {text}", path.display())));
+        }
+        if metadata.contains_key(CLASSIFIER) {
+            return Err(Error::invalid(format!(
+                "{} holds a classifier, and networks of GANs are imported",
+                path.display()
+            )));
         }
         let mut said: Json =
             metadata.get(ARCHITECTURE).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();

@@ -20,7 +20,7 @@ const LOAD: &str = include_str!("load.py");
 /// The one key of the state dicts' metadata: the architecture, in JSON.
 pub(super) const ARCHITECTURE: &str = "architecture";
 /// That of a classifier's.
-const CLASSIFIER: &str = "classifier";
+pub(super) const CLASSIFIER: &str = "classifier";
 /// The file of all lists of layers.
 const LAYERS: &str = "networks.json";
 /// The one key of the metadata of other files.

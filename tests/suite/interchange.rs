@@ -242,7 +242,7 @@ fn classifiers_are_exported_as_pytorch_has_them_and_say_what_it_says() {
         assert!(again == desk.read(format!("{kind}/example.safetensors")), "{kind}: both have one example");
     }
     desk.refuses(2, "export classifier.safetensors --raw --out no", &["--raw", "of generators"]);
-    desk.refuses(1, "import classifier/netC.safetensors --out no", &["netC.safetensors"]);
+    desk.refuses(1, "import classifier/netC.safetensors --out no", &["netC.safetensors holds a classifier"]);
     desk.write("broken.safetensors", &desk.read("classifier/netC.safetensors"));
     desk.refuses(1, "export broken.safetensors --out no", &["describes no generator"]);
 }
