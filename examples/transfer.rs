@@ -55,6 +55,6 @@ fn main() -> Result<()> {
     for [network, layer, shape, start] in findings.iter().flat_map(|findings| &findings.layers) {
         println!("{network} {layer} {shape}: {start}");
     }
-    println!("{}", report::write(&folder, &Commands::default(), None)?.display());
+    println!("{}", report::write(&folder, &Commands::default(), Some(&ready.target().images))?.display());
     Ok(())
 }

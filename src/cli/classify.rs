@@ -123,6 +123,7 @@ impl Classify {
             design.images = Some(data.digests());
             Design::joined(&self.out, &design)?;
             classify::inspect(&design, &data)?;
+            classify::check_fits(&design, &data, device, jobs)?;
             if self.plan {
                 let (rows, left, text) = tables::planned(&self.out, &design)?;
                 let estimate = classify::estimate(&self.out, &design, &data, device, jobs)?;

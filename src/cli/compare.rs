@@ -1,5 +1,6 @@
 //! `graft compare`: arms against each other, at several numbers of target images, over several seeds.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,7 +153,12 @@ impl Compare {
                     let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
                     let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                     let text = search_tables::planned(&estimate, &design, jobs);
-                    let runs = estimate.rows.iter().map(|row| row.runs.saturating_sub(row.ended)).max().unwrap_or(0);
+                    // All trials come to a halving before any goes on.
+                    let mut at_once: BTreeMap<u64, usize> = BTreeMap::new();
+                    for row in &estimate.rows {
+                        *at_once.entry(row.step).or_default() += row.runs.saturating_sub(row.ended);
+                    }
+                    let runs = at_once.into_values().max().unwrap_or(0);
                     return self.workers.plan(fields, text, (runs, estimate.seconds), device, jobs);
                 }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
@@ -341,7 +347,7 @@ fn report_on(root: &Path, comparison: &Comparison, real: Option<&RealData>, with
     let path = root.join(REPORT);
     let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
     let seed = comparison.cells.first().map_or(0, |cell| cell.seed);
-    let images = real.map(|real| Ok(real.subset(size, seed)?.images)).transpose()?;
+    let images = real.and_then(|real| if_readable(real.subset(size, seed))).map(|subset| subset.images);
     let mut page = of_comparison(root, comparison, images.as_ref(), &equivalent_command(root, comparison))?;
     if with_live {
         page = page.opening_with(live::of_comparison(root, comparison)?);

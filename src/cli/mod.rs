@@ -53,7 +53,7 @@ use std::process::ExitCode;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::backend::Device;
+use crate::backend::{Device, gpu};
 use crate::error::{Error, Result, either};
 use crate::gan::NetworkKind;
 use crate::run::RunFolder;
@@ -143,7 +143,15 @@ impl Compute {
             warn(why);
             device
         } else {
-            place.device(&self.device)?.parse()?
+            let name = place.device(&self.device)?;
+            if name == "gpu"
+                && !output::is_quiet()
+                && let Ok(adapter) = gpu::choose(&gpu::Choice::Best)
+                && adapter.is_software()
+            {
+                warn(format!("note: {adapter} is a gpu in software alone: the device cpu is faster"));
+            }
+            name.parse()?
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(place.threads(self.threads)).build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;

@@ -136,7 +136,10 @@ impl Sample {
             let latents = self.drawn(given.as_ref(), &architecture)?;
             let class = self.class(&network, &architecture)?;
             let over = if self.frames.is_some() { steps.unwrap_or(1) } else { 1 };
-            let words = if over == 1 { ("images", "") } else { ("images over all frames", ", or fewer --frames") };
+            let words = match over {
+                1 => ("images", ", and more with another --seed"),
+                _ => ("images over all frames", ", or fewer --frames, and more with another --seed"),
+            };
             check_memory(&architecture, count, over, words)?;
             let key = (self.seed, Purpose::SampleLatents);
             match steps {
@@ -263,12 +266,12 @@ impl Sample {
     }
 }
 
-/// Refuses more images than memory holds, each so many times over.
+/// Refuses more images than memory holds, each so many times over; they are called `images`, and `advice` follows how many fit.
 pub(super) fn check_memory(
     architecture: &Architecture,
     count: usize,
     times: usize,
-    (images, fewer): (&str, &str),
+    (images, advice): (&str, &str),
 ) -> Result<()> {
     /// A number comes from the network in four bytes (twice that while the list of them grows), becomes a byte, and is
     /// copied into the grid and into the file.
@@ -277,7 +280,7 @@ pub(super) fn check_memory(
     let most = available_memory().map_or(usize::MAX, |bytes| (bytes as f64 / each) as usize);
     if count > most {
         return Err(Error::invalid(format!(
-            "{} {images} do not fit into memory: take --count {most} at most{fewer}, and more with another --seed",
+            "{} {images} do not fit into memory: take --count {most} at most{advice}",
             count.saturating_mul(times)
         )));
     }

@@ -79,6 +79,11 @@ pub struct Translate {
     compute: Compute,
 }
 
+/// Refuses more pairs than memory holds.
+fn fits(translation: &Translation, pairs: usize) -> Result<()> {
+    check_memory(translation.generator(Side::Target).0, pairs, SIDES, ("pictures of both sides", ""))
+}
+
 impl Translate {
     pub fn run(&self) -> Result<()> {
         let written = [("out", Some(&self.out)), ("page", self.page.as_ref()), ("files", self.files.as_ref())];
@@ -113,11 +118,13 @@ impl Translate {
             let most = given.as_ref().map(|([rows, _], _)| *rows);
             let several = (self.images.len() > 1).then_some(self.images.len());
             let count = self.count.or(most).or(several).unwrap_or(SHOWN);
+            if self.images.is_empty() {
+                fits(&translation, count)?;
+            }
             let found = (!self.images.is_empty()).then(|| self.found(&translation, count)).transpose()?;
             if let Some(most) = most.filter(|&most| count > most) {
                 return Err(Error::option("count", format!("takes at most the {most} of the latents, not {count}")));
             }
-            check_memory(translation.generator(Side::Target).0, count, SIDES, ("pictures of both sides", ""))?;
             let pairs = match &found {
                 Some(OfPictures { found, classes, .. }) => {
                     translation.pairs_of(self.seed, &found.latents, classes.clone())?
@@ -176,6 +183,7 @@ impl Translate {
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
         let data = pictures(&self.images, count, &self.reading.over(translation.reading(self.of)), architecture)?;
+        fits(translation, data.len())?;
         let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
         // What the other side has not is said before anything is sought.
         let classes = translation.partners(self.of, own.clone())?;

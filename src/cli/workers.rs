@@ -71,6 +71,7 @@ impl WorkerOptions {
         jobs: Jobs,
     ) -> Result<()> {
         match self.slurm {
+            Some(_) if runs == 0 => tell("plan", fields, text),
             None => tell("plan", fields, text),
             Some(count) => {
                 let words: Vec<String> = std::env::args().collect();

@@ -142,6 +142,23 @@ impl Parts {
         })
     }
 
+    /// Whether there is a test split, or something in its place; of pictures in folders and archives this is known without reading it.
+    ///
+    /// # Errors
+    /// Those of [`Parts::test`] but [`Error::NoSplit`].
+    pub fn has_test(&self) -> Result<bool> {
+        if self.held_out.is_some() {
+            return Ok(true);
+        }
+        if self.whole.files.is_some() {
+            return Ok(self.whole.splits.contains(&Split::Test));
+        }
+        match self.test() {
+            Err(Error::NoSplit(_)) => Ok(false),
+            read => read.map(|_| true),
+        }
+    }
+
     /// The validation split, where there is one that counts.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! What a comparison of arms may claim.
 //!
 //! Arms are compared on the logarithm of their Fréchet distances' ratio, paired by seed, since a seed gives every arm the
-//! same subset, source and latents. The claim about an arm at a size is about the better of the baselines, scratch and
+//! same subset, source and latents. The claim about an arm at a size is about the best of the baselines that are compared there, scratch and
 //! scratch with augmentation, which are what its user would otherwise train:
 //!
 //! - *helps*: better than every baseline (an intersection-union test: the largest p value counts);
@@ -152,7 +152,7 @@ pub struct Finding {
     pub verdict: Verdict,
     /// Whether the arm helps and also beats its controls; none for an arm without controls of its own.
     pub transfer_helps: Option<bool>,
-    /// Why there is no verdict, where there cannot be one.
+    /// Why there is no verdict, where there cannot be one; or what it is not held against at this size.
     pub caveat: Option<String>,
     /// The p value of *helps* after Holm's correction, held against 0.025.
     pub helps: f64,
@@ -303,9 +303,14 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
     // A contrast that cannot decide anything has a p value of 1.
     let p = |contrast: &Contrast, side: fn(&Paired) -> f64| contrast.evidence().map_or(1.0, side);
     let worst = |contrasts: &[Contrast]| contrasts.iter().map(|c| p(c, |test| test.below)).fold(0.0, f64::max);
-    // Without a baseline there is nothing to claim.
+    // Without a baseline there is nothing to claim, and nothing to correct others for.
+    let corrected = |of: &dyn Fn(&Claim<'_>) -> bool, claim: &dyn Fn(&Claim<'_>) -> f64| -> Vec<Option<f64>> {
+        let counts = |cell: &Claim<'_>| !cell.baselines.is_empty() && of(cell);
+        let mut found = holm(&cells.iter().filter(|cell| counts(cell)).map(claim).collect::<Vec<_>>()).into_iter();
+        cells.iter().map(|cell| if counts(cell) { found.next() } else { None }).collect()
+    };
     let claimed = |claim: &dyn Fn(&Claim<'_>) -> f64| -> Vec<f64> {
-        holm(&cells.iter().map(|cell| if cell.baselines.is_empty() { 1.0 } else { claim(cell) }).collect::<Vec<_>>())
+        corrected(&|_| true, claim).into_iter().map(|p| p.unwrap_or(1.0)).collect()
     };
 
     let helps = claimed(&|cell| worst(&cell.baselines));
@@ -314,14 +319,11 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
         (least * cell.baselines.len() as f64).min(1.0)
     });
     let equivalent = claimed(&|cell| equivalent(&cell.baselines));
-    let controlled: Vec<usize> = (0..cells.len()).filter(|&i| !cells[i].controls.is_empty()).collect();
-    let beats_all = |cell: &Claim<'_>| match cell.baselines.is_empty() {
-        true => 1.0,
-        false => worst(&cell.baselines).max(worst(&cell.controls)),
-    };
-    let transfers = holm(&controlled.iter().map(|&i| beats_all(&cells[i])).collect::<Vec<_>>());
+    let is_controlled = |cell: &Claim<'_>| !cell.controls.is_empty();
+    let transfers = corrected(&is_controlled, &|cell| worst(&cell.baselines).max(worst(&cell.controls)));
 
     let each = cells.into_iter().enumerate().map(|(i, Claim { candidate, size, baselines, controls })| {
+        let of_baselines = baselines.len();
         let contrasts: Vec<Contrast> = baselines.into_iter().chain(controls).collect();
         let verdict = match () {
             _ if helps[i] <= LEVEL => Verdict::Helps,
@@ -329,13 +331,20 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
             _ if equivalent[i] <= LEVEL => Verdict::Equivalent,
             _ => Verdict::Undecided,
         };
-        let transfer = controlled.iter().position(|&cell| cell == i).map(|place| transfers[place] <= LEVEL);
+        let others = protocol.baselines.iter().chain(&candidate.controls);
+        let absent: Vec<&str> = others.filter(|other| !protocol.asks(other, size)).map(String::as_str).collect();
+        let transfer = transfers[i].map(|p| p <= LEVEL);
         Finding {
             arm: candidate.arm.clone(),
             size,
             verdict,
             transfer_helps: transfer.map(|beats_all| beats_all && verdict == Verdict::Helps),
-            caveat: caveat(&contrasts),
+            caveat: caveat(&contrasts, of_baselines).or_else(|| {
+                let of_arms = || {
+                    format!("at this size it is not held against {}, which was not asked for there", absent.join(", "))
+                };
+                (!absent.is_empty()).then(of_arms)
+            }),
             helps: helps[i],
             hurts: hurts[i],
             equivalent: equivalent[i],
@@ -380,10 +389,11 @@ fn equivalent(contrasts: &[Contrast]) -> f64 {
 }
 
 /// Why contrasts cannot decide, in words.
-fn caveat(contrasts: &[Contrast]) -> Option<String> {
-    let Some(fewest) = contrasts.iter().min_by_key(|contrast| contrast.seeds) else {
-        return Some("there is no arm to hold it against".to_owned());
-    };
+fn caveat(contrasts: &[Contrast], of_baselines: usize) -> Option<String> {
+    if of_baselines == 0 {
+        return Some("no arm from scratch was asked for at this size to hold it against".to_owned());
+    }
+    let fewest = contrasts.iter().min_by_key(|contrast| contrast.seeds)?;
     let against = &fewest.against;
     if let Some(contrast) = contrasts.iter().find(|contrast| contrast.diverged > 0) {
         return Some(format!("{} of {} pairs with {} diverged", contrast.diverged, contrast.seeds, contrast.against));

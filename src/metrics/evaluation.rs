@@ -150,7 +150,8 @@ pub struct Floors {
     /// Of fresh real images (the validation block measured against the test split): no generator can be expected to do better.
     /// Its conditional accuracy is the judge's own; copies are not counted where some of these images are among those trained on.
     pub real: Evaluation,
-    /// Of the N training images, by turns as many as are held out: what a generator that copies them gets. Its count is N.
+    /// Of the N training images, by turns as many as are held out: what a generator that copies them gets. Its count is N, or how
+    /// many are held out, where those are fewer; by turns it has no FD-infinity.
     pub copy: Option<Evaluation>,
 }
 

@@ -265,6 +265,8 @@ fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
     assert!(ended.stderr.contains("held-out images are among the source's"), "{}", ended.stderr);
     let (of_test, of_validation) = (training("test"), training("validation"));
     assert!(of_test == of_validation && of_test < 60, "{of_test}, {of_validation}");
+    let large = arguments.replace("--batch 16", "--batch 1000000").replace("run", "new");
+    desk.refuses(1, &large, &["a classifier of width 8 and batch 1000000 needs about", "GiB", "fits"]);
     desk.refuses(
         2,
         &arguments.replace("-q", "--batch 1 -q").replace("--batch 16", "").replace("run", "new"),

@@ -117,7 +117,7 @@ fn floors_are_those_of_real_images_and_of_the_training_images() {
     assert_eq!((floors.real.count, copy.count), (600, 100));
     assert!(floors.real.distances.frechet.judge_fd < copy.distances.frechet.judge_fd);
     assert!(floors.real.judge_fd_infinity.unwrap() < floors.real.distances.frechet.judge_fd, "{floors:?}");
-    assert_eq!(copy.judge_fd_infinity, None, "quarters of 100 images have no covariance of 64 features");
+    assert_eq!(copy.judge_fd_infinity, None, "images by turns are not drawn independently");
     assert!(!floors.real.memorisation.unwrap().judge.flagged);
     assert_eq!(copy.memorisation.unwrap().pixels.copied, 1.0);
     // Six of each: every radius, the third neighbour's, is none.

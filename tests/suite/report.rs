@@ -303,6 +303,15 @@ fn a_transfer_is_reported_with_what_came_out() {
         assert!(report.contains(part), "the report has no {part}");
     }
     assert!(!report.contains(">class as asked<"), "what no arm has is no row");
+    // Where its images lie no more, it does without them.
+    std::fs::rename(desk.path("images"), desk.path("gone")).unwrap();
+    let ended = desk.graft("report run");
+    assert!(ended.stderr.contains("without real images beside the samples"), "{}", ended.stderr);
+    ended.ok();
+    let bare = desk.text("run/report.html");
+    assert_sound(&bare);
+    assert!(bare.contains("alt=\"trgan, step 4\"") && !bare.contains("real images that it was trained on"));
+    std::fs::rename(desk.path("gone"), desk.path("images")).unwrap();
     desk.write("run/outcome.json", b"{}");
     desk.refuses(1, "report run", &["outcome.json", "--resume"]);
 }

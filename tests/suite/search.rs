@@ -153,7 +153,22 @@ fn what_no_search_is_made_of_is_refused() {
         .collect();
     assert_eq!(steps, [3, 3, 3, 3, 5, 5, 5, 5, 6, 6, 6, 6]);
     desk.write("other.toml", FILE.replace("draws = 3", "draws = 1\ndraw-seed = 1").as_bytes());
-    desk.refuses(1, &command.replace("search.toml", "other.toml"), &["the arm scratch-01", "is asked for"]);
+    desk.refuses(
+        1,
+        &command.replace("search.toml", "other.toml"),
+        &["the lr of the arm scratch-01", "is asked for"],
+    );
+    // More may be asked for, and less is no other search.
+    desk.write("more.toml", FILE.replace("draws = 3", "draws = 2").as_bytes());
+    desk.graft(&command.replace("search.toml", "more.toml")).ok();
+    desk.refuses(1, &command, &["the search has 2 draws, and now 1 are asked for"]);
+    let alone = FILE.replace("draws = 3", "draws = 2").replace("[[bases]]\narm = 'scratch'\n", "");
+    desk.write("alone.toml", alone.as_bytes());
+    desk.refuses(
+        1,
+        &command.replace("search.toml", "alone.toml"),
+        &["the base arm scratch, which is not asked for now"],
+    );
     let plain = command.replace("--search search.toml", "--split validation --arms scratch --looks 0,3,5");
     desk.refuses(1, &plain, &["a search is in the folder", "another --out"]);
     desk.graft(&plain.replace("--out search", "--seeds 1 --out plain")).ok();

@@ -50,6 +50,8 @@ struct Held {
     classes: Classes,
     validation: Dataset,
     test: Option<Dataset>,
+    /// What the test would be measured on, while settings are chosen: nothing may learn from it.
+    unseen: Option<Dataset>,
     withheld: String,
 }
 
@@ -104,7 +106,7 @@ impl Held {
         let mut withheld = target.withheld()?;
         // As the validation block is drawn of what lies in folders. It is held out of validation's runs, too: they choose what is then measured on it.
         let draws = target.spec().block() == Block::Drawn && training.can_hold_out();
-        let (training, drawn) = match draws && matches!(target.test(), Err(Error::NoSplit(_))) {
+        let (training, drawn) = match draws && !target.has_test()? {
             true => {
                 let (training, test) = training.hold_out(Block::Drawn)?;
                 withheld += &format!(", and {} for the test, since there is no test split", test.len());
@@ -112,10 +114,10 @@ impl Held {
             }
             false => (training, None),
         };
-        let test = match (split, drawn) {
-            (HeldOut::Validation, _) => None,
-            (HeldOut::Test, Some(drawn)) => Some(drawn),
-            (HeldOut::Test, None) => Some(target.test()?.in_classes(&whole.classes)?),
+        let (test, unseen) = match (split, drawn) {
+            (HeldOut::Validation, drawn) => (None, drawn),
+            (HeldOut::Test, Some(drawn)) => (Some(drawn), None),
+            (HeldOut::Test, None) => (Some(target.test()?.in_classes(&whole.classes)?), None),
         };
         for (part, held_out) in [(Split::Validation, Some(&validation)), (Split::Test, test.as_ref())] {
             if held_out.is_some_and(|held_out| held_out.labels.is_none()) {
@@ -130,6 +132,7 @@ impl Held {
             training,
             validation,
             test,
+            unseen,
             withheld,
         })
     }
@@ -188,8 +191,12 @@ impl Held {
             validation.len(),
             test.len()
         );
-        let test = (settings.split == HeldOut::Test).then_some(test);
-        Ok(Held { training: whole.select(&left), labels: pool, classes: classes.clone(), validation, test, withheld })
+        let (test, unseen) = match settings.split {
+            HeldOut::Test => (Some(test), None),
+            HeldOut::Validation => (None, Some(test)),
+        };
+        let training = whole.select(&left);
+        Ok(Held { training, labels: pool, classes: classes.clone(), validation, test, unseen, withheld })
     }
 }
 
@@ -219,9 +226,10 @@ impl Data {
             None => Held::by_labels(target, settings.split)?,
             Some(file) => Held::by_file(target, &FileLabels::read(Path::new(&file.path))?, settings)?,
         };
-        let Held { training, labels, classes, validation, test, mut withheld } = held;
+        let Held { training, labels, classes, validation, test, unseen, mut withheld } = held;
         let validation = validation.fit(size, channels)?;
-        let test = test.map(|test| test.fit(size, channels)).transpose()?;
+        let [test, unseen] = [test, unseen].map(|part| part.map(|part| part.fit(size, channels)).transpose());
+        let (test, unseen) = (test?, unseen?);
         let architecture = Architecture::dcgan(size, channels);
         let of_gan = SourceImages::new(&settings.reading, &architecture);
         let source = settings.source.as_ref().map(|source| {
@@ -237,7 +245,7 @@ impl Data {
         let more = settings.unlabelled.as_ref().map(|spec| -> Result<Dataset> {
             let reading = Reading { unlabelled: true, ..target.reading().of_more().of_size(size) };
             let all = spec.parse::<Spec>()?.read(Split::Train, &reading)?.without_labels().fit(size, channels)?;
-            let held_out: HashSet<Vec<u8>> = [Some(&validation), test.as_ref()]
+            let held_out: HashSet<Vec<u8>> = [Some(&validation), test.as_ref(), unseen.as_ref()]
                 .into_iter()
                 .flatten()
                 .flat_map(|part| (0..part.len()).map(move |image| part.images.image(image).to_vec()))

@@ -21,6 +21,7 @@ mod data;
 mod estimate;
 mod kept;
 mod labels;
+mod memory;
 mod result;
 mod settings;
 mod turns;
@@ -34,6 +35,7 @@ pub use data::{Data, Drawn};
 pub use estimate::{Estimate, estimate};
 pub use kept::KeptClassifier;
 pub use labels::{FileLabels, LabelsFile};
+pub use memory::check_fits;
 pub use result::{Accuracy, Beside, CellReport, Classification, Described, Mean};
 pub use settings::{Cell, Design, Digests, Row, Settings, run_folder};
 

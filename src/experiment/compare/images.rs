@@ -6,7 +6,7 @@ use super::{Design, Settings};
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::metrics::{HeldOut, flattery, flattery_of_source, seen, unjudged};
-use crate::transfer::SourceImages;
+use crate::transfer::{SCRATCH, Source, SourceImages};
 
 /// The images of the target.
 #[derive(Debug)]
@@ -73,9 +73,14 @@ impl RealData {
     /// # Errors
     /// Where the images do not fit the networks.
     pub fn warnings(&self, design: &Design) -> Result<Vec<String>> {
-        let own: Result<Vec<_>> =
-            design.arms.iter().map(|arm| Ok(arm.learning(design.settings.learning())?.source)).collect();
-        let sources: BTreeSet<String> = own?.into_iter().flatten().chain([design.settings.source.clone()]).collect();
+        let mut sources = BTreeSet::new();
+        for arm in design.arms.iter().filter(|arm| arm.method != SCRATCH) {
+            let source = arm.learning(design.settings.learning())?.source;
+            let source = source.unwrap_or_else(|| design.settings.source.clone());
+            if arm.learns_from_images()? || matches!(Source::parse(&source)?, Source::Data(_)) {
+                sources.insert(source);
+            }
+        }
         let held_out = self.held_out();
         let mut warnings = Vec::from_iter(flattery(seen(held_out, &self.training()?), held_out.len()));
         // Images of a checkpoint may be unknown.

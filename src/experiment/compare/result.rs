@@ -194,6 +194,13 @@ impl Comparison {
             ),
             _ => {}
         }
+        let copies = |copy: &&CopyFloor| copy.fresh.is_some_and(|fresh| fresh.flagged());
+        if let Some(copy) = self.floors.copies.iter().find(copies) {
+            remarks.push(format!(
+                "of {} images, seed {}, fresh real images count as copies, too: there a share of copies says nothing",
+                copy.size, copy.seed
+            ));
+        }
         let ended = || self.cells.iter().filter_map(|cell| cell.record.as_ref());
         let by_one = ended().filter(|record| record.lacks_panel()).count();
         if self.protocol.panel.is_some() && by_one > 0 {

@@ -143,15 +143,17 @@ impl Search {
         self.trials().map(drop)
     }
 
-    /// This search with what another asks for beyond it: fewer draws leave those that are there.
-    pub(super) fn extended(&self, asked: Search) -> Search {
-        let draws = match (self.draws, asked.draws) {
-            (Some(own), Some(asked)) => Some(own.max(asked)),
-            (_, asked) => asked,
-        };
-        let left = self.bases.iter().filter(|own| asked.bases.iter().all(|base| base.arm != own.arm)).cloned();
-        let bases = left.chain(asked.bases.iter().cloned()).collect();
-        Search { draws, bases, ..asked }
+    /// Refuses another search that lacks trials of this one: what was found would be passed over.
+    pub(super) fn check_extension(&self, asked: &Search) -> Result<(), String> {
+        if let Some((own, asked)) = self.draws.zip(asked.draws).filter(|(own, asked)| asked < own) {
+            return Err(format!("the search has {own} draws, and now {asked} are asked for: ask for as many, or more"));
+        }
+        match self.bases.iter().find(|own| asked.bases.iter().all(|base| base.arm != own.arm)) {
+            Some(Base { arm, .. }) => {
+                Err(format!("the search has the base arm {arm}, which is not asked for now: keep it beside others"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Every trial, by base arm and number: the combinations of all values, the last option's the fastest, or draws. A draw depends on

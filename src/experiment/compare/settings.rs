@@ -363,7 +363,8 @@ impl Design {
         match (&self.search, &asked.search) {
             (Some(_), None) => return Err("a search is in the folder, and none is asked for now".to_string()),
             (None, Some(_)) => return Err("a comparison is in the folder, and a search is asked for now".to_string()),
-            _ => {}
+            (Some(own), Some(asked)) => own.check_extension(asked)?,
+            (None, None) => {}
         }
         // Looks follow from them.
         if settings.steps != asked.settings.steps {
@@ -388,11 +389,7 @@ impl Design {
                  rounds alike only): measure by the comparison's own, the judge.safetensors of its folder"
             ));
         }
-        let search = asked.search.clone().map(|asked| match &self.search {
-            Some(own) => own.extended(asked),
-            None => asked,
-        });
-        let mut design = Design { search, settings, ..self.clone() };
+        let mut design = Design { search: asked.search.clone(), settings, ..self.clone() };
         design.judge = self.judge.clone().or(asked.judge.clone());
         let images = self.images.clone().or(asked.images.clone());
         design.images = images.map(|images| images.with_arms_of(asked.images.as_ref()));

@@ -162,7 +162,8 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let controls = control.map_or(&[][..], |candidate| &candidate.controls);
         // Of several the one that it beats least, if that can be said.
         let of = |name: &String| contrasts?.iter().find(|c| c.against == *name)?.ratio;
-        let ratios: Option<Vec<(f64, &String)>> = controls.iter().map(|name| Some((of(name)?, name))).collect();
+        let there = controls.iter().filter(|name| contrasts.is_some_and(|all| all.iter().any(|c| c.against == **name)));
+        let ratios: Option<Vec<(f64, &String)>> = there.map(|name| Some((of(name)?, name))).collect();
         let nearest = ratios.and_then(|all| all.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)));
         let control = nearest.map_or(Entry::Missing, |(_, name)| ratio(name));
         let seconds: Vec<f64> = runs.iter().filter_map(|(cell, _)| Some(cell.record.as_ref()?.seconds)).collect();

@@ -94,8 +94,7 @@ pub struct Commands {
 }
 
 /// Writes `report.html` of a run of [`RunFolder::train`] or [`transfer::run`](crate::transfer::run()) into its folder, as far as the
-/// run got; gives its path. The report of a transfer shows images that it was trained on: those in `real`, else they are read again, and left
-/// out where they are not there any more.
+/// run got; gives its path. The report of a transfer shows images that it was trained on: those in `real`, where there are any.
 ///
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) where files cannot be read or written; [`Error::Invalid`](crate::Error::Invalid) where they are not what
@@ -112,11 +111,7 @@ pub fn write(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> 
 pub fn page(folder: &RunFolder, commands: &Commands, real: Option<&Images>) -> Result<Page> {
     match TrainedOn::read(folder)? {
         TrainedOn::Train(_) => of_run(folder, commands),
-        TrainedOn::Transfer(plan) => {
-            let again = || plan.read_target().and_then(|target| plan.choose(&target)).ok();
-            let read = if real.is_none() { again() } else { None };
-            of_transfer(folder, &plan, real.or(read.as_ref().map(|target| &target.images)), commands)
-        }
+        TrainedOn::Transfer(plan) => of_transfer(folder, &plan, real, commands),
     }
 }
 

@@ -287,3 +287,42 @@ fn real_effects_are_found() {
     println!("power {power}");
     assert!(power > 0.8, "{power}");
 }
+
+#[test]
+fn claims_are_made_where_arms_were_asked_for_alone() {
+    let jitter = [1.01, 0.99, 1.0, 1.005, 0.995];
+    let of = |arm: &str, size: usize, factor: f64| -> Vec<Measured> {
+        let fds: Vec<f64> = SCRATCH.iter().zip(jitter).map(|(fd, jitter)| fd * factor * jitter).collect();
+        measured(arm, Reading::Final, &fds).into_iter().map(|one| Measured { size, ..one }).collect()
+    };
+    let mut whole = protocol(&["scratch", "scratch+augment"], &[("trgan", None), ("tgan", Some("untrained"))], &[100]);
+    let all = [of("scratch", 100, 1.0), of("scratch+augment", 100, 0.9), of("trgan", 100, 0.7), of("tgan", 100, 0.6)];
+    let mut all = all.concat();
+    all.extend(of("untrained", 100, 0.8));
+    let before = findings(&whole, &all).unwrap();
+    assert_eq!(before.iter().map(|found| found.transfer_helps).collect::<Vec<_>>(), [None, Some(true)]);
+
+    // One arm more at another size, beside scratch alone: what is claimed at the first stays what it is but for one hypothesis more.
+    whole.asked.extend([("scratch", 1000), ("tgan", 1000)].map(|(arm, size)| (arm.to_string(), size)));
+    all.extend([of("scratch", 1000, 1.0), of("tgan", 1000, 0.5)].concat());
+    let found = findings(&whole, &all).unwrap();
+    let places: Vec<(&str, usize)> = found.iter().map(|found| (found.arm.as_str(), found.size)).collect();
+    assert_eq!(places, [("trgan", 100), ("tgan", 100), ("tgan", 1000)]);
+    assert_eq!((found[2].verdict, found[2].transfer_helps), (Verdict::Helps, None));
+    let caveat = found[2].caveat.as_ref().unwrap();
+    assert!(caveat.contains("not held against scratch+augment, untrained"), "{caveat}");
+    assert_eq!(found[0].caveat, None);
+    assert!(found[0].helps >= before[0].helps && found[0].verdict == Verdict::Helps);
+
+    // Where nothing is from scratch nothing is claimed, and nothing else is corrected for it.
+    whole.asked.push(("trgan".to_string(), 50));
+    all.extend(of("trgan", 50, 0.5));
+    let more = findings(&whole, &all).unwrap();
+    let bare = &more[0];
+    assert_eq!(
+        (bare.size, bare.verdict, bare.helps, bare.hurts, bare.equivalent),
+        (50, Verdict::Undecided, 1.0, 1.0, 1.0)
+    );
+    assert!(bare.caveat.as_ref().unwrap().contains("no arm from scratch"));
+    assert_eq!(more[1..], found[..]);
+}
