@@ -341,7 +341,7 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
             transfer_helps: transfer.map(|beats_all| beats_all && verdict == Verdict::Helps),
             caveat: caveat(&contrasts, of_baselines).or_else(|| {
                 let of_arms = || {
-                    format!("at this size it is not held against {}, which was not asked for there", absent.join(", "))
+                    format!("at this size it is not held against {}, which nobody asked for there", absent.join(", "))
                 };
                 (!absent.is_empty()).then(of_arms)
             }),

@@ -153,11 +153,7 @@ fn what_no_search_is_made_of_is_refused() {
         .collect();
     assert_eq!(steps, [3, 3, 3, 3, 5, 5, 5, 5, 6, 6, 6, 6]);
     desk.write("other.toml", FILE.replace("draws = 3", "draws = 1\ndraw-seed = 1").as_bytes());
-    desk.refuses(
-        1,
-        &command.replace("search.toml", "other.toml"),
-        &["the lr of the arm scratch-01", "is asked for"],
-    );
+    desk.refuses(1, &command.replace("search.toml", "other.toml"), &["the lr of the arm scratch-01", "is asked for"]);
     // More may be asked for, and less is no other search.
     desk.write("more.toml", FILE.replace("draws = 3", "draws = 2").as_bytes());
     desk.graft(&command.replace("search.toml", "more.toml")).ok();
