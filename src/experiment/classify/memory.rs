@@ -1,0 +1,86 @@
+//! Whether the runs of an experiment of classifiers that go on at once fit into memory.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use super::cell::Runs;
+use super::{Cell, CellEvent, Classification, Data, Design, Settings};
+use crate::backend::Device;
+use crate::error::{Error, Result};
+use crate::experiment::engine::Jobs;
+use crate::memory::{Amount, Limits, Need};
+use crate::transfer::{self, OfGenerator, Pretraining};
+
+/// Refuses an experiment whose runs do not fit into a device: a run alone, or as many as go on at once. Trains and writes nothing.
+///
+/// # Errors
+/// [`Error::Invalid`] naming what is needed, what there is, and how many runs fit; what reading data says.
+pub fn check_fits(design: &Design, data: &Data, device: &Device, jobs: Jobs) -> Result<()> {
+    let cells = design.cells();
+    // Of an arm's runs one with the most labels.
+    let mut largest: BTreeMap<&str, &Cell> = BTreeMap::new();
+    for cell in &cells {
+        let seen = largest.entry(&cell.arm.name).or_insert(cell);
+        if cell.shots > seen.shots {
+            *seen = cell;
+        }
+    }
+    let (limits, settings) = (Limits::of(device), &design.settings);
+    let Settings { size, channels, width, batch, .. } = *settings;
+    let mut most = Need::default();
+    for cell in largest.values() {
+        let mut own = Need::default();
+        let what = format!("a classifier of width {width} and batch {batch}");
+        limits.check(&what, "use a smaller width or size", Amount::batch(batch, size.pow(2) * channels), |batch| {
+            own = need(&Settings { batch, ..settings.clone() }, data, cell, device, jobs)?;
+            Ok(own)
+        })?;
+        most = most.or(own);
+    }
+    let count = jobs.count.min(cells.len()).max(1);
+    let amount = Amount { fits: "run at most N at once", asked: count, least: 1, tried: usize::MAX };
+    let what = format!("an experiment with {count} runs at once");
+    limits.check(&what, "use a smaller batch, width or size", amount, |jobs| Ok(most.times(jobs)))
+}
+
+/// What runs share, of which none is carried out.
+fn runs<'a>(settings: &'a Settings, data: &'a Data, device: &'a Device, jobs: Jobs) -> Runs<'a> {
+    Runs { root: Path::new(""), settings, data, device, jobs, shelf: None, gather: &nothing, watcher: &unwatched }
+}
+
+fn nothing() -> Result<Classification> {
+    Err(Error::invalid("of a rehearsal nothing is found"))
+}
+
+fn unwatched(_: &Cell, _: &CellEvent<'_>) -> ControlFlow<()> {
+    ControlFlow::Break(())
+}
+
+/// What a run takes: of its phases, of which one is in memory at a time, the one that takes most.
+fn need(settings: &Settings, data: &Data, cell: &Cell, device: &Device, jobs: Jobs) -> Result<Need> {
+    let (teaching, drawn) = (cell.arm.teaching()?, data.drawn(cell.shots, cell.seed)?);
+    let bytes = (drawn.all.len() * drawn.all.images.bytes_per_image()) as u64;
+    let own = drawn.labelled();
+    // Samples are as many to a batch as they are, whatever they show.
+    let made = || OfGenerator {
+        labels: own.known.iter().map(|(_, class)| *class).collect(),
+        images: own.all.images.clone(),
+        weight: teaching.samples,
+    };
+    let mut most = Need::of(device, |device| {
+        let made = (teaching.samples > 0.0).then(made);
+        runs(settings, data, device, jobs).training(cell, &teaching, drawn.clone(), made, None)?.rehearse()?;
+        Ok(bytes)
+    })?;
+    if teaching.samples > 0.0 && teaching.transfer {
+        let plan = runs(settings, data, device, jobs).plan(cell, &drawn)?;
+        most = most.or(transfer::need(&plan, &drawn.for_transfer(data.classes()), &data.of_gan, device)?);
+    }
+    if teaching.samples > 0.0 && !teaching.transfer {
+        most = most.or(Need::of(device, |device| {
+            Ok(runs(settings, data, device, jobs).alone(cell.seed, &drawn)?.rehearse()? + bytes)
+        })?);
+    }
+    Ok(most)
+}
