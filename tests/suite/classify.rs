@@ -93,6 +93,16 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         "{plan}"
     );
     assert!(!whole.path("planned").exists());
+    // Records alone are enough to go on from.
+    let records = whole.names("whole/cells").into_iter().map(|cell| format!("cells/{cell}/record.json"));
+    for file in records.chain(["classify.toml".to_string()]) {
+        let path = desk.path("alone").join(&file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, whole.read(format!("whole/{file}"))).unwrap();
+    }
+    desk.graft(&format!("{CLASSIFY} {ARMS} --out alone")).ok();
+    assert_eq!(found(&desk, "alone"), expected);
+    assert!(!desk.path("alone/source-seed0").exists(), "nothing is trained again");
     // Of a run whose record is gone, what its seed has learned is there.
     std::fs::remove_file(whole.path("whole/cells/sequential{filter=0,per-class=4}-1-seed0/record.json")).unwrap();
     let plan = whole.graft(&format!("{CLASSIFY} {ARMS} --out whole --plan")).ok();
