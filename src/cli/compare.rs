@@ -1,6 +1,5 @@
 //! `graft compare`: arms against each other, at several numbers of target images, over several seeds.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -153,13 +152,7 @@ impl Compare {
                     let estimate = compare::estimate_search(&self.out, &design, search, &real, device, jobs)?;
                     let fields = serde_json::to_value(&estimate).expect("a plan is JSON");
                     let text = search_tables::planned(&estimate, &design, jobs);
-                    // All trials come to a halving before any goes on.
-                    let mut at_once: BTreeMap<u64, usize> = BTreeMap::new();
-                    for row in &estimate.rows {
-                        *at_once.entry(row.step).or_default() += row.runs.saturating_sub(row.ended);
-                    }
-                    let runs = at_once.into_values().max().unwrap_or(0);
-                    return self.workers.plan(fields, text, (runs, estimate.seconds), device, jobs);
+                    return self.workers.plan(fields, text, (estimate.at_once(), estimate.seconds), device, jobs);
                 }
                 let estimate = compare::estimate(&self.out, &design, &real, device, jobs)?;
                 let fields = serde_json::to_value(&estimate).expect("a plan is JSON");

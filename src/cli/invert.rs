@@ -16,9 +16,9 @@ use crate::gan::{Architecture, Found, load_generator};
 use crate::run::Named;
 use crate::transfer::TrainedOn;
 
-/// What is written.
 /// How many pictures of a folder or a data set are sought where nothing else is said.
 const USUAL: usize = 64;
+/// What is written.
 const LATENTS: &str = "latents.npy";
 const PAIRS: &str = "pairs.png";
 const ERRORS: &str = "errors.json";

@@ -49,6 +49,7 @@ mod workers;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -143,15 +144,16 @@ impl Compute {
             warn(why);
             device
         } else {
-            let name = place.device(&self.device)?;
-            if name == "gpu"
-                && !output::is_quiet()
-                && let Ok(adapter) = gpu::choose(&gpu::Choice::Best)
-                && adapter.is_software()
-            {
-                warn(format!("note: {adapter} is a gpu in software alone: the device cpu is faster"));
+            match &*place.device(&self.device)? {
+                "gpu" => {
+                    let adapter = gpu::choose(&gpu::Choice::Best)?;
+                    if adapter.is_software() && !output::is_quiet() {
+                        warn(format!("note: {adapter} is a gpu in software alone: the device cpu is faster"));
+                    }
+                    Device::new(Arc::new(gpu::Gpu::new(adapter)?))
+                }
+                name => name.parse()?,
             }
-            name.parse()?
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(place.threads(self.threads)).build();
         let pool = pool.map_err(|error| Error::invalid(format!("threads cannot be started: {error}")))?;

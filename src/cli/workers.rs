@@ -70,13 +70,13 @@ impl WorkerOptions {
         device: &Device,
         jobs: Jobs,
     ) -> Result<()> {
-        match self.slurm {
-            Some(_) if runs == 0 => tell("plan", fields, text),
+        // Where nothing is left there is nothing to submit.
+        match self.slurm.filter(|_| runs > 0) {
             None => tell("plan", fields, text),
             Some(count) => {
                 let words: Vec<String> = std::env::args().collect();
                 // More jobs than there are runs for would wait for others.
-                let most = (runs.div_ceil(jobs.count) as u64).max(1);
+                let most = runs.div_ceil(jobs.count) as u64;
                 if count > most {
                     warn(format!("note: {runs} runs give work to {most} jobs, not to {count}"));
                 }

@@ -18,8 +18,9 @@ use crate::words::words;
 
 /// Draws for conditions stand this far behind those for latents of the same purpose and step.
 const OFFSET: u64 = 1 << 32;
-/// The bank's name in checkpoints, and the header's field of what is drawn from.
+/// The bank's name in checkpoints.
 const BANK: &str = "conditions.bank";
+/// The header's field of what is drawn from.
 pub const DRAWN_FROM: &str = "conditions";
 /// The header's field of what the classes are called, where those are not their numbers.
 pub const CLASSES: &str = "classes";

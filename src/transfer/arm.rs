@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::options::OF_DATA;
+use super::options::{OF_DATA, of_run};
 use super::{Choices, Kind, Learning, METHODS, RATE};
 use crate::error::{Error, Result, did_you_mean};
 use crate::gan::{Loss, Recipe};
@@ -245,7 +245,7 @@ impl Arm {
 
     /// Whether an option is the recipe's, or says how the source is learned: of every method.
     pub fn is_of_run(name: &str) -> bool {
-        Recipe::row(name).is_some_and(|_| !OF_DATA.contains(&name)) || Learning::row(name).is_some()
+        of_run().any(|of_run| of_run == name)
     }
 
     /// The options that are said of the networks that source and target share, or of how the source is learned: an arm that has

@@ -142,7 +142,7 @@ pub(super) fn renamed(mut settings: Json, read_old: fn(&mut Texts)) -> Json {
 pub(super) const OF_DATA: [&str; 3] = ["seed", "size", "channels"];
 
 /// The options of every method's arms: the recipe's, and how the source is learned.
-fn of_run() -> impl Iterator<Item = &'static str> {
+pub(super) fn of_run() -> impl Iterator<Item = &'static str> {
     let names = Recipe::ROWS.iter().map(|row| row.about.name).filter(|name| !OF_DATA.contains(name));
     names.chain(Learning::ROWS.iter().map(|row| row.about.name))
 }

@@ -43,6 +43,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether its images are read for an arm: those of a data set teach the source's GAN at least.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method or an option is unknown.
+    pub(crate) fn is_read_by(&self, arm: &Arm) -> Result<bool> {
+        Ok(arm.method != SCRATCH && (matches!(self, Source::Data(_)) || arm.learns_from_images()?))
+    }
+
     /// Reads `--source`: the name of a data set, else a path.
     ///
     /// # Errors

@@ -386,9 +386,8 @@ fn reference(
         reference => reference?,
     };
     let own = plan.of_arm()?.source;
-    let is_read = matches!(Source::parse(&own)?, Source::Data(_)) || plan.arm.learns_from_images()?;
     // Images of a checkpoint may be unknown.
-    let of_source = if is_read && plan.arm.method != SCRATCH { source.images(&own).ok() } else { None };
+    let of_source = if Source::parse(&own)?.is_read_by(&plan.arm)? { source.images(&own).ok() } else { None };
     let of_source = of_source.and_then(|(images, _)| flattery_of_source(&held_out, &images));
     for warning in reference.warning().into_iter().chain(of_source) {
         let _ = watcher(&Event::Warning(&warning))?;

@@ -101,6 +101,25 @@ pub(super) struct Runs<'a> {
     pub watcher: &'a Watcher<'a>,
 }
 
+impl<'a> Runs<'a> {
+    /// Of which none is carried out: their parts are timed, or counted.
+    pub fn rehearsed(
+        root: &'a Path,
+        settings: &'a Settings,
+        data: &'a Data,
+        device: &'a Device,
+        jobs: Jobs,
+    ) -> Runs<'a> {
+        fn nothing() -> Result<Classification> {
+            Err(Error::invalid("of a rehearsal nothing is found"))
+        }
+        fn unwatched(_: &Cell, _: &CellEvent<'_>) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+        Runs { root, settings, data, device, jobs, shelf: None, gather: &nothing, watcher: &unwatched }
+    }
+}
+
 impl Experiment for Runs<'_> {
     type Cell = Cell;
     type Record = Record;

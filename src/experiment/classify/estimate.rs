@@ -1,7 +1,6 @@
 //! What an experiment of classifiers would take, before it runs: from a few steps of each of its parts now, as all jobs make them at once.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -9,9 +8,9 @@ use serde::Serialize;
 
 use super::cell::{Runs, gan_folder, source_classifier};
 use super::turns::turns_folder;
-use super::{Cell, CellEvent, Data, Design, Record};
+use super::{Cell, Data, Design, Record};
 use crate::backend::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::engine::Jobs;
 use crate::run::RunFolder;
 use crate::tensor::Tensor;
@@ -45,9 +44,8 @@ pub fn estimate(root: &Path, design: &Design, data: &Data, device: &Device, jobs
             left.push(cell);
         }
     }
-    let gather = || Err(Error::invalid("of a plan nothing is found"));
     let settings = &design.settings;
-    let runs = Runs { root, settings, data, device, jobs, shelf: None, gather: &gather, watcher: &unwatched };
+    let runs = Runs::rehearsed(root, settings, data, device, jobs);
     let measured = jobs.each(|| Rates::measure(&runs, &left))?;
     let rates = Rates::mean(&measured);
     let (mut seconds, mut others) = (0.0, Work::new());
@@ -63,10 +61,6 @@ pub fn estimate(root: &Path, design: &Design, data: &Data, device: &Device, jobs
     let steps = [left.len() as u64 * settings.steps, others.values().map(|(steps, _)| steps).sum()];
     let at_once = jobs.count.min(left.len().max(1)) as f64;
     Ok(Estimate { seconds_per_step: rates.classifiers, steps, seconds: seconds / at_once })
-}
-
-fn unwatched(_: &Cell, _: &CellEvent<'_>) -> ControlFlow<()> {
-    ControlFlow::Break(())
 }
 
 /// Seconds of a step.

@@ -1,13 +1,12 @@
 //! Whether the runs of an experiment of classifiers that go on at once fit into memory.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::cell::Runs;
-use super::{Cell, CellEvent, Classification, Data, Design, Settings};
+use super::{Cell, Data, Design, Settings};
 use crate::backend::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::experiment::engine::Jobs;
 use crate::memory::{Amount, Limits, Need};
 use crate::transfer::{self, OfGenerator, Pretraining};
@@ -15,7 +14,7 @@ use crate::transfer::{self, OfGenerator, Pretraining};
 /// Refuses an experiment whose runs do not fit into a device: a run alone, or as many as go on at once. Trains and writes nothing.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming what is needed, what there is, and how many runs fit; what reading data says.
+/// [`Error::Invalid`](crate::Error::Invalid) naming what is needed, what there is, and how many runs fit; what reading data says.
 pub fn check_fits(design: &Design, data: &Data, device: &Device, jobs: Jobs) -> Result<()> {
     let cells = design.cells();
     // Of an arm's runs one with the most labels.
@@ -44,21 +43,9 @@ pub fn check_fits(design: &Design, data: &Data, device: &Device, jobs: Jobs) -> 
     limits.check(&what, "use a smaller batch, width or size", amount, |jobs| Ok(most.times(jobs)))
 }
 
-/// What runs share, of which none is carried out.
-fn runs<'a>(settings: &'a Settings, data: &'a Data, device: &'a Device, jobs: Jobs) -> Runs<'a> {
-    Runs { root: Path::new(""), settings, data, device, jobs, shelf: None, gather: &nothing, watcher: &unwatched }
-}
-
-fn nothing() -> Result<Classification> {
-    Err(Error::invalid("of a rehearsal nothing is found"))
-}
-
-fn unwatched(_: &Cell, _: &CellEvent<'_>) -> ControlFlow<()> {
-    ControlFlow::Break(())
-}
-
 /// What a run takes: of its phases, of which one is in memory at a time, the one that takes most.
 fn need(settings: &Settings, data: &Data, cell: &Cell, device: &Device, jobs: Jobs) -> Result<Need> {
+    let root = Path::new("");
     let (teaching, drawn) = (cell.arm.teaching()?, data.drawn(cell.shots, cell.seed)?);
     let bytes = (drawn.all.len() * drawn.all.images.bytes_per_image()) as u64;
     let own = drawn.labelled();
@@ -70,16 +57,18 @@ fn need(settings: &Settings, data: &Data, cell: &Cell, device: &Device, jobs: Jo
     };
     let mut most = Need::of(device, |device| {
         let made = (teaching.samples > 0.0).then(made);
-        runs(settings, data, device, jobs).training(cell, &teaching, drawn.clone(), made, None)?.rehearse()?;
+        Runs::rehearsed(root, settings, data, device, jobs)
+            .training(cell, &teaching, drawn.clone(), made, None)?
+            .rehearse()?;
         Ok(bytes)
     })?;
     if teaching.samples > 0.0 && teaching.transfer {
-        let plan = runs(settings, data, device, jobs).plan(cell, &drawn)?;
+        let plan = Runs::rehearsed(root, settings, data, device, jobs).plan(cell, &drawn)?;
         most = most.or(transfer::need(&plan, &drawn.for_transfer(data.classes()), &data.of_gan, device)?);
     }
     if teaching.samples > 0.0 && !teaching.transfer {
         most = most.or(Need::of(device, |device| {
-            Ok(runs(settings, data, device, jobs).alone(cell.seed, &drawn)?.rehearse()? + bytes)
+            Ok(Runs::rehearsed(root, settings, data, device, jobs).alone(cell.seed, &drawn)?.rehearse()? + bytes)
         })?);
     }
     Ok(most)

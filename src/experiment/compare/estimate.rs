@@ -84,6 +84,17 @@ pub struct SearchEstimate {
     pub seconds: f64,
 }
 
+impl SearchEstimate {
+    /// How many runs may go on at once, at most: all trials come to a halving before any goes on.
+    pub fn at_once(&self) -> usize {
+        let mut left: BTreeMap<u64, usize> = BTreeMap::new();
+        for row in &self.rows {
+            *left.entry(row.step).or_default() += row.runs - row.ended;
+        }
+        left.into_values().max().unwrap_or(0)
+    }
+}
+
 /// Estimates what is left of a comparison; writes nothing.
 ///
 /// # Errors
@@ -168,7 +179,7 @@ pub fn estimate_search(
             // Of trials that others have displaced since, some came here, too.
             let runs = trials * search.seeds.len();
             let ended = records.len().min(runs);
-            let to_go = runs.saturating_sub(ended) as u64;
+            let to_go = (runs - ended) as u64;
             let is_here = |step: &&u64| (**step > before || before == 0) && **step <= end;
             let looks = settings.looks.iter().filter(is_here).count() as f64;
             let last = if until.is_none() { LAST_LOOKS } else { 0.0 };

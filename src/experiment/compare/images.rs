@@ -6,7 +6,7 @@ use super::{Design, Settings};
 use crate::data::{Block, Dataset, Parts};
 use crate::error::{Error, Result};
 use crate::metrics::{HeldOut, flattery, flattery_of_source, seen, unjudged};
-use crate::transfer::{SCRATCH, Source, SourceImages};
+use crate::transfer::{Source, SourceImages};
 
 /// The images of the target.
 #[derive(Debug)]
@@ -74,10 +74,10 @@ impl RealData {
     /// Where the images do not fit the networks.
     pub fn warnings(&self, design: &Design) -> Result<Vec<String>> {
         let mut sources = BTreeSet::new();
-        for arm in design.arms.iter().filter(|arm| arm.method != SCRATCH) {
+        for arm in &design.arms {
             let source = arm.learning(design.settings.learning())?.source;
             let source = source.unwrap_or_else(|| design.settings.source.clone());
-            if arm.learns_from_images()? || matches!(Source::parse(&source)?, Source::Data(_)) {
+            if Source::parse(&source)?.is_read_by(arm)? {
                 sources.insert(source);
             }
         }

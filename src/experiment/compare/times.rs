@@ -120,6 +120,7 @@ impl Times {
         }
         let arms = runs.iter().zip(rounds).map(|((arm, run), mut steps)| {
             steps.sort_by(f64::total_cmp);
+            // A sum of no floats is -0.
             let learned = run
                 .learned()
                 .iter()
