@@ -266,7 +266,10 @@ impl Office {
         let path = place.join(number.to_string());
         // Whole from the start, by a second name of a file that is: who dies in between leaves no claim of nobody's.
         let written = place.join(format!(".{number}.{}", self.owner.token));
-        write_new(&written, &self.entry(false)).map_err(Error::io("write", &written))?;
+        if let Err(error) = write_new(&written, &self.entry(false)) {
+            let _ = fs::remove_file(&written);
+            return Err(Error::io("write", &written)(error));
+        }
         let linked = match fs::hard_link(&written, &path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => write_new(&path, &self.entry(false)),
             linked => linked,

@@ -280,8 +280,19 @@ impl RunFolder {
         let phases = phases.into_iter().map(|name| RunFolder::at(&self.path.join(name)));
         let phases: Vec<RunFolder> = phases.filter(|phase| phase.config().is_file()).collect();
         [self].into_iter().chain(&phases).try_for_each(RunFolder::check_own)?;
-        phases.iter().try_for_each(RunFolder::remove_run)?;
+        for phase in &phases {
+            phase.remove_run()?;
+            atomic::if_there(fs::remove_file(phase.config())).map_err(Error::io("remove", phase.config()))?;
+            phase.remove_empty();
+        }
         self.remove_run()
+    }
+
+    /// Removes its folders, as far as there is nothing in them: a phase's folder without its checkpoint counts as one that lost it.
+    fn remove_empty(&self) {
+        for folder in [self.samples(), self.path.join(CHECKPOINTS), self.path.clone()] {
+            let _ = fs::remove_dir(folder);
+        }
     }
 
     /// Refuses a folder that holds no run.
@@ -318,6 +329,7 @@ impl RunFolder {
             let learned = RunFolder::at(&self.path.join(learned));
             remove(learned.checkpoint())?;
             remove(learned.path.join(begun::MARK))?;
+            learned.remove_empty();
         }
         Ok(())
     }
@@ -334,9 +346,7 @@ impl RunFolder {
         if !names.iter().any(is_begun) {
             // Folders go only where they are empty, and what cannot be removed says what it is.
             let _ = fs::remove_file(self.config());
-            for folder in [self.samples(), self.path.join(CHECKPOINTS), self.path.clone()] {
-                let _ = fs::remove_dir(folder);
-            }
+            self.remove_empty();
         }
     }
 

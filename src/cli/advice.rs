@@ -57,6 +57,9 @@ pub fn advised_of_experiment(error: Error) -> Error {
             }
             Error::folder(problem, ways)
         }
+        Error::Lost { device, reason } => Error::invalid(format!(
+            "device {device} failed: it was lost ({reason}); the checkpoints are good: the same command goes on from there"
+        )),
         error => error,
     }
 }

@@ -203,8 +203,7 @@ impl Compare {
         let times = Times::measure(design, real, device, &told)?;
         times.write(&self.out)?;
         let fields = serde_json::to_value(&times).expect("times are JSON");
-        let scratch = compare::from_scratch(&design.arms);
-        tell("times", fields, tables::times(&times, design.settings.steps, &scratch));
+        tell("times", fields, tables::times(&times, design));
         Ok(())
     }
 

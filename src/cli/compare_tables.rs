@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::judge::percent;
 use crate::experiment::compare::{
-    self, AgainstScratch, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
+    self, AgainstScratch, Cell, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
 };
 use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
-use crate::metrics::{FD_INFINITY, Figure, JUDGE_FD, OF_PANEL};
+use crate::metrics::{Evaluation, FD_INFINITY, Figure, JUDGE_FD, OF_PANEL};
 
 /// What would run, and how long it takes.
 pub fn planned(estimate: &Estimate, design: &Design, jobs: Jobs) -> String {
@@ -57,6 +57,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// The distance of fresh real images, and of how many where they are not as many as samples: its bias is larger then.
+pub fn floor(real: &Evaluation, samples: usize) -> String {
+    let text = JUDGE_FD.text(real.distances.frechet.judge_fd);
+    if real.count == samples { text } else { format!("{text} ({} against others)", real.count) }
+}
+
 /// An arm and size a row, and what has to be said beside it.
 pub fn results(comparison: &Comparison) -> String {
     let protocol = &comparison.protocol;
@@ -66,7 +72,7 @@ pub fn results(comparison: &Comparison) -> String {
         protocol.held_out,
         protocol.held_out,
         protocol.settings.split,
-        JUDGE_FD.text(comparison.floors.real.distances.frechet.judge_fd)
+        floor(&comparison.floors.real, protocol.held_out)
     )];
     let against: Vec<String> = protocol.claims.baselines.iter().map(|name| format!("/ {name}")).collect();
     let places = Places::of(comparison);
@@ -95,17 +101,22 @@ pub fn results(comparison: &Comparison) -> String {
 }
 
 /// What a step of each arm took.
-pub fn times(times: &Times, steps: u64, scratch: &[&str]) -> String {
+pub fn times(times: &Times, design: &Design) -> String {
+    let (settings, scratch) = (&design.settings, compare::from_scratch(&design.arms));
+    let steps = settings.steps;
     let mut rows = vec![["arm", "ms a step", "min on the target", "min in all"].map(str::to_string).to_vec()];
     for time in &times.arms {
-        let on_target = steps as f64 * time.step;
+        // An arm may have steps of its own beyond the others'.
+        let own = design.arms.iter().find(|arm| arm.name == time.arm);
+        let own = own.map_or(steps, |arm| Cell { arm: arm.clone(), size: 0, seed: 0 }.steps(settings));
+        let on_target = own as f64 * time.step;
         let minutes = [on_target, on_target + time.learned].map(|seconds| format!("{:.1}", seconds / 60.0));
         rows.push([time.arm.clone(), milliseconds(time.step)].into_iter().chain(minutes).collect());
     }
     let mut lines = aligned(&rows);
     let (device, threads) = (&times.device, times.threads);
     lines.push(format!("{steps} steps on the target; {device}, {}, {threads} threads", times.microkernel));
-    if let Some((more, arm)) = times.of_most_expensive(steps, scratch) {
+    if let Some((more, arm)) = times.of_most_expensive(steps, &scratch) {
         let option = more.saturating_sub(steps);
         lines.push(format!(
             "in the minutes of {arm} scratch makes {more} steps: compare with scratch-minutes=scratch{{more-steps={option}}}, too"

@@ -100,7 +100,10 @@ fn table(report: &Report) -> String {
         }
         lines.push(format!("space without classes {}", &panel.class_free[..12]));
     }
-    let copies = floors.copy.as_ref().map(|copy| format!("the {} training images", copy.count));
+    let copies = floors.copy.as_ref().map(|copy| match report.training_images {
+        Some(all) if all > copy.count => format!("{} of {all} training ones", copy.count),
+        _ => format!("the {} training images", copy.count),
+    });
     lines.push(format!(
         "\n{:22}{:>12}{:>18}{}",
         "",

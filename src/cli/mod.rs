@@ -47,7 +47,7 @@ mod transfer_command;
 mod translate;
 mod workers;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -281,6 +281,14 @@ fn continued(path: &Path, command: &str) -> Result<RunFolder> {
             option("resume", &named(whole.path()))
         )));
     }
+    if let Some((experiment, root)) = experiment_around(path) {
+        return Err(Error::invalid(format!(
+            "{} is a part of the {experiment} in {}, which says how long it is: the same graft {experiment} goes on with it; \
+             copy the folder to train it further by itself",
+            path.display(),
+            root.display()
+        )));
+    }
     let folder = RunFolder::resume(path)?;
     match folder.command() {
         Some(other) if other != command => Err(Error::invalid(format!(
@@ -290,6 +298,25 @@ fn continued(path: &Path, command: &str) -> Result<RunFolder> {
         ))),
         _ => Ok(guarded(folder)),
     }
+}
+
+/// The command of an experiment and its folder, if a run's folder is one of those in which it keeps its runs and their sources.
+fn experiment_around(path: &Path) -> Option<(&'static str, PathBuf)> {
+    let path = std::path::absolute(path).ok()?;
+    let mut part = path.as_path();
+    while let Some(root) = part.parent() {
+        let is_its_own = part.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name == "cells" || name.starts_with("source-")
+        });
+        let kinds = [("compare", "comparison.toml"), ("classify", "classify.toml")];
+        let kind = kinds.into_iter().find(|(_, file)| is_its_own && root.join(file).is_file());
+        if let Some((command, _)) = kind {
+            return Some((command, root.to_path_buf()));
+        }
+        part = root;
+    }
+    None
 }
 
 /// Says where nothing keeps other processes out of a run's folder.

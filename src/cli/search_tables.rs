@@ -1,7 +1,7 @@
 //! What `graft compare --search` prints: its plan, every trial, and the best of each base arm.
 
 use super::command::quoted;
-use super::compare_tables::{aligned, duration, milliseconds};
+use super::compare_tables::{aligned, duration, floor, milliseconds};
 use crate::experiment::compare::{Comparison, Design, Fate, Found, Jobs, Ranking, SearchEstimate, Tried};
 use crate::metrics::JUDGE_FD;
 
@@ -37,7 +37,7 @@ pub fn results(comparison: &Comparison, found: &Found) -> String {
     let mut lines = vec![format!(
         "{} of {count} samples against {count} images of the validation block, means over seeds; fresh real ones {}",
         JUDGE_FD.name,
-        JUDGE_FD.text(comparison.floors.real.distances.frechet.judge_fd)
+        floor(&comparison.floors.real, count)
     )];
     let steps = found.rungs.iter().map(|rung| format!("step {}", rung.step));
     let head = ["trial", "images"].map(str::to_string).into_iter().chain(steps);

@@ -145,16 +145,12 @@ impl Train {
             if !folder.checkpoint().exists() {
                 say(folder.beginning_again());
             }
-            if trainer.steps() >= settings.steps {
+            if trainer.steps() > settings.steps {
                 // Where its images lie now holds for whoever takes them from here.
                 let written = folder.settings()?;
                 let (data, reading) = (settings.data.clone(), settings.reading.clone());
                 folder.write_settings(&Settings { data, reading, ..written })?;
-                tell(
-                    "finished",
-                    ended_fields(folder, &trainer, settings),
-                    format!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps),
-                );
+                tell("finished", ended_fields(folder, &trainer, settings), already(folder, &trainer, settings));
                 return Ok(());
             }
             folder.write_settings(settings)?;
@@ -227,8 +223,11 @@ impl Train {
 }
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: &Parts, device: &Device) -> Result<()> {
+    let begun = trainer.steps();
     let mut progress = Progress::new("train", settings.steps, is_quiet());
-    let reference = match settings.evaluate_every {
+    let is_measured = begun == settings.steps && Curve::read(folder)?.has(begun);
+    let evaluate_every = settings.evaluate_every.filter(|_| !is_measured);
+    let reference = match evaluate_every {
         None => None,
         Some(_) => {
             let form = (settings.recipe.architecture.size, settings.recipe.architecture.channels);
@@ -245,10 +244,10 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: 
             Some(reference)
         }
     };
-    let mut measuring = match (&reference, settings.evaluate_every) {
+    let mut measuring = match (&reference, evaluate_every) {
         (Some(reference), Some(every)) => {
-            let curve = Curve::resume(folder, trainer.steps(), reference)?;
-            Some(Measuring { folder, curve, reference, every, last: settings.steps })
+            let (steps, changed) = ((trainer.steps(), settings.steps), trainer.went_on_changed());
+            Some(Measuring::resume(folder, steps, reference, every, changed)?)
         }
         _ => None,
     };
@@ -268,12 +267,20 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: 
         Ending::Finished => {
             let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
             let grid = folder.picture(steps);
-            let text = format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display());
+            let text = match begun == steps && steps > 0 {
+                true => already(folder, trainer, settings),
+                false => format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display()),
+            };
             tell("finished", ended_fields(folder, trainer, settings), text);
         }
         Ending::Interrupted => stopped(folder, trainer, settings)?,
     }
     reported.map(drop)
+}
+
+/// What is said of a run that stands where it was to go.
+fn already(folder: &RunFolder, trainer: &Trainer, settings: &Settings) -> String {
+    format!("{} is already at step {} of {}", folder.path().display(), trainer.steps(), settings.steps)
 }
 
 /// Says that a run was stopped, and how it goes on.

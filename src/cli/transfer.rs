@@ -1,5 +1,6 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
+use std::mem::discriminant;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
@@ -135,7 +136,14 @@ impl Transfer {
         let mut plan = Plan::read(folder)?;
         folder.check_checkpoints()?;
         if let Some(source) = &self.source {
-            plan.source = transfer::Source::parse(source)?.absolute();
+            let (named, known) = (transfer::Source::parse(source)?, transfer::Source::parse(&plan.source)?);
+            if discriminant(&named) != discriminant(&known) {
+                return Err(Error::Usage(format!(
+                    "--source says where the run's own source lies now, and that is {}: {source} is another kind of source",
+                    plan.source
+                )));
+            }
+            plan.source = named.absolute();
         }
         if let Some(target) = &self.target {
             plan.target = target.parse::<Spec>()?.to_string();
@@ -226,7 +234,7 @@ impl Transfer {
         }
         plan.check()?;
         let trained = matches!(transfer::Source::parse(&plan.source)?, transfer::Source::Checkpoint(_));
-        if trained && plan.learning()?.source_style.is_some() && !plan.arm.learns_from_images()? {
+        if trained && plan.learning()?.source_style.is_some() && !plan.arm.shows_source_style()? {
             return Err(Error::Usage(
                 "--source-style changes images that a source is trained on; a checkpoint is trained already"
                     .to_string(),

@@ -183,6 +183,7 @@ impl Translate {
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
         let data = pictures(&self.images, count, &self.reading.over(translation.reading(self.of)), architecture)?;
+        let data = translation.named(self.of, data)?;
         fits(translation, data.len())?;
         let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;
         // What the other side has not is said before anything is sought.

@@ -12,7 +12,7 @@ use super::signals::{interrupted, minutes};
 use super::{count, steps, tell, warn};
 use crate::backend::Device;
 use crate::claims::{Claims, LIMIT};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::engine::Jobs;
 use crate::experiment::workers::Workers;
 
@@ -74,7 +74,12 @@ impl WorkerOptions {
         match self.slurm.filter(|_| runs > 0) {
             None => tell("plan", fields, text),
             Some(count) => {
-                let words: Vec<String> = std::env::args().collect();
+                let words: Option<Vec<String>> = std::env::args_os().map(|word| word.into_string().ok()).collect();
+                let words = words.ok_or_else(|| {
+                    Error::Usage(
+                        "--slurm writes the command into a script, and part of it is no text in UTF-8".to_string(),
+                    )
+                })?;
                 // More jobs than there are runs for would wait for others.
                 let most = runs.div_ceil(jobs.count) as u64;
                 if count > most {

@@ -1,7 +1,7 @@
 //! The classes of a data set: a class is its name.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// The most classes that there can be.
@@ -25,6 +25,16 @@ impl Classes {
     pub fn distinct(names: Vec<String>) -> Option<Classes> {
         let distinct: HashSet<&String> = names.iter().collect();
         (distinct.len() == names.len()).then(|| Classes(names.into()))
+    }
+
+    /// The same with other names for some; None where two would have one name.
+    pub fn renamed(&self, names: &BTreeMap<String, String>) -> Option<Classes> {
+        Classes::distinct(self.0.iter().map(|name| names.get(name).unwrap_or(name).clone()).collect())
+    }
+
+    /// Whether they are the same as others, in any order.
+    pub fn are_those_of(&self, others: &Classes) -> bool {
+        self.len() == others.len() && self.0.iter().all(|name| others.named(name).is_some())
     }
 
     /// Classes of these names, in natural order: 2 comes before 10.

@@ -140,8 +140,7 @@ impl Dataset {
                 self.name
             )));
         }
-        let renamed = self.classes.names().iter().map(|name| names.get(name).unwrap_or(name).clone()).collect();
-        let classes = Classes::distinct(renamed).ok_or_else(|| {
+        let classes = self.classes.renamed(names).ok_or_else(|| {
             Error::invalid(format!("two classes of {} would have one name; map each to another", self.name))
         })?;
         Ok(Dataset { classes, ..self })

@@ -2,7 +2,7 @@
 //! to workers of a few threads each, of this process and of others that claim cells in the same folder, and two never prepare the same thing
 //! that they share.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::atomic;
+use crate::backend::Device;
 use crate::claims::{Claim, Claims};
 use crate::error::{Error, Result};
+use crate::memory::{Amount, Limits, Need};
 use crate::run::Ending;
 
 /// How cells are carried out: nothing of it changes results.
@@ -54,6 +56,33 @@ impl Jobs {
         });
         results.into_iter().collect()
     }
+
+    /// Refuses an experiment of so many cells, each of which takes `most`, where as many as go on at once do not fit into a device.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming what is needed, what there is, and how many cells fit, or else the advice `otherwise`.
+    pub fn check_fit(&self, what: &str, otherwise: &str, cells: usize, most: &Need, device: &Device) -> Result<()> {
+        let count = self.count.min(cells).max(1);
+        let amount = Amount { fits: "run at most N at once", asked: count, least: 1, tried: usize::MAX };
+        let what = format!("{what} with {count} runs at once");
+        Limits::of(device).check(&what, otherwise, amount, |jobs| Ok(most.times(jobs)))
+    }
+}
+
+/// Of each arm's cells one whose size is largest.
+pub fn largest<'c, C>(
+    cells: &'c [C],
+    arm: impl Fn(&'c C) -> &'c str,
+    size: impl Fn(&'c C) -> usize,
+) -> impl Iterator<Item = &'c C> {
+    let mut largest: BTreeMap<&str, &C> = BTreeMap::new();
+    for cell in cells {
+        let seen = largest.entry(arm(cell)).or_insert(cell);
+        if size(cell) > size(seen) {
+            *seen = cell;
+        }
+    }
+    largest.into_values()
 }
 
 /// An experiment as the engine sees it.

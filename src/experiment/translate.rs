@@ -1,6 +1,7 @@
 //! Pairs of two domains: what the source's generator and the transferred one make of the same latents, and of the same class where both have
 //! classes; and how often judges of both sides see the same class in them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ use crate::words::words;
 pub struct Translation {
     plan: Plan,
     source_reading: Reading,
+    /// What the classes of the source's pictures are called here, one map behind another.
+    renamed: Vec<BTreeMap<String, String>>,
     source: (Architecture, Generator),
     target: (Architecture, Generator),
     device: Device,
@@ -70,8 +73,19 @@ words! {
 pub fn source_checkpoint(folder: &RunFolder) -> Result<PathBuf> {
     let plan = Plan::read(folder)?.of_arm()?;
     match Source::parse(&plan.source)? {
-        Source::Checkpoint(path) if path.is_dir() => RunFolder::open(&path)?.written_checkpoint(),
-        Source::Checkpoint(path) => Ok(path),
+        Source::Checkpoint(path) => {
+            let file = Named::find(&path)?.file;
+            let header = folder.last_checkpoint()?.map(|own| own.header);
+            let begun = header.and_then(|header| Some(header.get("method")?.get("source")?.as_str()?.to_string()));
+            match begun {
+                Some(begun) if begun != Checkpoint::read(&file)?.digest() => Err(Error::invalid(format!(
+                    "{} holds other networks now than those that {} began with: was it trained on since?",
+                    path.display(),
+                    folder.path().display()
+                ))),
+                _ => Ok(file),
+            }
+        }
         Source::Data(_) => {
             let own = RunFolder::open(&folder.path().join(SOURCE)).and_then(|source| source.written_checkpoint());
             own.map_err(|error| {
@@ -129,8 +143,18 @@ impl Translation {
         let plan = Plan::read(&folder)?.of_arm()?;
         let file = source_checkpoint(&folder)?;
         let learned = RunFolder::around(&file).map(|source| TrainedOn::read(&source)).transpose()?;
+        let mut source = load_generator(&Checkpoint::read(&file)?, device)?;
+        let mut renamed = vec![plan.reading.map.clone()];
+        if let Source::Checkpoint(_) = Source::parse(&plan.source)? {
+            // Its networks were there before the map.
+            let names = source.1.conditions().names();
+            let names = names.renamed(&plan.reading.map).unwrap_or_else(|| names.clone());
+            source.1.set_conditions(source.1.conditions().clone().with_names(names));
+            if let Some(TrainedOn::Train(settings)) = &learned {
+                renamed.insert(0, settings.reading.map.clone());
+            }
+        }
         let source_reading = learned.map_or_else(|| plan.reading.of_another(), |learned| learned.reading().of_more());
-        let source = load_generator(&Checkpoint::read(&file)?, device)?;
         let target = load_generator(&Checkpoint::read(&Named::find(run)?.file)?, device)?;
         if source.0.latent != target.0.latent {
             return Err(Error::invalid(format!(
@@ -138,7 +162,20 @@ impl Translation {
                 source.0.latent, target.0.latent
             )));
         }
-        Ok(Translation { plan, source_reading, source, target, device: device.clone() })
+        Ok(Translation { plan, source_reading, renamed, source, target, device: device.clone() })
+    }
+
+    /// Pictures of a side with their classes called as its generator's are.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where two classes would have one name.
+    pub fn named(&self, side: Side, pictures: Dataset) -> Result<Dataset> {
+        let maps = self.renamed.iter().filter(|_| side == Side::Source);
+        maps.cloned().try_fold(pictures, |pictures, mut map| {
+            // Pictures need not be of every class.
+            map.retain(|name, _| pictures.classes.named(name).is_some());
+            pictures.with_renamed(&map)
+        })
     }
 
     /// How pictures of a side are to be read: as the networks of that side were shown those that they learned from.
@@ -271,7 +308,9 @@ impl Translation {
             return Err(none());
         }
         let real = Real::of(&parts, size, channels)?;
-        let shown = styled(&data, plan.source_style.unwrap_or(style), plan.recipe.seed);
+        // What a checkpoint's generator was shown is settled.
+        let asked = plan.source_style.filter(|_| matches!(Source::parse(&plan.source), Ok(Source::Data(_))));
+        let shown = styled(&data, asked.unwrap_or(style), plan.recipe.seed);
         let (training, of_source_held_out) = without_a_tenth(&shown)?;
         let Some(of_source) = run::judge(&training, &self.device, watcher)? else { return Ok(None) };
         let Some(of_target) = run::judge(&real.training, &self.device, watcher)? else { return Ok(None) };
@@ -323,7 +362,7 @@ fn sure(said: &Predictions) -> f64 {
 /// Nine tenths of a data set, with its classes in proportion, and the rest.
 fn without_a_tenth(data: &Dataset) -> Result<(Dataset, Dataset)> {
     let (count, drawn) = (data.len(), data.subset(data.len(), 0, false)?);
-    let most = count - count / 10;
+    let most = count - (count / 10).max(1);
     let of = |range: std::ops::Range<usize>| drawn.select(&range.collect::<Vec<_>>());
     Ok((of(0..most), of(most..count)))
 }

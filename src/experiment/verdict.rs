@@ -339,11 +339,16 @@ fn findings_of(protocol: &Protocol, measured: &[Measured], reading: Reading) -> 
             size,
             verdict,
             transfer_helps: transfer.map(|beats_all| beats_all && verdict == Verdict::Helps),
-            caveat: caveat(&contrasts, of_baselines).or_else(|| {
+            caveat: caveat(&contrasts[..of_baselines]).or_else(|| {
                 let of_arms = || {
                     format!("at this size it is not held against {}, which nobody asked for there", absent.join(", "))
                 };
-                (!absent.is_empty()).then(of_arms)
+                let controls = &contrasts[of_baselines..];
+                let of_controls = || {
+                    let why = (!controls.is_empty()).then(|| caveat(controls)).flatten()?;
+                    Some(format!("whether transfer helps cannot be told: {why}"))
+                };
+                (!absent.is_empty()).then(of_arms).or_else(of_controls)
             }),
             helps: helps[i],
             hurts: hurts[i],
@@ -389,11 +394,10 @@ fn equivalent(contrasts: &[Contrast]) -> f64 {
 }
 
 /// Why contrasts cannot decide, in words.
-fn caveat(contrasts: &[Contrast], of_baselines: usize) -> Option<String> {
-    if of_baselines == 0 {
+fn caveat(contrasts: &[Contrast]) -> Option<String> {
+    let Some(fewest) = contrasts.iter().min_by_key(|contrast| contrast.seeds) else {
         return Some("no arm from scratch was asked for at this size to hold it against".to_owned());
-    }
-    let fewest = contrasts.iter().min_by_key(|contrast| contrast.seeds)?;
+    };
     let against = &fewest.against;
     if let Some(contrast) = contrasts.iter().find(|contrast| contrast.diverged > 0) {
         return Some(format!("{} of {} pairs with {} diverged", contrast.diverged, contrast.seeds, contrast.against));

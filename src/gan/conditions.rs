@@ -60,6 +60,13 @@ pub struct Conditions {
     feature_source: FeatureSource,
 }
 
+/// What a checkpoint says that the classes of its networks are called; None where it says nothing, as those of version 0.1, and within where
+/// it is none that graft wrote.
+pub(crate) fn class_names(checkpoint: &Checkpoint) -> Option<Option<Classes>> {
+    let names = checkpoint.header.get(CLASSES)?;
+    Some(serde_json::from_value(names.clone()).ok().and_then(Classes::distinct))
+}
+
 impl Conditions {
     /// All classes in turn, and no features yet.
     pub fn in_turn(classes: usize, features: usize) -> Conditions {
@@ -296,10 +303,8 @@ impl Conditions {
             Error::invalid(text)
         };
         let mut conditions = Conditions::in_turn(architecture.classes, architecture.condition_features);
-        if let Some(names) = checkpoint.header.get(CLASSES) {
-            let names: Vec<String> = serde_json::from_value(names.clone()).map_err(|_| broken())?;
-            let names = Classes::distinct(names).filter(|names| names.len() == conditions.classes);
-            conditions.names = names.ok_or_else(broken)?;
+        if let Some(names) = class_names(checkpoint) {
+            conditions.names = names.filter(|names| names.len() == conditions.classes).ok_or_else(broken)?;
         }
         let field = checkpoint.header.get(DRAWN_FROM).cloned().unwrap_or(Json::Null);
         let part = |name: &str| field.get(name).cloned().unwrap_or(Json::Null);

@@ -21,7 +21,7 @@ mod trainer;
 pub use architecture::Architecture;
 pub use augment::Augmentation;
 pub use conditions::{Bank, Conditions, FeatureSource, normalised};
-pub(crate) use conditions::{CLASSES, DRAWN_FROM};
+pub(crate) use conditions::{CLASSES, DRAWN_FROM, class_names};
 pub use encoder::guessed;
 pub use heads::FeatureMaps;
 pub use inversion::{Descent, Found, invert, nearer, nearest_samples};

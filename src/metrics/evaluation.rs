@@ -190,15 +190,14 @@ struct TrainingSet {
 #[derive(Debug)]
 struct Side {
     judge: Features,
-    pixels: Features,
+    /// Its pixels, by which copies are looked for where there are training images for it: they are many times as many numbers.
+    pixels: Option<Features>,
 }
 
 impl Side {
-    fn new(images: &Images, said: &Predictions) -> Result<Side> {
-        Ok(Side {
-            judge: Features::from_slice(&said.features, said.dimensions)?,
-            pixels: Features::from_slice(&images.pixels(), images.bytes_per_image())?,
-        })
+    fn new(images: &Images, said: &Predictions, is_searched: bool) -> Result<Side> {
+        let pixels = is_searched.then(|| Features::from_slice(&images.pixels(), images.bytes_per_image()));
+        Ok(Side { judge: Features::from_slice(&said.features, said.dimensions)?, pixels: pixels.transpose()? })
     }
 }
 
@@ -226,13 +225,15 @@ impl Reference {
         judge.check(&other.images)?;
         let said = judge.predict(&held_out.images)?;
         let random = RandomConvolution::new(&judge.device(), held_out.images.channels);
-        let side = Side::new(&held_out.images, &said)?;
+        let is_searched = |all: &Dataset| all.len() <= held_out.len();
+        let side = Side::new(&held_out.images, &said, real.training.is_some_and(is_searched))?;
         let seen = real.training.map_or(0, |training| seen(&held_out, training));
         let training = real.training.map(|all| {
             let drawn = all.all_over(COUNT);
-            let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?)?;
+            let whole = is_searched(all);
+            let side = Side::new(&drawn.images, &judge.predict(&drawn.images)?, whole)?;
             let has_other = self::seen(&other, all) > 0;
-            Ok(TrainingSet { whole: all.len() <= held_out.len(), has_other, drawn, side })
+            Ok(TrainingSet { whole, has_other, drawn, side })
         });
         Ok(Reference {
             classes,
@@ -360,12 +361,15 @@ impl Reference {
     pub fn evaluate(&self, samples: &Samples<'_>) -> Result<Evaluation> {
         enough(samples.images, "there are")?;
         let said = self.judge.predict(samples.images)?;
-        let side = Side::new(samples.images, &said)?;
-        let copies = |training: &TrainingSet| -> Result<Copies> {
-            Ok(Copies {
-                judge: memorisation(&side.judge, &training.side.judge, &self.held_out.judge, DRAW_SEED)?,
-                pixels: memorisation(&side.pixels, &training.side.pixels, &self.held_out.pixels, DRAW_SEED)?,
-            })
+        let side = Side::new(samples.images, &said, self.held_out.pixels.is_some())?;
+        let copies = |training: &TrainingSet| -> Result<Option<Copies>> {
+            let judge = memorisation(&side.judge, &training.side.judge, &self.held_out.judge, DRAW_SEED)?;
+            let [Some(own), Some(learned), Some(unseen)] =
+                [&side, &training.side, &self.held_out].map(|side| side.pixels.as_ref())
+            else {
+                return Ok(None);
+            };
+            Ok(Some(Copies { judge, pixels: memorisation(own, learned, unseen, DRAW_SEED)? }))
         };
         let asked_and_found = samples.asked.map(|(asked, names)| -> (Vec<u32>, Vec<u32>) {
             let named = |asked: &Option<u32>| self.classes.named(&names.names()[(*asked)? as usize]);
@@ -373,6 +377,7 @@ impl Reference {
         });
         let asked_and_found = asked_and_found.filter(|(asked, _)| !asked.is_empty());
         let distances = self.distances_of(samples.images, &said)?;
+        let searched = self.training.as_ref().filter(|training| training.whole);
         Ok(Evaluation {
             count: samples.images.count,
             panel: self.by_panel(samples.images, distances.frechet.judge_fd)?,
@@ -382,7 +387,7 @@ impl Reference {
             manifold: precision_recall(&self.held_out.judge, &side.judge),
             conditional_accuracy: asked_and_found.as_ref().map(|(asked, found)| conditional_accuracy(asked, found)),
             conditional_chance: asked_and_found.as_ref().map(|(asked, found)| conditional_chance(asked, found)),
-            memorisation: self.training.as_ref().filter(|training| training.whole).map(copies).transpose()?,
+            memorisation: searched.map(copies).transpose()?.flatten(),
         })
     }
 

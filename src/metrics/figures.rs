@@ -39,6 +39,9 @@ impl Digits {
     pub fn of(self, value: f64) -> usize {
         /// Below which differences are rounding.
         const MOST: usize = 6;
+        if self.significant == 0 {
+            return self.decimals;
+        }
         let leading = value.abs().log10().floor();
         let wanted = if leading.is_finite() { self.significant as f64 - 1.0 - leading } else { 0.0 };
         self.decimals.max((wanted.max(0.0) as usize).min(MOST))
@@ -68,7 +71,12 @@ impl Better {
 impl<T> Figure<T> {
     /// A value of it, in digits.
     pub fn text(&self, value: f64) -> String {
-        format!("{value:.decimals$}", decimals = self.digits.of(value))
+        let text = format!("{value:.decimals$}", decimals = self.digits.of(value));
+        // What rounds to nothing has no sign.
+        match text.strip_prefix('-') {
+            Some(rest) if rest.chars().all(|letter| matches!(letter, '0' | '.')) => rest.to_string(),
+            _ => text,
+        }
     }
 
     /// The accuracy on real images of a classifier trained on samples, which is no part of an [`Evaluation`]: it takes a training.
@@ -130,5 +138,6 @@ mod tests {
         assert_eq!(texts, ["1234.0", "12.3", "1.0", "0.96", "0.041", "0.0", "-0.31", "0.000000"]);
         let coverage = FIGURES.into_iter().find(|figure| figure.name == "coverage").unwrap();
         assert_eq!((coverage.text(0.0012), coverage.text(0.5)), ("0.001".to_string(), "0.500".to_string()));
+        assert_eq!([1e-9, -1e-9, -0.25].map(|value| coverage.text(value)), ["0.000", "0.000", "-0.250"]);
     }
 }

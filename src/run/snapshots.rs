@@ -72,7 +72,7 @@ impl Named {
                 Ok(Named { file: folder.snapshot(which)?, folder: Some(folder) })
             }
             _ => Err(Error::invalid(format!(
-                "there is no {}; name a checkpoint, or the folder of a run that `graft train` wrote",
+                "there is no {}; name a checkpoint, or the folder of a run that `graft train` or `graft transfer` wrote",
                 path.display()
             ))),
         }

@@ -92,14 +92,14 @@ impl RunFolder {
             return Err(Error::folder(format!("{} {beyond}", checkpoint.display()), [Way::Elsewhere]));
         }
         self.write_settings(settings)?;
-        if trainer.steps() == pace.steps && trainer.steps() > 0 {
-            return Ok(Ending::Finished);
+        if trainer.steps() < pace.steps || trainer.steps() == 0 {
+            let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
         }
-        let _ = watcher(&Event::Phase { name: phase, from: trainer.steps(), to: pace.steps })?;
         self.train(trainer, pace, watcher)
     }
 
-    /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes. With [`OnNan::Rollback`], a training that
+    /// Trains up to `pace.steps`, from wherever `trainer` stands, and writes as it goes; where it stands there, what belongs to the last
+    /// step and is missing. With [`OnNan::Rollback`], a training that
     /// diverges goes on from the last checkpoint at half the learning rates, ten times at most; there is a
     /// checkpoint from the start then.
     ///
@@ -146,8 +146,15 @@ impl RunFolder {
             stop |= watcher(event)?.is_break();
             Ok(stop)
         };
-        // A run that was killed behind its checkpoint's writing has not been looked at there.
-        tell(&Event::State(&State::new(trainer, false)))?;
+        // A run that was killed behind its checkpoint's writing has not been looked at there, and one that was stopped at what is its last step
+        // now has no picture of it.
+        let state = State::new(trainer, false);
+        let step = state.step();
+        if step > 0 && step == pace.steps && !self.picture(step).exists() {
+            self.write_picture(state.trainer())?;
+            tell(&Event::Picture { step, path: &self.picture(step) })?;
+        }
+        tell(&Event::State(&state))?;
         let (mut metrics, before) = Metrics::open(&self.metrics(), trainer.steps())?;
         let mut pending: Vec<(StepLosses, f64)> = Vec::new();
         let (start, first) = (Instant::now(), trainer.steps());

@@ -57,8 +57,9 @@ impl Arm {
     /// An arm of a method with these options.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the method is unknown, or an option is, or takes something else.
+    /// [`Error::Usage`] where the name is no folder's, the method is unknown, or an option is, or takes something else.
     pub fn new(name: &str, method: &str, options: BTreeMap<String, String>) -> Result<Arm> {
+        check_name(name)?;
         let arm = Arm { name: name.into(), method: method.into(), options };
         arm.check()?;
         Ok(arm)
@@ -194,6 +195,17 @@ impl Arm {
         Ok(self.choices()?.learns_from_images())
     }
 
+    /// Whether it shows networks the source's images in the style that its GAN is shown, beside that GAN.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the method or an option is unknown.
+    pub fn shows_source_style(&self) -> Result<bool> {
+        const SHOWN_SO: [&str; 2] = ["extractor-style", "bank"];
+        let options = self.resolved()?.options;
+        let is_so = SHOWN_SO.iter().any(|option| options.get(*option).is_some_and(|said| said == "source"));
+        Ok(self.learns_from_images()? && is_so)
+    }
+
     /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.
     pub fn is_oracle(&self) -> bool {
         self.choices().is_ok_and(|choices| choices.is_oracle())
@@ -300,11 +312,21 @@ pub(crate) fn described(text: &str) -> Result<(&str, &str, Texts)> {
         },
     };
     let (name, base) = head.split_once('=').unwrap_or((text, head));
-    if name.is_empty() || name.contains(['/', '\\']) {
-        let named = if head.contains('=') { String::new() } else { format!(": write NAME={text}") };
-        return Err(Error::Usage(format!("the arm `{text}` needs a name that can be a folder's{named}")));
-    }
+    check_name(name)?;
     Ok((name, base, parse_options(options)?))
+}
+
+/// Refuses a name with which no folder of a run can begin.
+fn check_name(name: &str) -> Result<()> {
+    /// Bytes of a name. Behind it a folder's has the number of images and the seed, and file systems take 255.
+    const LONGEST: usize = 200;
+    if name.is_empty() || name.contains(['/', '\\']) || name.len() > LONGEST {
+        // Where none is said, all of the arm's text is its name.
+        let named = if name.contains('{') { format!(": write NAME={name}") } else { String::new() };
+        let problem = format!("the arm `{name}` needs a name of at most {LONGEST} bytes that can be a folder's{named}");
+        return Err(Error::Usage(problem));
+    }
+    Ok(())
 }
 
 /// `option=value,..`; a part without an equals sign belongs to the value before it (`augment=color,translation`).

@@ -160,6 +160,7 @@ impl Choices for Options {
                 "source is version 0.1's predictor, which learns from the source alone: it goes with adapt none";
             return Err(Error::option("extractor-style", problem));
         }
+        self.check_labels()?;
         self.from.check()
     }
 
@@ -236,6 +237,22 @@ pub(super) fn with_predictor(workshop: &mut Workshop<'_>, predictor: Classifier)
 }
 
 impl Options {
+    /// Refuses what would do nothing where every label is known.
+    fn check_labels(&self) -> Result<()> {
+        let usual = Options::default();
+        let idle = [
+            ("confidence", self.confidence != usual.confidence),
+            ("balance", self.balance != usual.balance),
+            ("soft-labels", self.soft_labels != usual.soft_labels),
+        ];
+        match idle.into_iter().find(|(_, is_said)| self.labels == LabelSource::True && *is_said) {
+            Some((name, _)) => {
+                Err(Error::option(name, "is about what a predictor says, and with labels true all are known"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The method, once there is what labels the target's images.
     fn graft(&self, workshop: &mut Workshop<'_>, predictor: Arc<Predicts>) -> Result<Option<Grafted>> {
         let (architecture, seed, device) = (workshop.architecture(), workshop.seed(), workshop.device);

@@ -59,7 +59,7 @@ impl Point {
         let scores = trainer.scores(reference.other(), &images)?;
         Ok(Point {
             validation_fd: Some(validation_fd),
-            scores: Some(scores),
+            scores: scores.finite(),
             ..Point::new(trainer.steps(), &distances, count, reference)
         })
     }
@@ -206,7 +206,27 @@ pub struct Measuring<'a> {
     pub last: u64,
 }
 
-impl Measuring<'_> {
+impl<'a> Measuring<'a> {
+    /// What measures a run that goes on behind `step`, up to `last`. With other images than before (`changed`), a best state behind the step is
+    /// none of the run, and is removed.
+    ///
+    /// # Errors
+    /// Those of [`Curve::resume`]; [`Error::Io`] where a best state cannot be removed.
+    pub fn resume(
+        folder: &'a RunFolder,
+        (step, last): (u64, u64),
+        reference: &'a Reference,
+        every: u64,
+        changed: bool,
+    ) -> Result<Measuring<'a>> {
+        let curve = Curve::resume(folder, step, reference)?;
+        let measuring = Measuring { folder, curve, reference, every, last };
+        if changed {
+            measuring.forget_best_behind(step)?;
+        }
+        Ok(measuring)
+    }
+
     /// Measures where it is time to; gives what a person should know of what was found.
     ///
     /// # Errors

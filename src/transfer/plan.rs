@@ -128,7 +128,8 @@ impl TrainedOn {
     /// Where they are too few, or do not fit.
     pub fn images(&self, data: &Parts) -> Result<Dataset> {
         match self {
-            TrainedOn::Train(settings) => settings.choose(data),
+            // A transfer's source may have been mapped to its target's classes.
+            TrainedOn::Train(settings) => settings.choose(data)?.with_renamed(&settings.reading.map),
             TrainedOn::Transfer(plan) => plan.choose(data),
         }
     }

@@ -91,6 +91,22 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// [`Error::Folder`] where one is another; what reading them says.
     pub fn check_same(&self, folder: &RunFolder) -> Result<()> {
+        let field = |checkpoint: &Checkpoint, part: &str, key: &str| {
+            checkpoint.header.get(part).and_then(|part| part.get(key)?.as_str().map(str::to_string))
+        };
+        let (written, own) = (folder.last_checkpoint()?, self.plan.of_arm()?);
+        if let Source::Checkpoint(path) = Source::parse(&own.source)?
+            && let Some(known) = written.as_ref().and_then(|written| field(written, "method", "source"))
+            && digest_of(&path)? != known
+        {
+            let problem = format!(
+                "{} was begun with other networks than {} has now: was that trained on since?",
+                folder.checkpoint().display(),
+                path.display()
+            );
+            let back = "put back the checkpoint that it was begun with, or name its place as --source";
+            return Err(Error::folder(problem, [Way::Do(back), Way::Replace]));
+        }
         if self.plan.reading.changed {
             return Ok(());
         }
@@ -113,22 +129,13 @@ impl<'a> Ready<'a> {
                 [Way::Do("put the images back as they were, or name their place"), Way::GoOnChanged, Way::Replace];
             Err(Error::folder(problem, ways))
         };
-        let written = folder.last_checkpoint()?;
-        let field = |checkpoint: &Checkpoint, part: &str, key: &str| {
-            checkpoint.header.get(part).and_then(|part| part.get(key)?.as_str().map(str::to_string))
-        };
         if let Some(written) = &written
             && field(written, "data", "digest") != Some(self.target.digest())
         {
             return other(folder, "target");
         }
-        let own = self.plan.of_arm()?;
-        if let Source::Checkpoint(path) = Source::parse(&own.source)? {
-            let known = written.and_then(|written| field(&written, "method", "source"));
-            return match known {
-                Some(known) if digest_of(&path)? != known => other(folder, "source"),
-                _ => Ok(()),
-            };
+        if let Source::Checkpoint(_) = Source::parse(&own.source)? {
+            return Ok(());
         }
         let phase = RunFolder::open(&Folders::within(folder.path()).source);
         let Some(phase) = phase.ok().filter(|phase| phase.checkpoint().exists()) else { return Ok(()) };
@@ -213,8 +220,8 @@ pub fn run(
         let arm = RunFolder::prepare(path)?;
         let mut measuring = match (&reference, plan.evaluate_every) {
             (Ok(reference), Some(every)) => {
-                let curve = Curve::resume(&arm, arm.step()?, reference)?;
-                Some(Measuring { folder: &arm, curve, reference, every, last: plan.steps })
+                let steps = (arm.step()?, plan.steps);
+                Some(Measuring::resume(&arm, steps, reference, every, plan.reading.changed)?)
             }
             _ => None,
         };

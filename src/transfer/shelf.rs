@@ -70,7 +70,8 @@ impl Shelf {
     /// [`Error::Io`] where it cannot be written.
     fn keep(&self, settings: &Json, checkpoint: &Path, took: Duration) -> Result<()> {
         let place = self.place(settings);
-        if took < self.least || place.exists() {
+        // One that cannot be read whole is as none.
+        if took < self.least || Checkpoint::read(&place).is_ok() {
             return Ok(());
         }
         let bytes = std::fs::read(checkpoint).map_err(Error::io("read", checkpoint))?;

@@ -17,9 +17,11 @@ use super::timing::Stopwatch;
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
 use crate::claims;
-use crate::data::{Dataset, Reading, Spec, Split};
+use crate::data::{Classes, Dataset, Reading, Spec, Split};
 use crate::error::{Error, Result};
-use crate::gan::{Architecture, Discriminator, Generator, Recipe, Trainer, load_discriminator, load_generator};
+use crate::gan::{
+    Architecture, Discriminator, Generator, Recipe, Trainer, class_names, load_discriminator, load_generator,
+};
 use crate::run::{Ending, Event, Named, RunFolder, SOURCE, Settings, Watcher};
 
 /// The means of a run's preparation.
@@ -41,18 +43,32 @@ pub struct Workshop<'a> {
     pub(super) stopwatch: Option<Stopwatch<'a>>,
 }
 
-/// A source's images in the target's size and channels, their usual style, and whether they had no colours before.
-type Read = (Arc<Dataset>, Style, bool);
+/// A source as it was read.
+#[derive(Clone, Debug)]
+struct Read {
+    /// Its images in the target's size and channels.
+    data: Arc<Dataset>,
+    /// Their usual style.
+    usual: Style,
+    /// Whether they had no colours before.
+    grey: bool,
+    /// Of a checkpoint whose networks know classes what these are called, in their order.
+    classes: Option<Classes>,
+}
 
 /// The source's images in the target's size and channels, and their usual style: read when they are first asked for, once for all runs
 /// that have this.
 #[derive(Debug)]
 pub struct SourceImages {
     map: BTreeMap<String, String>,
+    /// Where a source has these classes, in whatever order, it gets them in this one.
+    order: Classes,
     reading: Reading,
     form: (usize, usize),
     /// By the source's name: arms may have one of their own.
     read: Mutex<BTreeMap<String, Read>>,
+    /// The digests of checkpoints that are sources, when each was first asked for.
+    networks: Mutex<BTreeMap<PathBuf, String>>,
 }
 
 impl SourceImages {
@@ -60,13 +76,45 @@ impl SourceImages {
     pub fn new(reading: &Reading, architecture: &Architecture) -> SourceImages {
         let form = (architecture.size, architecture.channels);
         let (map, reading) = (reading.map.clone(), reading.of_another().of_size(architecture.size));
-        SourceImages { map, reading, form, read: Mutex::default() }
+        SourceImages { map, order: Classes::none(), reading, form, read: Mutex::default(), networks: Mutex::default() }
+    }
+
+    /// With the classes of sources in the order of these, where they are the same.
+    pub fn in_order_of(self, order: Classes) -> SourceImages {
+        SourceImages { order, ..self }
     }
 
     /// Those of a run.
     pub fn of(plan: &Plan) -> SourceImages {
         let changed = plan.reading.changed || plan.source_changed.is_some();
         SourceImages::new(&Reading { changed, ..plan.reading.clone() }, &plan.recipe.architecture)
+    }
+
+    /// The digest of a source: of its images, or of the checkpoint that it is.
+    ///
+    /// # Errors
+    /// Those of [`SourceImages::images`]; [`Error::Invalid`] where the checkpoint is another than when it was first asked for.
+    pub fn digest(&self, source: &str) -> Result<String> {
+        match Source::parse(source)? {
+            Source::Data(_) => Ok(self.images(source)?.0.digest()),
+            Source::Checkpoint(path) => {
+                let digest = digest_of(&path)?;
+                self.check_still(&path, &digest)?;
+                Ok(digest)
+            }
+        }
+    }
+
+    /// Refuses a checkpoint of another digest than when it was first asked for: runs that share a source would have several.
+    fn check_still(&self, path: &Path, digest: &str) -> Result<()> {
+        let mut known = self.networks.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.entry(path.to_path_buf()).or_insert_with(|| digest.to_string()) == digest {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "the source {} is another checkpoint now than when this began: was it trained on meanwhile? Name one that stays, as RUN@STEP",
+                path.display()
+            ))),
+        }
     }
 
     /// Whether a source can teach classes: it has images of two or more, and its networks, if they are trained already, know them. None where
@@ -83,8 +131,7 @@ impl SourceImages {
                 return Ok(Some(false));
             }
         }
-        let (data, ..) = self.get(source)?;
-        Ok(Some(data.tells_classes()))
+        Ok(Some(self.get(source)?.data.tells_classes()))
     }
 
     /// A source's images in the target's size and channels, and whether they had no colours before.
@@ -92,7 +139,7 @@ impl SourceImages {
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn images(&self, source: &str) -> Result<(Arc<Dataset>, bool)> {
-        self.get(source).map(|(data, _, grey)| (data, grey))
+        self.get(source).map(|read| (read.data, read.grey))
     }
 
     /// The usual style of a source's images; of a checkpoint what it learned from.
@@ -100,10 +147,10 @@ impl SourceImages {
     /// # Errors
     /// Those of [`SourceImages::images`].
     pub fn style(&self, source: &str) -> Result<Style> {
-        self.get(source).map(|(_, style, _)| style)
+        self.get(source).map(|read| read.usual)
     }
 
-    /// The images; of a checkpoint those that its run trained on.
+    /// The images; of a checkpoint those that its run trained on, with its networks' classes in their order where they are of these.
     ///
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
@@ -113,24 +160,31 @@ impl SourceImages {
         if let Some(images) = read.get(&key) {
             return Ok(images.clone());
         }
-        let (data, seen, was_grey) = match Source::parse(source)? {
-            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None, false),
+        let (data, seen, was_grey, classes) = match Source::parse(source)? {
+            Source::Data(spec) => (spec.read(Split::Train, &self.reading)?, None, false, None),
             Source::Checkpoint(path) => {
                 let unknown = || Error::invalid(format!("{} lies in no run's folder", path.display()));
                 let Named { file, folder } = Named::find(&path)?;
                 let folder = folder.ok_or_else(unknown)?;
-                let (seen, trained_on) = (Style::seen_by(&Checkpoint::read(&file)?), TrainedOn::read(&folder)?);
+                let (checkpoint, trained_on) = (Checkpoint::read(&file)?, TrainedOn::read(&folder)?);
                 let parts = trained_on.read_parts()?;
                 // Networks of colours may have learned from grey images.
                 let was_grey = parts.whole().images.channels == 1;
-                (trained_on.images(&parts)?, seen, was_grey)
+                let classes = class_names(&checkpoint).flatten().filter(|classes| !classes.is_empty());
+                (trained_on.images(&parts)?, Style::seen_by(&checkpoint), was_grey, classes)
             }
         };
-        let data = data.with_renamed(&self.map)?;
+        let mut data = data.with_renamed(&self.map)?;
+        // Those of a run that was mapped itself are called so already.
+        let classes = classes.map(|classes| classes.renamed(&self.map).unwrap_or(classes));
+        let order = classes.as_ref().unwrap_or(&self.order);
+        if order.are_those_of(&data.classes) {
+            data = data.in_classes(order)?;
+        }
         let (size, channels) = self.form;
         let grey = was_grey || data.images.channels == 1;
         let usual = seen.unwrap_or(Style::between(data.images.channels, channels));
-        let images = (Arc::new(data.fit(size, channels)?), usual, grey);
+        let images = Read { data: Arc::new(data.fit(size, channels)?), usual, grey, classes };
         read.insert(key, images.clone());
         Ok(images)
     }
@@ -177,7 +231,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// [`Error::Invalid`] where a checkpoint lies in no run's folder; what reading the data says.
     pub fn source_data(&self) -> Result<(Arc<Dataset>, Style)> {
-        let (data, usual, _) = self.source.get(&self.plan.source)?;
+        let Read { data, usual, .. } = self.source.get(&self.plan.source)?;
         let data = if self.rehearsed.is_some() { Arc::new(data.spaced(SOME_OF_SOURCE)) } else { data };
         Ok((data, self.plan.source_style.unwrap_or(usual)))
     }
@@ -187,7 +241,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// Those of [`Workshop::source_data`].
     pub fn source_is_grey(&self) -> Result<bool> {
-        self.source.get(&self.plan.source).map(|(_, _, grey)| grey)
+        self.source.get(&self.plan.source).map(|read| read.grey)
     }
 
     /// Whether the source's images are of two or more classes: all of them, of which a rehearsal sees a few.
@@ -195,7 +249,7 @@ impl<'a> Workshop<'a> {
     /// # Errors
     /// Those of [`Workshop::source_data`].
     pub fn source_tells_classes(&self) -> Result<bool> {
-        self.source.get(&self.plan.source).map(|(data, ..)| data.tells_classes())
+        self.source.get(&self.plan.source).map(|read| read.data.tells_classes())
     }
 
     /// The shapes of the source's GAN, before it is read or trained.
@@ -231,7 +285,16 @@ impl<'a> Workshop<'a> {
     /// What training or reading says.
     pub fn source_gan(&mut self) -> Result<Option<SourceGan>> {
         let path = match Source::parse(&self.plan.source)? {
-            Source::Checkpoint(path) => path,
+            Source::Checkpoint(path) => {
+                if self.plan.arm.kind()?.labelled_source {
+                    self.check_classes(&path)?;
+                }
+                let load = |checkpoint: &Checkpoint| {
+                    self.source.check_still(&path, &checkpoint.digest())?;
+                    SourceGan::load(checkpoint, self.device)
+                };
+                return read_checkpoint(&path, load).map(Some);
+            }
             Source::Data(_) if self.rehearsed.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
                 if self.train_source(&spec)? == Ending::Interrupted {
@@ -252,6 +315,20 @@ impl<'a> Workshop<'a> {
         match Source::parse(&self.plan.source)? {
             Source::Checkpoint(_) if !learns => Ok(None),
             _ => self.source_data().map(|(_, style)| Some(style)),
+        }
+    }
+
+    /// Refuses a checkpoint whose networks know other classes than the images have from which a method learns the labels.
+    fn check_classes(&self, path: &Path) -> Result<()> {
+        let Read { data, classes, .. } = self.source.get(&self.plan.source)?;
+        match classes {
+            Some(classes) if classes != data.classes => Err(Error::invalid(format!(
+                "the networks of {} know the classes {classes}, and the images of its run have {}: name images of such classes as the source, \
+                 or map one to the other",
+                path.display(),
+                data.classes
+            ))),
+            _ => Ok(()),
         }
     }
 
@@ -308,7 +385,7 @@ impl<'a> Workshop<'a> {
             evaluate_every: None,
             tensorboard: false,
             on_nan: plan.on_nan,
-            reading: Reading { small: data.reading.small, ..plan.reading.of_another() },
+            reading: Reading { small: data.reading.small, map: plan.reading.map.clone(), ..plan.reading.of_another() },
             recipe: recipe.clone(),
         };
         let (folders, device) = (self.folders, self.device);

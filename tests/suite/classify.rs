@@ -126,6 +126,10 @@ fn turns_are_refused_at_once_where_source_and_target_have_other_classes() {
         desk.refuses(1, &format!("{few} {steps}"), &["the arm joint takes 4 turns", parts]);
     }
 
+    // Of a source of the same classes in another order the GAN has the target's.
+    let mapped = few.replace("--out run", "--map 0=1,1=0 --steps 8 --source-steps 2 --gan-steps 3 --gan-source-steps 2 --width 4 --batch 4 --plan --out run");
+    desk.graft(&mapped).ok();
+
     // An experiment goes on with the images with which it began.
     let scratch = "classify --target folder:two --split validation --shots 1 --arms scratch --steps 2 --width 4 --batch 4 --out run -q";
     desk.graft(&format!("{scratch} --seeds 1")).ok();

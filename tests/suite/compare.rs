@@ -247,6 +247,15 @@ fn steps_are_timed_in_turns_and_runs_stand_beside_scratch_in_as_many_minutes() {
     for text in ["scratch ", "long ", "trgan ", "ctgan ", "ms a step", "scratch-minutes=scratch{more-steps="] {
         assert!(said.contains(text), "{text} in {said}");
     }
+    // An arm's minutes are of all its steps.
+    let arms = arms.replace("more-steps=6", "more-steps=900000").replace("--out timed", "--out longer");
+    let said = desk.graft(&format!("{COMPARE} {arms} --time")).ok();
+    let minutes = |arm: &str| -> f64 {
+        let row = said.lines().find(|line| line.starts_with(&format!("{arm} "))).unwrap();
+        row.split_whitespace().nth(2).unwrap().parse().unwrap()
+    };
+    assert!(minutes("scratch") == 0.0 && minutes("long") > 1.0, "{said}");
+    let arms = "--arms scratch,long=scratch{more-steps=6},trgan,ctgan --seeds 1 --out timed";
     let times: Json = serde_json::from_slice(&desk.read("timed/times.json")).unwrap();
     let of = |arm: &str| times["arms"].as_array().unwrap().iter().find(|time| time["arm"] == arm).unwrap().clone();
     let number = |arm: &str, key: &str| of(arm)[key].as_f64().unwrap();
@@ -338,6 +347,7 @@ fn settings_are_chosen_without_the_test_images() {
 #[test]
 fn what_no_comparison_can_be_made_of_is_a_usage_error() {
     let desk = desk();
+    desk.write("arms.toml", b"[[arms]]\nname = '../../elsewhere'\nmethod = 'scratch'\noptions = {}\n");
     for (arguments, parts) in [
         ("--arms scratch,scratch", &["scratch is named twice"][..]),
         ("--arms dogs", &["dogs", "no arm"]),
@@ -346,11 +356,55 @@ fn what_no_comparison_can_be_made_of_is_a_usage_error() {
         ("--arms scratch --arm-seeds scratch=9", &["scratch 9 seeds"]),
         ("--arms scratch --arm-seeds scratch=1,scratch=2", &["the arm scratch twice"]),
         ("--arms trgan{lr=1", &["closing brace"]),
-        ("--arms trgan{source=mnist:../target}", &["a name that can be a folder's: write NAME=trgan{"]),
+        (
+            "--arms trgan{source=mnist:../target}",
+            &["a name of at most 200 bytes that can be a folder's: write NAME=trgan{"],
+        ),
+        (&format!("--arms {}=scratch{{lr=0.1}}", "n".repeat(201)), &["of at most 200 bytes"]),
+        ("--arms arms.toml", &["the arm `../../elsewhere` needs a name", "a folder's"]),
     ] {
         desk.refuses(2, &format!("{COMPARE} {arguments} --out no"), parts);
     }
     desk.refuses(1, &format!("{COMPARE} --arms scratch --out no").replace("12,20", "12,97"), &["97", "take 1 to 96"]);
+}
+
+#[test]
+fn a_run_that_a_look_finds_broken_stays_as_diverged() {
+    let desk = desk();
+    let arms = "--arms scratch,broken=scratch{lr=1000000000,d-lr=1000000000} --seeds 1 --out broken";
+    let short =
+        COMPARE.replace("--looks 0,2,4", "--looks 0,3,10").replace("12,20", "12").replace("--steps 6", "--steps 14");
+    let said = desk.graft(&format!("{short} {arms} --checkpoint-every 14").replace("--checkpoint-every 2 ", "")).ok();
+    assert!(said.contains("diverged"), "{said}");
+    let found = figures(&desk, "broken");
+    let cells = found["cells"].as_array().unwrap();
+    let broken = cells.iter().find(|cell| cell["arm"] == "broken").unwrap();
+    assert!(broken["record"]["diverged"].is_string(), "{broken}");
+    desk.graft("report broken").ok();
+}
+
+#[test]
+fn a_source_that_was_trained_on_meanwhile_is_another() {
+    let desk = desk();
+    let train = "train --data mnist:target --features 4 --latent 6 --batch 8 --seed 3 --loss r3gan --d-norm none -q";
+    desk.graft(&format!("{train} --size 32 --steps 4 --out gan")).ok();
+    let compare = COMPARE
+        .replace("--source mnist:target", "--source gan")
+        .replace(" --source-steps 4", "")
+        .replace("12,20", "12");
+    let compare = format!("{compare} --arms trgan --out run");
+    desk.graft(&format!("{compare} --seeds 1")).ok();
+    desk.graft("train --resume gan --steps 6 -q").ok();
+    desk.refuses(1, &format!("{compare} --seeds 2"), &["gan, is another checkpoint now", "trained on meanwhile"]);
+    // Its runs are its own.
+    let cell = "run/cells/trgan-12-seed0";
+    for command in ["transfer", "train"] {
+        desk.refuses(
+            1,
+            &format!("{command} --resume {cell} --steps 9"),
+            &["a part of the compare in", "the same graft compare"],
+        );
+    }
 }
 
 #[test]

@@ -328,6 +328,26 @@ fn a_damaged_checkpoint_of_any_part_is_refused_before_anything_is_done() {
 }
 
 #[test]
+fn a_source_is_of_the_kind_and_the_networks_that_it_was() {
+    let desk = Desk::new();
+    let gan = "--data idx:images,labels --features 4 --latent 6 --batch 8 --loss r3gan --d-norm none --size 32 -q";
+    desk.graft(&format!("train {gan} --steps 4 --keep-every 4 --out gan")).ok();
+    let made = "--source gan --target idx:images,labels --features 4 --latent 6 --batch 8 --steps 4 --no-judge -q";
+    desk.graft(&format!("transfer --method trgan {made} --out run")).ok();
+    desk.graft("translate run --out before.png -q").ok();
+    desk.refuses(2, "transfer --resume run --source idx:images,labels --steps 6", &["another kind of source"]);
+    desk.graft("train --resume gan --steps 6 -q").ok();
+    for changed in ["", " --data-changed"] {
+        let resume = format!("transfer --resume run --steps 6{changed}");
+        desk.refuses(1, &resume, &["begun with other networks than", "gan has now", "name its place as --source"]);
+    }
+    desk.refuses(1, "translate run --out after.png", &["gan holds other networks now than those that run began with"]);
+    desk.graft("transfer --resume run --source gan@4 --steps 6 -q").ok();
+    // A checkpoint by its step is one, too.
+    desk.graft("translate run --out after.png -q").ok();
+}
+
+#[test]
 fn changed_images_of_a_source_are_kept_and_so_is_a_finished_runs_new_place() {
     let desk = Desk::new();
     desk.write("source", &crate::program::images());

@@ -158,6 +158,9 @@ fn what_no_search_is_made_of_is_refused() {
     desk.write("more.toml", FILE.replace("draws = 3", "draws = 2").as_bytes());
     desk.graft(&command.replace("search.toml", "more.toml")).ok();
     desk.refuses(1, &command, &["the search has 2 draws, and now 1 are asked for"]);
+    let seeds = FILE.replace("draws = 3", "draws = 2").replace("seeds = [100, 101]", "seeds = [100]");
+    desk.write("seeds.toml", seeds.as_bytes());
+    desk.refuses(1, &command.replace("search.toml", "seeds.toml"), &["the search has the seed 101"]);
     let alone = FILE.replace("draws = 3", "draws = 2").replace("[[bases]]\narm = 'scratch'\n", "");
     desk.write("alone.toml", alone.as_bytes());
     desk.refuses(

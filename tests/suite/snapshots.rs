@@ -96,6 +96,30 @@ fn the_best_on_validation_stays_and_is_shown() {
     assert!(desk.checkpoint("split") == desk.checkpoint("run") && points("split") == points("run"));
     let [of_split, of_run] = ["split", "run"].map(|run| desk.read(format!("{run}/checkpoints/best.safetensors")));
     assert!(of_split == of_run);
+    // A process can die between the last checkpoint and what its step is looked at for.
+    let whole: Vec<(&str, Vec<u8>)> = ["evaluations.jsonl", "checkpoints/best.safetensors", "samples/step_000008.png"]
+        .map(|file| (file, desk.read(format!("run/{file}"))))
+        .into();
+    let best_is_last = best("run") == 8;
+    let points_before: String =
+        desk.text("run/evaluations.jsonl").lines().take(3).flat_map(|line| [line, "\n"]).collect();
+    desk.write("run/evaluations.jsonl", points_before.as_bytes());
+    if best_is_last {
+        std::fs::remove_file(desk.path("run/checkpoints/best.safetensors")).unwrap();
+    }
+    for file in ["samples/step_000008.png", "report.html"] {
+        std::fs::remove_file(desk.path(format!("run/{file}"))).unwrap();
+    }
+    let said = graft("train --resume run").ok();
+    assert!(said.contains("run is already at step 8 of 8"), "{said}");
+    for (file, before) in whole {
+        assert!(desk.read(format!("run/{file}")) == before, "{file}");
+    }
+    assert!(desk.path("run/report.html").is_file());
+    // One that was to go further ends where it was stopped.
+    desk.write("run/config.toml", desk.text("run/config.toml").replace("\nsteps = 8", "\nsteps = 90").as_bytes());
+    graft("train --resume run --steps 8").ok();
+    assert!(desk.text("run/config.toml").contains("\nsteps = 8\n"));
     graft(&format!("train --data mnist:target {small} --steps 2 --out plain")).ok();
     assert_eq!(count("plain"), 120);
 

@@ -131,3 +131,59 @@ fn agreement_stands_beside_chance_and_shuffled_pairs() {
     let again = translation.agreement(0, 2000, &mut unwatched).unwrap().unwrap();
     assert_eq!(again.agreement, number("agreement"));
 }
+
+/// Eight pictures each of classes, which are folders, of one colour a class.
+fn coloured(desk: &Desk, folder: &str, classes: [(&str, [u8; 3]); 2]) {
+    for ((class, colour), number) in classes.into_iter().flat_map(|class| (0..8u8).map(move |number| (class, number))) {
+        let place = desk.path(format!("{folder}/{class}"));
+        std::fs::create_dir_all(&place).unwrap();
+        let picture =
+            image::RgbImage::from_fn(16, 16, |x, _| image::Rgb(colour.map(|c| c.saturating_sub(number + x as u8))));
+        picture.save(place.join(format!("{number}.png"))).unwrap();
+    }
+}
+
+#[test]
+fn networks_keep_the_names_of_their_classes_where_these_were_mapped() {
+    let desk = Desk::new();
+    let (red, blue) = ([220, 20, 20], [20, 20, 220]);
+    coloured(&desk, "source", [("ant", red), ("bee", blue)]);
+    coloured(&desk, "target", [("bee", blue), ("wasp", red)]);
+    let small = "--size 16 --features 4 --latent 6 --batch 8 --steps 3 --no-judge -q";
+    let short = format!("{small} --source-steps 3 --feature-steps 3");
+    let ctgan = "transfer --method ctgan --confidence 0 --target folder:target";
+    let classes = |run: &str| Checkpoint::read(&desk.path(checkpoint(run))).unwrap().header["classes"].clone();
+    desk.graft(&format!("{ctgan} --source folder:source --map ant=wasp {short} --out run")).ok();
+    assert_eq!(classes("run"), serde_json::json!(["wasp", "bee"]), "the source's order");
+    // Its networks are a source of the same classes, whatever order its images' classes have; and so is its own source.
+    for source in ["run", "run/source"] {
+        let out = format!("from-{}", source.replace('/', "-"));
+        desk.graft(&format!("{ctgan} --source {source} {small} --feature-steps 3 --out {out}")).ok();
+        assert_eq!(classes(&out), serde_json::json!(["wasp", "bee"]), "{source}");
+        desk.graft(&format!("translate {out} --class wasp --out {out}.png -q")).ok();
+    }
+    // Of networks whose images are of other classes nothing is learned about these.
+    let header = |run: &str| {
+        let path = desk.path(checkpoint(run));
+        let mut written = Checkpoint::read(&path).unwrap();
+        written.header["classes"] = serde_json::json!(["hornet", "bee"]);
+        written.write(&path).unwrap();
+    };
+    header("run");
+    let other = format!("{ctgan} --source run {small} --feature-steps 3 --out other");
+    desk.refuses(1, &other, &["know the classes hornet, bee", "images of its run have bee, wasp"]);
+
+    let train = "train --data folder:source --conditional --loss r3gan --d-norm none";
+    desk.graft(&format!("{train} {} --out gan", small.replace("--no-judge ", ""))).ok();
+    let mapped = format!("{ctgan} --source gan --map ant=wasp {small} --feature-steps 3 --out mapped");
+    desk.graft(&mapped).ok();
+    for run in ["mapped", "from-run-source"] {
+        desk.graft(&format!("translate {run} --class wasp --out {run}-wasp.png -q")).ok();
+        desk.graft(&format!("translate {run} folder:source --steps 1 --out {run}-pictures.png -q")).ok();
+    }
+    // What would do nothing is refused.
+    desk.refuses(2, &mapped.replace("--out mapped", "--source-style colour --out styled"), &["--source-style"]);
+    let oracle =
+        mapped.replace("--confidence 0", "--labels true --soft-labels").replace("--out mapped", "--out oracle");
+    desk.refuses(2, &oracle, &["soft-labels is about what a predictor says"]);
+}

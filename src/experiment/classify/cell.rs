@@ -398,7 +398,7 @@ impl Runs<'_> {
         })?;
         let Some((labeller, seconds)) = made.flatten() else { return Ok(None) };
         let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
-        let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref())?;
+        let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref(), drawn)?;
         Ok(Some(Samples { teach, seconds, note }))
     }
 
@@ -410,14 +410,18 @@ impl Runs<'_> {
         teaching: &Teaching,
         checkpoint: &Checkpoint,
         labeller: Option<&Labeller>,
+        drawn: &Drawn,
     ) -> Result<(Option<OfGenerator>, String)> {
         let (architecture, network) = load_generator(checkpoint, self.device)?;
         let classes = self.data.classes();
         let (mut labels, mut values, mut asked) = (Vec::new(), Vec::new(), 0);
         let names = network.conditions().names();
         for (class, name) in classes.names().iter().enumerate() {
-            // A class that the source lacks has no samples.
+            // A class that the source lacks has no samples, and a GAN of the labelled images alone has learned none of a class without one.
             let Some(theirs) = names.named(name) else { continue };
+            if !teaching.transfer && drawn.known.iter().all(|(_, known)| *known as usize != class) {
+                continue;
+            }
             let seed = seed.wrapping_mul(classes.len() as u64).wrapping_add(class as u64);
             let count = teaching.per_class;
             let images = sample(&network, &architecture, seed, Purpose::SampleLatents, count, Some(theirs))?;

@@ -231,7 +231,8 @@ impl Data {
         let [test, unseen] = [test, unseen].map(|part| part.map(|part| part.fit(size, channels)).transpose());
         let (test, unseen) = (test?, unseen?);
         let architecture = Architecture::dcgan(size, channels);
-        let of_gan = SourceImages::new(&settings.reading, &architecture);
+        // A GAN that takes turns with a classifier has its classes.
+        let of_gan = SourceImages::new(&settings.reading, &architecture).in_order_of(classes.clone());
         let source = settings.source.as_ref().map(|source| {
             let (data, grey) = of_gan.images(source)?;
             if data.classes.named(UNLABELLED).is_some() {

@@ -1,13 +1,12 @@
 //! Whether the runs of an experiment of classifiers that go on at once fit into memory.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::cell::Runs;
 use super::{Cell, Data, Design, Settings};
 use crate::backend::Device;
 use crate::error::Result;
-use crate::experiment::engine::Jobs;
+use crate::experiment::engine::{Jobs, largest};
 use crate::memory::{Amount, Limits, Need};
 use crate::transfer::{self, OfGenerator, Pretraining};
 
@@ -17,18 +16,10 @@ use crate::transfer::{self, OfGenerator, Pretraining};
 /// [`Error::Invalid`](crate::Error::Invalid) naming what is needed, what there is, and how many runs fit; what reading data says.
 pub fn check_fits(design: &Design, data: &Data, device: &Device, jobs: Jobs) -> Result<()> {
     let cells = design.cells();
-    // Of an arm's runs one with the most labels.
-    let mut largest: BTreeMap<&str, &Cell> = BTreeMap::new();
-    for cell in &cells {
-        let seen = largest.entry(&cell.arm.name).or_insert(cell);
-        if cell.shots > seen.shots {
-            *seen = cell;
-        }
-    }
     let (limits, settings) = (Limits::of(device), &design.settings);
     let Settings { size, channels, width, batch, .. } = *settings;
     let mut most = Need::default();
-    for cell in largest.values() {
+    for cell in largest(&cells, |cell| &cell.arm.name, |cell| cell.shots) {
         let mut own = Need::default();
         let what = format!("a classifier of width {width} and batch {batch}");
         limits.check(&what, "use a smaller width or size", Amount::batch(batch, size.pow(2) * channels), |batch| {
@@ -37,10 +28,7 @@ pub fn check_fits(design: &Design, data: &Data, device: &Device, jobs: Jobs) -> 
         })?;
         most = most.or(own);
     }
-    let count = jobs.count.min(cells.len()).max(1);
-    let amount = Amount { fits: "run at most N at once", asked: count, least: 1, tried: usize::MAX };
-    let what = format!("an experiment with {count} runs at once");
-    limits.check(&what, "use a smaller batch, width or size", amount, |jobs| Ok(most.times(jobs)))
+    jobs.check_fit("an experiment", "use a smaller batch, width or size", cells.len(), &most, device)
 }
 
 /// What a run takes: of its phases, of which one is in memory at a time, the one that takes most.

@@ -66,7 +66,7 @@ impl Runs<'_> {
                 return Ok(None);
             }
             let state = RunFolder::open(&run)?.read_checkpoint()?;
-            let (teach, note) = self.draw(cell.seed, teaching, &state, trained.labeller.as_ref())?;
+            let (teach, note) = self.draw(cell.seed, teaching, &state, trained.labeller.as_ref(), drawn)?;
             notes.push(format!("turn {round}: {note}"));
             (made, gan) = (teach, Some(state));
         }

@@ -230,14 +230,15 @@ impl Runs<'_> {
     fn completed(&self, cell: &Cell, mut record: Record) -> Result<Record> {
         let Some(readings) = &mut record.readings else { return Ok(record) };
         let folder = RunFolder::open(&cell.folder(self.root))?;
-        let reference = self.reference(&self.real.subset(cell.size, cell.seed)?)?;
-        self.copy_floor(cell, &reference)?;
+        let subset = self.real.subset(cell.size, cell.seed)?;
+        let reference = self.reference(&subset)?;
+        self.copy_floor(cell, &reference, &subset)?;
         let measure = |network: &Generator, architecture: &Architecture, figures: &mut Evaluation| -> Result<()> {
             let (images, _) = sample_asked(network, architecture, cell.seed, reference.count())?;
             figures.panel = reference.by_panel(&images, figures.distances.frechet.judge_fd)?;
             Ok(())
         };
-        let checkpoint = folder.read_checkpoint()?;
+        let checkpoint = of_step(&folder.written_checkpoint()?, cell.steps(self.settings), "the run's last")?;
         let (architecture, network) = load_generator(&checkpoint, self.device)?;
         measure(&network, &architecture, &mut readings.last)?;
         let (_, raw) = load_raw_generator(&checkpoint, self.device)?;
@@ -266,7 +267,7 @@ impl Runs<'_> {
         let folder = RunFolder::open(&cell.folder(self.root))?;
         let seconds = self.training_seconds(&folder, &points)?;
         let reference = self.reference(subset)?;
-        self.copy_floor(cell, &reference)?;
+        self.copy_floor(cell, &reference, subset)?;
         let checkpoint = folder.read_checkpoint()?;
         let (architecture, network) = load_generator(&checkpoint, self.device)?;
         let last_step = cell.steps(self.settings);
@@ -312,14 +313,23 @@ impl Runs<'_> {
     }
 
     /// Measures the training images themselves, once a subset, and by a panel where that came later.
-    fn copy_floor(&self, cell: &Cell, reference: &Reference) -> Result<()> {
+    fn copy_floor(&self, cell: &Cell, reference: &Reference, subset: &Dataset) -> Result<()> {
         let path = copy_floor_path(self.root, cell.size, cell.seed);
         let known: Option<Option<Evaluation>> = read_json(&path)?;
         let lacks_panel = |known: &Evaluation| known.panel.is_none() && reference.panel().is_some();
         match known {
             None => {
                 let Floors { real, copy } = reference.floors()?;
-                if let Some(fresh) = real.memorisation {
+                let fresh = match self.real.test {
+                    Some(_) => real.memorisation,
+                    // What is measured against the validation block has no others that are fresh beside it than its halves.
+                    None => {
+                        let (one, other) = self.real.floor();
+                        let halves = RealImages { held_out: &one, other: &other, training: Some(subset) };
+                        self.judging.alone(&halves)?.floors()?.real.memorisation
+                    }
+                };
+                if let Some(fresh) = fresh {
                     write_json(&fresh_path(self.root, cell.size, cell.seed), &fresh)?;
                 }
                 write_json(&path, &copy)
@@ -344,6 +354,7 @@ impl Runs<'_> {
         let (images, _) = sample_asked(network, architecture, seed, self.validation.count())?;
         let distances = self.validation.distances(&images)?;
         let scores = trainer.map(|trainer| trainer.scores(&self.real.validation, &images)).transpose()?;
+        let scores = scores.and_then(Scores::finite);
         Ok(Look { step, distances, scores, seconds: start.elapsed().as_secs_f64() })
     }
 
@@ -460,16 +471,20 @@ fn best_path(folder: &RunFolder) -> PathBuf {
 
 /// The generator of the step that was best on validation.
 fn best_checkpoint(folder: &RunFolder, step: u64) -> Result<Checkpoint> {
-    let path = best_path(folder);
-    let checkpoint = Checkpoint::read(&path)?;
-    if checkpoint.header.get("step").and_then(serde_json::Value::as_u64) != Some(step) {
-        return Err(Error::invalid(format!(
-            "{} is not of step {step}, which was best on validation; remove {} and run again",
-            path.display(),
-            folder.path().display()
-        )));
+    of_step(&best_path(folder), step, "best on validation")
+}
+
+/// A checkpoint of this step, which is known to be what the words say.
+fn of_step(path: &Path, step: u64, what: &str) -> Result<Checkpoint> {
+    let checkpoint = Checkpoint::read(path)?;
+    if checkpoint.header.get("step").and_then(serde_json::Value::as_u64) == Some(step) {
+        return Ok(checkpoint);
     }
-    Ok(checkpoint)
+    // The run's folder has it among its checkpoints.
+    let run = path.parent().and_then(Path::parent).unwrap_or(path);
+    let problem =
+        format!("{} is not of step {step}, which was {what}; remove {} and run again", path.display(), run.display());
+    Err(Error::invalid(problem))
 }
 
 fn point_path(folder: &Path, step: u64) -> PathBuf {

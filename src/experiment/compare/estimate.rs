@@ -162,11 +162,13 @@ pub fn estimate_search(
     let (mut rows, mut known) = (Vec::new(), Known::default());
     // Of each base arm, the trial of which a few steps are made.
     let mut shown: Vec<(&str, &Cell)> = Vec::new();
-    let (mut target_steps, mut left, mut looks_left) = (0, 0u64, 0.0);
+    let (mut target_steps, mut left) = (0, 0u64);
+    // Of each row the number of its rung, and the looks of what is left.
+    let mut of_rows: Vec<(usize, f64)> = Vec::new();
     for ranking in &found.rankings {
         let runs_of_base = of_base(ranking);
         let mut before = 0;
-        for (rung, &trials) in found.rungs.iter().zip(&ranking.counts) {
+        for (number, (rung, &trials)) in found.rungs.iter().zip(&ranking.counts).enumerate() {
             let until = halving::until(rung);
             let end = match until {
                 Some(step) => step,
@@ -183,7 +185,7 @@ pub fn estimate_search(
             let is_here = |step: &&u64| (**step > before || before == 0) && **step <= end;
             let looks = settings.looks.iter().filter(is_here).count() as f64;
             let last = if until.is_none() { LAST_LOOKS } else { 0.0 };
-            looks_left += to_go as f64 * (looks + last);
+            of_rows.push((number, to_go as f64 * (looks + last)));
             left += to_go * (end - before);
             let steps = runs as u64 * (end - before);
             target_steps += steps;
@@ -203,17 +205,26 @@ pub fn estimate_search(
         cell
     });
     let rates = Rates::measure(design, &named.collect::<Vec<_>>(), known, real, device, jobs)?;
-    let (mut work, mut learned) = (looks_left * rates.look, BTreeMap::new());
-    for row in rows.iter_mut().filter(|row| row.ended < row.runs) {
+    // Of each rung, which all base arms and sizes come to together: its work, and the runs that are left of it.
+    let mut of_rungs = vec![(0.0, 0); found.rungs.len()];
+    for (row, (number, looks)) in rows.iter_mut().zip(of_rows).filter(|(row, _)| row.ended < row.runs) {
         row.seconds_per_step = rates.step(&row.base);
-        work += row.steps as f64 * (row.runs - row.ended) as f64 / row.runs as f64 * row.seconds_per_step;
+        let left = row.runs - row.ended;
+        let steps = row.steps as f64 * left as f64 / row.runs as f64;
+        let (work, runs) = &mut of_rungs[number];
+        *work += steps * row.seconds_per_step + looks * rates.look;
+        *runs += left;
     }
+    let at_once = |runs: usize| jobs.count.min(runs).max(1) as f64;
+    let mut learned = BTreeMap::new();
     for ranking in &found.rankings {
         of_base(ranking).into_iter().try_for_each(|cell| rates.learn(cell, &ranking.base, root, &mut learned))?;
     }
-    work += learned.values().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>();
+    let of_sources =
+        learned.values().map(|(steps, seconds)| *steps as f64 * seconds).sum::<f64>() / at_once(learned.len());
+    let seconds = of_sources + of_rungs.into_iter().map(|(work, runs)| work / at_once(runs)).sum::<f64>();
     let steps = [left, learned.values().map(|(steps, _)| steps).sum()];
-    Ok(SearchEstimate { rows, target_steps, steps, seconds: work / jobs.count as f64 })
+    Ok(SearchEstimate { rows, target_steps, steps, seconds })
 }
 
 /// What runs that have ended took.

@@ -18,4 +18,9 @@ impl Judging {
     pub(super) fn reference(&self, real: &RealImages<'_>) -> Result<Reference> {
         Reference::under(self.judge.clone(), self.panel.as_ref(), real)
     }
+
+    /// By the judge, without those beside it.
+    pub(super) fn alone(&self, real: &RealImages<'_>) -> Result<Reference> {
+        Reference::new(self.judge.clone(), real)
+    }
 }

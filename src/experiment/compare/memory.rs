@@ -1,12 +1,11 @@
 //! Whether the runs of a comparison that go on at once fit into memory.
 
-use std::collections::BTreeMap;
-
-use super::{Cell, Design, Jobs, RealData};
+use super::{Design, Jobs, RealData};
 use crate::backend::Device;
 use crate::error::Result;
+use crate::experiment::engine::largest;
 use crate::gan::Architecture;
-use crate::memory::{Amount, Limits, Need};
+use crate::memory::Need;
 use crate::metrics::PanelSettings;
 use crate::transfer;
 
@@ -23,16 +22,8 @@ pub fn check_fits(
     jobs: Jobs,
 ) -> Result<()> {
     let cells = design.cells();
-    // Of an arm's runs one with the most images.
-    let mut largest: BTreeMap<&str, &Cell> = BTreeMap::new();
-    for cell in &cells {
-        let seen = largest.entry(&cell.arm.name).or_insert(cell);
-        if cell.size > seen.size {
-            *seen = cell;
-        }
-    }
     let mut most = Need::default();
-    for cell in largest.values() {
+    for cell in largest(&cells, |cell| &cell.arm.name, |cell| cell.size) {
         let plan = cell.plan(&design.settings, jobs);
         most = most.or(transfer::need(&plan, &real.subset(cell.size, cell.seed)?, &real.source, device)?);
     }
@@ -42,9 +33,5 @@ pub fn check_fits(
         panel.check_fits(images, classes, device)?;
         most = most.and(panel.need(images, classes, device)?);
     }
-    let count = jobs.count.min(cells.len()).max(1);
-    let amount = Amount { fits: "run at most N at once", asked: count, least: 1, tried: usize::MAX };
-    let otherwise = "use a smaller batch or fewer features";
-    let what = format!("a comparison with {count} runs at once");
-    Limits::of(device).check(&what, otherwise, amount, |jobs| Ok(most.times(jobs)))
+    jobs.check_fit("a comparison", "use a smaller batch or fewer features", cells.len(), &most, device)
 }

@@ -11,7 +11,7 @@ use super::judge_path;
 use super::settings::{Design, Digests, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, Way};
-use crate::run::{Named, RunFolder};
+use crate::run::RunFolder;
 use crate::transfer::Source;
 
 /// Refuses other images than those that the comparison in a folder was begun with; changes nothing.
@@ -34,6 +34,16 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
         );
         Err(Error::folder(problem, [Way::Do("put the images back as they were"), Way::Elsewhere]))
     };
+    let changed_source = |what: &str, source: &str| match Source::parse(source)? {
+        Source::Data(_) => changed(what),
+        Source::Checkpoint(path) => {
+            let (root, path) = (root.display(), path.display());
+            let problem = format!(
+                "{root}: {what}, {path}, is another checkpoint now than when the comparison began: was it trained on meanwhile?"
+            );
+            Err(Error::folder(problem, [Way::Do("put the checkpoint back"), Way::Elsewhere]))
+        }
+    };
     const OTHER: &str = "which holds other images";
     const UNKNOWN: &str = "and nothing there tells whether its images are the same";
     let held_out = known.images.as_ref().and_then(|images| images.held_out.as_ref());
@@ -50,13 +60,13 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
     match is_same_source(root, &known, now, real)? {
         Some(true) => {}
         None if before.source == now.source => {}
-        Some(false) if before.source == now.source => return changed("the source"),
+        Some(false) if before.source == now.source => return changed_source("the source", &now.source),
         same => return refused("source", &before.source, &now.source, same.map_or(UNKNOWN, |_| OTHER)),
     }
     let of_arms = known.images.as_ref().map(|images| &images.sources);
-    for (arm, digest) in sources(asked, real)? {
+    for (arm, (source, digest)) in sources(asked, real)? {
         if of_arms.and_then(|of_arms| of_arms.get(&arm)).is_some_and(|before| *before != digest) {
-            return changed(&format!("the source of the arm {arm}"));
+            return changed_source(&format!("the source of the arm {arm}"), &source);
         }
     }
     match held_out.is_some_and(|digest| *digest != real.held_out().digest()) {
@@ -68,30 +78,23 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
 /// The digests of a comparison's images.
 ///
 /// # Errors
-/// What reading sources says that are data sets.
+/// What reading sources says.
 pub(super) fn digests(design: &Design, real: &RealData) -> Result<Digests> {
     Ok(Digests {
         target: real.training()?.digest(),
-        source: of_source(&design.settings.source, real)?,
+        source: Some(real.source.digest(&design.settings.source)?),
         held_out: Some(real.held_out().digest()),
-        sources: sources(design, real)?,
+        sources: sources(design, real)?.into_iter().map(|(arm, (_, digest))| (arm, digest)).collect(),
     })
 }
 
-/// The digest of a source's images; none where it is a checkpoint.
-fn of_source(source: &str, real: &RealData) -> Result<Option<String>> {
-    let of_data = matches!(Source::parse(source)?, Source::Data(_));
-    of_data.then(|| Ok(real.source.images(source)?.0.digest())).transpose()
-}
-
-/// Those of the sources that arms have of their own.
-fn sources(design: &Design, real: &RealData) -> Result<BTreeMap<String, String>> {
+/// The sources that arms have of their own, by arm, with their digests.
+fn sources(design: &Design, real: &RealData) -> Result<BTreeMap<String, (String, String)>> {
     let mut sources = BTreeMap::new();
     for arm in &design.arms {
-        if let Some(source) = arm.learning(design.settings.learning())?.source
-            && let Some(digest) = of_source(&source, real)?
-        {
-            sources.insert(arm.name.clone(), digest);
+        if let Some(source) = arm.learning(design.settings.learning())?.source {
+            let digest = real.source.digest(&source)?;
+            sources.insert(arm.name.clone(), (source, digest));
         }
     }
     Ok(sources)
@@ -130,15 +133,15 @@ fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) 
         let run = RunFolder::open(&cell.folder(root)).ok();
         used = used.or_else(|| field(&run?.checkpoint(), "method", "source"));
     }
-    Ok(match Source::parse(&now.source)? {
-        Source::Data(_) => learned.map(|digest| Ok::<_, Error>(digest == real.source.images(&now.source)?.0.digest())),
-        Source::Checkpoint(path) => {
-            used.map(|digest| Ok(digest == Checkpoint::read(&Named::find(&path)?.file)?.digest()))
-        }
-    }
-    .transpose()?
-    // Where nothing was learned of a source, it may be any.
-    .or_else(|| (!learned_anything(root)).then_some(true)))
+    let known = match Source::parse(&now.source)? {
+        Source::Data(_) => learned,
+        Source::Checkpoint(_) => learned.or(used),
+    };
+    let is_same = known.map(|digest| Ok::<_, Error>(digest == real.source.digest(&now.source)?));
+    Ok(is_same
+        .transpose()?
+        // Where nothing was learned of a source, it may be any.
+        .or_else(|| (!learned_anything(root)).then_some(true)))
 }
 
 /// Whether there is what was learned of a source.

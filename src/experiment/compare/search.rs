@@ -150,8 +150,26 @@ impl Search {
         }
         match self.bases.iter().find(|own| asked.bases.iter().all(|base| base.arm != own.arm)) {
             Some(Base { arm, .. }) => {
-                Err(format!("the search has the base arm {arm}, which is not asked for now: keep it beside others"))
+                return Err(format!(
+                    "the search has the base arm {arm}, which is not asked for now: keep it beside others"
+                ));
             }
+            None => {}
+        }
+        if let Some(seed) = self.seeds.iter().find(|seed| !asked.seeds.contains(seed)) {
+            return Err(format!("the search has the seed {seed}, which is not asked for now: keep it beside others"));
+        }
+        let names = |search: &Search| -> Result<Vec<String>, String> {
+            let trials = search.trials().map_err(|error| error.to_string())?;
+            Ok(trials.into_iter().map(|trial| trial.arm.name).collect())
+        };
+        let (own, asked) = (names(self)?, names(asked)?);
+        match own.iter().find(|name| !asked.contains(name)) {
+            Some(name) => Err(format!(
+                "the search has {} trials, and now {} are asked for, without {name}: keep all values, and add others behind them",
+                own.len(),
+                asked.len()
+            )),
             None => Ok(()),
         }
     }

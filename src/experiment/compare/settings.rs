@@ -116,13 +116,13 @@ pub struct Row {
 pub struct Digests {
     /// Of the target's training images, less the validation block.
     pub target: String,
-    /// Of the source's images; none where it is a checkpoint of which they are not known.
+    /// Of the source's images, or of the checkpoint that it is; none in what was written before checkpoints were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// Of the images that figures are measured on; none in what was written before they were looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
-    /// Of the images of the sources that arms have of their own, by arm; none of what was written before they were looked at.
+    /// Of the sources that arms have of their own, by arm; none of what was written before they were looked at.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
 }

@@ -143,9 +143,13 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         .iter()
         .map(|arm| mean(&runs(comparison, arm, size).iter().map(|(_, r)| fd(&r.last)).collect::<Vec<_>>()))
         .collect();
-    let best = JUDGE_FD.better.best(means.iter().flatten().copied());
+    // Means of other seeds do not compare: the best is one of those that have all.
+    let counts: Vec<usize> = arms(comparison, size).iter().map(|arm| runs(comparison, arm, size).len()).collect();
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let whole = means.iter().zip(&counts).filter(|(_, count)| **count == most).filter_map(|(mean, _)| *mean);
+    let best = JUDGE_FD.better.best(whole);
     let mut table = Table::new("Verdicts", &head);
-    for (arm, mean_fd) in arms(comparison, size).into_iter().zip(&means) {
+    for ((arm, mean_fd), count) in arms(comparison, size).into_iter().zip(&means).zip(&counts) {
         let runs = runs(comparison, arm, size);
         let finding = comparison.findings.iter().find(|finding| finding.arm == arm && finding.size == size);
         let beside = comparison.beside.iter().find(|beside| beside.arm == arm && beside.size == size);
@@ -153,7 +157,7 @@ fn verdicts(comparison: &Comparison, size: usize) -> Table {
         let ratio =
             |name: &str| contrasts.and_then(|all| all.iter().find(|c| c.against == name)).map_or(Entry::Missing, ratio);
         let shown = Entry::of(*mean_fd, JUDGE_FD.digits).floor(fd(&comparison.floors.real));
-        let shown = if *mean_fd == best { shown.best() } else { shown };
+        let shown = if *mean_fd == best && *count == most { shown.best() } else { shown };
         let seeds: Vec<String> = runs
             .iter()
             .map(|(cell, r)| format!("{}:\u{a0}{}", cell.seed, decimal(fd(&r.last), JUDGE_FD.digits.of(fd(&r.last)))))
@@ -273,9 +277,10 @@ fn curves(comparison: &Comparison, size: usize) -> Option<Plot> {
     }
     let text = format!(
         "Lines are means over seeds, areas reach from the least to the largest. Each point measures {} samples of the averaged generator. \
-        The two floors are measured against the held-out images ({}).",
+        The floor of copies is measured against the held-out images ({}), that of real images between {} and as many others.",
         whole(comparison.protocol.validation as u64),
-        comparison.protocol.settings.split
+        comparison.protocol.settings.split,
+        whole(comparison.floors.real.count as u64)
     );
     any.then(|| plot.note(text))
 }

@@ -326,3 +326,13 @@ fn claims_are_made_where_arms_were_asked_for_alone() {
     assert!(bare.caveat.as_ref().unwrap().contains("no arm from scratch"));
     assert_eq!(more[1..], found[..]);
 }
+
+#[test]
+fn a_control_of_few_seeds_takes_nothing_from_a_verdict() {
+    let protocol = protocol(&["scratch", "scratch+augment"], &[("trgan", Some("control"))], &[100]);
+    let few = measured("control", Reading::Final, &SCRATCH[..2]);
+    let finding = only(&protocol, &[three_arms(0.9, 0.7, Reading::Final), few].concat());
+    assert_eq!((finding.verdict, finding.transfer_helps), (Verdict::Helps, Some(false)));
+    let caveat = finding.caveat.unwrap();
+    assert!(caveat.starts_with("whether transfer helps cannot be told: 2 seeds paired with control"), "{caveat}");
+}

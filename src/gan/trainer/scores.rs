@@ -24,6 +24,11 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// These, where they are numbers: losses are not read at every step, so that a look can come between a divergence and the stop.
+    pub fn finite(self) -> Option<Scores> {
+        [self.training, self.held_out, self.made].iter().all(|score| score.is_finite()).then_some(self)
+    }
+
     /// Where the images it has not seen lie on the way from those it was trained on (0) to made ones (1): r_v of Karras 2020. Above 1 they
     /// seem less real to it than made ones do. None where it does not tell its own from made ones.
     pub fn overfitting(&self) -> Option<f64> {
