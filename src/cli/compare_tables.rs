@@ -102,7 +102,7 @@ pub fn results(comparison: &Comparison) -> String {
 
 /// What a step of each arm took.
 pub fn times(times: &Times, design: &Design) -> String {
-    let (settings, scratch) = (&design.settings, compare::from_scratch(&design.arms));
+    let settings = &design.settings;
     let steps = settings.steps;
     let mut rows = vec![["arm", "ms a step", "min on the target", "min in all"].map(str::to_string).to_vec()];
     for time in &times.arms {
@@ -116,7 +116,8 @@ pub fn times(times: &Times, design: &Design) -> String {
     let mut lines = aligned(&rows);
     let (device, threads) = (&times.device, times.threads);
     lines.push(format!("{steps} steps on the target; {device}, {}, {threads} threads", times.microkernel));
-    if let Some((more, arm)) = times.of_most_expensive(steps, &scratch) {
+    let claims = design.protocol();
+    if let Some((more, arm)) = times.of_most_expensive(steps, &claims.baselines, &claims.candidates) {
         let option = more.saturating_sub(steps);
         lines.push(format!(
             "in the minutes of {arm} scratch makes {more} steps: compare with scratch-minutes=scratch{{more-steps={option}}}, too"

@@ -53,7 +53,7 @@ use moved::digests;
 pub use result::{Beside, CellReport, Claimed, Comparison, ComparisonFloors, CopyFloor, Described};
 pub use search::{Base, Halving, Search, Trial};
 pub use settings::{Cell, Design, Digests, Row, Settings, standard_looks};
-pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, from_scratch, means};
+pub use times::{AgainstScratch, ArmTime, EqualMinutes, MeanMinutes, ScratchThen, Times, means};
 
 use crate::backend::Device;
 use crate::claims::{Claim, Claims};

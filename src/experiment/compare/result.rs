@@ -216,9 +216,11 @@ impl Comparison {
                 remarks
                     .push(format!("the steps of {} were not timed: their minutes are not known", unknown.join(", ")));
             }
-            let least = |mean: &MeanMinutes<'_>| mean.in_all.1.is_some_and(|against| against.had_ended);
-            let scratch = from_scratch(arms);
-            if let Some((steps, arm)) = times.of_most_expensive(settings.steps, &scratch)
+            let claims = &self.protocol.claims;
+            let is_claimed = |mean: &MeanMinutes<'_>| claims.candidates.iter().any(|of| of.arm == mean.arm);
+            let least =
+                |mean: &MeanMinutes<'_>| is_claimed(mean) && mean.in_all.1.is_some_and(|against| against.had_ended);
+            if let Some((steps, arm)) = times.of_most_expensive(settings.steps, &claims.baselines, &claims.candidates)
                 && means(&self.equal_minutes).iter().any(least)
             {
                 remarks.push(format!(

@@ -10,6 +10,7 @@ use super::{Cell, CellReport, Design, Jobs, RealData};
 use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::experiment::engine::{read_json, write_json};
+use crate::experiment::verdict::Candidate;
 use crate::transfer::{Arm, Folders, Learned, Paces, SCRATCH, Timed};
 
 const FILE: &str = "times.json";
@@ -189,11 +190,11 @@ impl Times {
         rows
     }
 
-    /// The steps that scratch would make in the minutes of the arm that takes most, with what that learns of its source, and that arm;
-    /// none where no arm is timed beside scratch.
-    pub fn of_most_expensive(&self, steps: u64, scratch: &[&str]) -> Option<(u64, &str)> {
-        let own = scratch.iter().find_map(|name| self.of(name))?;
-        let others = self.arms.iter().filter(|time| !scratch.contains(&time.arm.as_str()));
+    /// The steps that scratch would make in the minutes of that arm of which something may be claimed that takes most, with what it learns of
+    /// its source, and that arm; none where no such arm is timed beside scratch.
+    pub fn of_most_expensive(&self, steps: u64, baselines: &[String], candidates: &[Candidate]) -> Option<(u64, &str)> {
+        let own = baselines.iter().find_map(|name| self.of(name))?;
+        let others = self.arms.iter().filter(|time| candidates.iter().any(|of| of.arm == time.arm));
         let seconds = |time: &ArmTime| steps as f64 * time.step + time.learned;
         let most = others.max_by(|a, b| seconds(a).total_cmp(&seconds(b)))?;
         Some(((seconds(most) / own.step).ceil() as u64, &most.arm))
@@ -201,7 +202,7 @@ impl Times {
 }
 
 /// The arms that train from scratch.
-pub fn from_scratch(arms: &[Arm]) -> Vec<&str> {
+pub(super) fn from_scratch(arms: &[Arm]) -> Vec<&str> {
     arms.iter().filter(|arm| arm.method == SCRATCH).map(|arm| arm.name.as_str()).collect()
 }
 
@@ -343,7 +344,10 @@ mod tests {
 
     #[test]
     fn scratch_is_told_how_far_it_would_come() {
-        assert_eq!(times().of_most_expensive(100, &["scratch", "long"]), Some((450, "tgan")));
-        assert_eq!(times().of_most_expensive(100, &["scratch", "long", "tgan"]), None);
+        let (baselines, tgan) =
+            (["scratch".into(), "long".into()], Candidate { arm: "tgan".into(), controls: Vec::new() });
+        assert_eq!(times().of_most_expensive(100, &baselines, &[tgan]), Some((450, "tgan")));
+        // Nothing is claimed of controls, whatever they take.
+        assert_eq!(times().of_most_expensive(100, &baselines, &[]), None);
     }
 }
