@@ -145,15 +145,19 @@ impl Train {
             if !folder.checkpoint().exists() {
                 say(folder.beginning_again());
             }
-            if trainer.steps() > settings.steps {
-                // Where its images lie now holds for whoever takes them from here.
+            if trainer.steps() < settings.steps {
+                folder.write_settings(settings)?;
+            } else {
+                // Where its images lie now holds for whoever takes them from here, and where it ends.
                 let written = folder.settings()?;
+                let steps = if trainer.steps() == settings.steps { settings.steps } else { written.steps };
                 let (data, reading) = (settings.data.clone(), settings.reading.clone());
-                folder.write_settings(&Settings { data, reading, ..written })?;
+                folder.write_settings(&Settings { data, reading, steps, ..written })?;
+            }
+            if trainer.steps() > settings.steps {
                 tell("finished", ended_fields(folder, &trainer, settings), already(folder, &trainer, settings));
                 return Ok(());
             }
-            folder.write_settings(settings)?;
             train(folder, &mut trainer, settings, &parts, &device)?;
             profile.into_iter().for_each(say);
             Ok(())

@@ -104,7 +104,7 @@ impl<'a> Ready<'a> {
                 folder.checkpoint().display(),
                 path.display()
             );
-            let back = "put back the checkpoint that it was begun with, or name its place as --source";
+            let back = "put back the checkpoint that it was begun with, or name its place as the source";
             return Err(Error::folder(problem, [Way::Do(back), Way::Replace]));
         }
         if self.plan.reading.changed {

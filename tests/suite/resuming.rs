@@ -339,7 +339,7 @@ fn a_source_is_of_the_kind_and_the_networks_that_it_was() {
     desk.graft("train --resume gan --steps 6 -q").ok();
     for changed in ["", " --data-changed"] {
         let resume = format!("transfer --resume run --steps 6{changed}");
-        desk.refuses(1, &resume, &["begun with other networks than", "gan has now", "name its place as --source"]);
+        desk.refuses(1, &resume, &["begun with other networks than", "gan has now", "name its place as the source"]);
     }
     desk.refuses(1, "translate run --out after.png", &["gan holds other networks now than those that run began with"]);
     desk.graft("transfer --resume run --source gan@4 --steps 6 -q").ok();
