@@ -228,9 +228,14 @@ impl Train {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: &Parts, device: &Device) -> Result<()> {
     let begun = trainer.steps();
+    let is_measured = Curve::read(folder)?.has(begun);
+    let is_there = folder.picture(begun).exists() && folder.report().exists();
+    if begun == settings.steps && is_there && (is_measured || settings.evaluate_every.is_none()) {
+        tell("finished", ended_fields(folder, trainer, settings), already(folder, trainer, settings));
+        return Ok(());
+    }
     let mut progress = Progress::new("train", settings.steps, is_quiet());
-    let is_measured = begun == settings.steps && Curve::read(folder)?.has(begun);
-    let evaluate_every = settings.evaluate_every.filter(|_| !is_measured);
+    let evaluate_every = settings.evaluate_every.filter(|_| begun < settings.steps || !is_measured);
     let reference = match evaluate_every {
         None => None,
         Some(_) => {
