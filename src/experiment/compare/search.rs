@@ -148,13 +148,11 @@ impl Search {
         if let Some((own, asked)) = self.draws.zip(asked.draws).filter(|(own, asked)| asked < own) {
             return Err(format!("the search has {own} draws, and now {asked} are asked for: ask for as many, or more"));
         }
-        match self.bases.iter().find(|own| asked.bases.iter().all(|base| base.arm != own.arm)) {
-            Some(Base { arm, .. }) => {
-                return Err(format!(
-                    "the search has the base arm {arm}, which is not asked for now: keep it beside others"
-                ));
-            }
-            None => {}
+        let is_gone = |own: &&Base| asked.bases.iter().all(|base| base.arm != own.arm);
+        if let Some(Base { arm, .. }) = self.bases.iter().find(is_gone) {
+            return Err(format!(
+                "the search has the base arm {arm}, which is not asked for now: keep it beside others"
+            ));
         }
         if let Some(seed) = self.seeds.iter().find(|seed| !asked.seeds.contains(seed)) {
             return Err(format!("the search has the seed {seed}, which is not asked for now: keep it beside others"));
