@@ -123,7 +123,8 @@ impl Settings {
         Parts::read(&self.data.parse()?, &self.reading.of_size(self.recipe.architecture.size))
     }
 
-    /// Of its data set the images that the run trains on, in its networks' size and channels.
+    /// Of its data set the images that the run trains on, in its networks' size and channels, with their classes called as the networks' are: a
+    /// transfer's source may have been mapped to its target's.
     ///
     /// # Errors
     /// Where they are too few, or do not fit.
@@ -131,7 +132,8 @@ impl Settings {
         let measured = self.evaluate_every.map(|_| data.split()).transpose()?;
         let data = measured.as_ref().map_or(data.whole(), |(training, _)| training);
         let subset = self.subset.map(|count| data.subset(count, self.recipe.seed, self.subset_plain)).transpose()?;
-        subset.unwrap_or_else(|| data.clone()).fit(self.recipe.architecture.size, self.recipe.architecture.channels)
+        let chosen = subset.unwrap_or_else(|| data.clone()).with_renamed(&self.reading.map)?;
+        chosen.fit(self.recipe.architecture.size, self.recipe.architecture.channels)
     }
 
     /// The same with paths that do not depend on the working folder.

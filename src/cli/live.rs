@@ -17,7 +17,7 @@ pub fn of(named: &Named, checkpoint: &Checkpoint, raw: bool, exact: bool) -> Res
         None => named.file.file_stem().unwrap_or(named.file.as_os_str()),
     };
     let transfer = named.folder.as_ref().filter(|folder| folder.command() == Some("transfer"));
-    let source = transfer.map(|folder| source_checkpoint(folder).and_then(|path| Checkpoint::read(&path)));
+    let source = transfer.map(|folder| source_checkpoint(folder, checkpoint).and_then(|path| Checkpoint::read(&path)));
     let drawn = beside(Drawn::load(checkpoint, raw)?, source);
     Live::new(&drawn, title.to_string_lossy(), exact)
 }

@@ -307,7 +307,8 @@ fn experiment_around(path: &Path) -> Option<(&'static str, PathBuf)> {
     while let Some(root) = part.parent() {
         let is_its_own = part.file_name().is_some_and(|name| {
             let name = name.to_string_lossy();
-            name == "cells" || name.starts_with("source-")
+            let seed = name.strip_prefix("source-seed");
+            name == "cells" || seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
         });
         let kinds = [("compare", "comparison.toml"), ("classify", "classify.toml")];
         let kind = kinds.into_iter().find(|(_, file)| is_its_own && root.join(file).is_file());

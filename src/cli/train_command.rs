@@ -5,6 +5,7 @@ use super::arguments::Preset;
 use super::command::option;
 use super::presets::OfTrain;
 use super::reading;
+use crate::data::Reading;
 use crate::experiment::report::Commands;
 use crate::run::{OnNan, Settings};
 
@@ -26,7 +27,8 @@ pub fn equivalent_command(settings: &Settings) -> String {
     if recipe.architecture.classes > 0 {
         command += " --conditional";
     }
-    command += &reading::words(&settings.reading);
+    // What its classes are called is a setting of the transfer whose source it is.
+    command += &reading::words(&Reading { map: Default::default(), ..settings.reading.clone() });
     if settings.on_nan == OnNan::Rollback {
         command += " --on-nan rollback";
     }

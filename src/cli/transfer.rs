@@ -1,6 +1,5 @@
 //! `graft transfer`: trains on a target with what was learned on a source.
 
-use std::mem::discriminant;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
@@ -136,8 +135,11 @@ impl Transfer {
         let mut plan = Plan::read(folder)?;
         folder.check_checkpoints()?;
         if let Some(source) = &self.source {
-            let (named, known) = (transfer::Source::parse(source)?, transfer::Source::parse(&plan.source)?);
-            if discriminant(&named) != discriminant(&known) {
+            let named = transfer::Source::parse(source)?;
+            let is_data = |source: &transfer::Source| matches!(source, transfer::Source::Data(_));
+            // What is no data set's name and is gone was a checkpoint.
+            let was_data = transfer::Source::parse(&plan.source).is_ok_and(|known| is_data(&known));
+            if is_data(&named) != was_data {
                 return Err(Error::Usage(format!(
                     "--source says where the run's own source lies now, and that is {}: {source} is another kind of source",
                     plan.source

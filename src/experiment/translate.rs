@@ -66,18 +66,16 @@ words! {
     }
 }
 
-/// The checkpoint of the generator from which a transfer's began.
+/// The checkpoint of the generator from which a transfer's began, of which `own` is one.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the run has none, or it is gone.
-pub fn source_checkpoint(folder: &RunFolder) -> Result<PathBuf> {
+/// [`Error::Invalid`] where the run has none, or it is gone or holds other networks by now.
+pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf> {
     let plan = Plan::read(folder)?.of_arm()?;
     match Source::parse(&plan.source)? {
         Source::Checkpoint(path) => {
             let file = Named::find(&path)?.file;
-            let header = folder.last_checkpoint()?.map(|own| own.header);
-            let begun = header.and_then(|header| Some(header.get("method")?.get("source")?.as_str()?.to_string()));
-            match begun {
+            match own.header.get("method").and_then(|method| method.get("source")?.as_str()) {
                 Some(begun) if begun != Checkpoint::read(&file)?.digest() => Err(Error::invalid(format!(
                     "{} holds other networks now than those that {} began with: was it trained on since?",
                     path.display(),
@@ -141,7 +139,8 @@ impl Translation {
             )));
         }
         let plan = Plan::read(&folder)?.of_arm()?;
-        let file = source_checkpoint(&folder)?;
+        let own = Checkpoint::read(&Named::find(run)?.file)?;
+        let file = source_checkpoint(&folder, &own)?;
         let learned = RunFolder::around(&file).map(|source| TrainedOn::read(&source)).transpose()?;
         let mut source = load_generator(&Checkpoint::read(&file)?, device)?;
         let mut renamed = vec![plan.reading.map.clone()];
@@ -155,7 +154,7 @@ impl Translation {
             }
         }
         let source_reading = learned.map_or_else(|| plan.reading.of_another(), |learned| learned.reading().of_more());
-        let target = load_generator(&Checkpoint::read(&Named::find(run)?.file)?, device)?;
+        let target = load_generator(&own, device)?;
         if source.0.latent != target.0.latent {
             return Err(Error::invalid(format!(
                 "the source's generator takes {} latents and the target's {}: they have none in common",

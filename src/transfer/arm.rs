@@ -62,6 +62,7 @@ impl Arm {
         check_name(name)?;
         let arm = Arm { name: name.into(), method: method.into(), options };
         arm.check()?;
+        arm.choices()?.check_idle()?;
         Ok(arm)
     }
 

@@ -160,8 +160,11 @@ impl Choices for Options {
                 "source is version 0.1's predictor, which learns from the source alone: it goes with adapt none";
             return Err(Error::option("extractor-style", problem));
         }
-        self.check_labels()?;
         self.from.check()
+    }
+
+    fn check_idle(&self) -> Result<()> {
+        self.check_labels()
     }
 
     fn augment(&self) -> Vec<Augmentation> {

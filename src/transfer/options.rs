@@ -78,6 +78,14 @@ pub trait Choices: Table + Debug {
         Ok(())
     }
 
+    /// Refuses options that would do nothing beside others. Asked where an arm is asked for: runs that have such options go on.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming one of them.
+    fn check_idle(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether it learns something of the source's images beside the GAN that a checkpoint can be.
     fn learns_from_images(&self) -> bool {
         false

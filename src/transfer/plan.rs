@@ -128,8 +128,7 @@ impl TrainedOn {
     /// Where they are too few, or do not fit.
     pub fn images(&self, data: &Parts) -> Result<Dataset> {
         match self {
-            // A transfer's source may have been mapped to its target's classes.
-            TrainedOn::Train(settings) => settings.choose(data)?.with_renamed(&settings.reading.map),
+            TrainedOn::Train(settings) => settings.choose(data),
             TrainedOn::Transfer(plan) => plan.choose(data),
         }
     }

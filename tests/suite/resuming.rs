@@ -343,6 +343,9 @@ fn a_source_is_of_the_kind_and_the_networks_that_it_was() {
     }
     desk.refuses(1, "translate run --out after.png", &["gan holds other networks now than those that run began with"]);
     desk.graft("transfer --resume run --source gan@4 --steps 6 -q").ok();
+    // One that lies elsewhere now is the same.
+    std::fs::rename(desk.path("gan"), desk.path("moved")).unwrap();
+    desk.graft("transfer --resume run --source moved@4 --steps 8 -q").ok();
     // A checkpoint by its step is one, too.
     desk.graft("translate run --out after.png -q").ok();
 }

@@ -65,7 +65,17 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
     }
     let of_arms = known.images.as_ref().map(|images| &images.sources);
     for (arm, (source, digest)) in sources(asked, real)? {
-        if of_arms.and_then(|of_arms| of_arms.get(&arm)).is_some_and(|before| *before != digest) {
+        // Of what was written before these were looked at, its runs tell from which checkpoint they began.
+        let of_runs = || match Source::parse(&source) {
+            Ok(Source::Checkpoint(_)) => {
+                let mut cells = known.cells().into_iter().filter(|cell| cell.arm.name == arm);
+                cells
+                    .find_map(|cell| field(&RunFolder::open(&cell.folder(root)).ok()?.checkpoint(), "method", "source"))
+            }
+            _ => None,
+        };
+        let before = of_arms.and_then(|of_arms| of_arms.get(&arm).cloned()).or_else(of_runs);
+        if before.is_some_and(|before| before != digest) {
             return changed_source(&format!("the source of the arm {arm}"), &source);
         }
     }

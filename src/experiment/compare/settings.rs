@@ -132,7 +132,8 @@ impl Digests {
     fn with_arms_of(self, later: Option<&Digests>) -> Digests {
         let mut sources = later.map(|later| later.sources.clone()).unwrap_or_default();
         sources.extend(self.sources);
-        Digests { sources, ..self }
+        let source = self.source.or_else(|| later?.source.clone());
+        Digests { source, sources, ..self }
     }
 }
 
