@@ -57,9 +57,7 @@ pub fn advised_of_experiment(error: Error) -> Error {
             }
             Error::folder(problem, ways)
         }
-        Error::Lost { device, reason } => Error::invalid(format!(
-            "device {device} failed: it was lost ({reason}); the checkpoints are good: the same command goes on from there"
-        )),
+        lost @ Error::Lost { .. } => Error::invalid(format!("{lost} with the same command")),
         error => error,
     }
 }

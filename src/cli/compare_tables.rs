@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::judge::percent;
 use crate::experiment::compare::{
-    self, AgainstScratch, Cell, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
+    self, AgainstScratch, CellReport, Comparison, Design, Estimate, Jobs, MeanMinutes, Planned, Times,
 };
 use crate::experiment::verdict::{Contrast, Finding, Reading, Verdict};
 use crate::metrics::{Evaluation, FD_INFINITY, Figure, JUDGE_FD, OF_PANEL};
@@ -108,7 +108,7 @@ pub fn times(times: &Times, design: &Design) -> String {
     for time in &times.arms {
         // An arm may have steps of its own beyond the others'.
         let own = design.arms.iter().find(|arm| arm.name == time.arm);
-        let own = own.map_or(steps, |arm| Cell { arm: arm.clone(), size: 0, seed: 0 }.steps(settings));
+        let own = own.map_or(steps, |arm| settings.steps_of(arm));
         let on_target = own as f64 * time.step;
         let minutes = [on_target, on_target + time.learned].map(|seconds| format!("{:.1}", seconds / 60.0));
         rows.push([time.arm.clone(), milliseconds(time.step)].into_iter().chain(minutes).collect());

@@ -228,14 +228,15 @@ impl Train {
 
 fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: &Parts, device: &Device) -> Result<()> {
     let begun = trainer.steps();
-    let is_measured = Curve::read(folder)?.has(begun);
+    let is_over = begun == settings.steps;
+    let is_measured = is_over && Curve::read(folder)?.has(begun);
     let is_there = folder.picture(begun).exists() && folder.report().exists();
-    if begun == settings.steps && is_there && (is_measured || settings.evaluate_every.is_none()) {
+    if is_over && is_there && (is_measured || settings.evaluate_every.is_none()) {
         tell("finished", ended_fields(folder, trainer, settings), already(folder, trainer, settings));
         return Ok(());
     }
     let mut progress = Progress::new("train", settings.steps, is_quiet());
-    let evaluate_every = settings.evaluate_every.filter(|_| begun < settings.steps || !is_measured);
+    let evaluate_every = settings.evaluate_every.filter(|_| !is_measured);
     let reference = match evaluate_every {
         None => None,
         Some(_) => {
@@ -276,7 +277,7 @@ fn train(folder: &RunFolder, trainer: &mut Trainer, settings: &Settings, parts: 
         Ending::Finished => {
             let (path, steps, report) = (folder.path().display(), trainer.steps(), folder.report());
             let grid = folder.picture(steps);
-            let text = match begun == steps && steps > 0 {
+            let text = match is_over {
                 true => already(folder, trainer, settings),
                 false => format!("{path}: {steps} steps; last grid {}; report {}", grid.display(), report.display()),
             };

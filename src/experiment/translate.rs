@@ -19,7 +19,7 @@ use crate::metrics::{
 };
 use crate::random::{Purpose, generator};
 use crate::run::{self, Named, RunFolder, SOURCE, Watcher, split};
-use crate::transfer::{Plan, Source, SourceImages, TrainedOn, styled};
+use crate::transfer::{Plan, Source, SourceImages, TrainedOn, began_from, styled};
 use crate::words::words;
 
 /// Two generators of one transfer.
@@ -75,7 +75,7 @@ pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf
     match Source::parse(&plan.source)? {
         Source::Checkpoint(path) => {
             let file = Named::find(&path)?.file;
-            match own.header.get("method").and_then(|method| method.get("source")?.as_str()) {
+            match began_from(own) {
                 Some(begun) if begun != Checkpoint::read(&file)?.digest() => Err(Error::invalid(format!(
                     "{} holds other networks now than those that {} began with: was it trained on since?",
                     path.display(),

@@ -201,10 +201,7 @@ impl Arm {
     /// # Errors
     /// [`Error::Usage`] where the method or an option is unknown.
     pub fn shows_source_style(&self) -> Result<bool> {
-        const SHOWN_SO: [&str; 2] = ["extractor-style", "bank"];
-        let options = self.resolved()?.options;
-        let is_so = SHOWN_SO.iter().any(|option| options.get(*option).is_some_and(|said| said == "source"));
-        Ok(self.learns_from_images()? && is_so)
+        Ok(self.choices()?.shows_source_style())
     }
 
     /// Whether it sees what a method could not know, such as true labels: nothing is claimed of it.

@@ -187,6 +187,10 @@ impl Choices for Options {
         true
     }
 
+    fn shows_source_style(&self) -> bool {
+        self.extraction.style == Some(ExtractorStyle::Source)
+    }
+
     fn is_oracle(&self) -> bool {
         self.labels == LabelSource::True
     }

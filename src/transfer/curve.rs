@@ -195,15 +195,15 @@ pub fn of_validation(
 /// What measures the averaged generator of a run at every so many steps, and at its last, and keeps the state that was best on validation.
 pub struct Measuring<'a> {
     /// The run's folder.
-    pub folder: &'a RunFolder,
+    folder: &'a RunFolder,
     /// Where points go.
-    pub curve: Curve,
+    curve: Curve,
     /// What they are measured against.
-    pub reference: &'a Reference,
+    reference: &'a Reference,
     /// Steps between points; the first is of step 0.
-    pub every: u64,
+    every: u64,
     /// The run's last step.
-    pub last: u64,
+    last: u64,
 }
 
 impl<'a> Measuring<'a> {

@@ -53,13 +53,14 @@ pub(crate) use recogniser::Recogniser;
 pub use rehearsal::need;
 pub(crate) use run::{Handover, go_on, go_on_with};
 pub use run::{Ready, Trained, accepted_source, inspect, run, train};
+pub use scratch::OF_LENGTH;
 pub use shelf::Shelf;
 pub(crate) use shown::{ExtractorStyle, Shown};
 pub use style::Style;
 pub(crate) use teachers::{OfGenerator, OfTarget, Rise, Teachers};
 pub use timing::{Learned, Paces, Timed};
 pub(crate) use workshop::in_turn;
-pub use workshop::{SourceGan, SourceImages, Workshop};
+pub use workshop::{SourceGan, SourceImages, Workshop, began_from};
 
 use crate::data::Dataset;
 use crate::error::Result;

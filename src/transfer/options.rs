@@ -91,6 +91,11 @@ pub trait Choices: Table + Debug {
         false
     }
 
+    /// Whether it shows networks the source's images in the style that its GAN is shown, beside that GAN.
+    fn shows_source_style(&self) -> bool {
+        false
+    }
+
     /// Whether it sees what a method could not know: it then makes no claim, and is marked.
     fn is_oracle(&self) -> bool {
         false

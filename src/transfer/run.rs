@@ -11,7 +11,7 @@ use super::findings::{Findings, Judged};
 use super::plan::{Folders, Plan, Source};
 use super::rehearsal::check_fits;
 use super::surgery::{LayerReport, Row};
-use super::workshop::{SourceImages, Workshop, digest_of};
+use super::workshop::{SourceImages, Workshop, began_from, digest_of};
 use super::{Arm, Labeller, SCRATCH};
 use crate::backend::Device;
 use crate::checkpoint::Checkpoint;
@@ -91,12 +91,12 @@ impl<'a> Ready<'a> {
     /// # Errors
     /// [`Error::Folder`] where one is another; what reading them says.
     pub fn check_same(&self, folder: &RunFolder) -> Result<()> {
-        let field = |checkpoint: &Checkpoint, part: &str, key: &str| {
-            checkpoint.header.get(part).and_then(|part| part.get(key)?.as_str().map(str::to_string))
+        let of_data = |checkpoint: &Checkpoint| {
+            checkpoint.header.get("data").and_then(|data| data.get("digest")?.as_str().map(str::to_string))
         };
         let (written, own) = (folder.last_checkpoint()?, self.plan.of_arm()?);
         if let Source::Checkpoint(path) = Source::parse(&own.source)?
-            && let Some(known) = written.as_ref().and_then(|written| field(written, "method", "source"))
+            && let Some(known) = written.as_ref().and_then(began_from)
             && digest_of(&path)? != known
         {
             let problem = format!(
@@ -130,7 +130,7 @@ impl<'a> Ready<'a> {
             Err(Error::folder(problem, ways))
         };
         if let Some(written) = &written
-            && field(written, "data", "digest") != Some(self.target.digest())
+            && of_data(written) != Some(self.target.digest())
         {
             return other(folder, "target");
         }
@@ -140,7 +140,7 @@ impl<'a> Ready<'a> {
         let phase = RunFolder::open(&Folders::within(folder.path()).source);
         let Some(phase) = phase.ok().filter(|phase| phase.checkpoint().exists()) else { return Ok(()) };
         let digest = Some(self.source.images(&own.source)?.0.digest());
-        match field(&phase.read_checkpoint()?, "data", "digest") == digest || self.plan.source_changed == digest {
+        match of_data(&phase.read_checkpoint()?) == digest || self.plan.source_changed == digest {
             true => Ok(()),
             false => other(&phase, "source"),
         }

@@ -19,6 +19,9 @@ pub(super) const KIND: Kind = Kind {
     new: || Box::new(Scratch::default()),
 };
 
+/// The options that say how long it trains, and nothing of a step.
+pub const OF_LENGTH: [&str; 2] = ["long", "more-steps"];
+
 options! {
     /// The options of training from scratch.
     #[derive(Clone, Debug, PartialEq)]

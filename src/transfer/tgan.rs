@@ -262,6 +262,12 @@ impl Choices for Options {
         self.extraction.data == Teaches::Source || self.bank() == Some(BankOf::Source)
     }
 
+    fn shows_source_style(&self) -> bool {
+        let of_extractor =
+            self.extraction.data == Teaches::Source && self.extraction.style == Some(ExtractorStyle::Source);
+        of_extractor || self.bank() == Some(BankOf::Source)
+    }
+
     fn augment(&self) -> Vec<Augmentation> {
         with_heads(self.heads)
     }

@@ -289,11 +289,9 @@ impl<'a> Workshop<'a> {
                 if self.plan.arm.kind()?.labelled_source {
                     self.check_classes(&path)?;
                 }
-                let load = |checkpoint: &Checkpoint| {
-                    self.source.check_still(&path, &checkpoint.digest())?;
-                    SourceGan::load(checkpoint, self.device)
-                };
-                return read_checkpoint(&path, load).map(Some);
+                let gan = read_checkpoint(&path, |checkpoint| SourceGan::load(checkpoint, self.device))?;
+                self.source.check_still(&path, &gan.digest)?;
+                return Ok(Some(gan));
             }
             Source::Data(_) if self.rehearsed.is_some() => return self.rehearse_source().map(Some),
             Source::Data(spec) => {
@@ -410,6 +408,11 @@ impl<'a> Workshop<'a> {
         })?;
         Ok(ending.unwrap_or(Ending::Interrupted))
     }
+}
+
+/// The digest of the source's checkpoint from which a run began, as a checkpoint of it says; None of one that began from none.
+pub fn began_from(checkpoint: &Checkpoint) -> Option<&str> {
+    checkpoint.header.get("method")?.get("source")?.as_str()
 }
 
 /// The digest of a checkpoint, or of a run's last.

@@ -183,10 +183,10 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
         let folders = Folders::within(&desk.path(name));
         let folder = RunFolder::prepare(&folders.run).unwrap();
         let step = folder.read_checkpoint().map_or(0, |checkpoint| checkpoint.header["step"].as_u64().unwrap());
-        let curve = Curve::resume(&folder, step, &reference).unwrap();
+        let mut measuring = Measuring::resume(&folder, (step, STEPS), &reference, EVERY, false).unwrap();
+        let curve = Curve::read(&folder).unwrap();
         assert!(curve.points().iter().all(|point| point.step <= step), "what comes later is made again");
         let mut inner = Patience::new(patience);
-        let mut measuring = Measuring { folder: &folder, curve, reference: &reference, every: EVERY, last: STEPS };
         let watcher = &mut |event: &Event<'_>| {
             measuring.watch(event)?;
             inner.watch(event)
@@ -227,8 +227,7 @@ fn a_curve_of_distances_survives_kills_and_leaves_the_checkpoint_as_it_is() {
     let cut: String = text.split_inclusive('\n').take(4).collect();
     desk.write("whole/evaluations.jsonl", cut.as_bytes());
     let folder = RunFolder::open(&desk.path("whole")).unwrap();
-    let curve = Curve::resume(&folder, STEPS, &reference).unwrap();
-    let mut measuring = Measuring { folder: &folder, curve, reference: &reference, every: EVERY, last: STEPS + 2 };
+    let mut measuring = Measuring::resume(&folder, (STEPS, STEPS + 2), &reference, EVERY, false).unwrap();
     let watcher = &mut |event: &Event<'_>| measuring.watch(event).map(|_| ControlFlow::Continue(()));
     run(&resumed, images.clone(), &Folders::within(folder.path()), &device, watcher).unwrap();
     assert!(desk.text("whole/evaluations.jsonl").starts_with(&text));

@@ -23,6 +23,7 @@ mod kept;
 mod labels;
 mod memory;
 mod result;
+mod samples;
 mod settings;
 mod turns;
 

@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 
 use super::images::RealData;
 use super::judge_path;
-use super::settings::{Design, Digests, Settings};
+use super::settings::{Cell, Design, Digests, Settings};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result, Way};
 use crate::run::RunFolder;
-use crate::transfer::Source;
+use crate::transfer::{Source, began_from};
 
 /// Refuses other images than those that the comparison in a folder was begun with; changes nothing.
 ///
@@ -69,8 +69,7 @@ pub fn check_moved(root: &Path, asked: &Design, real: &RealData) -> Result<()> {
         let of_runs = || match Source::parse(&source) {
             Ok(Source::Checkpoint(_)) => {
                 let mut cells = known.cells().into_iter().filter(|cell| cell.arm.name == arm);
-                cells
-                    .find_map(|cell| field(&RunFolder::open(&cell.folder(root)).ok()?.checkpoint(), "method", "source"))
+                cells.find_map(|cell| of_run(root, &cell))
             }
             _ => None,
         };
@@ -140,8 +139,7 @@ fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) 
             let gan = RunFolder::open(&cell.folders(root).ok()?.source).ok()?;
             field(&gan.checkpoint(), "data", "digest")
         });
-        let run = RunFolder::open(&cell.folder(root)).ok();
-        used = used.or_else(|| field(&run?.checkpoint(), "method", "source"));
+        used = used.or_else(|| of_run(root, &cell));
     }
     let known = match Source::parse(&now.source)? {
         Source::Data(_) => learned,
@@ -158,6 +156,12 @@ fn is_same_source(root: &Path, known: &Design, now: &Settings, real: &RealData) 
 fn learned_anything(root: &Path) -> bool {
     let names = std::fs::read_dir(root).into_iter().flatten().flatten();
     names.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("source-seed"))
+}
+
+/// The digest of the source's checkpoint from which a run began; None where there is none to tell.
+fn of_run(root: &Path, cell: &Cell) -> Option<String> {
+    let run = RunFolder::open(&cell.folder(root)).ok()?;
+    began_from(&Checkpoint::read(&run.checkpoint()).ok()?).map(str::to_string)
 }
 
 /// What a part of a checkpoint's header says; None where there is no such checkpoint.

@@ -169,7 +169,7 @@ impl Comparison {
         let beside = beside(design, &protocol, &measured)?;
         let search = design.search.as_ref().map(|search| halving::found(root, design, search)).transpose()?;
         let graft = env!("CARGO_PKG_VERSION");
-        let times = Times::read(root)?;
+        let times = Times::read(root)?.map(|times| times.with_longer(&design.arms));
         let equal_minutes = times.iter().flat_map(|times| times.equal_minutes(&cells, &from_scratch(&design.arms)));
         let equal_minutes = equal_minutes.collect();
         Ok(Comparison { graft, protocol: described, floors, cells, findings, beside, times, equal_minutes, search })

@@ -76,6 +76,12 @@ impl Settings {
         })
     }
 
+    /// The steps of an arm on the target: the comparison's, and what it has beyond them.
+    pub fn steps_of(&self, arm: &Arm) -> u64 {
+        let extra = || Some(arm.choices().ok()?.extra_steps(&arm.learning(self.learning()).ok()?));
+        self.steps + extra().unwrap_or(0)
+    }
+
     /// The steps at which a run of `steps` is looked at before its last one. An arm that takes more steps than the others is looked at as
     /// often from there on as all are at last.
     pub fn looks_of(&self, steps: u64) -> Vec<u64> {
@@ -199,8 +205,7 @@ impl Cell {
 
     /// The steps on the target: the comparison's, and what the arm has beyond them.
     pub fn steps(&self, settings: &Settings) -> u64 {
-        let extra = || Some(self.arm.choices().ok()?.extra_steps(&self.arm.learning(settings.learning()).ok()?));
-        settings.steps + extra().unwrap_or(0)
+        settings.steps_of(&self.arm)
     }
 
     /// Everything that determines its run.

@@ -11,7 +11,7 @@ use crate::backend::Device;
 use crate::error::{Error, Result};
 use crate::experiment::engine::{read_json, write_json};
 use crate::experiment::verdict::Candidate;
-use crate::transfer::{Arm, Folders, Learned, Paces, SCRATCH, Timed};
+use crate::transfer::{Arm, Folders, Learned, OF_LENGTH, Paces, SCRATCH, Timed};
 
 const FILE: &str = "times.json";
 
@@ -136,6 +136,23 @@ impl Times {
             size,
             arms: arms.collect(),
         })
+    }
+
+    /// With arms that differ from one that was timed in how many steps they make alone, as `scratch-minutes`: a step of theirs is one of its.
+    pub fn with_longer(mut self, arms: &[Arm]) -> Times {
+        let per_step = |arm: &Arm| {
+            let mut options = arm.options.clone();
+            options.retain(|name, _| !OF_LENGTH.contains(&name.as_str()));
+            (arm.method.clone(), options)
+        };
+        for arm in arms {
+            let alike = arms.iter().filter(|other| per_step(other) == per_step(arm));
+            let timed = alike.filter_map(|other| self.of(&other.name)).next().cloned();
+            if let (false, Some(timed)) = (self.knows(&arm.name), timed) {
+                self.arms.push(ArmTime { arm: arm.name.clone(), ..timed });
+            }
+        }
+        self
     }
 
     /// Whether an arm's steps were timed.
@@ -340,6 +357,21 @@ mod tests {
         assert_eq!(means.len(), 1);
         let on_target = means[0].on_target.1.unwrap();
         assert!((on_target.ratio - 0.8).abs() < 1e-12 && !on_target.had_ended, "{on_target:?}");
+    }
+
+    #[test]
+    fn an_arm_that_is_longer_alone_takes_as_long_a_step() {
+        let arm = |text: &str| Arm::parse(text).and_then(|arm| arm.resolved()).expect("an arm");
+        let arms = [
+            arm("scratch"),
+            arm("scratch-minutes=scratch{more-steps=9}"),
+            arm("other=scratch{lr=0.1,more-steps=9}"),
+            arm("tgan"),
+        ];
+        let times = times().with_longer(&arms);
+        assert_eq!(times.of("scratch-minutes").map(|time| time.step), Some(1.0));
+        assert_eq!((times.knows("other"), times.arms.len()), (false, 4));
+        assert_eq!(times.clone().with_longer(&arms), times);
     }
 
     #[test]
