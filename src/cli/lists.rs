@@ -61,9 +61,11 @@ pub fn seeds(text: &str) -> Result<Vec<u64>> {
     let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
     let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
     if text.contains(',') {
-        return text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect();
+        let seeds: Vec<u64> = text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<_>>()?;
+        return if seeds.is_empty() { Err(bad()) } else { Ok(seeds) };
     }
     match number(text)? {
+        0 => Err(Error::Usage("--seeds 0 is no seed at all; for the seed 0 alone write 1, or `0,`".to_string())),
         count if count > MOST_COUNTED => Err(Error::Usage(format!(
             "--seeds takes a number of seeds up to {MOST_COUNTED}, not {count}; for the seed {count} alone write `{count},`"
         ))),
@@ -113,7 +115,7 @@ mod tests {
         assert_eq!(seeds("3").unwrap(), [0, 1, 2]);
         assert_eq!(seeds("100,101").unwrap(), [100, 101]);
         assert_eq!(seeds("100,").unwrap(), [100]);
-        for text in ["", "x", "1,x", "-1", "1,99999999999", "1001"] {
+        for text in ["", ",", "0", "x", "1,x", "-1", "1,99999999999", "1001"] {
             assert!(seeds(text).is_err(), "{text}");
         }
         assert_eq!(arm_seeds(&["a=b=2".to_string()]).unwrap(), [("a=b".to_string(), 2)].into_iter().collect());
