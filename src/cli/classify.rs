@@ -114,7 +114,7 @@ impl Classify {
         let (mut design, target) = self.design()?;
         watch_for_interrupts();
         self.compute.run(|device| {
-            let jobs = self.workers.jobs();
+            let jobs = self.workers.jobs(Some(design.cells().len()));
             Design::joined(&self.out, &design)?;
             classify::check_kind(&self.out, device, self.workers.mixed)?;
             let data = Data::of(&target, &design.settings)?;
@@ -165,6 +165,12 @@ impl Classify {
             return Err(Error::option(
                 "labels-file",
                 format!("names images that are files, in folder:DIR or zip:FILE, not in {target}"),
+            ));
+        }
+        if self.source.is_none() && self.reading.maps() {
+            return Err(Error::option(
+                "map",
+                "gives classes of a source the names of the target's, and there is no source",
             ));
         }
         let labels = self.labels_file.as_deref().map(FileLabels::read).transpose()?;
@@ -232,8 +238,13 @@ fn ended(lines: &Lines, cell: &Cell, record: &Record, found: &Classification) {
 /// Writes the report of the experiment in a folder again, from what lies there; gives its path.
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let none = || Error::invalid(format!("{} holds no experiment of classifiers", root.display()));
-    let design = Design::read(root)?.ok_or_else(none)?;
+    let mut design = Design::read(root)?.ok_or_else(none)?;
+    // What was measured is said of the images and labels that it was measured with, or not at all.
+    design.settings.labels_file = design.settings.labels_now()?;
+    Design::joined(root, &design)?;
     let data = Data::of(&design.settings.read_target()?, &design.settings)?;
+    design.images = Some(data.digests());
+    let design = Design::joined(root, &design)?;
     report_on(root, &classify::found(root, &design, &data)?, &data)
 }
 

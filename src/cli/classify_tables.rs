@@ -59,7 +59,7 @@ pub fn results(found: &Classification) -> String {
     head.extend(protocol.baselines.iter().map(|name| format!("errors / {name}")));
     head.push("verdict".to_string());
     let mut rows = vec![head];
-    for Accuracy { arm, shots, accuracy, balanced_accuracy } in &found.accuracies {
+    for Accuracy { arm, shots, accuracy, balanced_accuracy, .. } in &found.accuracies {
         let finding = found.findings.iter().find(|finding| (&finding.arm, finding.size) == (arm, *shots));
         let beside = found.beside.iter().find(|beside| (&beside.arm, beside.shots) == (arm, *shots));
         let contrasts = finding.map(|finding| &finding.contrasts).or(beside.map(|beside| &beside.contrasts));

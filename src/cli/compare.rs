@@ -132,7 +132,7 @@ impl Compare {
         watch_for_interrupts();
         stop_after(self.workers.minutes);
         self.compute.run(|device| {
-            let jobs = self.workers.jobs();
+            let jobs = self.workers.jobs(design.search.is_none().then(|| design.cells().len()));
             let joined = compare::joined(&self.out, &design)?;
             compare::check_completable(&self.out, &joined)?;
             compare::check_kind(&self.out, device, self.workers.mixed)?;

@@ -109,11 +109,11 @@ fn table(report: &Report) -> String {
         "",
         "samples",
         format!("{} real ones", floors.real.count),
-        copies.map_or(String::new(), |copies| format!("{copies:>26}"))
+        copies.map_or(String::new(), |copies| format!("{copies:>30}"))
     ));
     let line = |name: &str, own: String, real: Option<String>, copy: Option<String>| {
         let [real, copy] = [real, copy].map(Option::unwrap_or_default);
-        format!("{name:22}{own:>12}{real:>18}{copy:>26}").trim_end().to_string()
+        format!("{name:22}{own:>12}{real:>18}{copy:>30}").trim_end().to_string()
     };
     for figure in FIGURES {
         let shown = |evaluation: &Evaluation| (figure.of)(evaluation).map(|value| figure.text(value));

@@ -61,7 +61,8 @@ pub fn seeds(text: &str) -> Result<Vec<u64>> {
     let bad = || Error::Usage(format!("--seeds takes a number of seeds or a list such as 0,1,2, not `{text}`"));
     let number = |part: &str| part.trim().parse::<u64>().ok().filter(|&seed| seed < MOST).ok_or_else(bad);
     if text.contains(',') {
-        let seeds: Vec<u64> = text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<_>>()?;
+        let seeds: Vec<u64> =
+            text.split(',').filter(|part| !part.trim().is_empty()).map(number).collect::<Result<_>>()?;
         return if seeds.is_empty() { Err(bad()) } else { Ok(seeds) };
     }
     match number(text)? {

@@ -78,6 +78,11 @@ pub struct PairReading {
 }
 
 impl PairReading {
+    /// Whether classes of the source are given other names.
+    pub fn maps(&self) -> bool {
+        !self.map.is_empty()
+    }
+
     /// The reading that they stand for.
     ///
     /// # Errors

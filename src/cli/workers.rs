@@ -47,9 +47,13 @@ pub struct WorkerOptions {
 }
 
 impl WorkerOptions {
-    /// How this process carries out runs, on the threads of the pool that it is called in.
-    pub fn jobs(&self) -> Jobs {
-        Jobs { count: self.jobs, threads: rayon::current_num_threads(), checkpoint_every: self.checkpoint_every }
+    /// How this process carries out so many runs, or an unknown number, on the threads of the pool that it is called in: no more at once than
+    /// there are.
+    pub fn jobs(&self, runs: Option<usize>) -> Jobs {
+        /// Each run at once takes a thread or more.
+        const MOST: usize = 1000;
+        let count = self.jobs.min(runs.unwrap_or(MOST).clamp(1, MOST));
+        Jobs { count, threads: rayon::current_num_threads(), checkpoint_every: self.checkpoint_every }
     }
 
     /// This process's claims in an experiment's folder.

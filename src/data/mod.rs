@@ -75,6 +75,8 @@ pub struct Dataset {
     pub classes: Classes,
     /// The file that each image came from, below the folder or archive of all; None where images are not files.
     pub files: Option<Vec<Arc<str>>>,
+    /// The files that were left out, as readers were told to, since they cannot be read.
+    pub left_out: Vec<Arc<str>>,
     /// The splits that the sub-folders of a folder or archive are; none where those are classes, or where there are none.
     pub splits: Vec<Split>,
     /// What tells the data from others', where images are files: their digest.
@@ -111,6 +113,7 @@ impl Dataset {
             labels: None,
             classes,
             files: None,
+            left_out: Vec::new(),
             splits: Vec::new(),
             key: None,
             reading,
@@ -318,6 +321,7 @@ impl Dataset {
             labels: self.labels.as_ref().map(|labels| indices.iter().map(|&index| labels[index]).collect()),
             classes: self.classes.clone(),
             files: self.files.as_ref().map(|files| indices.iter().map(|&index| files[index].clone()).collect()),
+            left_out: self.left_out.clone(),
             splits: self.splits.clone(),
             key: self.key,
             reading: self.reading.clone(),

@@ -142,6 +142,17 @@ impl Parts {
         })
     }
 
+    /// Reads the data set's own test split, whatever stands in its place.
+    ///
+    /// # Errors
+    /// Those of [`Parts::test`].
+    pub fn own_test(&self) -> Result<Dataset> {
+        match self.held_out {
+            None => self.test(),
+            Some(_) => self.spec.read(Split::Test, &self.reading),
+        }
+    }
+
     /// Whether there is a test split, or something in its place; of pictures in folders and archives this is known without reading it.
     ///
     /// # Errors

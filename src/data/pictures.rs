@@ -111,6 +111,7 @@ pub(super) fn load(whose: &str, layout: Layout, split: Split, advice: &str, read
         classes: if labels.is_some() { classes } else { Classes::none() },
         labels,
         files: Some(kept.iter().map(|sound| sound.picture.path.as_str().into()).collect()),
+        left_out: broken.into_iter().map(|(path, _)| path.into()).collect(),
         splits,
         key: Some(key.finalize().into()),
         reading: Reading { small: Some(small), ..reading.clone() },

@@ -233,7 +233,7 @@ impl Subject {
             judge: Judged { by: reference.judged_by(), of_this_data },
             panel: reference.panel().cloned(),
             samples,
-            floors: reference.floors()?,
+            floors: reference.floors_of(count)?,
             gan_train: gan_train.map(|found| found.accuracy),
             gan_train_chance: gan_train.and(held_out.labels.as_deref()).map(largest_share),
             gan_train_samples: gan_train.map(|found| found.samples),

@@ -88,15 +88,22 @@ impl Paired {
 
 /// The t-test of a mean of 0 and the 95 % interval; none for fewer than two ratios.
 ///
-/// Where all ratios are equal the interval is a point, and the p values are 0 and 1, or both one half for ratios of 0.
-pub fn paired(ratios: &[f64]) -> Option<Paired> {
-    let (count, freedom) = (ratios.len() as f64, ratios.len().checked_sub(1)?);
-    if freedom == 0 {
+/// `shared` is a variance that all ratios have in common, which no further ratio lessens; degrees of freedom are then Satterthwaite's (1946),
+/// rounded down. Where all ratios are equal and it is 0 the interval is a point, and the p values are 0 and 1, or both one half for ratios of 0.
+pub fn paired(ratios: &[f64], shared: f64) -> Option<Paired> {
+    /// More degrees of freedom are no other distribution.
+    const MOST: f64 = 1000.0;
+    let (count, own) = (ratios.len() as f64, ratios.len().checked_sub(1)?);
+    if own == 0 {
         return None;
     }
     let mean = ratios.iter().sum::<f64>() / count;
-    let variance = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / freedom as f64;
-    let error = (variance / count).sqrt();
+    let of_ratios = ratios.iter().map(|ratio| (ratio - mean).powi(2)).sum::<f64>() / own as f64 / count;
+    let error = (of_ratios + shared).sqrt();
+    let freedom = match shared > 0.0 {
+        true => ((1.0 + shared / of_ratios).powi(2) * own as f64).min(MOST) as usize,
+        false => own,
+    };
     let half = student_quantile(0.975, freedom) * error;
     let test = Paired { mean, interval: [mean - half, mean + half], below: 0.5, above: 0.5, error, freedom };
     Some(Paired { below: test.p_below(0.0), above: test.p_above(0.0), ..test })
@@ -131,10 +138,23 @@ mod tests {
         assert!(holm(&[]).is_empty());
     }
 
+    /// What all ratios share is added to the variance of their mean, and no number of them takes it away.
+    #[test]
+    fn a_shared_variance_widens_the_interval_and_adds_degrees_of_freedom() {
+        let (alone, shared) =
+            (paired(&[-0.1, -0.2, -0.3], 0.0).unwrap(), paired(&[-0.1, -0.2, -0.3], 0.01 / 3.0).unwrap());
+        assert!((shared.error / alone.error - 2f64.sqrt()).abs() < 1e-12);
+        // Of equal parts, one of two degrees of freedom: (1 + 1)^2 * 2.
+        assert_eq!((alone.freedom, shared.freedom, shared.mean), (2, 8, alone.mean));
+        let equal = paired(&[0.7; 3], 1.0).unwrap();
+        assert!(equal.error == 1.0 && equal.freedom == 1000 && (equal.above - 0.242).abs() < 1e-3, "{equal:?}");
+        assert_eq!(paired(&[0.7; 3], 0.0).unwrap().above, 0.0);
+    }
+
     /// Ratios -0.1, -0.2, -0.3: mean -0.2, deviation 0.1, error 0.1 / sqrt 3, t -3.4641, quantile 4.30265.
     #[test]
     fn an_interval_is_what_a_hand_computes() {
-        let found = paired(&[-0.1, -0.2, -0.3]).unwrap();
+        let found = paired(&[-0.1, -0.2, -0.3], 0.0).unwrap();
         assert!((found.mean + 0.2).abs() < 1e-15);
         assert!(
             (found.interval[0] + 0.448414).abs() < 1e-6 && (found.interval[1] - 0.048414).abs() < 1e-6,

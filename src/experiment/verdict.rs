@@ -60,6 +60,10 @@ pub struct Measured {
     /// The Fréchet distance; none where the run diverged, which leaves its comparisons undecided rather than without the
     /// worst case.
     pub fd: Option<f64>,
+    /// The variance that which images were held out gives its logarithm, where a verdict is to hold for others, too: no further seed lessens
+    /// it. It is 0 where a verdict is of these images.
+    #[serde(default)]
+    pub sampling: f64,
 }
 
 /// An arm about which claims are made.
@@ -259,7 +263,7 @@ pub fn findings(protocol: &Protocol, measured: &[Measured]) -> Result<Vec<Findin
 
 fn check(measured: &[Measured]) -> Result<()> {
     for (place, outcome) in measured.iter().enumerate() {
-        let Measured { arm, size, seed, reading, fd } = outcome;
+        let Measured { arm, size, seed, reading, fd, .. } = outcome;
         if fd.is_some_and(|fd| !fd.is_finite() || fd <= 0.0) {
             return Err(Error::invalid(format!(
                 "the distance of arm {arm} at {size} images, seed {seed}, is {}, which has no logarithm; mark the run as \
@@ -369,10 +373,13 @@ fn contrast(measured: &[Measured], reading: Reading, size: usize, arm: &str, aga
         let name = name.to_owned();
         measured.iter().filter(move |o| o.reading == reading && o.size == size && o.arm == name)
     };
-    let pairs: Vec<Option<f64>> = of(arm)
-        .filter_map(|first| of(against).find(|second| second.seed == first.seed).map(|second| (first.fd, second.fd)))
-        .map(|(first, second)| Some((first? / second?).ln()))
+    let found: Vec<(&Measured, &Measured)> = of(arm)
+        .filter_map(|first| of(against).find(|second| second.seed == first.seed).map(|second| (first, second)))
         .collect();
+    let pairs: Vec<Option<f64>> = found.iter().map(|(first, second)| Some((first.fd? / second.fd?).ln())).collect();
+    // As if both erred on images of their own: how far they err on the same ones is not known, and would make it less.
+    let sampling = found.iter().map(|(first, second)| first.sampling + second.sampling).sum::<f64>();
+    let shared = sampling / found.len().max(1) as f64;
     let whole: Option<Vec<f64>> = pairs.iter().copied().collect();
     let mean = |ratios: &Vec<f64>| ratios.iter().sum::<f64>() / ratios.len() as f64;
     Contrast {
@@ -380,7 +387,7 @@ fn contrast(measured: &[Measured], reading: Reading, size: usize, arm: &str, aga
         seeds: pairs.len(),
         diverged: pairs.iter().filter(|pair| pair.is_none()).count(),
         ratio: whole.as_ref().filter(|ratios| !ratios.is_empty()).map(|ratios| mean(ratios).exp()),
-        test: whole.and_then(|ratios| paired(&ratios)),
+        test: whole.and_then(|ratios| paired(&ratios, shared)),
     }
 }
 

@@ -3,6 +3,8 @@
 //! A condition is `[classes | features]`. It is drawn from the class frequencies and the bank of features that travel in
 //! the generator's checkpoint.
 
+use std::borrow::Cow;
+
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::{Value as Json, json};
@@ -22,6 +24,8 @@ const OFFSET: u64 = 1 << 32;
 const BANK: &str = "conditions.bank";
 /// The header's field of what is drawn from.
 pub const DRAWN_FROM: &str = "conditions";
+/// The header's field of how often each class came in training, where that is uneven and samples' come in turn.
+pub(super) const TRAINED_ON: &str = "class_counts";
 /// The header's field of what the classes are called, where those are not their numbers.
 pub const CLASSES: &str = "classes";
 
@@ -54,6 +58,8 @@ pub struct Conditions {
     features: usize,
     /// The probability of each class; the classes in turn where there is none.
     frequencies: Option<Vec<f64>>,
+    /// How often each class came in training, where samples' come in turn and those did not nearly do so.
+    trained_on: Option<Vec<f64>>,
     /// The share of samples whose class is unknown, as it is of some images that the networks were trained on.
     null: f64,
     bank: Option<Bank>,
@@ -76,6 +82,7 @@ impl Conditions {
             names,
             features,
             frequencies: None,
+            trained_on: None,
             null: 0.0,
             bank: None,
             feature_source: FeatureSource::Bank,
@@ -90,6 +97,28 @@ impl Conditions {
     pub fn with_names(self, names: Classes) -> Conditions {
         assert_eq!(names.len(), self.classes, "one name a class");
         Conditions { names, ..self }
+    }
+
+    /// Of networks that learned from so many images of each class. Classes of which none has one and a half times as many as another count as
+    /// in turn.
+    pub fn with_trained_on(self, counts: &[usize]) -> Conditions {
+        let (least, most) = (counts.iter().min().unwrap_or(&0), counts.iter().max().unwrap_or(&0));
+        let is_uneven = self.classes > 0 && counts.len() == self.classes && 2 * most > 3 * least;
+        let shares = || counts.iter().map(|&count| count as f64).collect();
+        Conditions { trained_on: (is_uneven && self.frequencies.is_none()).then(shares), ..self }
+    }
+
+    /// What training's batches were drawn from, as batch-norm statistics are to be: also where samples' classes come in turn.
+    pub(super) fn of_batches(&self) -> Cow<'_, Conditions> {
+        match &self.trained_on {
+            None => Cow::Borrowed(self),
+            Some(counts) => Cow::Owned(self.clone().with_frequencies(counts.clone())),
+        }
+    }
+
+    /// How often each class came in training, as headers have it under [`TRAINED_ON`]; None where classes came about as often as each other.
+    pub(super) fn trained_on(&self) -> Option<&[f64]> {
+        self.trained_on.as_deref()
     }
 
     /// What the classes are called.
@@ -306,12 +335,18 @@ impl Conditions {
         if let Some(names) = class_names(checkpoint) {
             conditions.names = names.filter(|names| names.len() == conditions.classes).ok_or_else(broken)?;
         }
+        if let Some(counts) = checkpoint.header.get(TRAINED_ON) {
+            let counts: Vec<f64> = serde_json::from_value(counts.clone()).map_err(|_| broken())?;
+            if counts.len() != conditions.classes || !is_distribution(&counts) {
+                return Err(broken());
+            }
+            conditions.trained_on = Some(counts);
+        }
         let field = checkpoint.header.get(DRAWN_FROM).cloned().unwrap_or(Json::Null);
         let part = |name: &str| field.get(name).cloned().unwrap_or(Json::Null);
         let frequencies: Option<Vec<f64>> = serde_json::from_value(part("frequencies")).map_err(|_| broken())?;
         if let Some(frequencies) = frequencies {
-            let sound = frequencies.iter().all(|&p| p.is_finite() && p >= 0.0) && frequencies.iter().any(|&p| p > 0.0);
-            if frequencies.len() != conditions.classes || !sound {
+            if frequencies.len() != conditions.classes || !is_distribution(&frequencies) {
                 return Err(broken());
             }
             conditions.frequencies = Some(frequencies);
@@ -337,6 +372,11 @@ impl Conditions {
         }
         Ok(conditions)
     }
+}
+
+/// Whether these are weights of which one can be drawn.
+fn is_distribution(weights: &[f64]) -> bool {
+    weights.iter().all(|&p| p.is_finite() && p >= 0.0) && weights.iter().any(|&p| p > 0.0)
 }
 
 /// A vector brought to the norm sqrt(length); zeros stay.
@@ -376,6 +416,21 @@ mod tests {
         assert!((share(0) - 2.0 / 3.0).abs() < 0.026 && share(1) == 0.0, "{} {}", share(0), share(1));
         assert_eq!(rows(&conditions, 4, Some(1)), vec![vec![0.0, 1.0, 0.0]; 4], "the class that is asked for");
         assert_eq!(rows(&Conditions::in_turn(2, 0), 3, None), [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]);
+    }
+
+    #[test]
+    fn statistics_are_of_the_classes_that_batches_had_and_samples_come_in_turn() {
+        let uneven = Conditions::in_turn(2, 0).with_trained_on(&[90, 10]);
+        let share = |conditions: &Conditions| rows(conditions, 1000, None).iter().filter(|row| row[0] == 1.0).count();
+        // Three standard deviations of a share of 0.9 among 1,000.
+        assert!(share(&uneven) == 500 && share(&uneven.of_batches()).abs_diff(900) < 29);
+        assert!(uneven.is_in_turn() && uneven.drawn_from().is_none(), "to all others");
+        for even in [&[3, 2][..], &[0, 0], &[5, 1, 1]] {
+            let conditions = Conditions::in_turn(2, 0).with_trained_on(even);
+            assert_eq!(*conditions.of_batches(), Conditions::in_turn(2, 0), "{even:?}");
+        }
+        let known = Conditions::in_turn(2, 0).with_frequencies(vec![0.5, 0.5]);
+        assert_eq!(known.clone().with_trained_on(&[90, 10]), known);
     }
 
     #[test]

@@ -42,7 +42,7 @@ options! {
         "d-steps", "N", Takes::Whole(1, 1000), "1", d_steps: usize;
         /// Weight of the penalty of wasserstein-gp
         "gp", "WEIGHT", NOT_NEGATIVE, "0", gp: f64;
-        /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan, taken at every eighth step, times eight
+        /// Gamma of the R1 penalty, gamma/2 E|grad D|^2, and of R2 with r3gan, taken at every eighth update of D, times eight
         "r1", "GAMMA", NOT_NEGATIVE, "0", r1: f64;
         /// Differentiable augmentations of all that the discriminator sees, in this order, comma-separated
         "augment", "LIST", Takes::Several(words_of::<Augmentation>), "none", augment: Vec<Augmentation>;

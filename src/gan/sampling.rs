@@ -76,13 +76,14 @@ impl Average {
                 let tensor = statistic.get();
                 statistic.set(Tensor::zeros(tensor.device(), tensor.shape()));
             }
+            let conditions = self.network.conditions().of_batches();
             for batch in 0..STATISTICS_BATCHES {
                 let mut random = generator(self.seed, Purpose::StatisticsLatents, step, batch as u64);
                 let values = normal(&mut random, BATCH * self.architecture.latent);
                 let device = self.network.parameters()[0].device();
                 let latents = Tensor::from_slice(&device, &values, [BATCH, self.architecture.latent]);
                 let key = (self.seed, Purpose::StatisticsLatents, step);
-                let condition = self.network.conditions().draw(&device, key, batch * BATCH, BATCH, None);
+                let condition = conditions.draw(&device, key, batch * BATCH, BATCH, None);
                 let momentum = 1.0 / (batch + 1) as f64;
                 self.network.forward(&latents, condition.as_ref(), Mode::Train { momentum });
             }

@@ -130,7 +130,8 @@ impl Trainer {
         let mut generator = Generator::new(device, architecture, recipe.seed);
         let names = method.classes(architecture.classes, &data);
         let sampling = method.sampling(architecture.classes, architecture.condition_features);
-        generator.set_conditions(sampling.with_names(names));
+        let learned = if names == data.classes { data.class_counts() } else { Vec::new() };
+        generator.set_conditions(sampling.with_names(names).with_trained_on(&learned));
         let discriminator = Discriminator::new(device, architecture, recipe.seed);
         method.initialise(&generator, &discriminator);
         let group = |role: Role, parameters: Vec<Parameter>| -> Vec<(Parameter, f64)> {
@@ -334,14 +335,16 @@ impl Trainer {
             Terms::Apart { real: real_term, fake: fake_term, .. } => {
                 let score = self.score(&batch.images, batch, round, Seen::Real);
                 let (real_score, loss) = (mean(&score), real_term(&score));
-                if let Some(ada) = &self.ada {
-                    ada.steer(round, &(score.detach() - self.recipe.loss.neutral().unwrap_or(0.0)));
-                }
+                let signs = self.ada.is_some().then(|| score.detach() - self.recipe.loss.neutral().unwrap_or(0.0));
                 let real_loss = loss.detach();
                 let loss = if self.lecam.is_on() { loss + self.lecam.of_real(&score) } else { loss };
                 drop(score);
                 gradients.add(loss);
                 let score = self.score(fake, batch, round, Seen::Fake);
+                // Both pass the same augmentation.
+                if let (Some(ada), Some(signs)) = (&self.ada, &signs) {
+                    ada.steer(round, signs);
+                }
                 let (fake_score, loss) = (mean(&score), fake_term(&score));
                 let loss_sum = &real_loss + loss.detach();
                 let loss = if self.lecam.is_on() { loss + self.lecam.of_fake(&score) } else { loss };

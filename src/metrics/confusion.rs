@@ -61,6 +61,24 @@ impl Confusion {
         recalls.iter().sum::<f64>() / recalls.len().max(1) as f64
     }
 
+    /// The variance that which images there are gives the logarithm of the share of errors (of its mean over classes where `balanced`): by
+    /// the delta method that of a binomial share, of which half an image counts as wrong and half as right, so that few images leave much open
+    /// whatever is found of them.
+    pub fn sampling_variance(&self, balanced: bool) -> f64 {
+        let of_class = self.counts.iter().enumerate().map(|(class, row)| (row.iter().sum::<usize>(), row[class]));
+        let parts: Vec<(usize, usize)> = match balanced {
+            true => of_class.filter(|(all, _)| *all > 0).collect(),
+            false => vec![of_class.fold((0, 0), |(all, right), (more, hit)| (all + more, right + hit))],
+        };
+        let (mut wrong, mut variance) = (0.0, 0.0);
+        for (all, right) in parts {
+            let share = ((all - right) as f64 + 0.5) / (all + 1) as f64;
+            wrong += share;
+            variance += share * (1.0 - share) / all.max(1) as f64;
+        }
+        variance / (wrong * wrong)
+    }
+
     /// The share of the largest class: the accuracy of a classifier that always answers with it; 0 of none.
     pub fn largest_share(&self) -> f64 {
         let largest = self.counts.iter().map(|row| row.iter().sum::<usize>()).max();
@@ -89,6 +107,11 @@ mod tests {
         assert_eq!(confusion.balanced_accuracy(), 0.375);
         assert_eq!(confusion.largest_share(), 4.0 / 6.0);
         assert!(confusion.is_uneven());
+        // One of two wrong: shares of one half, of variance 1/8, over 1/4; of no error among two a sixth, 5/72 over 1/36.
+        let of_two = |found: &[u32]| Confusion::of(2, &[0, 0], found).sampling_variance(false);
+        assert!((of_two(&[0, 1]) - 0.5).abs() < 1e-12 && (of_two(&[0, 0]) - 2.5).abs() < 1e-12);
+        let balanced = Confusion::of(2, &[0, 0, 1, 1], &[0, 1, 1, 1]).sampling_variance(true);
+        assert!((balanced - (0.125 + 5.0 / 72.0) / (0.5f64 + 1.0 / 6.0).powi(2)).abs() < 1e-12, "{balanced}");
         assert!(!Confusion::of(2, &[0, 0, 0, 1, 1], &[0, 0, 0, 1, 1]).is_uneven());
         let none = Confusion::of(2, &[], &[]);
         assert!(none.is_empty() && none.accuracy() == 0.0 && none.balanced_accuracy() == 0.0);

@@ -415,12 +415,20 @@ impl Reference {
         self.evaluate(&Samples { images: &images, asked })
     }
 
-    /// The figures of fresh real images, no more than [`Reference::count`], and of the training images where there are ten or more: as many, by
-    /// turns, since a generator that copies them repeats them.
+    /// The floors of [`Reference::count`] samples.
     ///
     /// # Errors
     /// The device's first failure.
     pub fn floors(&self) -> Result<Floors> {
+        self.floors_of(self.count())
+    }
+
+    /// The figures of fresh real images, as many as samples where there are so many, and of the training images where there are ten or more: as
+    /// many, by turns, since a generator that copies them repeats them.
+    ///
+    /// # Errors
+    /// The device's first failure.
+    pub fn floors_of(&self, count: usize) -> Result<Floors> {
         // Labels are places in their own data set's list of classes, which need not be the judge's.
         let evaluate = |data: &Dataset| {
             let asked: Option<Vec<Option<u32>>> =
@@ -428,7 +436,6 @@ impl Reference {
             let asked = asked.as_deref().map(|labels| (labels, &data.classes));
             self.evaluate(&Samples { images: &data.images, asked })
         };
-        let count = self.count();
         let copied = |training: &TrainingSet| {
             let drawn = training.drawn.all_over(count);
             let by_turns: Vec<usize> = (0..count).map(|sample| sample % drawn.len()).collect();

@@ -48,7 +48,7 @@ pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub(crate) use predictor::styled;
 pub use pretraining::Pretraining;
-pub(crate) use pretraining::{Phase, go_on as go_on_learning};
+pub(crate) use pretraining::{Phase, go_on as go_on_learning, seconds_of};
 pub(crate) use recogniser::Recogniser;
 pub use rehearsal::need;
 pub(crate) use run::{Handover, go_on, go_on_with};

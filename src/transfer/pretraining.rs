@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::shelf::{Kept, Shelf};
+use crate::atomic;
 use crate::backend::Device;
 use crate::checkpoint::{Checkpoint, differ_in_data_alone};
 use crate::error::{Error, Result, Way};
@@ -39,6 +40,10 @@ pub trait Pretraining {
     fn slots(&self) -> Vec<(String, Vec<Parameter>)>;
     /// Goes on as one that made so many steps, its slots being those of then.
     fn go_on_from(&mut self, step: u64);
+    /// The seconds within its steps that were no training: those of looks.
+    fn looking(&self) -> f64 {
+        0.0
+    }
     /// Adds the whole state to a checkpoint.
     ///
     /// # Errors
@@ -55,6 +60,22 @@ pub trait Pretraining {
         self.go_on_from(step);
         Ok(())
     }
+}
+
+/// The seconds that a phase took up to its checkpoint, in its folder.
+const SECONDS: &str = "seconds.json";
+
+/// What training of a phase took in its folder, stops and all, without looks; 0 where it was learned elsewhere.
+///
+/// # Errors
+/// Where the file is not what was written there.
+pub(crate) fn seconds_of(phase: &Path) -> Result<f64> {
+    let path = phase.join(SECONDS);
+    let text = atomic::if_there(std::fs::read(&path)).map_err(Error::io("read", &path))?;
+    let read = text.map(|text| serde_json::from_slice(&text)).transpose();
+    let seconds =
+        read.map_err(|error| Error::invalid(format!("{}: {error}; remove it, and count anew", path.display())))?;
+    Ok(seconds.unwrap_or(0.0))
 }
 
 /// A phase of a run in which something is learned before the target, or beside it.
@@ -116,7 +137,7 @@ pub(crate) fn go_on(
     }
     let ranks = ranks::current();
     let mut wish = watcher(&Event::Phase { name, from: training.steps(), to: steps })?.is_break();
-    let (start, first) = (Instant::now(), training.steps());
+    let (start, first, before) = (Instant::now(), training.steps(), seconds_of(phase.folder)?);
     while training.steps() < steps {
         let loss = training.step()?;
         let step = training.steps();
@@ -152,6 +173,8 @@ pub(crate) fn go_on(
                 )));
             }
             folder.write_checkpoint(&checkpoint)?;
+            let seconds = before + start.elapsed().as_secs_f64() - training.looking();
+            atomic::write(&phase.folder.join(SECONDS), json!(seconds).to_string().as_bytes())?;
         }
         if stop && step < steps {
             return Ok(false);

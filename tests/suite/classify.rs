@@ -78,6 +78,19 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
         ["scratch", "selftrain"]
     );
     assert_eq!(expected["findings"].as_array().unwrap().len(), 6 * 2);
+    // What a GAN took has its source's part in it, whichever run trained that.
+    let source = whole.text("whole/source-seed0/source-conditional/metrics.jsonl");
+    let source: Json = serde_json::from_str(source.lines().last().unwrap()).unwrap();
+    let records: Json = serde_json::from_str(&whole.text("whole/classify.json")).unwrap();
+    let of_gan = records["cells"].as_array().unwrap().iter().filter(|cell| {
+        cell["seed"] == 0
+            && ["gan-augment{", "sequential", "joint"].iter().any(|n| cell["arm"].as_str().unwrap().starts_with(n))
+    });
+    let took: Vec<f64> = of_gan.map(|cell| cell["record"]["gan_seconds"].as_f64().unwrap()).collect();
+    assert!(
+        took.len() == 6 && took.iter().all(|&took| took > source["seconds"].as_f64().unwrap()),
+        "{took:?} {source}"
+    );
     let report = whole.text("whole/report.html");
     assert!(report.contains("what images of a class are found to be") && report.contains("data:image/png"));
     assert_eq!(whole.graft("report whole").ok().trim(), "whole/report.html");
@@ -293,6 +306,55 @@ fn ones_own_folders_of_two_uneven_classes_work_without_a_source() {
     desk.refuses(1, &other, &["0 of the target's classes", "map classes"]);
     desk.refuses(1, &arguments.replace("folder:own", "folder:own/train/dogs").replace("run", "new"), &["labels"]);
     desk.refuses(1, &arguments.replace("--steps 60", "--steps 61"), &["steps 60", "61 is asked for"]);
+    desk.refuses(2, &arguments.replace("-q", "--map a=cats -q"), &["--map", "no source"]);
+    // A report is of the images that were measured.
+    let report = desk.graft("report run").ok();
+    std::fs::remove_file(desk.path("own/test/dogs/0.png")).unwrap();
+    desk.refuses(1, "report run", &["what accuracy is measured on has other images"]);
+    assert!(report.contains("run/report.html"));
+    // A part that is drawn to be held out may lack a class, or all but one.
+    for (class, number) in [("cats", 5), ("dogs", 5), ("birds", 1)] {
+        for number in 0..number {
+            let picture = bar(class.len(), number);
+            put(&desk, &format!("few/{class}/{number}.png"), &picture);
+            (0..4).for_each(|more| {
+                put(&desk, &format!("more/{class}/{number}{more}.png"), &bar(class.len(), 9 + number * 4 + more))
+            });
+        }
+    }
+    std::fs::remove_dir_all(desk.path("few/birds")).unwrap();
+    for more in 1..4 {
+        std::fs::remove_file(desk.path(format!("more/birds/0{more}.png"))).unwrap();
+    }
+    let of = |folder: &str| {
+        format!(
+            "classify --target folder:{folder} --width 4 --batch 4 --steps 1 --shots 1 --seeds 1 --jobs 1000000 -q --out {folder}-run"
+        )
+    };
+    desk.refuses(1, &of("few"), &["1 held-out images", "all of one class"]);
+    let ended = desk.graft(&of("more"));
+    assert!(ended.stderr.contains("of birds no image is held out"), "{}", ended.stderr);
+    let said = ended.ok();
+    assert!(said.contains("accuracy is measured on") && said.contains("of which one is"), "{said}");
+    let recalls = self::found(&desk, "more-run")["accuracies"][0]["recalls"].clone();
+    assert_eq!(recalls.as_array().unwrap().iter().filter(|recall| recall.is_null()).count(), 1, "{recalls}");
+}
+
+#[test]
+fn few_held_out_images_decide_nothing_however_much_runs_agree() {
+    let desk = Desk::new();
+    let (files, lines) = half_labelled();
+    files.iter().for_each(|(name, bytes)| put(&desk, &format!("own/{name}"), bytes));
+    desk.write("labels.csv", lines.as_bytes());
+    // Seeds agree to the last image, of which there are four.
+    let arms = "--arms scratch,selftrain,worst=semi-gan{adversarial=100}";
+    let arguments = "classify --target folder:own --labels-file labels.csv --width 4 --batch 8 --steps 4 --shots 2 --seeds 3 -q --out run";
+    desk.graft(&format!("{arguments} {arms}")).ok();
+    for finding in found(&desk, "run")["findings"].as_array().unwrap() {
+        assert_eq!(finding["verdict"], "undecided", "{finding}");
+        let [low, high] = [0, 1].map(|side| finding["contrasts"][0]["test"]["interval"][side].as_f64().unwrap());
+        assert!(high - low > 1.0, "{finding}");
+    }
 }
 
 /// A picture of 32 x 32: a bar whose place tells its class, of ten, over a texture.
@@ -459,6 +521,10 @@ fn folders_are_partly_labelled_by_a_file_that_predict_could_have_written() {
     let protocol = &found(&desk, "split-run")["protocol"];
     let counts = ["held_out", "validation", "labelled", "training"].map(|key| protocol[key].as_u64().unwrap());
     assert_eq!(counts, [8, 2, 14, 14]);
+    // Lines of a test split that others stand in for are no unknown names.
+    desk.graft(&of_split.replace("--out run", "--held-out folder:other --out split-held")).ok();
+    let protocol = &found(&desk, "split-held")["protocol"];
+    assert_eq!(["held_out", "labelled"].map(|key| protocol[key].as_u64().unwrap()), [24, 14]);
 
     // What predict wrote, put right by hand.
     desk.graft("predict run/cells/scratch-2-seed0 --data folder:other --out predicted.csv").ok();
@@ -501,4 +567,16 @@ fn folders_are_partly_labelled_by_a_file_that_predict_could_have_written() {
         &["--labels-file", "folder:DIR", "synthetic:street"],
     );
     desk.refuses(1, &arguments.replace("labels.csv", "gone.csv"), &["cannot read gone.csv"]);
+    // Another class has come to the labels that a report would be of.
+    desk.write("labels.csv", (table.clone() + "00.png,left,1\n").replace("00.png,up,0.5\n", "").as_bytes());
+    desk.refuses(1, "report run", &["labels-digest"]);
+    // A labelled picture that cannot be read is left out with its line, where that is asked for.
+    desk.write("labels.csv", table.as_bytes());
+    put(&desk, "own/00.png", &bar(0, 0)[..100]);
+    let broken = arguments.replace("--out run", "--out broken");
+    desk.refuses(1, &broken, &["00.png"]);
+    let ended = desk.graft(&format!("{broken} --skip-broken"));
+    assert!(ended.stderr.contains("1 image of 24 left out"), "{}", ended.stderr);
+    ended.ok();
+    assert_eq!(found(&desk, "broken")["protocol"]["training"], 15);
 }

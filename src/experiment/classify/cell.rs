@@ -21,14 +21,12 @@ use crate::run::Event;
 use crate::tensor::Tensor;
 use crate::transfer::{
     self, ExtractorStyle, OfGenerator, OfTarget, Phase, Pretraining, Recogniser, Rise, Shelf, Shown, Teachers,
-    go_on_learning,
+    go_on_learning, seconds_of,
 };
 
 /// The figures of a run's end, and of its way, in its folder.
 const RECORD: &str = "record.json";
 const LOOKS: &str = "looks.json";
-/// The seconds of what a run did so far, in a phase's folder.
-const SECONDS: &str = "seconds.json";
 /// The trained classifier.
 const CLASSIFIER: &str = "classifier.safetensors";
 /// The name of the phase on the target.
@@ -61,7 +59,8 @@ pub struct Record {
     pub curve: Vec<Look>,
     /// What training on the target took, without looks.
     pub seconds: f64,
-    /// What the arm's GAN took, with its own source, where it has one.
+    /// What the arm's GAN took, where it has one, with the GAN of its source and its label predictor, whichever run of this folder trained
+    /// them; those are 0 where another experiment had learned them.
     pub gan_seconds: Option<f64>,
     /// What the classifier of the source took, where the arm starts from it; 0 where another experiment had learned it.
     pub source_seconds: Option<f64>,
@@ -316,9 +315,8 @@ impl Runs<'_> {
             changed: false,
             shelf: None,
         };
-        let began = Instant::now();
         let done = go_on_learning(&mut watched, &of_phase, self.device, tell)?;
-        let seconds = add_seconds(phase, began.elapsed().as_secs_f64() - watched.looking)?;
+        let seconds = seconds_of(phase)?;
         Ok(done.then_some((watched.training, seconds)))
     }
 
@@ -347,10 +345,8 @@ impl Runs<'_> {
         };
         // Arms with a GAN take turns by that, and share this with arms that have none.
         let seconds = transfer::in_turn(&folder, tell, |tell| {
-            let began = Instant::now();
             let done = go_on_learning(&mut training, &phase, self.device, tell)?;
-            let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
-            Ok(done.then_some(seconds))
+            Ok(done.then_some(seconds_of(&folder)?))
         })?;
         Ok(seconds.flatten().map(|seconds| (training.into_classifier(), seconds)))
     }
@@ -431,6 +427,10 @@ impl Pretraining for Watched<'_> {
     fn go_on_from(&mut self, step: u64) {
         self.training.go_on_from(step);
     }
+
+    fn looking(&self) -> f64 {
+        self.looking
+    }
 }
 
 /// What a classifier finds images to be.
@@ -444,12 +444,4 @@ fn confusion(classifier: &Classifier, data: &Dataset) -> Result<Confusion> {
 fn looks(folder: &Path) -> Result<Vec<Look>> {
     let known: BTreeMap<u64, f64> = read_json(&folder.join(LOOKS))?.unwrap_or_default();
     Ok(known.into_iter().map(|(step, accuracy)| Look { step, accuracy }).collect())
-}
-
-/// Adds seconds to those of a phase before it was stopped; gives all of them.
-pub(super) fn add_seconds(folder: &Path, seconds: f64) -> Result<f64> {
-    let path = folder.join(SECONDS);
-    let all = read_json::<f64>(&path)?.unwrap_or(0.0) + seconds;
-    write_json(&path, &all)?;
-    Ok(all)
 }

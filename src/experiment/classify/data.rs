@@ -15,8 +15,14 @@ use crate::transfer::SourceImages;
 
 use rand::seq::SliceRandom;
 
-/// What GANs are told that images without labels are of. No source has such a class.
-const UNLABELLED: &str = "(unlabelled)";
+/// What GANs are told that images without labels are of: a class that the target has not, nor any source.
+fn unlabelled(classes: &Classes) -> String {
+    let mut name = "(unlabelled)".to_string();
+    while classes.named(&name).is_some() {
+        name = format!("({name})");
+    }
+    name
+}
 
 /// The images of the target and of the source.
 #[derive(Debug)]
@@ -79,7 +85,8 @@ impl Drawn {
         if self.all.labels.is_some() {
             return self.all.clone();
         }
-        let names = classes.names().iter().map(String::as_str).chain([UNLABELLED]);
+        let unlabelled = unlabelled(classes);
+        let names = classes.names().iter().map(String::as_str).chain([unlabelled.as_str()]);
         let mut labels = vec![classes.len() as u32; self.all.len()];
         self.known.iter().for_each(|&(image, class)| labels[image] = class);
         Dataset { labels: Some(labels), classes: Classes::new(names), ..self.all.clone() }
@@ -148,10 +155,10 @@ impl Held {
             )));
         };
         let is_own = settings.reading.held_out.is_none();
-        let own_test = match target.test() {
-            Ok(test) if is_own => Some(test),
+        // Lines may be of any of its images, also of those that others stand in for.
+        let own_test = match target.own_test() {
             Err(Error::NoSplit(_)) => None,
-            read => read.map(|_| None)?,
+            read => Some(read?),
         };
         let own_validation = target.validation()?;
         given.check([whole].into_iter().chain(&own_test).chain(&own_validation))?;
@@ -212,7 +219,15 @@ impl Data {
     pub fn warnings(&self) -> Vec<String> {
         let held_out = self.held_out();
         let of_source = self.source.iter().filter_map(|(source, _)| flattery_of_source(held_out, source));
-        flattery(seen(held_out, &self.training), held_out.len()).into_iter().chain(of_source).collect()
+        let measured = held_out.class_counts();
+        let is_lost = |class: &usize| measured[*class] == 0 && self.labels.contains(&Some(*class as u32));
+        let lost: Vec<&str> =
+            (0..self.classes.len()).filter(is_lost).map(|class| self.classes.names()[class].as_str()).collect();
+        let unmeasured = (!lost.is_empty()).then(|| {
+            format!("of {} no image is held out: how well such images are told is not measured", lost.join(", "))
+        });
+        let copies = flattery(seen(held_out, &self.training), held_out.len());
+        copies.into_iter().chain(of_source).chain(unmeasured).collect()
     }
 
     /// Those of a target, of which all images have labels or the settings' file says some, of the settings' source, and more unlabelled ones.
@@ -230,16 +245,22 @@ impl Data {
         let validation = validation.fit(size, channels)?;
         let [test, unseen] = [test, unseen].map(|part| part.map(|part| part.fit(size, channels)).transpose());
         let (test, unseen) = (test?, unseen?);
+        let measured_on = test.as_ref().unwrap_or(&validation);
+        if !measured_on.tells_classes() {
+            return Err(Error::invalid(format!(
+                "accuracy would be measured on {} held-out images of {}, all of one class, which tells nothing: hold out images of two or more",
+                measured_on.len(),
+                measured_on.name
+            )));
+        }
         let architecture = Architecture::dcgan(size, channels);
         // A GAN that takes turns with a classifier has its classes.
         let of_gan = SourceImages::new(&settings.reading, &architecture).in_order_of(classes.clone());
         let source = settings.source.as_ref().map(|source| {
             let (data, grey) = of_gan.images(source)?;
-            if data.classes.named(UNLABELLED).is_some() {
-                return Err(Error::invalid(format!(
-                    "{} has a class called {UNLABELLED}; give it another name",
-                    data.name
-                )));
+            let taken = unlabelled(&classes);
+            if data.classes.named(&taken).is_some() {
+                return Err(Error::invalid(format!("{} has a class called {taken}; give it another name", data.name)));
             }
             of_classes(&data, &classes).map(|data| (data, grey))
         });
@@ -350,4 +371,15 @@ fn of_classes(source: &Arc<Dataset>, classes: &Classes) -> Result<Dataset> {
         )));
     }
     source.of_classes(classes).in_classes(classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_without_labels_are_of_a_class_that_no_target_has() {
+        assert_eq!(unlabelled(&Classes::new(["a", "b"])), "(unlabelled)");
+        assert_eq!(unlabelled(&Classes::new(["(unlabelled)", "b"])), "((unlabelled))");
+    }
 }

@@ -114,7 +114,7 @@ impl FileLabels {
         }
     }
 
-    /// Refuses names that none of these parts of a data set has.
+    /// Refuses names that none of these parts of a data set has; lines of pictures that were left out as broken are passed over.
     ///
     /// # Errors
     /// [`Error::Invalid`] listing them.
@@ -122,7 +122,9 @@ impl FileLabels {
         let parts: Vec<&Dataset> = parts.into_iter().collect();
         let known: BTreeSet<&str> =
             parts.iter().flat_map(|part| part.files.iter().flatten()).map(|file| &**file).collect();
-        let unknown: Vec<&str> = self.labels.keys().map(String::as_str).filter(|file| !known.contains(file)).collect();
+        let left_out: BTreeSet<&str> = parts.iter().flat_map(|part| &part.left_out).map(|file| &**file).collect();
+        let is_known = |file: &&str| known.contains(file) || left_out.contains(file);
+        let unknown: Vec<&str> = self.labels.keys().map(String::as_str).filter(|file| !is_known(file)).collect();
         if unknown.is_empty() {
             return Ok(());
         }

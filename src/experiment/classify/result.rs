@@ -9,6 +9,7 @@ use super::{Arm, Data, Design, Settings};
 use crate::error::Result;
 use crate::experiment::statistics::student_quantile;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
+use crate::metrics::Confusion;
 
 /// What was compared, with everything that determines it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,6 +90,8 @@ pub struct Accuracy {
     pub accuracy: Mean,
     /// The mean over classes.
     pub balanced_accuracy: Mean,
+    /// Of each class the mean over seeds of the share that is found; none of a class of which no image is held out.
+    pub recalls: Vec<Option<f64>>,
 }
 
 /// Everything that an experiment found.
@@ -114,7 +117,7 @@ impl Described {
         let Protocol { baselines, candidates, .. } = design.protocol();
         let held_out = data.held_out();
         let labels = held_out.labels.as_deref().unwrap_or_default();
-        let own = crate::metrics::Confusion::of(data.classes().len(), labels, labels);
+        let own = Confusion::of(data.classes().len(), labels, labels);
         Described {
             settings: design.settings.clone(),
             arms: design.arms.clone(),
@@ -131,6 +134,13 @@ impl Described {
             chance: own.largest_share(),
             microkernel: microkernel.to_string(),
         }
+    }
+}
+
+impl Described {
+    /// What an arm is told by here: balanced accuracy where verdicts are of that.
+    pub fn told_by<'a>(&self, of: &'a Accuracy) -> &'a Mean {
+        if self.balanced { &of.balanced_accuracy } else { &of.accuracy }
     }
 }
 
@@ -183,7 +193,16 @@ impl Classification {
     /// What a reader of its verdicts has to know.
     pub fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
+        /// Below so many images it is said what one of them is.
+        const FEW: usize = 200;
         let Described { baselines, balanced, chance, held_out, .. } = &self.protocol;
+        if *held_out < FEW {
+            let one = 100.0 / (*held_out).max(1) as f64;
+            remarks.push(format!(
+                "accuracy is measured on {held_out} images, of which one is {one:.1} points: verdicts and their intervals allow for that, \
+                 intervals of accuracies, which are over seeds, do not"
+            ));
+        }
         if baselines.len() < 2 {
             remarks
                 .push("helps means better than scratch and selftrain: one of them is not among the arms".to_string());
@@ -199,14 +218,15 @@ impl Classification {
 }
 
 /// The error rates of runs that have ended, as verdicts take distances; a diverged one has none. One that makes no error counts as
-/// making half of one.
+/// making half of one. What few images leave open no seed closes, and is part of them.
 fn measured(cells: &[CellReport], balanced: bool, held_out: usize) -> Vec<Measured> {
     let least = 0.5 / held_out.max(1) as f64;
     let of = |CellReport { arm, shots, seed, record }: &CellReport| {
         let record = record.as_ref()?;
         let right = if balanced { record.balanced_accuracy } else { record.accuracy };
         let fd = right.map(|right| (1.0 - right).max(least));
-        Some(Measured { arm: arm.clone(), size: *shots, seed: *seed, reading: Reading::Final, fd })
+        let sampling = record.confusion.as_ref().map_or(0.0, |confusion| confusion.sampling_variance(balanced));
+        Some(Measured { arm: arm.clone(), size: *shots, seed: *seed, reading: Reading::Final, fd, sampling })
     };
     cells.iter().filter_map(of).collect()
 }
@@ -238,11 +258,25 @@ fn accuracies(design: &Design, cells: &[CellReport]) -> Vec<Accuracy> {
             if let (Some(accuracy), Some(balanced_accuracy)) =
                 (mean(|record| record.accuracy), mean(|record| record.balanced_accuracy))
             {
-                all.push(Accuracy { arm: arm.name.clone(), shots, accuracy, balanced_accuracy });
+                all.push(Accuracy {
+                    arm: arm.name.clone(),
+                    shots,
+                    accuracy,
+                    balanced_accuracy,
+                    recalls: recalls(&records),
+                });
             }
         }
     }
     all
+}
+
+/// The mean over runs of each class's recall.
+fn recalls(records: &[&Record]) -> Vec<Option<f64>> {
+    let each: Vec<Vec<Option<f64>>> =
+        records.iter().filter_map(|record| record.confusion.as_ref().map(Confusion::recalls)).collect();
+    let of_class = |class| Mean::of(&each.iter().filter_map(|recalls| recalls[class]).collect::<Vec<_>>());
+    (0..each.first().map_or(0, Vec::len)).map(|class| of_class(class).map(|mean| mean.mean)).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! The samples that teach: a CTGAN that knows a cell's labels, or a conditional GAN of the labelled images alone, and what is drawn of it.
 
 use std::path::Path;
-use std::time::Instant;
 
 use serde_json::json;
 
-use super::cell::{Runs, add_seconds, gan_folder};
+use super::cell::{Runs, gan_folder};
 use super::data::Drawn;
 use super::{Cell, Settings, Teaching};
 use crate::checkpoint::Checkpoint;
@@ -14,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::gan::{Plain, Recipe, Trainer, load_generator, sample};
 use crate::random::Purpose;
 use crate::run::{Ending, Keep, OnNan, Pace, RunFolder};
-use crate::transfer::{self, Folders, Labeller, OfGenerator, Plan, starting_recipe};
+use crate::transfer::{self, Folders, Labeller, OfGenerator, Plan, seconds_of, starting_recipe};
 
 /// What a GAN gives an arm.
 pub(super) struct Samples {
@@ -37,7 +36,6 @@ impl Runs<'_> {
     ) -> Result<Option<Samples>> {
         let folder = gan_folder(self.root, cell, teaching);
         let made = transfer::in_turn(&folder, tell, |tell| {
-            let began = Instant::now();
             let labeller = match teaching.transfer {
                 true => {
                     let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
@@ -47,13 +45,20 @@ impl Runs<'_> {
                 }
                 false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
             };
-            let seconds = add_seconds(&folder, began.elapsed().as_secs_f64())?;
-            Ok(labeller.map(|labeller| (labeller, seconds)))
+            Ok(labeller)
         })?;
-        let Some((labeller, seconds)) = made.flatten() else { return Ok(None) };
-        let checkpoint = RunFolder::open(&folder)?.read_checkpoint()?;
+        let Some(labeller) = made.flatten() else { return Ok(None) };
+        let run = RunFolder::open(&folder)?;
+        let before = if teaching.transfer { self.seconds_before_gan(cell, &folder)? } else { 0.0 };
+        let (seconds, checkpoint) = (before + run.seconds()?, run.read_checkpoint()?);
         let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref(), drawn)?;
         Ok(Some(Samples { teach, seconds, note }))
+    }
+
+    /// What was learned in this folder before a cell's CTGAN, in seconds: the GAN of its source, and its label predictor where it has its own.
+    pub(super) fn seconds_before_gan(&self, cell: &Cell, run: &Path) -> Result<f64> {
+        let Folders { source, features, classifier, .. } = self.folders(cell, run)?;
+        Ok(RunFolder::open(&source)?.seconds()? + seconds_of(&features)? + seconds_of(&classifier)?)
     }
 
     /// Samples of every class, those that a label predictor is sure of where there is one, and how many there are in words. None where it is

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Arm, LabelsFile};
+use super::{Arm, FileLabels, LabelsFile};
 use crate::atomic;
 use crate::checkpoint::difference;
 use crate::data::{Parts, Reading, Spec};
@@ -69,6 +69,15 @@ impl Settings {
     /// Those of [`Parts::read`].
     pub fn read_target(&self) -> Result<Parts> {
         Parts::read(&self.target.parse()?, &self.reading.of_size(self.size))
+    }
+
+    /// Its file of labels as it is now; none where all images have theirs.
+    ///
+    /// # Errors
+    /// Those of [`FileLabels::read`].
+    pub fn labels_now(&self) -> Result<Option<LabelsFile>> {
+        let read = |file: &LabelsFile| FileLabels::read(Path::new(&file.path)).map(|labels| labels.described());
+        self.labels_file.as_ref().map(read).transpose()
     }
 
     /// The same with paths that do not depend on the working folder.

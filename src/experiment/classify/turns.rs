@@ -6,9 +6,8 @@
 //! Each share is a phase with a folder of its own, and goes on from the state of the one before.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use super::cell::{Learned, Runs, add_seconds};
+use super::cell::{Learned, Runs};
 use super::{Arm, Cell, Data, Drawn, Settings, Teaching};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
@@ -48,7 +47,8 @@ impl Runs<'_> {
             };
             seconds += took;
             if round == rounds {
-                let (classifier, gan_seconds) = (training.into_classifier(), Some(gan_seconds));
+                let gan_seconds = Some(gan_seconds + RunFolder::open(&self.folders(cell, &turns)?.source)?.seconds()?);
+                let classifier = training.into_classifier();
                 return Ok(Some(Learned { classifier, seconds, gan_seconds, notes }));
             }
             before = Some((RunFolder::prepare(&phase)?.read_checkpoint()?, steps));
@@ -58,14 +58,14 @@ impl Runs<'_> {
             let plan = Plan { steps, sample_every: steps, ..self.plan(cell, drawn)? };
             let given = Handover { predictor: training.average(), before: gan.take() };
             let (target, folders) = (drawn.for_transfer(self.data.classes()), self.folders(cell, &run)?);
-            let began = Instant::now();
             let trained =
                 transfer::go_on_with(&plan, target, &self.data.of_gan, &folders, self.device, Some(given), tell)?;
-            gan_seconds += add_seconds(&run, began.elapsed().as_secs_f64())?;
             if trained.ending == Ending::Interrupted {
                 return Ok(None);
             }
-            let state = RunFolder::open(&run)?.read_checkpoint()?;
+            let made_in = RunFolder::open(&run)?;
+            gan_seconds += made_in.seconds()?;
+            let state = made_in.read_checkpoint()?;
             let (teach, note) = self.draw(cell.seed, teaching, &state, trained.labeller.as_ref(), drawn)?;
             notes.push(format!("turn {round}: {note}"));
             (made, gan) = (teach, Some(state));

@@ -284,7 +284,7 @@ fn measured(cells: &[CellReport], measure: Measure) -> Vec<Measured> {
                 Reading::Raw => &readings.raw,
             });
             let fd = figures.and_then(|figures| figures.fd(measure));
-            measured.push(Measured { arm: arm.clone(), size: *size, seed: *seed, reading, fd });
+            measured.push(Measured { arm: arm.clone(), size: *size, seed: *seed, reading, fd, sampling: 0.0 });
         }
     }
     measured

@@ -57,11 +57,14 @@ fn outcome(found: &Classification) -> Vec<String> {
     }
     for &shots in &found.protocol.shots {
         let here = found.accuracies.iter().filter(|accuracy| accuracy.shots == shots);
-        let best = here.max_by(|a, b| a.accuracy.mean.total_cmp(&b.accuracy.mean));
-        if let Some(Accuracy { arm, accuracy, .. }) = best {
-            let share = decimal(100.0 * accuracy.mean, 1);
-            sentences
-                .push(format!("With {shots} labelled images a class {arm} is right on {share} % of held-out images."));
+        let told = |of: &Accuracy| found.protocol.told_by(of).mean;
+        if let Some(best) = here.max_by(|a, b| told(a).total_cmp(&told(b))) {
+            let (arm, share) = (&best.arm, decimal(100.0 * told(best), 1));
+            let says = match found.protocol.balanced {
+                true => format!("{arm} finds {share} % of a class's held-out images, in the mean over classes."),
+                false => format!("{arm} is right on {share} % of held-out images."),
+            };
+            sentences.push(format!("With {shots} labelled images a class {says}"));
         }
     }
     for (wanted, says) in [
@@ -99,7 +102,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
     }
     head.extend(against.iter().map(String::as_str));
     head.extend(["verdict", "minutes", "of its source", "of its GAN"]);
-    let best = found.accuracies.iter().filter(|accuracy| accuracy.shots == shots).map(|own| own.accuracy.mean);
+    let best = found.accuracies.iter().filter(|own| own.shots == shots).map(|own| protocol.told_by(own).mean);
     let best = best.fold(f64::NEG_INFINITY, f64::max);
     let mut table = Table::new("Accuracy on held-out images", &head);
     for arm in &protocol.arms {
@@ -115,12 +118,16 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         let by_seed = runs.iter().filter_map(|(seed, record)| Some((seed, record.accuracy?)));
         let by_seed: Vec<String> =
             by_seed.map(|(seed, share)| format!("{seed}:\u{a0}{}", decimal(100.0 * share, 1))).collect();
-        let shown = own.map_or(Entry::Missing, |own| share(&own.accuracy));
-        let is_best = own.is_some_and(|own| own.accuracy.mean == best);
-        let mut cells =
-            vec![Entry::text(&arm.name), if is_best { shown.best() } else { shown }, Entry::text(by_seed.join(", "))];
+        let is_best = own.is_some_and(|own| protocol.told_by(own).mean == best);
+        // Bold is what verdicts are of.
+        let shown = |of: fn(&Accuracy) -> &Mean, tells: bool| {
+            let entry = own.map_or(Entry::Missing, |own| share(of(own)));
+            if tells && is_best { entry.best() } else { entry }
+        };
+        let plain = shown(|own| &own.accuracy, !protocol.balanced);
+        let mut cells = vec![Entry::text(&arm.name), plain, Entry::text(by_seed.join(", "))];
         if protocol.balanced {
-            cells.push(own.map_or(Entry::Missing, |own| share(&own.balanced_accuracy)));
+            cells.push(shown(|own| &own.balanced_accuracy, true));
         }
         cells.extend(protocol.baselines.iter().map(against));
         let minutes = |of: fn(&Record) -> Option<f64>| {
@@ -168,19 +175,27 @@ fn over_labels(found: &Classification) -> Option<Plot> {
     if found.protocol.shots.len() < 2 {
         return None;
     }
-    let mut plot = Plot::new("Accuracy over labelled images a class, %", "labelled images a class");
-    for arm in &found.protocol.arms {
-        let own: Vec<&Accuracy> = found.accuracies.iter().filter(|own| own.arm == arm.name).collect();
-        let line = own.iter().map(|own| (own.shots as f64, 100.0 * own.accuracy.mean));
-        let band = own.iter().filter_map(|own| {
-            let [low, high] = own.accuracy.interval?;
-            Some((own.shots as f64, 100.0 * low, 100.0 * high))
+    let protocol = &found.protocol;
+    let (what, by_chance, chance) = match protocol.balanced {
+        true => ("Balanced accuracy", "one class for all", 1.0 / protocol.classes.len() as f64),
+        false => ("Accuracy", "the largest class", protocol.chance),
+    };
+    let mut plot = Plot::new(format!("{what} over labelled images a class, %"), "labelled images a class");
+    for arm in &protocol.arms {
+        let own: Vec<(usize, &Mean)> = found
+            .accuracies
+            .iter()
+            .filter(|own| own.arm == arm.name)
+            .map(|own| (own.shots, protocol.told_by(own)))
+            .collect();
+        let line = own.iter().map(|(shots, mean)| (*shots as f64, 100.0 * mean.mean));
+        let band = own.iter().filter_map(|(shots, mean)| {
+            let [low, high] = mean.interval?;
+            Some((*shots as f64, 100.0 * low, 100.0 * high))
         });
         plot = plot.series(Series::new(arm.name.as_str(), line).band(band));
     }
-    Some(
-        plot.reference("the largest class", 100.0 * found.protocol.chance).note("Areas are 95 % intervals over seeds."),
-    )
+    Some(plot.reference(by_chance, 100.0 * chance).note("Areas are 95 % intervals over seeds."))
 }
 
 /// Accuracies of the validation block over steps.
@@ -221,6 +236,7 @@ fn confusions(found: &Classification, shots: usize) -> Vec<Table> {
             };
             table = table.row([Entry::text(name)].into_iter().chain((0..names.len()).map(cell)).collect());
         }
+        let table = table.note("The diagonal is each class's recall.");
         (!all.is_empty()).then_some(table)
     };
     found.protocol.arms.iter().filter_map(|arm| table(&arm.name)).collect()

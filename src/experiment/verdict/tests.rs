@@ -27,6 +27,7 @@ fn measured(arm: &str, reading: Reading, distances: &[f64]) -> Vec<Measured> {
         seed,
         reading,
         fd: Some(fd),
+        sampling: 0.0,
     });
     each.collect()
 }
@@ -237,7 +238,7 @@ fn simulate(index: u64, seeds: u64, arms: &[&str], effect: impl Fn(&str) -> f64)
         let shared = BASE + SHARED * f64::from(draws[0]);
         all.extend(arms.iter().zip(&draws[1..]).map(|(arm, &own)| {
             let fd = (shared + effect(arm) + OWN * f64::from(own)).exp();
-            Measured { arm: arm.to_string(), size, seed, reading: Reading::Final, fd: Some(fd) }
+            Measured { arm: arm.to_string(), size, seed, reading: Reading::Final, fd: Some(fd), sampling: 0.0 }
         }));
     }
     all

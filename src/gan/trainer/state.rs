@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::super::PenaltyStep;
+use super::super::conditions::TRAINED_ON;
 use super::super::heads::Heads;
 use super::super::sampling::{DISCRIMINATOR, PREFIX as AVERAGE, RAW};
 use super::{LAZY, Trainer};
@@ -227,6 +228,9 @@ impl Trainer {
             "microkernel": self.device.backend().rounding(),
         });
         let Json::Object(mut header) = header else { unreachable!("the header is written as an object") };
+        if let Some(counts) = self.generator.conditions().trained_on() {
+            header.insert(TRAINED_ON.to_string(), json!(counts));
+        }
         if self.rollbacks > 0 {
             header.insert(ROLLBACKS.to_string(), json!(self.rollbacks));
         }
