@@ -168,10 +168,10 @@ mod tests {
 
     #[test]
     fn one_ratio_has_no_interval_and_equal_ones_a_point() {
-        assert_eq!((paired(&[]), paired(&[0.3])), (None, None));
-        let equal = paired(&[0.0; 4]).unwrap();
+        assert_eq!((paired(&[], 0.0), paired(&[0.3], 0.0)), (None, None));
+        let equal = paired(&[0.0; 4], 0.0).unwrap();
         assert_eq!((equal.interval, equal.below, equal.above), ([0.0, 0.0], 0.5, 0.5));
-        let better = paired(&[-0.5; 4]).unwrap();
+        let better = paired(&[-0.5; 4], 0.0).unwrap();
         assert_eq!((better.interval, better.below, better.above), ([-0.5, -0.5], 0.0, 1.0));
     }
 }

@@ -68,7 +68,7 @@ fn a_paired_comparison_is_that_of_scipy() {
     let golden = Golden::read();
     let [arm, baseline] = ["arm", "baseline"].map(|name| stored(&golden.0, &format!("paired.{name}")).1);
     let ratios: Vec<f64> = arm.iter().zip(&baseline).map(|(arm, baseline)| (arm / baseline).ln()).collect();
-    let found = paired(&ratios).unwrap();
+    let found = paired(&ratios, 0.0).unwrap();
     golden.check("paired.mean", &[found.mean]);
     golden.check("paired.interval", &found.interval);
     golden.check("paired.better", &[found.below]);
