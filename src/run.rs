@@ -52,6 +52,8 @@ pub const SOURCE: &str = "source";
 pub const SCRATCH: &str = "scratch";
 /// See [`FEATURES`].
 pub const CLASSIFIER: &str = "classifier";
+/// The seconds that a phase which is no GAN took up to its checkpoint, in its folder.
+pub(crate) const SECONDS: &str = "seconds.json";
 const EVALUATIONS: &str = "evaluations.jsonl";
 const OUTCOME: &str = "outcome.json";
 /// What the names of TensorBoard's event files begin with.
@@ -331,6 +333,7 @@ impl RunFolder {
             let learned = RunFolder::at(&self.path.join(learned));
             remove(learned.checkpoint())?;
             remove(learned.path.join(begun::MARK))?;
+            remove(learned.path.join(SECONDS))?;
             learned.remove_empty();
         }
         Ok(())

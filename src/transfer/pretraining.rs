@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, differ_in_data_alone};
 use crate::error::{Error, Result, Way};
 use crate::nn::Parameter;
 use crate::ranks;
-use crate::run::{Event, RunFolder, Watcher};
+use crate::run::{Event, RunFolder, SECONDS, Watcher};
 use crate::tensor::Tensor;
 
 /// Losses are read back every so many steps: each read waits for the device.
@@ -61,9 +61,6 @@ pub trait Pretraining {
         Ok(())
     }
 }
-
-/// The seconds that a phase took up to its checkpoint, in its folder.
-const SECONDS: &str = "seconds.json";
 
 /// What training of a phase took in its folder, stops and all, without looks; 0 where it was learned elsewhere.
 ///
@@ -137,7 +134,9 @@ pub(crate) fn go_on(
     }
     let ranks = ranks::current();
     let mut wish = watcher(&Event::Phase { name, from: training.steps(), to: steps })?.is_break();
-    let (start, first, before) = (Instant::now(), training.steps(), seconds_of(phase.folder)?);
+    let (start, first) = (Instant::now(), training.steps());
+    // What a training took whose checkpoint is gone counts no more.
+    let before = if first == 0 { 0.0 } else { seconds_of(phase.folder)? };
     while training.steps() < steps {
         let loss = training.step()?;
         let step = training.steps();

@@ -239,11 +239,12 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     desk.refuses(1, "judge --data synthetic:strokes --out j.safetensors", &["j.safetensors exists", "--out"]);
 
     let run = "runs/dcgan-strokes-0";
-    let json = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 40 --json -q")).ok();
+    let json = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 80 --json -q")).ok();
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&report["step"], &report["training_images"]), (&2.into(), &60.into()));
     assert_eq!((&report["data"], &report["split"]), (&"synthetic:strokes".into(), &"test".into()));
-    assert_eq!((&report["samples"]["count"], &report["copy"]["count"]), (&40.into(), &60.into()));
+    assert_eq!((&report["samples"]["count"], &report["copy"]["count"]), (&80.into(), &60.into()));
+    assert_eq!(report["real"]["count"], 80, "as many real ones as samples");
     assert_eq!(report["judge"]["of_this_data"], true);
     for part in ["samples", "real", "copy"] {
         for key in [
@@ -273,12 +274,12 @@ fn a_run_is_evaluated_by_a_judge_from_a_file() {
     let chance = report["real"]["conditional_chance"].as_f64().unwrap();
     assert!((chance - 0.1).abs() < 0.02, "{chance}");
     assert!(report["samples"]["conditional_chance"].is_f64());
-    let table = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 40 -q")).ok();
+    let table = desk.graft(&format!("evaluate {run} --judge j.safetensors --count 80 -q")).ok();
     let rows: Vec<&str> = table.lines().collect();
     let below = |name: &str| rows[1 + rows.iter().position(|row| row.starts_with(name)).unwrap()];
     assert!(below("class as asked").starts_with("  by chance ") && below("GAN-train").ends_with(" 0.100"), "{table}");
 
-    let with_three = format!("evaluate {run} --judge j.safetensors --judges 3 --count 40 -q");
+    let with_three = format!("evaluate {run} --judge j.safetensors --judges 3 --count 80 -q");
     let cached = |arguments: &str| {
         let mut command = desk.command();
         command.args(arguments.split_whitespace()).env("GRAFT_CACHE", desk.path("cache"));

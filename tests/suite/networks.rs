@@ -1,8 +1,13 @@
 //! Networks as lists of layers: every kind at every size, what a list says before there is a network, and the whole way of a network that
 //! is no DCGAN through the command line. What PyTorch computes of them is in `interchange`.
 
+use std::collections::BTreeMap;
+
+use graft::checkpoint::Checkpoint;
 use graft::data::{Classes, Dataset, Images};
-use graft::gan::{Architecture, Discriminator, Generator, Loss, NetworkKind, Recipe, Role, Trainer};
+use graft::gan::{
+    Architecture, Discriminator, Generator, Loss, NetworkKind, Recipe, Role, Trainer, load_raw_generator,
+};
 use graft::gradcheck::relative_error;
 use graft::nn::{Mode, NormKind, maps};
 use graft::random::{Purpose, generator, normal};
@@ -122,6 +127,46 @@ fn the_residual_pair_trains_with_every_norm_loss_penalty_and_condition() {
     for loss in [Loss::LeastSquares, Loss::WassersteinGp, Loss::R3gan] {
         trains(&recipe(NormKind::Layer, loss, 3));
     }
+}
+
+/// Nine dark images to a light one: what the batch norm of G sees in training is mostly dark.
+#[test]
+fn statistics_of_a_generator_of_uneven_classes_are_of_what_its_batches_had() {
+    let device = Device::cpu();
+    let images = |count: usize| {
+        let pixels = (0..count * 32 * 32).map(|place| if place / 1024 % 10 == 0 { 220 } else { 30 }).collect();
+        let labels = (0..count).map(|image| u32::from(image % 10 == 0)).collect();
+        Dataset::labelled("uneven", Images::new([count, 32, 32, 1], pixels), labels, Classes::numbered(0..2))
+    };
+    let architecture = Architecture { classes: 2, features: 4, d_norm: NormKind::None, ..Architecture::dcgan(32, 1) };
+    let recipe = Recipe { architecture, batch: 20, ema: 0.0, ..starting_recipe(1, 32, 1) };
+    let mut trainer = Trainer::new(&recipe, images(100), &device).unwrap();
+    (0..60).for_each(|_| drop(trainer.step()));
+    let checkpoint = trainer.checkpoint().unwrap();
+    assert_eq!(checkpoint.header["class_counts"], serde_json::json!([90.0, 10.0]));
+    // Without an average both generators have the same weights, and statistics that were tracked, or estimated.
+    let of = |prefix: &str| -> BTreeMap<String, Vec<f64>> {
+        let names = checkpoint.names().filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
+        let means = names.filter(|(_, own)| own.ends_with("running_mean"));
+        means.map(|(name, own)| (own.to_string(), elements(&checkpoint.tensor(name, &device).unwrap()))).collect()
+    };
+    let raw = |checkpoint: &Checkpoint| -> BTreeMap<String, Vec<f64>> {
+        let (_, raw) = load_raw_generator(checkpoint, &device).unwrap();
+        let means = raw.network().statistics().into_iter().filter(|own| own.name().ends_with("running_mean"));
+        means.map(|own| (own.name().to_string(), elements(&own.get()))).collect()
+    };
+    let estimated = of("netG_ema.");
+    assert_eq!(raw(&checkpoint), estimated, "a checkpoint's generator is measured as its run's");
+    // The same weights with classes in equal parts, and by their frequencies.
+    let mut other = checkpoint.clone();
+    other.header.remove("class_counts");
+    assert_ne!(raw(&other), estimated);
+    other.header.insert("conditions".into(), serde_json::json!({ "frequencies": [0.9, 0.1], "labels": null }));
+    assert_eq!(raw(&other), estimated);
+    // Of nearly even classes nothing is said, and statistics are of classes in turn, as ever.
+    let even = Dataset { labels: Some((0..100).map(|image| image % 5 / 3).collect()), ..images(100) };
+    let header = Trainer::new(&recipe, even, &device).unwrap().checkpoint().unwrap().header;
+    assert!(!header.contains_key("class_counts"));
 }
 
 #[test]
