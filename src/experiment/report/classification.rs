@@ -1,6 +1,6 @@
 //! The report of an experiment of classifiers: accuracies, verdicts, curves over labels and steps, and which classes are taken for which.
 
-use super::comparison::ratio;
+use super::comparison::{ratio, sentence};
 use super::number::{decimal, whole};
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
@@ -28,7 +28,7 @@ pub fn of_classification(found: &Classification, data: &Data) -> Result<Page> {
         page = page.with(plot);
     }
     for &shots in &protocol.shots {
-        page = page.heading(format!("{} labelled images a class", whole(shots as u64)));
+        page = page.heading(a_class(shots));
         page = page.with(accuracies(found, shots));
         for warning in warnings(found, shots) {
             page = page.with(Note::warning(warning));
@@ -48,6 +48,19 @@ pub fn of_classification(found: &Classification, data: &Data) -> Result<Page> {
     Ok(page.heading("Settings").with(facts(found)))
 }
 
+fn a_class(shots: usize) -> String {
+    let images = if shots == 1 { "image" } else { "images" };
+    format!("{} labelled {images} a class", whole(shots as u64))
+}
+
+/// The best mean by what arms are told by here, of those that have as many seeds as any: of fewer a mean is another.
+fn best(found: &Classification, shots: usize) -> Option<&Accuracy> {
+    let here = || found.accuracies.iter().filter(move |own| own.shots == shots);
+    let seeds = here().map(|own| own.accuracy.seeds).max()?;
+    let told = |own: &Accuracy| found.protocol.told_by(own).mean;
+    here().filter(|own| own.accuracy.seeds == seeds).max_by(|a, b| told(a).total_cmp(&told(b)))
+}
+
 /// What came out, in sentences.
 fn outcome(found: &Classification) -> Vec<String> {
     let mut sentences = Vec::new();
@@ -56,15 +69,13 @@ fn outcome(found: &Classification) -> Vec<String> {
         sentences.push(format!("{ended} of {all} runs have ended; what follows rests on those."));
     }
     for &shots in &found.protocol.shots {
-        let here = found.accuracies.iter().filter(|accuracy| accuracy.shots == shots);
-        let told = |of: &Accuracy| found.protocol.told_by(of).mean;
-        if let Some(best) = here.max_by(|a, b| told(a).total_cmp(&told(b))) {
-            let (arm, share) = (&best.arm, decimal(100.0 * told(best), 1));
+        if let Some(best) = best(found, shots) {
+            let (arm, share) = (&best.arm, decimal(100.0 * found.protocol.told_by(best).mean, 1));
             let says = match found.protocol.balanced {
-                true => format!("{arm} finds {share} % of a class's held-out images, in the mean over classes."),
-                false => format!("{arm} is right on {share} % of held-out images."),
+                true => format!("finds {share} % of a class's held-out images, in the mean over classes"),
+                false => format!("is right on {share} % of held-out images"),
             };
-            sentences.push(format!("With {shots} labelled images a class {says}"));
+            sentences.push(format!("With {} {arm} {says}.", a_class(shots)));
         }
     }
     for (wanted, says) in [
@@ -79,7 +90,7 @@ fn outcome(found: &Classification) -> Vec<String> {
             sentences.push(format!("{says}: {}.", names.join(", ")));
         }
     }
-    sentences.extend(found.remarks().into_iter().map(|remark| format!("{remark}.")));
+    sentences.extend(found.remarks().iter().map(|remark| sentence(remark)));
     sentences
 }
 
@@ -102,8 +113,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
     }
     head.extend(against.iter().map(String::as_str));
     head.extend(["verdict", "minutes", "of its source", "of its GAN"]);
-    let best = found.accuracies.iter().filter(|own| own.shots == shots).map(|own| protocol.told_by(own).mean);
-    let best = best.fold(f64::NEG_INFINITY, f64::max);
+    let best = best(found, shots).map(|best| protocol.told_by(best).mean);
     let mut table = Table::new("Accuracy on held-out images", &head);
     for arm in &protocol.arms {
         let runs = records(found, &arm.name, shots);
@@ -118,7 +128,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         let by_seed = runs.iter().filter_map(|(seed, record)| Some((seed, record.accuracy?)));
         let by_seed: Vec<String> =
             by_seed.map(|(seed, share)| format!("{seed}:\u{a0}{}", decimal(100.0 * share, 1))).collect();
-        let is_best = own.is_some_and(|own| protocol.told_by(own).mean == best);
+        let is_best = own.is_some_and(|own| Some(protocol.told_by(own).mean) == best);
         // Bold is what verdicts are of.
         let shown = |of: fn(&Accuracy) -> &Mean, tells: bool| {
             let entry = own.map_or(Entry::Missing, |own| share(of(own)));

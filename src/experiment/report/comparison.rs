@@ -107,7 +107,7 @@ fn outcome(comparison: &Comparison) -> Vec<String> {
 }
 
 /// A remark with a capital and a full stop.
-fn sentence(remark: &str) -> String {
+pub(super) fn sentence(remark: &str) -> String {
     let mut letters = remark.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).chain(['.']).collect()
