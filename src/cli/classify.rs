@@ -117,11 +117,9 @@ impl Classify {
             let jobs = self.workers.jobs(Some(design.cells().len()));
             Design::joined(&self.out, &design)?;
             classify::check_kind(&self.out, device, self.workers.mixed)?;
-            let data = Data::of(&target, &design.settings)?;
-            drop(target);
             // What the options say was held against the folder before anything was read; the images are only now.
-            design.images = Some(data.digests());
-            Design::joined(&self.out, &design)?;
+            let data = Data::as_begun(&self.out, &mut design, &target)?;
+            drop(target);
             classify::inspect(&design, &data)?;
             classify::check_fits(&design, &data, device, jobs)?;
             if self.plan {
@@ -242,9 +240,8 @@ pub fn write_report(root: &Path) -> Result<PathBuf> {
     // What was measured is said of the images and labels that it was measured with, or not at all.
     design.settings.labels_file = design.settings.labels_now()?;
     Design::joined(root, &design)?;
-    let data = Data::of(&design.settings.read_target()?, &design.settings)?;
-    design.images = Some(data.digests());
-    let design = Design::joined(root, &design)?;
+    let target = design.settings.read_target()?;
+    let data = Data::as_begun(root, &mut design, &target)?;
     report_on(root, &classify::found(root, &design, &data)?, &data)
 }
 

@@ -70,8 +70,9 @@ pub(crate) fn seconds_of(phase: &Path) -> Result<f64> {
     let path = phase.join(SECONDS);
     let text = atomic::if_there(std::fs::read(&path)).map_err(Error::io("read", &path))?;
     let read = text.map(|text| serde_json::from_slice(&text)).transpose();
-    let seconds =
-        read.map_err(|error| Error::invalid(format!("{}: {error}; remove it, and count anew", path.display())))?;
+    let seconds = read.map_err(|error| {
+        Error::invalid(format!("{}: {error}; remove it, and what was counted is forgotten", path.display()))
+    })?;
     Ok(seconds.unwrap_or(0.0))
 }
 

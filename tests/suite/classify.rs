@@ -350,7 +350,9 @@ fn few_held_out_images_decide_nothing_however_much_runs_agree() {
     let arms = "--arms scratch,selftrain,worst=semi-gan{adversarial=100}";
     let arguments = "classify --target folder:own --labels-file labels.csv --width 4 --batch 8 --steps 4 --shots 2 --seeds 3 -q --out run";
     desk.graft(&format!("{arguments} {arms}")).ok();
-    for finding in found(&desk, "run")["findings"].as_array().unwrap() {
+    let findings = found(&desk, "run")["findings"].as_array().unwrap().clone();
+    assert_eq!(findings.len(), 1);
+    for finding in findings {
         assert_eq!(finding["verdict"], "undecided", "{finding}");
         let [low, high] = [0, 1].map(|side| finding["contrasts"][0]["test"]["interval"][side].as_f64().unwrap());
         assert!(high - low > 1.0, "{finding}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::labels::{FileLabels, hold_out};
-use super::{Digests, Settings};
+use super::{Design, Digests, Settings};
 use crate::data::{Block, Classes, Dataset, Parts, Reading, Spec, Split};
 use crate::error::{Error, Result};
 use crate::gan::Architecture;
@@ -294,6 +294,17 @@ impl Data {
             source,
             of_gan,
         })
+    }
+
+    /// As [`Data::of`], held against what the experiment in a folder was begun with; what is asked for has their digests from then on.
+    ///
+    /// # Errors
+    /// Those of [`Data::of`]; [`Error::Folder`] where the experiment was begun with others.
+    pub fn as_begun(root: &Path, asked: &mut Design, target: &Parts) -> Result<Data> {
+        let data = Data::of(target, &asked.settings)?;
+        asked.images = Some(data.digests());
+        Design::joined(root, asked)?;
+        Ok(data)
     }
 
     /// The digests by which changed images and labels are known.

@@ -135,9 +135,7 @@ impl Described {
             microkernel: microkernel.to_string(),
         }
     }
-}
 
-impl Described {
     /// What an arm is told by here: balanced accuracy where verdicts are of that.
     pub fn told_by<'a>(&self, of: &'a Accuracy) -> &'a Mean {
         if self.balanced { &of.balanced_accuracy } else { &of.accuracy }
@@ -192,9 +190,9 @@ impl Classification {
 
     /// What a reader of its verdicts has to know.
     pub fn remarks(&self) -> Vec<String> {
-        let mut remarks = Vec::new();
         /// Below so many images it is said what one of them is.
         const FEW: usize = 200;
+        let mut remarks = Vec::new();
         let Described { baselines, balanced, chance, held_out, .. } = &self.protocol;
         if *held_out < FEW {
             let one = 100.0 / (*held_out).max(1) as f64;

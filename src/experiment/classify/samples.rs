@@ -36,7 +36,7 @@ impl Runs<'_> {
     ) -> Result<Option<Samples>> {
         let folder = gan_folder(self.root, cell, teaching);
         let made = transfer::in_turn(&folder, tell, |tell| {
-            let labeller = match teaching.transfer {
+            Ok(match teaching.transfer {
                 true => {
                     let (plan, folders) = (self.plan(cell, drawn)?, self.folders(cell, &folder)?);
                     let (target, of_gan) = (drawn.for_transfer(self.data.classes()), &self.data.of_gan);
@@ -44,21 +44,22 @@ impl Runs<'_> {
                     (trained.ending == Ending::Finished).then_some(trained.labeller)
                 }
                 false => (self.train_alone(cell, &folder, drawn, tell)? == Ending::Finished).then_some(None),
-            };
-            Ok(labeller)
+            })
         })?;
         let Some(labeller) = made.flatten() else { return Ok(None) };
         let run = RunFolder::open(&folder)?;
-        let before = if teaching.transfer { self.seconds_before_gan(cell, &folder)? } else { 0.0 };
-        let (seconds, checkpoint) = (before + run.seconds()?, run.read_checkpoint()?);
+        let mut seconds = run.seconds()?;
+        if teaching.transfer {
+            seconds += self.seconds_of_source(cell)? + seconds_of(&self.folders(cell, &folder)?.classifier)?;
+        }
+        let checkpoint = run.read_checkpoint()?;
         let (teach, note) = self.draw(cell.seed, teaching, &checkpoint, labeller.as_ref(), drawn)?;
         Ok(Some(Samples { teach, seconds, note }))
     }
 
-    /// What was learned in this folder before a cell's CTGAN, in seconds: the GAN of its source, and its label predictor where it has its own.
-    pub(super) fn seconds_before_gan(&self, cell: &Cell, run: &Path) -> Result<f64> {
-        let Folders { source, features, classifier, .. } = self.folders(cell, run)?;
-        Ok(RunFolder::open(&source)?.seconds()? + seconds_of(&features)? + seconds_of(&classifier)?)
+    /// What the GAN of a cell's source took in this folder, whichever run trained it.
+    pub(super) fn seconds_of_source(&self, cell: &Cell) -> Result<f64> {
+        RunFolder::open(&self.folders(cell, self.root)?.source)?.seconds()
     }
 
     /// Samples of every class, those that a label predictor is sure of where there is one, and how many there are in words. None where it is

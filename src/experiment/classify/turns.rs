@@ -47,7 +47,7 @@ impl Runs<'_> {
             };
             seconds += took;
             if round == rounds {
-                let gan_seconds = Some(gan_seconds + RunFolder::open(&self.folders(cell, &turns)?.source)?.seconds()?);
+                let gan_seconds = Some(gan_seconds + self.seconds_of_source(cell)?);
                 let classifier = training.into_classifier();
                 return Ok(Some(Learned { classifier, seconds, gan_seconds, notes }));
             }

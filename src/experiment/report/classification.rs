@@ -113,7 +113,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
     }
     head.extend(against.iter().map(String::as_str));
     head.extend(["verdict", "minutes", "of its source", "of its GAN"]);
-    let best = best(found, shots).map(|best| protocol.told_by(best).mean);
+    let best = best(found, shots).map(|best| &best.arm);
     let mut table = Table::new("Accuracy on held-out images", &head);
     for arm in &protocol.arms {
         let runs = records(found, &arm.name, shots);
@@ -128,7 +128,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         let by_seed = runs.iter().filter_map(|(seed, record)| Some((seed, record.accuracy?)));
         let by_seed: Vec<String> =
             by_seed.map(|(seed, share)| format!("{seed}:\u{a0}{}", decimal(100.0 * share, 1))).collect();
-        let is_best = own.is_some_and(|own| Some(protocol.told_by(own).mean) == best);
+        let is_best = best == Some(&arm.name);
         // Bold is what verdicts are of.
         let shown = |of: fn(&Accuracy) -> &Mean, tells: bool| {
             let entry = own.map_or(Entry::Missing, |own| share(of(own)));
