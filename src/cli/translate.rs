@@ -32,7 +32,7 @@ const MEASURED: usize = 2000;
 /// Draw pairs of source and target from the same latents, or pictures of one side in the style of the other, and measure how far their classes agree
 #[derive(Args)]
 #[command(
-    after_help = "RUN is one of `graft transfer` by TrGAN or CTGAN. The grid has rows of the source's samples, and below each the target's; where both know \
+    after_help = "RUN is one of `graft transfer`, or of a comparison, by TrGAN or CTGAN. The grid has rows of the source's samples, and below each the target's; where both know \
     classes, a pair is of one class. Of pictures, the grid has rows of them, below each what the generator of their own side makes of the latents that were found for them, and below that what the other's does.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page pairs.html\n  \
     graft translate runs/ctgan-svhn-0 --count 200 --files pairs\n  graft translate runs/ctgan-svhn-0 seven.png --class 7\n  \
     graft translate runs/ctgan-svhn-0 folder:NUMBERS --of target"

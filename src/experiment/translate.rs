@@ -13,6 +13,7 @@ use crate::checkpoint::Checkpoint;
 use crate::classifier::Predictions;
 use crate::data::{Classes, Dataset, Images, Parts, Reading};
 use crate::error::{Error, Result};
+use crate::experiment::compare::Cell;
 use crate::gan::{Architecture, Generator, Latents, load_generator, sample_of, sample_of_classes};
 use crate::metrics::{
     COUNT, HeldOut, JudgeReport, Real, RealImages, Reference, conditional_accuracy, conditional_chance,
@@ -66,13 +67,15 @@ words! {
     }
 }
 
-/// The checkpoint of the generator from which a transfer's began, of which `own` is one.
+/// The checkpoint of the generator from which a transfer's began, of which `own` is one. Runs of a comparison share what they learned of
+/// the source.
 ///
 /// # Errors
 /// [`Error::Invalid`] where the run has none, or it is gone or holds other networks by now.
 pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf> {
-    let plan = Plan::read(folder)?.of_arm()?;
-    match Source::parse(&plan.source)? {
+    let plan = Plan::read(folder)?;
+    let shared = Cell::learned_by(folder.path(), &plan)?;
+    match Source::parse(&plan.of_arm()?.source)? {
         Source::Checkpoint(path) => {
             let file = Named::find(&path)?.file;
             match began_from(own) {
@@ -85,9 +88,9 @@ pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf
             }
         }
         Source::Data(_) => {
-            let own = RunFolder::open(&folder.path().join(SOURCE)).and_then(|source| source.written_checkpoint());
-            own.map_err(|error| {
-                let place = folder.path().join(SOURCE);
+            let place = shared.unwrap_or_else(|| folder.path().join(SOURCE));
+            let begun = RunFolder::open(&place).and_then(|source| source.written_checkpoint());
+            begun.map_err(|error| {
                 Error::invalid(format!(
                     "there is no generator of the run's source in {}: it was removed, or never trained, as of a TGAN that starts afresh: {error}",
                     place.display()

@@ -196,6 +196,17 @@ fn more_seeds_and_sizes_extend_a_comparison_and_other_settings_are_refused() {
         let plan = desk.shell(&format!("{line} --plan")).ok();
         assert!(plan.contains("\n0 runs to go"), "{line}: {plan}");
     }
+
+    // Its runs are transfers' as others are, but for their sources, which they share.
+    let copied = "cp -r grows/cells/trgan-12-seed3 alone && cp -r grows/source-seed3/source alone/source";
+    desk.shell(copied).ok();
+    for (run, file) in [("grows/cells/trgan-12-seed3", "shared.png"), ("alone", "alone.png")] {
+        desk.graft(&format!("translate {run} --count 2 --out {file} -q")).ok();
+    }
+    assert!(desk.read("shared.png") == desk.read("alone.png"));
+    std::fs::remove_dir_all(desk.path("grows/source-seed3")).unwrap();
+    let gone = ["no generator of the run's source", "grows/source-seed3/source"];
+    desk.refuses(1, "translate grows/cells/trgan-12-seed3 --out new.png", &gone);
 }
 
 #[test]

@@ -203,6 +203,21 @@ impl Cell {
         Ok((self.arm.method != SCRATCH).then_some(folders.source))
     }
 
+    /// The folder of what the transfer in `run`, by its settings a comparison's, learned of its source; none where it learned nothing, or
+    /// `run` is no folder of a comparison's run.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the arm's method is unknown.
+    pub fn learned_by(run: &Path, plan: &Plan) -> Result<Option<PathBuf>> {
+        let run = run.canonicalize().unwrap_or_else(|_| run.to_path_buf());
+        let root = run.parent().filter(|cells| cells.ends_with(CELLS)).and_then(Path::parent);
+        let Some((root, size)) = root.filter(|root| root.join(FILE).is_file()).zip(plan.subset) else {
+            return Ok(None);
+        };
+        let cell = Cell { arm: plan.arm.clone(), size, seed: plan.recipe.seed };
+        if cell.folder(root) == run { cell.learned(root) } else { Ok(None) }
+    }
+
     /// The steps on the target: the comparison's, and what the arm has beyond them.
     pub fn steps(&self, settings: &Settings) -> u64 {
         settings.steps_of(&self.arm)
