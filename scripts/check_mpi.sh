@@ -8,10 +8,14 @@ trap 'rm -rf "$place"' EXIT
 cd "$place"
 export GRAFT_CACHE=$place/cache
 
-# Containers are often root's, and have fewer cores than ranks. Open MPI waits as long as it gives ranks to stop wherever one fails.
+# Containers are often root's, and have fewer cores than ranks. Open MPI waits as long as it gives ranks to stop wherever one fails; a
+# checkpoint takes them longer than an end.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-options=()
-if mpirun --version | grep -q "Open MPI\|OpenRTE"; then options=(--oversubscribe --mca odls_base_sigkill_timeout 5); fi
+options=() patient=()
+if mpirun --version | grep -q "Open MPI\|OpenRTE"; then
+  options=(--oversubscribe --mca odls_base_sigkill_timeout 1)
+  patient=(--oversubscribe --mca odls_base_sigkill_timeout 5)
+fi
 ranks() { local count=$1; shift; mpirun "${options[@]}" -n "$count" "$@"; }
 fail() { echo "wrong: $*"; exit 1; }
 refused() { # TEXT COMMAND..: the command fails and says so
@@ -73,7 +77,7 @@ refused "start this command by itself" ranks 2 "$graft" devices
 # Asked to stop, at the launcher, they write one checkpoint, from which the run goes on; where one dies all end, and the checkpoint is good.
 long="--data synthetic:strokes --subset 64 --features 2 --latent 4 --batch 8 --size 32 --steps 1000000 --checkpoint-every 50 -q --threads 1"
 for way in TERM INT KILL; do
-  mpirun "${options[@]}" -n 2 "$graft" train $long --out "stopped-$way" >"out-$way" 2>&1 &
+  mpirun "${patient[@]}" -n 2 "$graft" train $long --out "stopped-$way" >"out-$way" 2>&1 &
   launcher=$!
   until [ -s "stopped-$way/checkpoints/last.safetensors" ]; do sleep 0.1; kill -0 "$launcher" || { cat "out-$way"; fail "ended by itself"; }; done
   case $way in

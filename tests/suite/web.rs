@@ -264,7 +264,8 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
         let more: &[&str] = match run {
             "conditional" => &["--faults"],
             "transferred" => &["--source", "transferred/source", "--half", "half.safetensors"],
-            _ => &[],
+            // What draws it is another network; controls are those of the pages before.
+            _ => &["--pixels"],
         };
         check(&format!("{run}.html"), run, &[f32, more].concat());
     }
