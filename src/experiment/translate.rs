@@ -68,36 +68,37 @@ words! {
 }
 
 /// The checkpoint of the generator from which a transfer's began, of which `own` is one. Runs of a comparison share what they learned of
-/// the source.
+/// the source, so that it may be there for a run that began without.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the run has none, or it is gone or holds other networks by now.
+/// [`Error::Invalid`] where the run began from none, or it is gone or holds other networks by now.
 pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf> {
+    let run = folder.path().display();
+    let begun =
+        began_from(own).ok_or_else(|| Error::invalid(format!("{run} began with no generator of its source")))?;
     let plan = Plan::read(folder)?;
-    let shared = Cell::learned_by(folder.path(), &plan)?;
-    match Source::parse(&plan.of_arm()?.source)? {
+    let (place, file) = match Source::parse(&plan.of_arm()?.source)? {
         Source::Checkpoint(path) => {
             let file = Named::find(&path)?.file;
-            match began_from(own) {
-                Some(begun) if begun != Checkpoint::read(&file)?.digest() => Err(Error::invalid(format!(
-                    "{} holds other networks now than those that {} began with: was it trained on since?",
-                    path.display(),
-                    folder.path().display()
-                ))),
-                _ => Ok(file),
-            }
+            (path, file)
         }
         Source::Data(_) => {
-            let place = shared.unwrap_or_else(|| folder.path().join(SOURCE));
-            let begun = RunFolder::open(&place).and_then(|source| source.written_checkpoint());
-            begun.map_err(|error| {
-                Error::invalid(format!(
-                    "there is no generator of the run's source in {}: it was removed, or never trained, as of a TGAN that starts afresh: {error}",
-                    place.display()
-                ))
-            })
+            let place = Cell::learned_by(folder.path(), &plan)?.unwrap_or_else(|| folder.path().join(SOURCE));
+            let written = RunFolder::open(&place).and_then(|source| source.written_checkpoint());
+            let file = written.map_err(|error| {
+                let place = place.display();
+                Error::invalid(format!("there is no generator of the run's source in {place}: it was removed: {error}"))
+            })?;
+            (place, file)
         }
+    };
+    if begun != Checkpoint::read(&file)?.digest() {
+        return Err(Error::invalid(format!(
+            "{} holds other networks now than those that {run} began with: was it trained on since?",
+            place.display()
+        )));
     }
+    Ok(file)
 }
 
 /// How far the sides of pairs agree.

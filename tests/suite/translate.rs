@@ -104,7 +104,16 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     assert_eq!(serde_json::from_str::<Json>(said.lines().last().unwrap()).unwrap()["count"], 2, "{said}");
     desk.refuses(1, "translate ctgan --class eleven --out new.png", &["eleven"]);
     desk.graft(&format!("transfer --method tgan --extractor untrained --g-init fresh {SMALL} --out tgan")).ok();
-    desk.refuses(1, "translate tgan --out new.png", &["no generator of the run's source in tgan/source"]);
+    desk.refuses(1, "translate tgan --out new.png", &["tgan began with no generator of its source"]);
+    // Whatever lies where its source would.
+    desk.shell(
+        "cp -r trgan/source tgan/source && cp -r trgan other && rm -r other/source && cp -r ctgan/source other/source",
+    )
+    .ok();
+    desk.refuses(1, "translate tgan --out new.png", &["tgan began with no generator of its source"]);
+    desk.refuses(1, "translate other --out new.png", &["other/source", "holds other networks now", "other began with"]);
+    desk.shell("rm -r other/source").ok();
+    desk.refuses(1, "translate other --out new.png", &["no generator of the run's source in other/source"]);
     desk.graft("train --data synthetic:strokes --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
     desk.refuses(1, "translate trained --out new.png", &["no run of a transfer"]);
     desk.refuses(1, "translate nowhere --out new.png", &["nowhere"]);

@@ -210,10 +210,8 @@ impl Cell {
     /// [`Error::Usage`] where the arm's method is unknown.
     pub fn learned_by(run: &Path, plan: &Plan) -> Result<Option<PathBuf>> {
         let run = run.canonicalize().unwrap_or_else(|_| run.to_path_buf());
-        let root = run.parent().filter(|cells| cells.ends_with(CELLS)).and_then(Path::parent);
-        let Some((root, size)) = root.filter(|root| root.join(FILE).is_file()).zip(plan.subset) else {
-            return Ok(None);
-        };
+        let root = run.parent().and_then(Path::parent).filter(|root| root.join(FILE).is_file());
+        let Some((root, size)) = root.zip(plan.subset) else { return Ok(None) };
         let cell = Cell { arm: plan.arm.clone(), size, seed: plan.recipe.seed };
         if cell.folder(root) == run { cell.learned(root) } else { Ok(None) }
     }
