@@ -33,9 +33,9 @@ const MEASURED: usize = 2000;
 #[derive(Args)]
 #[command(
     after_help = "RUN is one of `graft transfer`, or of a comparison, by TrGAN or CTGAN. The grid has rows of the source's samples, and below each the target's; where both know \
-    classes, a pair is of one class. Of pictures, the grid has rows of them, below each what the generator of their own side makes of the latents that were found for them, and below that what the other's does.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page pairs.html\n  \
-    graft translate runs/ctgan-svhn-0 --count 200 --files pairs\n  graft translate runs/ctgan-svhn-0 seven.png --class 7\n  \
-    graft translate runs/ctgan-svhn-0 folder:NUMBERS --of target"
+    classes, a pair is of one class. Of pictures, the grid has rows of them, below each what the generator of their own side makes of the latents that were found for them, and below that what the other's does.\n\nExamples:\n  graft translate runs/trgan-svhn-0\n  graft translate runs/ctgan-svhn-0 --class 3 --agreement --page threes.html --out threes.png\n  \
+    graft translate runs/ctgan-svhn-0 --count 200 --files pairs --out many.png\n  graft translate runs/ctgan-svhn-0 seven.png --class 7 --out sevens.png\n  \
+    graft translate runs/ctgan-svhn-0 folder:NUMBERS --of target --out numbers.png"
 )]
 pub struct Translate {
     /// The folder of a transfer's run

@@ -472,6 +472,28 @@ fn labels_of_unlabelled_images_play_no_part() {
 }
 
 #[test]
+fn what_joins_the_unlabelled_images_is_not_held_out_for_the_test_whatever_accuracy_is_measured_on() {
+    let desk = desk();
+    for number in 0..31 {
+        let (class, picture) = (number % 2, bar(number % 2, number));
+        if number < 28 {
+            let split = if number < 20 { "train" } else { "test" };
+            put(&desk, &format!("own/{split}/{class}/{number:02}.png"), &picture);
+        }
+        if number >= 20 {
+            put(&desk, &format!("more/{number:02}.png"), &picture);
+        }
+    }
+    let classify = "classify --target folder:own --unlabelled folder:more --arms selftrain --shots 1 --seeds 100, \
+        --width 4 --batch 8 --steps 2 -q";
+    for split in ["test", "validation"] {
+        let said = desk.graft(&format!("{classify} --split {split} --out {split}")).ok();
+        assert!(said.contains("; 3 unlabelled images of folder:"), "{split}: {said}");
+        assert!(said.contains("more join them, and 8 that are held out do not"), "{split}: {said}");
+    }
+}
+
+#[test]
 fn folders_are_partly_labelled_by_a_file_that_predict_could_have_written() {
     let desk = Desk::new();
     for number in 0..24 {

@@ -37,7 +37,7 @@ fn the_command_leaves_the_documented_folders_and_resumes() {
     desk.graft("train --data idx:images --features 4 --latent 6 --batch 8 --steps 1 -q --out trained").ok();
     desk.refuses(1, "transfer --resume trained", &["a run of graft train", "graft train --resume trained"]);
     // Its networks are the transfer's, with what goes with a batch norm, unless options say others.
-    let from = "transfer --source trained --target idx:images --steps 1 --no-judge -q";
+    let from = "transfer --source trained --target idx:images --steps 1 --feature-steps 1 --no-judge -q";
     desk.graft(&format!("{from} --out from")).ok();
     let config = desk.text("from/config.toml");
     assert!(

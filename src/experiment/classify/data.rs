@@ -95,8 +95,8 @@ impl Drawn {
 
 impl Held {
     /// Those of a target whose images all have labels. Folders, archives and arrays without a test split have a part of their images held out in
-    /// its place; of others it is read only where accuracy is measured on it.
-    fn by_labels(target: &Parts, split: HeldOut) -> Result<Held> {
+    /// its place; of others it is read only where accuracy is measured on it, or images that may be the same join those that are learned from.
+    fn by_labels(target: &Parts, settings: &Settings) -> Result<Held> {
         let whole = target.whole();
         let name = &whole.name;
         let classes = whole.class_counts().iter().filter(|&&count| count > 0).count();
@@ -121,8 +121,12 @@ impl Held {
             }
             false => (training, None),
         };
-        let (test, unseen) = match (split, drawn) {
-            (HeldOut::Validation, drawn) => (None, drawn),
+        let (test, unseen) = match (settings.split, drawn) {
+            (HeldOut::Validation, Some(drawn)) => (None, Some(drawn)),
+            (HeldOut::Validation, None) if settings.unlabelled.is_some() && target.has_test()? => {
+                (None, Some(target.test()?))
+            }
+            (HeldOut::Validation, None) => (None, None),
             (HeldOut::Test, Some(drawn)) => (Some(drawn), None),
             (HeldOut::Test, None) => (Some(target.test()?.in_classes(&whole.classes)?), None),
         };
@@ -238,7 +242,7 @@ impl Data {
     pub fn of(target: &Parts, settings: &Settings) -> Result<Data> {
         let (size, channels) = (settings.size, settings.channels);
         let held = match &settings.labels_file {
-            None => Held::by_labels(target, settings.split)?,
+            None => Held::by_labels(target, settings)?,
             Some(file) => Held::by_file(target, &FileLabels::read(Path::new(&file.path))?, settings)?,
         };
         let Held { training, labels, classes, validation, test, unseen, mut withheld } = held;
