@@ -144,7 +144,7 @@ impl Classify {
             let (found, ending) =
                 classify::run(&self.out, &design, &data, device, &self.workers.with(&claims, jobs), watcher)
                     .map_err(advised_of_experiment)?;
-            let report = report_on(&self.out, &found, &data)?;
+            let report = report_on(&self.out, &found, Some(&data))?;
             let text = format!("{}\nreport: {}", tables::results(&found), report.display());
             tell("classification", serde_json::to_value(&found).expect("figures are JSON"), text);
             if ending == Ending::Interrupted {
@@ -229,7 +229,8 @@ fn ended(lines: &Lines, cell: &Cell, record: &Record, found: &Classification) {
     );
     if !lines.is_quiet() {
         let how = accuracy.map_or("diverged".to_string(), |share| format!("{:.1} % right", 100.0 * share));
-        warn(format!("{done}/{all} {cell}: {how}, {seconds:.0}s"));
+        let notes: String = record.notes.iter().map(|note| format!("; {note}")).collect();
+        warn(format!("{done}/{all} {cell}: {how}, {seconds:.0}s{notes}"));
     }
 }
 
@@ -237,12 +238,29 @@ fn ended(lines: &Lines, cell: &Cell, record: &Record, found: &Classification) {
 pub fn write_report(root: &Path) -> Result<PathBuf> {
     let none = || Error::invalid(format!("{} holds no experiment of classifiers", root.display()));
     let mut design = Design::read(root)?.ok_or_else(none)?;
-    // What was measured is said of the images and labels that it was measured with, or not at all.
+    // Images and labels are shown where they are those that all was measured with.
+    let begun = design.clone();
+    match data_of(root, &mut design) {
+        Ok(data) => report_on(root, &classify::found(root, &design, &data)?, Some(&data)),
+        Err(error) => {
+            let Some(found) = classify::found_before(root, &begun)? else { return Err(error) };
+            let why = match error {
+                // There is nothing that else could be done about a folder.
+                Error::Folder { problem, .. } => problem,
+                error => error.to_string(),
+            };
+            warn(format!("note: without the labelled images: {why}"));
+            report_on(root, &found, None)
+        }
+    }
+}
+
+/// The images of the experiment in a folder, as it was begun.
+fn data_of(root: &Path, design: &mut Design) -> Result<Data> {
     design.settings.labels_file = design.settings.labels_now()?;
-    Design::joined(root, &design)?;
+    Design::joined(root, design)?;
     let target = design.settings.read_target()?;
-    let data = Data::as_begun(root, &mut design, &target)?;
-    report_on(root, &classify::found(root, &design, &data)?, &data)
+    Data::as_begun(root, design, &target)
 }
 
 /// What each arm that has a name is for.
@@ -255,7 +273,7 @@ fn help_of_arms() -> String {
     )
 }
 
-fn report_on(root: &Path, found: &Classification, data: &Data) -> Result<PathBuf> {
+fn report_on(root: &Path, found: &Classification, data: Option<&Data>) -> Result<PathBuf> {
     let path = root.join(REPORT);
     of_classification(found, data)?.write(&path)?;
     Ok(path)

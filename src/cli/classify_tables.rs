@@ -56,22 +56,23 @@ pub fn results(found: &Classification) -> String {
     if protocol.balanced {
         head.push("balanced %".to_string());
     }
-    head.extend(protocol.baselines.iter().map(|name| format!("errors / {name}")));
+    let others = protocol.held_against();
+    head.extend(others.iter().map(|name| format!("errors / {name}")));
     head.push("verdict".to_string());
     let mut rows = vec![head];
     for Accuracy { arm, shots, accuracy, balanced_accuracy, .. } in &found.accuracies {
         let finding = found.findings.iter().find(|finding| (&finding.arm, finding.size) == (arm, *shots));
         let beside = found.beside.iter().find(|beside| (&beside.arm, beside.shots) == (arm, *shots));
         let contrasts = finding.map(|finding| &finding.contrasts).or(beside.map(|beside| &beside.contrasts));
-        let against = |name: &String| {
-            let contrast = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == *name));
+        let against = |name: &&String| {
+            let contrast = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == **name));
             contrast.map_or("-".to_string(), ratio)
         };
         let mut row = vec![arm.clone(), shots.to_string(), percent(accuracy)];
         if protocol.balanced {
             row.push(percent(balanced_accuracy));
         }
-        row.extend(protocol.baselines.iter().map(against));
+        row.extend(others.iter().map(against));
         row.push(finding.map_or("-".to_string(), |finding| finding.verdict.to_string()));
         rows.push(row);
     }

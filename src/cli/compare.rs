@@ -340,7 +340,12 @@ fn report_on(root: &Path, comparison: &Comparison, real: Option<&RealData>, with
     let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
     let seed = comparison.cells.first().map_or(0, |cell| cell.seed);
     let images = real.and_then(|real| if_readable(real.subset(size, seed))).map(|subset| subset.images);
-    let mut page = of_comparison(root, comparison, images.as_ref(), &equivalent_command(root, comparison))?;
+    let warnings = match (real, Design::read(root)?) {
+        (Some(real), Some(design)) => if_readable(real.warnings(&design)).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let command = equivalent_command(root, comparison);
+    let mut page = of_comparison(root, comparison, images.as_ref(), &warnings, &command)?;
     if with_live {
         page = page.opening_with(live::of_comparison(root, comparison)?);
     }

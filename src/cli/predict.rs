@@ -9,7 +9,7 @@ use serde_json::json;
 use super::reading::ReadingOptions;
 use super::{Compute, named, tell};
 use crate::data::csv::quoted;
-use crate::data::{Parts, Reading, Spec};
+use crate::data::{Dataset, Reading, Spec, Split, read_files};
 use crate::error::{Error, Result, either};
 use crate::experiment::classify::{Design, KeptClassifier, classifier_path};
 
@@ -28,8 +28,8 @@ pub struct Predict {
     /// The run's folder, or its classifier.safetensors
     #[arg(value_name = "RUN|FILE")]
     run: PathBuf,
-    /// The pictures; `graft data --help` lists the kinds
-    #[arg(long, value_name = "SPEC")]
+    /// The pictures, or the file of one; `graft data --help` lists the kinds
+    #[arg(long, value_name = "SPEC|FILE")]
     data: String,
     /// Where to write: a .csv or .jsonl file; nothing there is replaced
     #[arg(long, default_value = "labels.csv", value_name = "FILE")]
@@ -58,6 +58,21 @@ pub(super) fn refuse_experiment(folder: &Path) -> Result<()> {
 }
 
 impl Predict {
+    /// The pictures that are asked about: a file's, each of a folder or an archive, wherever it lies there, or of arrays the training split.
+    fn pictures(&self, kept: &KeptClassifier) -> Result<Dataset> {
+        let design = kept.classifier.design();
+        // As the classifier's own pictures were read; folders are no classes, since nobody asks for labels.
+        let reading = self.reading.over(kept.reading.of_more()).of_size(design.size);
+        let reading = Reading { unlabelled: true, together: true, ..reading };
+        match self.data.parse::<Spec>() {
+            Ok(spec) => spec.read(Split::Train, &reading),
+            Err(_) if Path::new(&self.data).is_file() => {
+                read_files(&[PathBuf::from(&self.data)], (design.size, design.channels), &reading)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     pub fn run(&self) -> Result<()> {
         let ending = self.out.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
         let in_lines = LINES.contains(&ending.as_str());
@@ -77,31 +92,14 @@ impl Predict {
         }
         self.compute.run(|device| {
             let kept = KeptClassifier::read(&path, device)?;
-            // As the classifier's own pictures were read; folders are no classes, since nobody asks for labels.
-            let reading = self.reading.over(kept.reading.of_more()).of_size(kept.classifier.design().size);
-            let reading = Reading { unlabelled: true, ..reading };
-            let spec: Spec = self.data.parse()?;
-            let parts = Parts::read(&spec, &reading)?;
-            let mut data = vec![parts.whole().clone()];
-            // Each picture is asked about, wherever in a folder it lies; of arrays, whose images have numbers, those of the training split.
-            if spec.is_of_files() {
-                data.extend(parts.validation()?);
-                match parts.test() {
-                    Err(Error::NoSplit(_)) => {}
-                    test => data.push(test?),
-                }
-            }
-            let (mut names, mut labels, mut probabilities) = (Vec::new(), Vec::new(), Vec::new());
-            for split in data {
-                match &split.files {
-                    Some(files) => names.extend(files.iter().map(|file| file.to_string())),
-                    None => names.extend((0..split.len()).map(|index| index.to_string())),
-                }
-                let (of_split, shares) = kept.predict(split)?;
-                labels.extend(of_split);
-                probabilities.extend(shares);
-            }
-            let count = names.len();
+            let data = self.pictures(&kept)?;
+            let count = data.len();
+            // Images of arrays have numbers.
+            let names: Vec<String> = match &data.files {
+                Some(files) => files.iter().map(|file| file.to_string()).collect(),
+                None => (0..count).map(|index| index.to_string()).collect(),
+            };
+            let (labels, probabilities) = kept.predict(data)?;
             let rows = probabilities.chunks_exact(kept.classes.len());
             let mut text = Vec::new();
             if !in_lines {

@@ -37,6 +37,17 @@ impl Classes {
         self.len() == others.len() && self.0.iter().all(|name| others.named(name).is_some())
     }
 
+    /// Which of them have names that differ in case alone, in sentences.
+    pub fn alike(&self) -> Vec<String> {
+        let mut names: Vec<&String> = self.0.iter().collect();
+        names.sort();
+        let mut spellings: BTreeMap<String, &String> = BTreeMap::new();
+        let pairs = names.into_iter().filter_map(|name| Some((spellings.insert(name.to_lowercase(), name)?, name)));
+        pairs
+            .map(|(other, name)| format!("{other} and {name} are two classes, whose names differ in case alone"))
+            .collect()
+    }
+
     /// Classes of these names, in natural order: 2 comes before 10.
     pub fn sorted(names: BTreeSet<String>) -> Classes {
         let mut names: Vec<String> = names.into_iter().collect();

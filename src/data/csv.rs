@@ -4,10 +4,12 @@
 /// The number of the line that a record begins in, and its fields.
 pub type Record = (usize, Vec<String>);
 
-/// What stands between the values of a text: a comma where its first line has one, else a semicolon or a tab where it has that.
+/// What stands between the values of a text: a comma where its first line has one outside of quotes, else a semicolon or a tab where it has
+/// that.
 fn separator(text: &str) -> char {
-    let first = text.lines().next().unwrap_or_default();
-    [',', ';', '\t'].into_iter().find(|&separator| first.contains(separator)).unwrap_or(',')
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
+    let outside: String = first.split('"').step_by(2).collect();
+    [',', ';', '\t'].into_iter().find(|&separator| outside.contains(separator)).unwrap_or(',')
 }
 
 /// The records of a text; empty lines are none.
@@ -91,6 +93,15 @@ mod tests {
             let text = format!("file{separator}class\nb,c.png{separator}x\n\"d{separator}e\"{separator}y");
             let last = format!("d{separator}e");
             assert_eq!(read(&text)[1..], [row(2, &["b,c.png", "x"]), row(3, &[&last, "y"])], "{separator:?}");
+        }
+        // A comma in quotes, or in another line, does not stand between values.
+        for end in ["\n", "\r\n", "\r"] {
+            let text = format!("file;class;\"a,\"\"b\"{end}x.png;a,b;0,25{end}");
+            assert_eq!(
+                read(&text),
+                [row(1, &["file", "class", "a,\"b"]), row(2, &["x.png", "a,b", "0,25"])],
+                "{end:?}"
+            );
         }
         assert_eq!(records("a\n\"b\nc").unwrap_err(), (2, "a quote is not closed"));
     }

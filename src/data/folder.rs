@@ -29,7 +29,9 @@ fn check(argument: &str) -> Result<()> {
 fn load(argument: &str, split: Split, reading: &Reading) -> Result<Dataset> {
     let folder = Path::new(argument);
     if folder.is_file() {
-        return Err(Error::invalid(format!("{argument} is a file and no folder; name an archive as zip:FILE")));
+        return Err(Error::invalid(format!(
+            "{argument} is a file and no folder; name an archive as zip:FILE, and a picture's folder as folder:DIR"
+        )));
     }
     if !folder.is_dir() {
         return Err(Error::invalid(format!(

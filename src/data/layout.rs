@@ -136,7 +136,10 @@ impl Layout {
         whose: &str,
         reading: &Reading,
     ) -> Result<()> {
-        let shelves = self.shelves(&pictures, &broken, places, whose)?;
+        let shelves = match reading.together {
+            true => vec![(Split::Train, Shelf::of(places.0, &pictures, &broken, places.1))],
+            false => self.shelves(&pictures, &broken, places, whose)?,
+        };
         if !reading.unlabelled {
             self.name_classes(&shelves, whose)?;
         }
@@ -244,7 +247,6 @@ impl Layout {
                     "{whose}: a class is called {other} in one split and {name} in another; give it one name"
                 )));
             }
-            self.notes.push(format!("{other} and {name} are two classes, whose names differ in case alone"));
         }
         if names.len() > MOST_CLASSES {
             return Err(Error::invalid(format!(
@@ -253,6 +255,7 @@ impl Layout {
             )));
         }
         self.classes = Classes::sorted(names.into_iter().cloned().collect());
+        self.notes.extend(self.classes.alike());
         Ok(())
     }
 }

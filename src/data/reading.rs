@@ -26,6 +26,9 @@ pub struct Reading {
     /// Whether labels do not count: folders that are no splits are no classes, either.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unlabelled: bool,
+    /// Whether all files are of one split, whatever their folders are called, as where each is asked about by itself.
+    #[serde(skip)]
+    pub together: bool,
     /// The data set that stands in for the test split of the one that is read as [`Parts`](super::Parts), by its name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_out: Option<String>,
@@ -110,6 +113,7 @@ impl fmt::Debug for Reading {
             resample,
             skip_broken,
             unlabelled,
+            together,
             held_out,
             map,
             classes,
@@ -121,7 +125,7 @@ impl fmt::Debug for Reading {
         } = self;
         write!(
             f,
-            "Reading({background}, {fit}, {resample}, {skip_broken}, {unlabelled}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {small:?}, {memory:?}, {changed})"
+            "Reading({background}, {fit}, {resample}, {skip_broken}, {unlabelled}, {together}, {held_out:?}, {map:?}, {classes:?}, {size:?}, {small:?}, {memory:?}, {changed})"
         )
     }
 }

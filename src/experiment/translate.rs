@@ -1,7 +1,7 @@
 //! Pairs of two domains: what the source's generator and the transferred one make of the same latents, and of the same class where both have
 //! classes; and how often judges of both sides see the same class in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,7 +77,10 @@ pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf
     let begun =
         began_from(own).ok_or_else(|| Error::invalid(format!("{run} began with no generator of its source")))?;
     let plan = Plan::read(folder)?;
-    let (place, file) = match Source::parse(&plan.of_arm()?.source)? {
+    let source = plan.of_arm()?.source;
+    // What a run began with had a name then.
+    let gone = |_| Error::invalid(format!("{run} began with the generator of {source}, which is gone"));
+    let (place, file) = match Source::parse(&source).map_err(gone)? {
         Source::Checkpoint(path) => {
             let file = Named::find(&path)?.file;
             (path, file)
@@ -106,6 +109,8 @@ pub fn source_checkpoint(folder: &RunFolder, own: &Checkpoint) -> Result<PathBuf
 pub struct Agreement {
     /// How many pairs.
     pub count: usize,
+    /// The classes that they were asked for, in turn: those that both generators and both data sets have. Nothing where a generator has none.
+    pub classes: Vec<String>,
     /// The share of pairs in which the source's judge and the target's see a class of the same name.
     pub agreement: f64,
     /// What that would be by chance: if both sides had the classes that they have independently of one another.
@@ -249,10 +254,24 @@ impl Translation {
     /// Where fewer latents are given.
     #[track_caller]
     pub fn pairs(&self, seed: u64, latents: Latents<'_>, count: usize, class: Option<&str>) -> Result<Pairs> {
+        self.pairs_among(seed, latents, count, class, |_| true)
+    }
+
+    /// As [`Translation::pairs`]; classes in turn are of those of these names alone.
+    #[track_caller]
+    fn pairs_among(
+        &self,
+        seed: u64,
+        latents: Latents<'_>,
+        count: usize,
+        class: Option<&str>,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<Pairs> {
         let (of_source, of_target) = (&self.source, &self.target);
         let names = of_target.1.conditions().names().clone();
         let theirs = of_source.1.conditions().names();
-        let partner = |label: u32| names.names().get(label as usize).and_then(|name| theirs.named(name));
+        let partner =
+            |label: u32| names.names().get(label as usize).filter(|name| has(name)).and_then(|name| theirs.named(name));
         let common: Vec<(u32, u32)> = (0..names.len() as u32).filter_map(|own| Some((own, partner(own)?))).collect();
         let asked: Option<Vec<u32>> = match class {
             Some(class) => {
@@ -324,7 +343,15 @@ impl Translation {
         let against = if real.test.is_ok() { HeldOut::Test } else { HeldOut::Validation };
         let (held_out, other) = real.sides(against)?;
 
-        let pairs = self.pairs(seed, Latents::Drawn, count, None)?;
+        // A target's generator knows the classes of its source; by those that the target has none of no pair could agree.
+        let drawn = |count| {
+            self.pairs_among(seed, Latents::Drawn, count, None, |name| {
+                [&classes, &theirs].iter().all(|classes| classes.named(name).is_some())
+            })
+        };
+        let pairs = drawn(count)?;
+        let asked: BTreeSet<u32> = pairs.asked.iter().flatten().copied().collect();
+        let asked = asked.into_iter().map(|label| pairs.names.names()[label as usize].clone()).collect();
         // Classes that one side alone knows have numbers of their own behind the target's.
         let name = |label: u32| &theirs.names()[label as usize];
         let number = |label: u32| classes.named(name(label)).unwrap_or(classes.len() as u32 + label);
@@ -338,9 +365,10 @@ impl Translation {
         let source_judge = of_source.report(Some(by_source.accuracy(&of_source_held_out)?));
         let real = RealImages { held_out: &held_out, other: &other, training: None };
         let judged = Reference::new(Arc::new(of_target), &real)?;
-        let of_count = self.pairs(seed, Latents::Drawn, judged.count().min(COUNT), None)?.target;
+        let of_count = drawn(judged.count().min(COUNT))?.target;
         Ok(Some(Agreement {
             count,
+            classes: asked,
             agreement: conditional_accuracy(&left, &right),
             chance: conditional_chance(&left, &right),
             shuffled: conditional_accuracy(&left, &shuffled),

@@ -315,6 +315,9 @@ impl Options {
         };
         method.start.apply_to_generator(&method.source);
         method.source.set_conditions(method.sampling(classes, condition_features));
+        if let Some(predictor) = method.ties() {
+            notes.push(tie::note(predictor, &method.source, target.latent, seed)?);
+        }
         let report = method.start.report();
         Ok(Some(Grafted { method: Box::new(method), classes, condition_features, report, notes, labeller }))
     }
@@ -469,10 +472,17 @@ impl Method for CtGan {
 }
 
 impl CtGan {
+    /// By which classifier both generators are tied, if they are.
+    fn ties(&self) -> Option<&Classifier> {
+        match &*self.predictor {
+            Predicts::Classifier(predictor) if self.agree > 0.0 => Some(predictor),
+            _ => None,
+        }
+    }
+
     /// What ties both generators' images of the same latents and classes.
     fn of_pairs(&self, update: &GeneratorUpdate<'_>) -> Option<Tensor> {
-        let Predicts::Classifier(predictor) = &*self.predictor else { return None };
-        (self.agree > 0.0).then(|| {
+        self.ties().map(|predictor| {
             let source = no_grad(|| self.source.forward(update.latents, update.condition, Mode::UNTRACKED));
             tie::term(predictor, &source, update.images, self.agree)
         })

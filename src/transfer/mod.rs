@@ -43,7 +43,7 @@ pub use arm::Arm;
 pub(crate) use arm::{described, parse_options};
 pub use findings::{Findings, Judged};
 pub use labeller::Labeller;
-pub(crate) use labels::LabelSource;
+pub(crate) use labels::{LabelSource, without_partner};
 pub use options::{Choices, Init, Learning};
 pub use plan::{Folders, Plan, Source, TrainedOn, starting_recipe};
 pub(crate) use predictor::styled;

@@ -6,8 +6,11 @@
 //! classifier by the statistics of its own batch, as the domains did when it learned.
 
 use crate::classifier::Classifier;
+use crate::error::Result;
+use crate::gan::Generator;
 use crate::nn::Mode;
 use crate::options::{About, Range, Takes};
+use crate::random::{Purpose, generator, normal};
 use crate::tensor::{Tensor, no_grad};
 
 /// The option of methods that have it.
@@ -21,6 +24,32 @@ pub(super) const AGREE: About = About {
 
 /// Less sure than this of the source's side, a latent ties nothing.
 const SURE: f64 = 0.9;
+/// Latents of which it is said how many tie.
+const SAID: usize = 512;
+const BATCH: usize = 64;
+
+/// How many latents tie both generators, in a sentence: neither the source's nor the classifier changes any more.
+///
+/// # Errors
+/// The device's first failure.
+pub(super) fn note(classifier: &Classifier, source: &Generator, latent: usize, seed: u64) -> Result<String> {
+    let device = source.parameters()[0].device();
+    let key = (seed, Purpose::SampleLatents, 0);
+    let mut tied = 0;
+    for start in (0..SAID).step_by(BATCH) {
+        let rows = normal(&mut generator(seed, Purpose::SampleLatents, 0, start as u64), BATCH * latent);
+        let latents = Tensor::from_slice(&device, &rows, [BATCH, latent]);
+        let most = no_grad(|| {
+            let condition = source.conditions().draw(&device, key, start, BATCH, None);
+            let images = source.forward(&latents, condition.as_ref(), Mode::UNTRACKED);
+            classifier.forward(&images, Mode::UNTRACKED).logits.softmax(1).max_axes(&[1], false)
+        });
+        tied += most.to_vec::<f64>()?.into_iter().filter(|&share| share > SURE).count();
+    }
+    let how = if tied == 0 { "none: nothing is tied".to_string() } else { format!("{tied}, which are tied") };
+    Ok(format!("agree: of {SAID} latents the label predictor is surer than {SURE} of the source's side of {how}"))
+}
+
 /// The term of the generator's loss, a scalar, of images `[n, h, w, c]` of both sides; 0 where the classifier is sure of none of the source's.
 pub(super) fn term(classifier: &Classifier, source: &Tensor, target: &Tensor, weight: f64) -> Tensor {
     let wanted = no_grad(|| {
@@ -38,7 +67,7 @@ mod tests {
     use crate::classifier::{Design, Input};
     use crate::grad;
     use crate::nn::NormKind;
-    use crate::random::{Network, Purpose, generator, normal};
+    use crate::random::Network;
 
     const DESIGN: Design = Design { size: 16, channels: 1, width: 4, norm: NormKind::Batch, input: Input::Channels };
 

@@ -170,13 +170,14 @@ impl Choices for Options {
             settings["feature-steps"] = json!(workshop.plan.feature_steps);
         }
         let (anchor, latent) = (self.anchor()?, architecture.latent);
+        let tied = tie.as_ref().map(|(predictor, _)| tie::note(predictor, &counterpart, latent, seed)).transpose()?;
         let method = TrGan { anchor, tie, start, source: counterpart, settings, latent, seed };
         Ok(Some(Grafted {
             method: Box::new(method),
             classes: 0,
             condition_features: 0,
             report,
-            notes: Vec::new(),
+            notes: Vec::from_iter(tied),
             labeller: None,
         }))
     }

@@ -49,6 +49,8 @@ mod networks;
 mod onnx;
 mod parity;
 #[cfg(feature = "cli")]
+mod partly;
+#[cfg(feature = "cli")]
 mod program;
 mod properties;
 #[cfg(feature = "gan")]

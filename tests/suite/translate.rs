@@ -76,6 +76,7 @@ fn pairs_are_what_both_generators_make_of_the_same_latents_and_class() {
     // What ties both sides is learned by a phase of its own, and changes what is made.
     desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out tied")).ok();
     assert!(desk.path(checkpoint("tied/classifier")).is_file() && !desk.path("trgan/classifier").exists());
+    assert!(desk.text("tied/report.html").contains("agree: of 512 latents the label predictor is surer than 0.9"));
     assert!(desk.checkpoint("tied") != desk.checkpoint("trgan"));
     desk.graft("transfer --resume tied --steps 7 -q").ok();
     desk.graft(&format!("transfer --method trgan --agree 1 {SMALL} --out whole").replace("--steps 5", "--steps 7"))
@@ -134,6 +135,7 @@ fn agreement_stands_beside_chance_and_shuffled_pairs() {
     // Both are of independent sides; 2,000 pairs are that sure of their share to three standard deviations.
     assert!((number("shuffled") - number("chance")).abs() < 3.0 * (0.25f64 / 2000.0).sqrt(), "{found}");
     assert!(number("judge_fd") > number("floor"), "{found}");
+    assert_eq!(found["classes"], serde_json::json!([]), "TrGAN's generators know none");
     assert!(found["source_judge"]["accuracy"].as_f64().unwrap() > 0.5, "it was shown what the generator was: {found}");
     // The same again, out of the library.
     let translation = Translation::read(&desk.path("trgan"), &Device::cpu()).unwrap();
@@ -150,6 +152,25 @@ fn coloured(desk: &Desk, folder: &str, classes: [(&str, [u8; 3]); 2]) {
             image::RgbImage::from_fn(16, 16, |x, _| image::Rgb(colour.map(|c| c.saturating_sub(number + x as u8))));
         picture.save(place.join(format!("{number}.png"))).unwrap();
     }
+}
+
+#[test]
+fn pairs_that_are_measured_are_of_classes_that_both_sides_have() {
+    let desk = Desk::new();
+    let (red, green, blue) = ([220, 20, 20], [20, 220, 20], [20, 20, 220]);
+    coloured(&desk, "source", [("ant", red), ("bee", blue)]);
+    coloured(&desk, "source", [("cow", green), ("dog", [120; 3])]);
+    coloured(&desk, "target/train", [("bee", blue), ("dog", red)]);
+    coloured(&desk, "target/test", [("bee", blue), ("dog", red)]);
+    let small =
+        "--size 16 --features 4 --latent 6 --batch 8 --steps 1 --source-steps 1 --feature-steps 1 --no-judge -q";
+    let data = "--source folder:source --target folder:target";
+    desk.graft(&format!("transfer --method ctgan --confidence 0 {data} {small} --out run")).ok();
+    let said = desk.graft("translate run --count 4 --agreement --out pairs.png -q --json").ok();
+    let said: Json = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    // The generator knows four, and draws them.
+    assert_eq!(said["classes"], serde_json::json!(["ant", "bee", "cow", "dog"]));
+    assert_eq!(said["agreement"]["classes"], serde_json::json!(["bee", "dog"]));
 }
 
 #[test]
@@ -195,4 +216,7 @@ fn networks_keep_the_names_of_their_classes_where_these_were_mapped() {
     let oracle =
         mapped.replace("--confidence 0", "--labels true --soft-labels").replace("--out mapped", "--out oracle");
     desk.refuses(2, &oracle, &["soft-labels is about what a predictor says"]);
+    // Its checkpoint had another place then.
+    desk.shell("mv gan moved").ok();
+    desk.refuses(1, "translate mapped --out no.png", &["mapped began with the generator of", "gan, which is gone"]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::labels::{FileLabels, hold_out};
 use super::{Design, Digests, Settings};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gan::Architecture;
 use crate::metrics::{HeldOut, flattery, flattery_of_source, seen};
 use crate::random::{Purpose, generator};
-use crate::transfer::SourceImages;
+use crate::transfer::{SourceImages, without_partner};
 
 use rand::seq::SliceRandom;
 
@@ -47,6 +47,9 @@ pub struct Data {
     pub inverted: bool,
     /// The source for GANs, which all runs share.
     pub of_gan: SourceImages,
+    /// What a person should know of classes, in sentences.
+    noticed: Vec<String>,
+    warnings: OnceLock<Vec<String>>,
 }
 
 /// A target's images by what they are for, in the size in which they were read.
@@ -219,8 +222,13 @@ fn chosen(data: &Dataset, labels: &[Option<u32>], classes: &Classes) -> Option<D
 }
 
 impl Data {
-    /// What a person should know of accuracies, if some of the held-out images may be learned from.
-    pub fn warnings(&self) -> Vec<String> {
+    /// What a person should know of accuracies: whether some of the held-out images may be learned from, which classes are not measured, and of
+    /// which the source teaches nothing.
+    pub fn warnings(&self) -> &[String] {
+        self.warnings.get_or_init(|| self.warned_of())
+    }
+
+    fn warned_of(&self) -> Vec<String> {
         let held_out = self.held_out();
         let of_source = self.source.iter().filter_map(|(source, _)| flattery_of_source(held_out, source));
         let measured = held_out.class_counts();
@@ -231,7 +239,7 @@ impl Data {
             format!("of {} no image is held out: how well such images are told is not measured", lost.join(", "))
         });
         let copies = flattery(seen(held_out, &self.training), held_out.len());
-        copies.into_iter().chain(of_source).chain(unmeasured).collect()
+        copies.into_iter().chain(of_source).chain(unmeasured).chain(self.noticed.clone()).collect()
     }
 
     /// Those of a target, of which all images have labels or the settings' file says some, of the settings' source, and more unlabelled ones.
@@ -266,7 +274,7 @@ impl Data {
             if data.classes.named(&taken).is_some() {
                 return Err(Error::invalid(format!("{} has a class called {taken}; give it another name", data.name)));
             }
-            of_classes(&data, &classes).map(|data| (data, grey))
+            Ok((of_classes(&data, &classes)?, grey, without_partner(&data.classes, &classes)))
         });
         let more = settings.unlabelled.as_ref().map(|spec| -> Result<Dataset> {
             let reading = Reading { unlabelled: true, ..target.reading().of_more().of_size(size) };
@@ -284,7 +292,12 @@ impl Data {
             }
             Ok(all.select(&kept))
         });
-        let source = source.transpose()?;
+        // Folders have been told of as they were read.
+        let mut noticed = if settings.labels_file.is_some() { classes.alike() } else { Vec::new() };
+        let source = source.transpose()?.map(|(source, grey, lonely)| {
+            noticed.extend(lonely);
+            (source, grey)
+        });
         let of_signs = source.as_ref().is_some_and(|(_, grey)| *grey && channels == 3);
         Ok(Data {
             inverted: settings.invert.unwrap_or(of_signs),
@@ -297,6 +310,8 @@ impl Data {
             withheld,
             source,
             of_gan,
+            noticed,
+            warnings: OnceLock::new(),
         })
     }
 

@@ -154,6 +154,15 @@ pub fn found(root: &Path, design: &Design, data: &Data) -> Result<Classification
     Classification::gather(root, design, Described::of(design, data, &microkernel))
 }
 
+/// As [`found`], where the images are no longer there as they were: what is said of them is what was written last.
+///
+/// # Errors
+/// What files say. None where nothing was written yet.
+pub fn found_before(root: &Path, design: &Design) -> Result<Option<Classification>> {
+    let described = Described::kept(&root.join(RESULT), design)?;
+    described.map(|described| Classification::gather(root, design, described)).transpose()
+}
+
 /// Refuses a device of another kind than made the runs in a folder so far, unless it is let in; writes nothing.
 ///
 /// # Errors

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::cell::Record;
 use super::{Arm, Data, Design, Settings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::experiment::statistics::student_quantile;
 use crate::experiment::verdict::{self, Candidate, Contrast, Finding, Measured, Protocol, Reading};
 use crate::metrics::Confusion;
 
 /// What was compared, with everything that determines it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Described {
     /// What all runs share.
     pub settings: Settings,
@@ -32,6 +32,9 @@ pub struct Described {
     pub labelled: usize,
     /// How many images accuracy is measured on.
     pub held_out: usize,
+    /// How many of these each class has; empty where an older version counted.
+    #[serde(default)]
+    pub held_out_counts: Vec<usize>,
     /// The data set that they are of.
     pub held_out_of: String,
     /// How many images the validation block has.
@@ -40,6 +43,9 @@ pub struct Described {
     pub balanced: bool,
     /// The share of the largest class of the held-out images: accuracy by chance.
     pub chance: f64,
+    /// What a person should know of these images.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// What rounds ([`Backend::rounding`](crate::backend::Backend::rounding)) in those that computed.
     pub microkernel: String,
 }
@@ -57,14 +63,14 @@ pub struct CellReport {
     pub record: Option<Record>,
 }
 
-/// An arm that is no candidate against a baseline.
+/// An arm of which nothing is claimed: a baseline against the other, or any against its control where there is no baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Beside {
     /// The arm's name.
     pub arm: String,
     /// Labelled images a class.
     pub shots: usize,
-    /// Against each baseline but itself.
+    /// Against each of these.
     pub contrasts: Vec<Contrast>,
 }
 
@@ -107,7 +113,7 @@ pub struct Classification {
     pub accuracies: Vec<Accuracy>,
     /// What may be claimed; `size` is labels a class, and ratios are of error rates.
     pub findings: Vec<Finding>,
-    /// The ratios of error rates of baselines.
+    /// The ratios of error rates of which nothing is claimed.
     pub beside: Vec<Beside>,
 }
 
@@ -128,12 +134,63 @@ impl Described {
             training: data.count(),
             labelled: data.labelled(),
             held_out: held_out.len(),
+            held_out_counts: held_out.class_counts(),
             held_out_of: held_out.name.clone(),
             validation: data.validation.len(),
             balanced: own.is_uneven(),
             chance: own.largest_share(),
+            warnings: data.warnings().to_vec(),
             microkernel: microkernel.to_string(),
         }
+    }
+
+    /// As a folder's `classify.json` has it, of the arms and runs that its design has by now; None where there is none yet.
+    ///
+    /// # Errors
+    /// What files say; [`Error::Invalid`](crate::Error::Invalid) where the file is not what was written there.
+    pub fn kept(path: &Path, design: &Design) -> Result<Option<Described>> {
+        #[derive(Deserialize)]
+        struct Kept {
+            protocol: Described,
+        }
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read(path).map_err(Error::io("read", path))?;
+        let kept: Kept = serde_json::from_slice(&text)
+            .map_err(|error| Error::invalid(format!("{} is not what was written there: {error}", path.display())))?;
+        let Protocol { baselines, candidates, .. } = design.protocol();
+        let (arms, shots) = (design.arms.clone(), design.shots());
+        Ok(Some(Described { arms, shots, baselines, candidates, ..kept.protocol }))
+    }
+
+    /// The arms that others stand beside: the baselines or, where there are none, the controls.
+    pub fn held_against(&self) -> Vec<&String> {
+        if !self.baselines.is_empty() {
+            return self.baselines.iter().collect();
+        }
+        let controls = self.candidates.iter().flat_map(|candidate| &candidate.controls).collect::<Vec<_>>();
+        self.arms.iter().map(|arm| &arm.name).filter(|name| controls.contains(name)).collect()
+    }
+
+    /// What is right by chance, as verdicts count: with one class for all images.
+    pub fn by_chance(&self) -> f64 {
+        let classes = self.held_out_counts.iter().filter(|&&count| count > 0).count();
+        match self.balanced {
+            true if classes > 0 => 1.0 / classes as f64,
+            true => 1.0 / self.classes.len() as f64,
+            false => self.chance,
+        }
+    }
+
+    /// What one held-out image is in points, as verdicts count: of the smallest class where that is the mean over classes.
+    fn one_image(&self) -> f64 {
+        let counts = self.held_out_counts.iter().filter(|&&count| count > 0);
+        let images = match counts.clone().min() {
+            Some(smallest) if self.balanced => smallest * counts.count(),
+            _ => self.held_out,
+        };
+        100.0 / images.max(1) as f64
     }
 
     /// What an arm is told by here: balanced accuracy where verdicts are of that.
@@ -190,20 +247,30 @@ impl Classification {
 
     /// What a reader of its verdicts has to know.
     pub fn remarks(&self) -> Vec<String> {
-        /// Below so many images it is said what one of them is.
-        const FEW: usize = 200;
+        /// From so many points on it is said what one image is.
+        const MUCH: f64 = 0.5;
         let mut remarks = Vec::new();
-        let Described { baselines, balanced, chance, held_out, .. } = &self.protocol;
-        if *held_out < FEW {
-            let one = 100.0 / (*held_out).max(1) as f64;
+        let Described { balanced, chance, held_out, .. } = &self.protocol;
+        let one = self.protocol.one_image();
+        if one > MUCH {
+            let (what, which) =
+                if *balanced { ("balanced accuracy", " of the smallest class") } else { ("accuracy", "") };
             remarks.push(format!(
-                "accuracy is measured on {held_out} images, of which one is {one:.1} points: verdicts and their intervals allow for that, \
-                 intervals of accuracies, which are over seeds, do not"
+                "{what} is measured on {held_out} images, of which one{which} is {one:.1} points: verdicts and their intervals allow for \
+                 that, intervals of accuracies, which are over seeds, do not"
             ));
         }
-        if baselines.len() < 2 {
-            remarks
-                .push("helps means better than scratch and selftrain: one of them is not among the arms".to_string());
+        let known = self.protocol.settings.baselines();
+        let lacking = known.iter().filter(|known| self.protocol.arms.iter().all(|arm| arm.options != known.options));
+        match lacking.map(|arm| arm.name.as_str()).collect::<Vec<_>>()[..] {
+            [] => {}
+            [one] => {
+                remarks.push(format!("helps means better than scratch and selftrain: {one} is not among the arms"))
+            }
+            _ => remarks.push(
+                "helps means better than scratch and selftrain, none of which is among the arms: there are no verdicts"
+                    .to_string(),
+            ),
         }
         if *balanced {
             let share = 100.0 * chance;
@@ -229,10 +296,15 @@ fn measured(cells: &[CellReport], balanced: bool, held_out: usize) -> Vec<Measur
     cells.iter().filter_map(of).collect()
 }
 
+/// Baselines against one another or, where there are none, arms against their controls.
 fn beside(protocol: &Protocol, measured: &[Measured]) -> Result<Vec<Beside>> {
+    let others = |arm: &String| protocol.baselines.iter().filter(|name| *name != arm).cloned().collect();
+    let pairs: Vec<(&String, Vec<String>)> = match protocol.baselines.is_empty() {
+        true => protocol.candidates.iter().map(|candidate| (&candidate.arm, candidate.controls.clone())).collect(),
+        false => protocol.baselines.iter().map(|arm| (arm, others(arm))).collect(),
+    };
     let mut beside = Vec::new();
-    for arm in &protocol.baselines {
-        let baselines: Vec<String> = protocol.baselines.iter().filter(|name| *name != arm).cloned().collect();
+    for (arm, baselines) in pairs {
         if baselines.is_empty() {
             continue;
         }
@@ -295,5 +367,29 @@ mod tests {
             "two say nothing, and nothing beyond all"
         );
         assert_eq!(Mean::of(&[]), None);
+    }
+
+    #[test]
+    fn arms_stand_beside_their_controls_where_there_is_no_baseline() {
+        let measured = |arm: &str, seed: u64, fd: f64| Measured {
+            arm: arm.to_string(),
+            size: 5,
+            seed,
+            reading: Reading::Final,
+            fd: Some(fd),
+            sampling: 0.0,
+        };
+        let runs: Vec<Measured> = (0..3)
+            .flat_map(|seed| [measured("mine", seed, 0.2), measured("control", seed, 0.4 + 0.01 * seed as f64)])
+            .collect();
+        let candidate = |arm: &str, controls: &[&str]| Candidate {
+            arm: arm.to_string(),
+            controls: controls.iter().map(|name| name.to_string()).collect(),
+        };
+        let candidates = vec![candidate("mine", &["control"]), candidate("control", &[])];
+        let asked = ["mine", "control"].map(|arm| (arm.to_string(), 5)).to_vec();
+        let found = beside(&Protocol { baselines: Vec::new(), candidates, asked }, &runs).unwrap();
+        let [Beside { arm, shots: 5, contrasts }] = &found[..] else { panic!("{found:?}") };
+        assert!(arm == "mine" && contrasts[0].against == "control" && contrasts[0].test.is_some(), "{contrasts:?}");
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Arm, FileLabels, LabelsFile};
+use super::{Arm, FileLabels, LabelsFile, Teaching};
 use crate::atomic;
 use crate::checkpoint::difference;
 use crate::data::{Parts, Reading, Spec};
@@ -63,6 +63,27 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The arms that others have to beat, where they are there.
+    pub fn baselines(&self) -> [Arm; 2] {
+        ["scratch", "selftrain"].map(|name| {
+            let arm = Arm::parse(name).expect("an arm that has a name");
+            if self.source.is_some() { arm } else { arm.without_source().expect("it needs no source") }
+        })
+    }
+
+    /// The same with the lengths of what none of these arms has taken a part in as they are in `now`: they have decided nothing.
+    fn freed(&self, arms: &[Arm], now: &Settings) -> Settings {
+        let has = |of: fn(&Teaching) -> bool| arms.iter().filter_map(|arm| arm.teaching().ok()).any(|arm| of(&arm));
+        let (has_gan, has_source) = (has(|arm| arm.samples > 0.0), has(|arm| arm.source || arm.samples > 0.0));
+        let length = |is_bound: bool, own: u64, other: u64| if is_bound { own } else { other };
+        Settings {
+            gan_source_steps: length(has_gan, self.gan_source_steps, now.gan_source_steps),
+            gan_steps: length(has_gan, self.gan_steps, now.gan_steps),
+            source_steps: length(has_source, self.source_steps, now.source_steps),
+            ..self.clone()
+        }
+    }
+
     /// Reads the target.
     ///
     /// # Errors
@@ -256,6 +277,7 @@ impl Design {
         };
         let (before, now) = (design.settings.absolute()?, asked.settings.absolute()?);
         let now = Settings { reading: now.reading.found_as(&before.reading), ..now };
+        let before = before.freed(&design.arms, &now);
         let check = |before: &Settings| match difference("", &json!(before), &json!(now)) {
             Some((name, ours, theirs)) => Err(refused(&name, ours.to_string(), theirs.to_string())),
             None => Ok(()),
@@ -346,12 +368,7 @@ impl Design {
     /// The claims: arms are held against `scratch` and `selftrain`, and against their controls, as far as those are there. Arms are known by
     /// their options, whatever they are called.
     pub fn protocol(&self) -> Protocol {
-        const BASELINES: [&str; 2] = ["scratch", "selftrain"];
-        let named = |name: &&str| {
-            let arm = Arm::parse(name).expect("an arm that has a name");
-            if self.settings.source.is_some() { arm } else { arm.without_source().expect("it needs no source") }
-        };
-        let known = BASELINES.each_ref().map(named);
+        let known = self.settings.baselines();
         let (baselines, candidates): (Vec<&Arm>, Vec<&Arm>) =
             self.arms.iter().partition(|arm| known.iter().any(|baseline| baseline.options == arm.options));
         let control = |arm: &Arm| {

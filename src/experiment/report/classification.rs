@@ -1,6 +1,6 @@
 //! The report of an experiment of classifiers: accuracies, verdicts, curves over labels and steps, and which classes are taken for which.
 
-use super::comparison::{ratio, sentence};
+use super::comparison::{notes, ratio, sentence};
 use super::number::{decimal, whole};
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
@@ -11,11 +11,11 @@ use crate::experiment::classify::{Accuracy, Classification, Data, Mean, Record};
 const SHOWN: usize = 100;
 const COLUMNS: usize = 10;
 
-/// The report of an experiment, as far as it got.
+/// The report of an experiment, as far as it got, with some of its labelled images where they are there.
 ///
 /// # Errors
 /// Where a class has fewer images than labels are asked for.
-pub fn of_classification(found: &Classification, data: &Data) -> Result<Page> {
+pub fn of_classification(found: &Classification, data: Option<&Data>) -> Result<Page> {
     let protocol = &found.protocol;
     let settings = &protocol.settings;
     let from = settings.source.as_ref().map_or(String::new(), |source| format!(" from {source}"));
@@ -23,9 +23,11 @@ pub fn of_classification(found: &Classification, data: &Data) -> Result<Page> {
     for sentence in outcome(found) {
         page = page.summary(sentence);
     }
-    page = page.heading("Accuracy");
+    for warning in &protocol.warnings {
+        page = page.with(Note::warning(sentence(warning)));
+    }
     if let Some(plot) = over_labels(found) {
-        page = page.with(plot);
+        page = page.heading("Accuracy").with(plot);
     }
     for &shots in &protocol.shots {
         page = page.heading(a_class(shots));
@@ -40,7 +42,14 @@ pub fn of_classification(found: &Classification, data: &Data) -> Result<Page> {
             page = page.with(table);
         }
     }
-    if let (Some(&shots), Some(cell)) = (protocol.shots.first(), found.cells.first()) {
+    let runs = found.cells.iter().filter_map(|cell| {
+        let (arm, record) = (cell.arm.as_str(), cell.record.as_ref()?);
+        Some((arm, cell.shots, cell.seed, &record.notes[..]))
+    });
+    if let Some(table) = notes("labels a class", runs) {
+        page = page.heading("Runs").with(table);
+    }
+    if let (Some(data), Some(&shots), Some(cell)) = (data, protocol.shots.first(), found.cells.first()) {
         let images = data.drawn(shots, cell.seed)?.labelled().all.images;
         let images = images.select(&(0..images.count.min(SHOWN)).collect::<Vec<_>>());
         page = page.heading("Images").with(labelled(&images, shots, cell.seed));
@@ -58,7 +67,8 @@ fn best(found: &Classification, shots: usize) -> Option<&Accuracy> {
     let here = || found.accuracies.iter().filter(move |own| own.shots == shots);
     let seeds = here().map(|own| own.accuracy.seeds).max()?;
     let told = |own: &Accuracy| found.protocol.told_by(own).mean;
-    here().filter(|own| own.accuracy.seeds == seeds).max_by(|a, b| told(a).total_cmp(&told(b)))
+    // Of equal ones the first.
+    here().rev().filter(|own| own.accuracy.seeds == seeds).max_by(|a, b| told(a).total_cmp(&told(b)))
 }
 
 /// What came out, in sentences.
@@ -106,7 +116,8 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// An arm a row.
 fn accuracies(found: &Classification, shots: usize) -> Table {
     let protocol = &found.protocol;
-    let against: Vec<String> = protocol.baselines.iter().map(|name| format!("errors against {name}")).collect();
+    let others = protocol.held_against();
+    let against: Vec<String> = others.iter().map(|name| format!("errors against {name}")).collect();
     let mut head = vec!["arm", "accuracy %", "by seed"];
     if protocol.balanced {
         head.push("balanced %");
@@ -121,8 +132,8 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         let finding = found.findings.iter().find(|finding| finding.arm == arm.name && finding.size == shots);
         let beside = found.beside.iter().find(|beside| beside.arm == arm.name && beside.shots == shots);
         let contrasts = finding.map(|finding| &finding.contrasts).or(beside.map(|beside| &beside.contrasts));
-        let against = |name: &String| {
-            let contrast = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == *name));
+        let against = |name: &&String| {
+            let contrast = contrasts.and_then(|all| all.iter().find(|contrast| contrast.against == **name));
             contrast.map_or(Entry::Missing, ratio)
         };
         let by_seed = runs.iter().filter_map(|(seed, record)| Some((seed, record.accuracy?)));
@@ -139,7 +150,7 @@ fn accuracies(found: &Classification, shots: usize) -> Table {
         if protocol.balanced {
             cells.push(shown(|own| &own.balanced_accuracy, true));
         }
-        cells.extend(protocol.baselines.iter().map(against));
+        cells.extend(others.iter().map(against));
         let minutes = |of: fn(&Record) -> Option<f64>| {
             Entry::maybe(mean(runs.iter().filter_map(|(_, record)| of(record))).map(|seconds| seconds / 60.0), 1)
         };
@@ -186,9 +197,9 @@ fn over_labels(found: &Classification) -> Option<Plot> {
         return None;
     }
     let protocol = &found.protocol;
-    let (what, by_chance, chance) = match protocol.balanced {
-        true => ("Balanced accuracy", "one class for all", 1.0 / protocol.classes.len() as f64),
-        false => ("Accuracy", "the largest class", protocol.chance),
+    let (what, by_chance) = match protocol.balanced {
+        true => ("Balanced accuracy", "one class for all"),
+        false => ("Accuracy", "the largest class"),
     };
     let mut plot = Plot::new(format!("{what} over labelled images a class, %"), "labelled images a class");
     for arm in &protocol.arms {
@@ -205,7 +216,7 @@ fn over_labels(found: &Classification) -> Option<Plot> {
         });
         plot = plot.series(Series::new(arm.name.as_str(), line).band(band));
     }
-    Some(plot.reference(by_chance, 100.0 * chance).note("Areas are 95 % intervals over seeds."))
+    Some(plot.reference(by_chance, 100.0 * protocol.by_chance()).note("Areas are 95 % intervals over seeds."))
 }
 
 /// Accuracies of the validation block over steps.

@@ -36,16 +36,26 @@ const OF_RUNS: [Figure<Readings>; 3] = [
     },
 ];
 
-/// The report of a comparison in a folder, as far as it got; `real` are images that its runs learn from.
+/// The report of a comparison in a folder, as far as it got; `real` are images that its runs learn from, and `warned` what a person should
+/// know of all images.
 ///
 /// # Errors
 /// [`Error::Io`] where pictures cannot be read; [`Error::Invalid`] where one is none.
-pub fn of_comparison(root: &Path, comparison: &Comparison, real: Option<&Images>, command: &str) -> Result<Page> {
+pub fn of_comparison(
+    root: &Path,
+    comparison: &Comparison,
+    real: Option<&Images>,
+    warned: &[String],
+    command: &str,
+) -> Result<Page> {
     let settings = &comparison.protocol.settings;
     let mut page =
         Page::new(format!("{} to {}, compared", short(&settings.source), short(&settings.target))).command(command);
     for sentence in outcome(comparison) {
         page = page.summary(sentence);
+    }
+    for warning in warned {
+        page = page.with(Note::warning(self::sentence(warning)));
     }
     for &size in &comparison.protocol.sizes {
         page = page.heading(format!("{} target images", whole(size as u64)));
@@ -74,7 +84,11 @@ pub fn of_comparison(root: &Path, comparison: &Comparison, real: Option<&Images>
             page = page.with(table);
         }
     }
-    if let Some(table) = notes(comparison) {
+    let runs = comparison.cells.iter().filter_map(|cell| {
+        let (arm, record) = (cell.arm.as_str(), cell.record.as_ref()?);
+        Some((arm, cell.size, cell.seed, &record.notes[..]))
+    });
+    if let Some(table) = notes("images", runs) {
         page = page.heading("What the methods say").with(table);
     }
     Ok(page.heading("Settings").with(facts(comparison)))
@@ -392,15 +406,15 @@ fn minutes(comparison: &Comparison, size: usize) -> Option<Table> {
     (!here.is_empty()).then(|| table.note(text))
 }
 
-/// What methods said of runs: the accuracy of pseudo-labels, say.
-fn notes(comparison: &Comparison) -> Option<Table> {
-    let mut table = Table::new("Notes of runs", &["arm", "images", "seed", "note"]);
+/// What methods said of runs, of an arm, a size and a seed each: the accuracy of pseudo-labels, say.
+pub(super) fn notes<'a>(size: &str, runs: impl Iterator<Item = (&'a str, usize, u64, &'a [String])>) -> Option<Table> {
+    let mut table = Table::new("Notes of runs", &["arm", size, "seed", "note"]);
     let mut any = false;
-    for cell in &comparison.cells {
-        for note in cell.record.iter().flat_map(|record| &record.notes) {
+    for (arm, size, seed, notes) in runs {
+        for note in notes {
             any = true;
-            let (size, seed) = (whole(cell.size as u64), cell.seed.to_string());
-            table = table.row([cell.arm.clone(), size, seed, note.clone()].map(Entry::Text).to_vec());
+            let cells = [arm.to_string(), whole(size as u64), seed.to_string(), note.clone()];
+            table = table.row(cells.map(Entry::Text).to_vec());
         }
     }
     any.then_some(table)
