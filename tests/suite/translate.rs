@@ -161,6 +161,7 @@ fn pairs_that_are_measured_are_of_classes_that_both_sides_have() {
     coloured(&desk, "source", [("ant", red), ("bee", blue)]);
     coloured(&desk, "source", [("cow", green), ("dog", [120; 3])]);
     coloured(&desk, "target/train", [("bee", blue), ("dog", red)]);
+    coloured(&desk, "target/val", [("bee", blue), ("dog", red)]);
     coloured(&desk, "target/test", [("bee", blue), ("dog", red)]);
     let small =
         "--size 16 --features 4 --latent 6 --batch 8 --steps 1 --source-steps 1 --feature-steps 1 --no-judge -q";
