@@ -243,7 +243,8 @@ pub fn write_report(root: &Path) -> Result<PathBuf> {
     match data_of(root, &mut design) {
         Ok(data) => report_on(root, &classify::found(root, &design, &data)?, Some(&data)),
         Err(error) => {
-            let Some(found) = classify::found_before(root, &begun)? else { return Err(error) };
+            // What an earlier version wrote may lack something.
+            let Ok(Some(found)) = classify::found_before(root, &begun) else { return Err(error) };
             let why = match error {
                 // There is nothing that else could be done about a folder.
                 Error::Folder { problem, .. } => problem,

@@ -143,7 +143,8 @@ impl Compare {
             let panel = (joined.judges == Judges::Three).then(|| PanelSettings::of(known.as_ref(), real.native()));
             let panel = panel.transpose()?;
             compare::inspect(&design, &real, device)?;
-            for warning in real.warnings(&design)? {
+            let warnings = real.warnings(&joined)?;
+            for warning in &warnings {
                 warn(format!("warning: {warning}"));
             }
             compare::check_fits(&design, &real, panel.as_ref(), device, jobs)?;
@@ -179,7 +180,7 @@ impl Compare {
             let workers = self.workers.with(&claims, jobs);
             let (comparison, ending) = compare::run(&self.out, &design, &real, &judging, device, &workers, watcher)
                 .map_err(advised_of_experiment)?;
-            let report = report_on(&self.out, &comparison, Some(&real), false)?;
+            let report = report_on(&self.out, &comparison, (Some(&real), &warnings), false)?;
             let results = match &comparison.search {
                 Some(found) => search_tables::results(&comparison, found),
                 None => tables::results(&comparison),
@@ -332,20 +333,36 @@ pub fn write_report(root: &Path, with_live: bool) -> Result<PathBuf> {
     let comparison = compare::found(root)?;
     let settings = &comparison.protocol.settings;
     let real = if_readable(settings.read_target().and_then(|target| RealData::of(&target, settings)));
-    report_on(root, &comparison, real.as_ref(), with_live)
+    let warnings = match (&real, Design::read(root)?) {
+        // Of other images than those that were measured nothing is said.
+        (Some(real), Some(design)) => {
+            let known = compare::check_moved(root, &design, real).and_then(|()| real.warnings(&design));
+            let why = |error| match error {
+                Error::Folder { problem, .. } => problem,
+                error => error.to_string(),
+            };
+            known.map_err(|error| {
+                warn(format!("note: whether held-out images can be learned from is not said: {}", why(error)))
+            })
+        }
+        _ => Ok(Vec::new()),
+    };
+    report_on(root, &comparison, (real.as_ref(), &warnings.unwrap_or_default()), with_live)
 }
 
-fn report_on(root: &Path, comparison: &Comparison, real: Option<&RealData>, with_live: bool) -> Result<PathBuf> {
+/// `real` are the images, and what a person should know of them.
+fn report_on(
+    root: &Path,
+    comparison: &Comparison,
+    (real, warnings): (Option<&RealData>, &[String]),
+    with_live: bool,
+) -> Result<PathBuf> {
     let path = root.join(REPORT);
     let size = comparison.protocol.sizes.iter().copied().max().unwrap_or(1);
     let seed = comparison.cells.first().map_or(0, |cell| cell.seed);
     let images = real.and_then(|real| if_readable(real.subset(size, seed))).map(|subset| subset.images);
-    let warnings = match (real, Design::read(root)?) {
-        (Some(real), Some(design)) => if_readable(real.warnings(&design)).unwrap_or_default(),
-        _ => Vec::new(),
-    };
     let command = equivalent_command(root, comparison);
-    let mut page = of_comparison(root, comparison, images.as_ref(), &warnings, &command)?;
+    let mut page = of_comparison(root, comparison, images.as_ref(), warnings, &command)?;
     if with_live {
         page = page.opening_with(live::of_comparison(root, comparison)?);
     }

@@ -30,10 +30,9 @@ pub struct Seeking {
     pub starts: usize,
 }
 
-/// The first pictures of files, of a folder of them or of a data set, in a generator's size and channels.
-pub fn pictures(images: &[String], most: usize, reading: &Reading, architecture: &Architecture) -> Result<Dataset> {
-    let reading = reading.of_size(architecture.size);
-    let form = (architecture.size, architecture.channels);
+/// The first pictures of files, of a folder of them or of a data set, in a network's size and channels.
+pub fn pictures(images: &[String], most: usize, reading: &Reading, form: (usize, usize)) -> Result<Dataset> {
+    let reading = reading.of_size(form.0);
     let files = || {
         let paths: Vec<PathBuf> = images.iter().take(most).map(PathBuf::from).collect();
         read_files(&paths, form, &reading)

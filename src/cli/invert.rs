@@ -71,7 +71,12 @@ impl Invert {
         let of_file = |error: Error| Error::invalid(format!("{}: {error}", path.display()));
         let architecture = Architecture::of(&checkpoint).map_err(of_file)?;
         let usual = if self.images.len() > 1 { self.images.len() } else { USUAL };
-        let data = pictures(&self.images, self.count.unwrap_or(usual), &self.reading.over(reading), &architecture)?;
+        let data = pictures(
+            &self.images,
+            self.count.unwrap_or(usual),
+            &self.reading.over(reading),
+            (architecture.size, architecture.channels),
+        )?;
         self.compute.run(|device| {
             let (architecture, network) = load_generator(&checkpoint, device).map_err(of_file)?;
             let names = network.conditions().names();

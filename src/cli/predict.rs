@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use super::inversion::pictures;
 use super::reading::ReadingOptions;
 use super::{Compute, named, tell};
 use crate::data::csv::quoted;
-use crate::data::{Dataset, Reading, Spec, Split, read_files};
+use crate::data::{Dataset, Reading};
 use crate::error::{Error, Result, either};
 use crate::experiment::classify::{Design, KeptClassifier, classifier_path};
 
@@ -62,15 +63,9 @@ impl Predict {
     fn pictures(&self, kept: &KeptClassifier) -> Result<Dataset> {
         let design = kept.classifier.design();
         // As the classifier's own pictures were read; folders are no classes, since nobody asks for labels.
-        let reading = self.reading.over(kept.reading.of_more()).of_size(design.size);
+        let reading = self.reading.over(kept.reading.of_more());
         let reading = Reading { unlabelled: true, together: true, ..reading };
-        match self.data.parse::<Spec>() {
-            Ok(spec) => spec.read(Split::Train, &reading),
-            Err(_) if Path::new(&self.data).is_file() => {
-                read_files(&[PathBuf::from(&self.data)], (design.size, design.channels), &reading)
-            }
-            Err(error) => Err(error),
-        }
+        pictures(std::slice::from_ref(&self.data), usize::MAX, &reading, (design.size, design.channels))
     }
 
     pub fn run(&self) -> Result<()> {

@@ -182,7 +182,12 @@ impl Translate {
     /// The latents of the pictures, through the generator of their side.
     fn found(&self, translation: &Translation, count: usize) -> Result<OfPictures> {
         let (architecture, network) = translation.generator(self.of);
-        let data = pictures(&self.images, count, &self.reading.over(translation.reading(self.of)), architecture)?;
+        let data = pictures(
+            &self.images,
+            count,
+            &self.reading.over(translation.reading(self.of)),
+            (architecture.size, architecture.channels),
+        )?;
         let data = translation.named(self.of, data)?;
         fits(translation, data.len())?;
         let own = classes_of(self.class.as_deref(), network.conditions().names(), &data)?;

@@ -4,12 +4,24 @@
 /// The number of the line that a record begins in, and its fields.
 pub type Record = (usize, Vec<String>);
 
-/// What stands between the values of a text: a comma where its first line has one outside of quotes, else a semicolon or a tab where it has
-/// that.
+/// What may stand between the values of a text: a comma where its first record has one, else a semicolon or a tab where it has that.
+const SEPARATORS: [char; 3] = [',', ';', '\t'];
+
 fn separator(text: &str) -> char {
-    let first = text.split(['\n', '\r']).next().unwrap_or_default();
-    let outside: String = first.split('"').step_by(2).collect();
-    [',', ';', '\t'].into_iter().find(|&separator| outside.contains(separator)).unwrap_or(',')
+    let mut letters = text.chars().peekable();
+    let (mut begins, mut there) = (true, Vec::new());
+    while let Some(letter) = letters.next_if(|letter| !matches!(letter, '\n' | '\r')) {
+        if begins && letter == '"' {
+            while let Some(letter) = letters.next() {
+                if letter == '"' && letters.next_if_eq(&'"').is_none() {
+                    break;
+                }
+            }
+        }
+        begins = SEPARATORS.contains(&letter);
+        there.extend(begins.then_some(letter));
+    }
+    SEPARATORS.into_iter().find(|separator| there.contains(separator)).unwrap_or(',')
 }
 
 /// The records of a text; empty lines are none.
@@ -17,8 +29,9 @@ fn separator(text: &str) -> char {
 /// # Errors
 /// The number of the line that is at fault, and what is wrong there.
 pub fn records(text: &str) -> Result<Vec<Record>, (usize, &'static str)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let separator = separator(text);
-    let mut letters = text.strip_prefix('\u{feff}').unwrap_or(text).chars().peekable();
+    let mut letters = text.chars().peekable();
     let (mut records, mut line) = (Vec::new(), 1);
     while letters.peek().is_some() {
         let (begins, mut record) = (line, Vec::new());
@@ -103,6 +116,8 @@ mod tests {
                 "{end:?}"
             );
         }
+        assert_eq!(read("\"x\ny,z\";file\n1;2"), [row(1, &["x\ny,z", "file"]), row(3, &["1", "2"])]);
+        assert_eq!(read("5\";file\n1;2"), [row(1, &["5\"", "file"]), row(2, &["1", "2"])]);
         assert_eq!(records("a\n\"b\nc").unwrap_err(), (2, "a quote is not closed"));
     }
 

@@ -94,6 +94,8 @@ fn an_experiment_that_was_killed_and_goes_on_two_at_a_time_finds_the_same() {
     let report = whole.text("whole/report.html");
     assert!(report.contains("what images of a class are found to be") && report.contains("data:image/png"));
     assert!(report.contains("Notes of runs") && report.contains("samples teach"), "what became of GANs' samples");
+    let other = CLASSIFY.replace("--gan-steps 4", "--gan-steps 5");
+    whole.refuses(1, &format!("{other} {ARMS} --out whole"), &["begun with gan-steps 4, and now 5 is asked for"]);
     assert_eq!(whole.graft("report whole").ok().trim(), "whole/report.html");
     assert!(whole.text("whole/report.html") == report, "it is written again from what is there");
     let help = whole.graft("classify --help").ok();

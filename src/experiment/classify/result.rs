@@ -32,7 +32,7 @@ pub struct Described {
     pub labelled: usize,
     /// How many images accuracy is measured on.
     pub held_out: usize,
-    /// How many of these each class has; empty where an older version counted.
+    /// How many of these each class has; where an older version wrote it, empty as long as no run has ended.
     #[serde(default)]
     pub held_out_counts: Vec<usize>,
     /// The data set that they are of.
@@ -228,6 +228,12 @@ impl Classification {
                 Ok(CellReport { arm: cell.arm.name, shots: cell.shots, seed: cell.seed, record })
             })
             .collect::<Result<_>>()?;
+        let mut described = described;
+        if described.held_out_counts.is_empty() {
+            let confusion = cells.iter().find_map(|cell| cell.record.as_ref()?.confusion.as_ref());
+            let rows = confusion.iter().flat_map(|confusion| confusion.counts());
+            described.held_out_counts = rows.map(|row| row.iter().sum()).collect();
+        }
         let protocol = design.protocol();
         let measured = measured(&cells, described.balanced, described.held_out);
         let findings = match protocol.baselines.is_empty() {

@@ -77,7 +77,10 @@ impl RealData {
         for arm in &design.arms {
             let source = arm.learning(design.settings.learning())?.source;
             let source = source.unwrap_or_else(|| design.settings.source.clone());
-            if Source::parse(&source)?.is_read_by(arm)? {
+            // Of a checkpoint that is gone nothing is known.
+            if let Ok(parsed) = Source::parse(&source)
+                && parsed.is_read_by(arm)?
+            {
                 sources.insert(source);
             }
         }

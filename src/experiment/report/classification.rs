@@ -1,6 +1,6 @@
 //! The report of an experiment of classifiers: accuracies, verdicts, curves over labels and steps, and which classes are taken for which.
 
-use super::comparison::{notes, ratio, sentence};
+use super::comparison::{caveats, notes, ratio, sentence};
 use super::number::{decimal, whole};
 use super::{Entry, Facts, Note, Page, Picture, Pictures, Plot, Series, Table, Verdict};
 use crate::data::Images;
@@ -177,9 +177,8 @@ fn share(mean: &Mean) -> Entry {
 }
 
 fn warnings(found: &Classification, shots: usize) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = caveats(&found.findings, shots);
     for finding in found.findings.iter().filter(|finding| finding.size == shots) {
-        warnings.extend(finding.caveat.iter().map(|caveat| format!("{}: {caveat}.", finding.arm)));
         if finding.verdict == Verdict::Helps && finding.transfer_helps == Some(false) {
             warnings.push(format!("{} helps, but is not shown to beat its control.", finding.arm));
         }
@@ -201,7 +200,8 @@ fn over_labels(found: &Classification) -> Option<Plot> {
         true => ("Balanced accuracy", "one class for all"),
         false => ("Accuracy", "the largest class"),
     };
-    let mut plot = Plot::new(format!("{what} over labelled images a class, %"), "labelled images a class");
+    // Numbers of labels are asked for by ratios.
+    let mut plot = Plot::new(format!("{what} over labelled images a class, %"), "labelled images a class").log_x();
     for arm in &protocol.arms {
         let own: Vec<(usize, &Mean)> = found
             .accuracies

@@ -9,7 +9,7 @@ use crate::atomic;
 use crate::data::Images;
 use crate::error::{Error, Result};
 use crate::experiment::compare::{self, AgainstScratch, CellReport, Comparison, MeanMinutes, Readings};
-use crate::experiment::verdict::{Contrast, Reading};
+use crate::experiment::verdict::{Contrast, Finding, Reading};
 use crate::metrics::{Better, Digits, Evaluation, FIGURES, Figure, JUDGE_FD};
 use crate::run::RunFolder;
 
@@ -213,18 +213,22 @@ fn agreements(comparison: &Comparison, size: usize) -> Vec<String> {
     held.filter_map(|finding| Some(format!("{}: {}.", finding.arm, finding.agreement()?))).collect()
 }
 
-/// What has to stand beside verdicts.
-fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
+/// What findings of a size have beside them, each with the arms of which it is said.
+pub(super) fn caveats(findings: &[Finding], size: usize) -> Vec<String> {
     let mut caveats: Vec<(&str, Vec<&str>)> = Vec::new();
-    for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
+    for finding in findings.iter().filter(|finding| finding.size == size) {
         let Some(caveat) = &finding.caveat else { continue };
         match caveats.iter_mut().find(|(known, _)| known == caveat) {
             Some((_, arms)) => arms.push(&finding.arm),
             None => caveats.push((caveat, vec![&finding.arm])),
         }
     }
-    let caveats = caveats.into_iter().map(|(caveat, arms)| format!("{}: {caveat}.", arms.join(", ")));
-    let mut warnings: Vec<String> = caveats.collect();
+    caveats.into_iter().map(|(caveat, arms)| format!("{}: {caveat}.", arms.join(", "))).collect()
+}
+
+/// What has to stand beside verdicts.
+fn warnings(comparison: &Comparison, size: usize) -> Vec<String> {
+    let mut warnings = caveats(&comparison.findings, size);
     for finding in comparison.findings.iter().filter(|finding| finding.size == size) {
         let arm = &finding.arm;
         for (reading, other) in &finding.changes_under {

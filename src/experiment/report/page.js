@@ -40,10 +40,8 @@ for (const plot of document.querySelectorAll(".plot")) {
   const { width, height } = svg.viewBox.baseVal;
   const lines = [...plot.querySelectorAll(".line")].map((line) =>
     [...line.getAttribute("d").matchAll(/[ML]([-\d.]+) ([-\d.]+)/g)].map((found) => [Number(found[1]), Number(found[2])]));
-  const value = (top) => {
-    const share = 1 - top / height;
-    return svg.dataset.log ? y[0] * (y[1] / y[0]) ** share : y[0] + share * (y[1] - y[0]);
-  };
+  const along = ([low, high], share, log) => (log ? low * (high / low) ** share : low + share * (high - low));
+  const value = (top) => along(y, 1 - top / height, svg.dataset.logY);
   const written = (number) => {
     const size = Math.abs(number), plain = size === 0 || (size >= 1e-4 && size < 1e6);
     return plain ? number.toLocaleString("en", { maximumSignificantDigits: 3 }) : number.toExponential(1);
@@ -65,7 +63,7 @@ for (const plot of document.querySelectorAll(".plot")) {
       const near = nearest(points, place);
       outputs[index].value = near && Math.abs(near[0] - place) < width / 50 ? written(value(near[1])) : "";
     });
-    at.textContent = "at " + Math.round(x[0] + (place / width) * (x[1] - x[0])).toLocaleString("en");
+    at.textContent = "at " + Math.round(along(x, place / width, svg.dataset.logX)).toLocaleString("en");
     cursor.style.left = (100 * place) / width + "%";
     canvas.append(cursor);
   });

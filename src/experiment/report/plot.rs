@@ -16,7 +16,8 @@ const FEW: usize = 40;
 pub struct Plot {
     title: String,
     x_name: String,
-    log: bool,
+    log_x: bool,
+    log_y: bool,
     series: Vec<Series>,
     references: Vec<(String, f64)>,
     note: Option<String>,
@@ -28,16 +29,23 @@ impl Plot {
         Plot {
             title: title.into(),
             x_name: x_name.into(),
-            log: false,
+            log_x: false,
+            log_y: false,
             series: Vec::new(),
             references: Vec::new(),
             note: None,
         }
     }
 
+    /// With a logarithmic x axis; what is not positive is then not shown.
+    pub fn log_x(mut self) -> Plot {
+        self.log_x = true;
+        self
+    }
+
     /// With a logarithmic y axis; what is not positive is then not shown.
     pub fn log_y(mut self) -> Plot {
-        self.log = true;
+        self.log_y = true;
         self
     }
 
@@ -60,9 +68,10 @@ impl Plot {
     }
 
     fn axes(&self) -> (Axis, Axis) {
-        let x = Axis::over(self.series.iter().flat_map(|series| series.points().iter().map(|point| point.0)), false);
+        let places = self.series.iter().flat_map(|series| series.points().iter().map(|point| point.0));
+        let x = Axis::over(places, self.log_x);
         let references = self.references.iter().map(|reference| reference.1);
-        let y = Axis::over(self.series.iter().flat_map(|series| series.extent()).chain(references), self.log);
+        let y = Axis::over(self.series.iter().flat_map(|series| series.extent()).chain(references), self.log_y);
         (x, y.padded())
     }
 
@@ -99,7 +108,8 @@ impl Plot {
             ("aria-label", &label),
             ("data-x", &range(x)),
             ("data-y", &range(y)),
-            ("data-log", if y.log { "1" } else { "" }),
+            ("data-log-x", if x.log { "1" } else { "" }),
+            ("data-log-y", if y.log { "1" } else { "" }),
         ];
         html.element("svg", &attributes, |html| {
             for (value, _) in y.ticks() {
