@@ -62,6 +62,14 @@ pub fn advised_of_experiment(error: Error) -> Error {
     }
 }
 
+/// What an error says where there is nothing that else could be done about a folder, as where a report does without something.
+pub fn without_ways(error: Error) -> String {
+    match error {
+        Error::Folder { problem, .. } => problem,
+        error => error.to_string(),
+    }
+}
+
 /// A training's error, where numbers may not be finite.
 pub fn advised_of_rates(error: Error, on_nan: OnNan) -> Error {
     match (error, on_nan) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use super::advice::advised_of_experiment;
+use super::advice::{advised_of_experiment, without_ways};
 use super::arguments::one_of;
 use super::classify_tables as tables;
 use super::compare_lines::Lines;
@@ -245,12 +245,7 @@ pub fn write_report(root: &Path) -> Result<PathBuf> {
         Err(error) => {
             // What an earlier version wrote may lack something.
             let Ok(Some(found)) = classify::found_before(root, &begun) else { return Err(error) };
-            let why = match error {
-                // There is nothing that else could be done about a folder.
-                Error::Folder { problem, .. } => problem,
-                error => error.to_string(),
-            };
-            warn(format!("note: without the labelled images: {why}"));
+            warn(format!("note: without the labelled images: {}", without_ways(error)));
             report_on(root, &found, None)
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::advice::{advised_of_experiment, advised_to_hold_out};
+use super::advice::{advised_of_experiment, advised_to_hold_out, without_ways};
 use super::arguments::{Preset, Said, one_of};
 use super::compare_command::equivalent_command;
 use super::compare_lines::Lines;
@@ -337,17 +337,12 @@ pub fn write_report(root: &Path, with_live: bool) -> Result<PathBuf> {
         // Of other images than those that were measured nothing is said.
         (Some(real), Some(design)) => {
             let known = compare::check_moved(root, &design, real).and_then(|()| real.warnings(&design));
-            let why = |error| match error {
-                Error::Folder { problem, .. } => problem,
-                error => error.to_string(),
-            };
-            known.map_err(|error| {
-                warn(format!("note: whether held-out images can be learned from is not said: {}", why(error)))
-            })
+            let why = "note: whether held-out images can be learned from is not said";
+            known.map_err(|error| warn(format!("{why}: {}", without_ways(error)))).unwrap_or_default()
         }
-        _ => Ok(Vec::new()),
+        _ => Vec::new(),
     };
-    report_on(root, &comparison, (real.as_ref(), &warnings.unwrap_or_default()), with_live)
+    report_on(root, &comparison, (real.as_ref(), &warnings), with_live)
 }
 
 /// `real` are the images, and what a person should know of them.

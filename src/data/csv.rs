@@ -4,9 +4,10 @@
 /// The number of the line that a record begins in, and its fields.
 pub type Record = (usize, Vec<String>);
 
-/// What may stand between the values of a text: a comma where its first record has one, else a semicolon or a tab where it has that.
+/// What may stand between the values of a text.
 const SEPARATORS: [char; 3] = [',', ';', '\t'];
 
+/// What does: the first of these that the first record has outside of quotes.
 fn separator(text: &str) -> char {
     let mut letters = text.chars().peekable();
     let (mut begins, mut there) = (true, Vec::new());
