@@ -118,8 +118,9 @@ impl Predict {
                 writeln!(text, "{line}").expect("memory takes it");
             }
             crate::atomic::write(&self.out, &text)?;
+            let pictures = if count == 1 { "picture" } else { "pictures" };
             let fields = json!({ "path": named(&self.out), "count": count });
-            tell("predictions", fields, format!("{}: the classes of {count} pictures", self.out.display()));
+            tell("predictions", fields, format!("{}: the classes of {count} {pictures}", self.out.display()));
             Ok(())
         })
     }
