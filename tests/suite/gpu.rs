@@ -45,9 +45,8 @@ each_family!(gpu_agrees_with_the_reference);
 #[test]
 fn results_have_the_same_bits_twice() {
     let Some(device) = gpu() else { return };
-    // A convolution's derivatives are its two other roles, so that one role of each geometry meets the kernels of all three; of those with
-    // an activation two of six stay.
-    let convolutions = table::large_convolutions().into_iter().step_by(3);
+    // Of geometries that are alike, half.
+    let convolutions = table::large_convolutions().into_iter().step_by(2);
     let rows = table::normalisation().into_iter().chain(table::penalties()).chain(convolutions);
     verify(rows.collect(), |case, _| {
         let [one, two] = [(); 2].map(|()| case.derivatives(&device).bits());

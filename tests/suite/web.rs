@@ -7,6 +7,7 @@ use std::process::Command;
 use graft::gan::{Architecture, Conditions, Generator, NetworkKind, load_generator};
 use graft::interchange::{Drawn, Live};
 use graft::{Checkpoint, Device, Tensor};
+use rayon::prelude::*;
 use serde_json::{Value as Json, json};
 
 use crate::program::{Desk, TRAIN};
@@ -247,27 +248,18 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
     .ok();
     let of = |run: &str| desk.path(format!("{run}/checkpoints/last.safetensors"));
     write_half_way(&of("transferred/source"), &of("transferred"), &desk.path("half.safetensors"));
-    let check = |page: &str, run: &str, more: &[&str]| {
-        let mut command = Command::new(&python);
-        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_page.py")).current_dir(desk.path(""));
-        // The screenshots are for people.
-        command.args(["--out", concat!(env!("CARGO_TARGET_TMPDIR"), "/pages")]);
-        command.args(["--graft", env!("CARGO_BIN_EXE_graft"), "--run", run]).args(more).arg(page);
-        let output = command.output().expect("python runs");
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-        assert!(output.status.success(), "{page}: {said}");
-        println!("{said}");
-    };
-    for (run, exact) in [("conditional", ""), ("residual", " --f32"), ("transferred", "")] {
+    let mut checks = Vec::new();
+    let mut check =
+        |page: &str, run: &str, more: &[&'static str]| checks.push((page.to_string(), run.to_string(), more.to_vec()));
+    for (run, exact) in [("conditional", ""), ("transferred", ""), ("residual", " --f32")] {
         desk.graft(&format!("export {run} --format web{exact} --out {run}.html")).ok();
-        let f32: &[&str] = if exact.is_empty() { &[] } else { &["--f32"] };
         let more: &[&str] = match run {
             "conditional" => &["--faults"],
             "transferred" => &["--source", "transferred/source", "--half", "half.safetensors"],
             // What draws it is another network; controls are those of the pages before.
-            _ => &["--pixels"],
+            _ => &["--f32", "--pixels"],
         };
-        check(&format!("{run}.html"), run, &[f32, more].concat());
+        check(&format!("{run}.html"), run, more);
     }
     // Wide enough for depths that are split, and added up by a kernel of its own.
     desk.graft(&format!("{TRAIN} --features 32 --steps 2 --out wide").replacen("--features 4 ", "", 1)).ok();
@@ -293,4 +285,17 @@ fn in_a_browser_pages_draw_what_graft_draws_and_every_control_works() {
     let drawn = Drawn::load(&kept, false).unwrap();
     Live::new(&drawn, HOSTILE, false).unwrap().write(&desk.path("hostile.html")).unwrap();
     check("hostile.html", "conditional", &["--looks"]);
+
+    // A browser compiles kernels by one thread: as many browsers as there are cores, the longest first.
+    checks.iter().par_bridge().for_each(|(page, run, more)| {
+        let mut command = Command::new(&python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check_page.py")).current_dir(desk.path(""));
+        // The screenshots are for people.
+        command.args(["--out", concat!(env!("CARGO_TARGET_TMPDIR"), "/pages")]);
+        command.args(["--graft", env!("CARGO_BIN_EXE_graft"), "--run", run]).args(more).arg(page);
+        let output = command.output().expect("python runs");
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        assert!(output.status.success(), "{page}: {said}");
+        println!("{said}");
+    });
 }

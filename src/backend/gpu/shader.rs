@@ -279,6 +279,8 @@ pub const SUMS: [&str; 2] =
 mod tests {
     use std::collections::BTreeSet;
 
+    use wgpu::naga;
+
     use super::super::{batch_norm, convolution, listed, matmul, optimise, product, reduce};
     use super::*;
     use crate::backend::Geometry;

@@ -246,12 +246,10 @@ impl Case {
         let (inputs, constants) = self.draw(device);
         let by: Vec<&Tensor> = inputs.iter().collect();
         let value = self.apply(&inputs, &constants);
-        let project = || {
-            let value = self.apply(&inputs, &constants);
-            (&value * self.direction(&value, inputs.len())).sum()
-        };
-        let gradient = grad(project(), &by);
-        let recorded = grad_graph(&project(), &by);
+        let project = |value: &Tensor| (value * self.direction(value, inputs.len())).sum();
+        let recorded = grad_graph(&project(&value), &by);
+        // Of a graph that nothing else holds, which is freed on the way.
+        let gradient = grad(project(&self.apply(&inputs, &constants)), &by);
         let mut second = Vec::new();
         if self.orders > 1 {
             let terms = recorded.iter().enumerate().map(|(i, slope)| (slope * self.direction(slope, i)).sum());

@@ -32,6 +32,8 @@ const BETWEEN_WHOLES: Domain = Domain::Intervals(&[(-1.75, -1.25), (-0.75, -0.25
 const CONDITION: Domain = Domain::Choice(&[0.0, 1.0, -2.0]);
 
 const LEAKY: Activation = Activation::LeakyRelu { slope: 0.2 };
+const ACTIVATIONS: [Activation; 3] = [Activation::Relu, LEAKY, Activation::Tanh];
+const ROLES: [Role; 3] = [Role::Coarse, Role::Fine, Role::Filter];
 const EPSILON: f64 = 1e-5;
 
 /// A family's name, and its rows.
@@ -377,13 +379,12 @@ fn convolution(role: Role, g: Geometry, activation: Activation) -> Case {
 
 /// The three derivatives of one trilinear form by each of its arguments.
 fn roles(g: Geometry) -> [Case; 3] {
-    [Role::Coarse, Role::Fine, Role::Filter].map(|role| convolution(role, g, Activation::Identity))
+    ROLES.map(|role| convolution(role, g, Activation::Identity))
 }
 
-/// The roles that carry an activation, with each.
-fn fused(g: Geometry) -> Vec<Case> {
-    let activations = [Activation::Relu, LEAKY, Activation::Tanh];
-    activations.iter().flat_map(|&a| [Role::Coarse, Role::Fine].map(|role| convolution(role, g, a))).collect()
+/// The roles that carry an activation, with each of these.
+fn fused<'a>(g: Geometry, activations: &'a [Activation]) -> impl Iterator<Item = Case> + 'a {
+    activations.iter().flat_map(move |&a| [Role::Coarse, Role::Fine].map(|role| convolution(role, g, a)))
 }
 
 /// Kernel 1 to 5, stride 1 to 3, padding 0 to 2, 1 to 19 channels on either side, sizes where the stride divides and where
@@ -452,7 +453,7 @@ pub fn grouped_convolutions() -> Vec<Case> {
         geometry(1, [5, 4], [3, 3], [3, 3], [1, 1], [1, 1]).grouped(3),
         dilated(geometry(1, [5, 6], [2, 3], [3, 2], [1, 1], [1, 1]), [2, 2]),
     ];
-    plain.into_iter().flat_map(roles).chain(fused.into_iter().flat_map(self::fused)).collect()
+    plain.into_iter().flat_map(roles).chain(fused.into_iter().flat_map(|g| self::fused(g, &ACTIVATIONS))).collect()
 }
 
 /// Convolutions that carry an activation.
@@ -462,7 +463,7 @@ pub fn fused_convolutions() -> Vec<Case> {
         geometry(1, [4, 4], [13, 2], [4, 4], [2, 2], [1, 1]),
         geometry(1, [4, 5], [2, 3], [2, 3], [1, 2], [0, 1]),
     ];
-    geometries.into_iter().flat_map(fused).collect()
+    geometries.into_iter().flat_map(|g| fused(g, &ACTIVATIONS)).collect()
 }
 
 /// Normalisations, in training.
@@ -699,7 +700,9 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(3, [21, 18], [33, 20], [4, 4], [2, 2], [3, 3]).dilated([2, 2]).expect("the filter fits"),
         geometry(2, [25, 22], [24, 36], [3, 3], [2, 1], [4, 3]).dilated([4, 3]).expect("the filter fits").grouped(3),
     ];
-    let plain = geometries.into_iter().flat_map(roles);
+    // A role's derivatives are the two others, so that one of each geometry meets the kernels of all three; each leads a third of them.
+    let plain =
+        geometries.into_iter().enumerate().map(|(index, g)| convolution(ROLES[index % 3], g, Activation::Identity));
     let fused = [
         geometry(2, [12, 10], [19, 33], [4, 4], [2, 2], [1, 1]),
         geometry(5, [8, 8], [32, 64], [4, 4], [2, 2], [1, 1]),
@@ -710,6 +713,7 @@ pub fn large_convolutions() -> Vec<Case> {
         geometry(5, [9, 8], [33, 33], [4, 4], [2, 2], [1, 1]).grouped(33),
         geometry(5, [9, 8], [16, 32], [3, 3], [1, 1], [2, 2]).dilated([2, 2]).expect("the filter fits"),
     ];
-    let fused = fused.into_iter().flat_map(self::fused);
+    // Of the two that are by the sign the one that leaves something of either.
+    let fused = fused.into_iter().flat_map(|g| self::fused(g, &[LEAKY, Activation::Tanh]));
     plain.chain(fused).map(Case::large).collect()
 }
