@@ -15,6 +15,8 @@ use crate::options::{AUTO, NONE, Options, Row, Takes, Texts, Value};
 /// Options whose defaults are the method's.
 const AUGMENT: &str = "augment";
 const ADA: &str = "ada";
+/// Options of methods that came later than steered augmentation, or with it.
+const LATER: [&str; 1] = ["agree"];
 
 /// One way of training on the target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,7 +46,10 @@ impl From<Written> for Arm {
         if let Some(kind) = METHODS.iter().find(|kind| kind.name == method) {
             (kind.read_old)(&mut options);
             // With every option written out, and before augmentation was steered: what is not said was none.
-            if options.contains_key("lr") && !options.contains_key(ADA) && (kind.new)().ada() > 0.0 {
+            let choices = (kind.new)();
+            let says = |name: &String| options.contains_key(name) || LATER.contains(&name.as_str());
+            let is_written_out = options.contains_key("lr") && choices.values().keys().all(says);
+            if is_written_out && !options.contains_key(ADA) && choices.ada() > 0.0 {
                 options.insert(ADA.to_string(), "0".to_string());
                 options.entry(AUGMENT.to_string()).or_insert(NONE.to_string());
             }
@@ -505,6 +510,15 @@ mod tests {
         // What is said of an arm of today is no arm of 0.1.
         let own = read("name = 'c'\nmethod = 'ctgan'\noptions = { confidence = '0.7' }");
         assert_eq!(own.options.len(), 1);
+        for method in ["trgan", "tgan", "ctgan"] {
+            let own = read(&format!("name = 'x'\nmethod = '{method}'\noptions = {{ lr = '0.0005' }}"));
+            assert_eq!(own.options, Arm::parse(&format!("{method}{{lr=0.0005}}")).unwrap().options);
+            assert_eq!(own.resolved().unwrap().options[ADA], "0.6", "the rate alone is said of today's {method}");
+        }
+        let said =
+            "d-init = 'source'\nanchor = 'none'\nanchor-weight = 'auto'\nfreeze-d = '0'\nallow-colour-blind = 'false'";
+        let old = read(&format!("name = 'trgan'\nmethod = 'trgan'\n[options]\n{said}\nlr = '0.0002'"));
+        assert_eq!((old.options[ADA].as_str(), old.options[AUGMENT].as_str()), ("0", NONE));
     }
 
     #[test]
