@@ -257,18 +257,20 @@ pub fn found(root: &Path) -> Result<Comparison> {
         protocol: Described,
     }
     let (design, written) = (Design::read(root)?, read_json::<Written>(&root.join(RESULT))?);
-    let real = read_json(&real_floor_path(root))?;
-    if let (Some(_), None, Some(_)) = (&design, &written, &real) {
-        return Err(Error::invalid(format!(
-            "{} lacks {RESULT}: wait for the graft compare that writes it, or begin that again in this folder, whose records are enough",
-            root.display()
-        )));
-    }
-    let (Some(design), Some(Written { protocol }), Some(real)) = (design, written, real) else {
-        return Err(Error::invalid(format!(
-            "{} holds no comparison of which a run has begun: wait, or begin one with graft compare",
-            root.display()
-        )));
+    let (design, protocol, real) = match (design, written, read_json(&real_floor_path(root))?) {
+        (Some(design), Some(Written { protocol }), Some(real)) => (design, protocol, real),
+        (Some(_), None, Some(_)) => {
+            return Err(Error::invalid(format!(
+                "{} lacks {RESULT}: wait for the graft compare that writes it, or begin that again in this folder, whose records are enough",
+                root.display()
+            )));
+        }
+        _ => {
+            return Err(Error::invalid(format!(
+                "{} holds no comparison of which a run has begun: wait, or begin one with graft compare",
+                root.display()
+            )));
+        }
     };
     // Behind an extension that was stopped at its start, the design alone knows all arms.
     Comparison::gather(root, &design, of_design(&design, protocol), real)
