@@ -238,6 +238,7 @@ fn a_comparison_goes_on_from_records_alone() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, whole.read(format!("whole/{file}"))).unwrap();
     }
+    desk.refuses(1, "report alone", &["alone lacks compare.json", "whose records are enough"]);
     desk.graft(&format!("{COMPARE} {ARMS} --out alone")).ok();
     assert_eq!(&figures(&desk, "alone"), expected);
     assert!(!desk.path("alone/source-seed0").exists(), "nothing is trained again");
