@@ -115,7 +115,7 @@ pub fn judge_path(root: &Path) -> PathBuf {
 /// # Errors
 /// [`Error::Folder`] saying so.
 pub fn check_place(root: &Path) -> Result<()> {
-    workers::check_place(root, Design::is_in(root), "comparison")
+    workers::check_place(root, || Design::is_in(root), "comparison")
 }
 
 /// Makes a comparison's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for

@@ -68,12 +68,13 @@ pub(super) fn check_kind(root: &Path, result: &str, device: &Device, mixed: bool
     Err(Error::folder(problem, [Way::Do("work on a machine of that kind"), Way::Mix, Way::Elsewhere]))
 }
 
-/// Refuses a folder that holds something else than `what`; writes nothing.
+/// Refuses a folder that holds something else than `what`, of which `is_there` says whether it is there by now; writes nothing.
 ///
 /// # Errors
 /// [`Error::Folder`] saying so.
-pub(super) fn check_place(root: &Path, is_there: bool, what: &str) -> Result<()> {
-    if is_there || run::is_vacant(root)? {
+pub(super) fn check_place(root: &Path, is_there: impl FnOnce() -> bool, what: &str) -> Result<()> {
+    // In this order: another process may begin it in between, and its design is the first thing that it writes.
+    if run::is_vacant(root)? || is_there() {
         return Ok(());
     }
     Err(Error::folder(format!("{} is not empty and holds no {what}", root.display()), [Way::Elsewhere]))
@@ -106,6 +107,21 @@ fn kinds(root: &Path, result: &str) -> Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::claims::LIMIT;
+
+    #[test]
+    fn what_another_process_begins_meanwhile_is_no_strange_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let begins = || std::fs::write(root.path().join("design.toml"), "").unwrap();
+        let looked_for_too_early = || {
+            begins();
+            false
+        };
+        check_place(root.path(), looked_for_too_early, "experiment").unwrap();
+        begins();
+        check_place(root.path(), || true, "experiment").unwrap();
+        let error = check_place(root.path(), || false, "experiment").unwrap_err().to_string();
+        assert!(error.contains("is not empty and holds no experiment"), "{error}");
+    }
 
     #[test]
     fn another_kind_joins_only_where_it_is_let_in_and_is_named_then() {

@@ -96,7 +96,7 @@ pub fn inspect(design: &Design, data: &Data) -> Result<()> {
 /// # Errors
 /// [`Error::Folder`] saying so.
 pub fn check_place(root: &Path) -> Result<()> {
-    workers::check_place(root, Design::is_in(root), "experiment of classifiers")
+    workers::check_place(root, || Design::is_in(root), "experiment of classifiers")
 }
 
 /// Makes an experiment's folder, or finds it as it was left, and gives the design with all that it had: the runs that are asked for now
